@@ -1,0 +1,133 @@
+"""What `on_event` hears: frozen values, one class for each thing worth knowing.
+
+Events never hold a key, a body, or a value of a body. Fields may be added, so match on the class and name the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = (
+    "Event",
+    "RequestGranted",
+    "RequestQueued",
+    "RequestSent",
+    "RequestThrottled",
+    "ResponseReceived",
+    "RetryScheduled",
+    "SchemaDrift",
+    "StoreRecovered",
+    "StoreUnavailable",
+    "StrangerSeen",
+)
+
+Emit = Callable[["Event"], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The root of all events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestQueued(Event):
+    """A request waits for the quota.
+
+    Attributes:
+        lane: `interactive` or `background`.
+        position: its place in the queue, 1 for the next.
+        expected_wait: seconds until it can be sent at the earliest, None where that is not known yet.
+        label: the operation.
+    """
+
+    lane: str
+    position: int
+    expected_wait: float | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestGranted(Event):
+    """A request got its place in the quota, after `waited` seconds."""
+
+    lane: str
+    waited: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSent(Event):
+    """A request goes out now. `attempt` counts from 1."""
+
+    operation: str
+    method: str
+    path: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseReceived(Event):
+    """An answer came back, `elapsed` seconds after the request was sent."""
+
+    operation: str
+    method: str
+    path: str
+    attempt: int
+    status_code: int
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryScheduled(Event):
+    """A request will be sent again, `delay` seconds from now at the earliest. `reason` is a status or a kind of failure."""
+
+    operation: str
+    attempt: int
+    delay: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestThrottled(Event):
+    """The server answered 429, and asked to wait `retry_after` seconds (None: it did not say)."""
+
+    retry_after: float | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangerSeen(Event):
+    """Somebody else uses this key: the server counted `used_by_others` requests more than we sent."""
+
+    used_by_others: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreUnavailable(Event):
+    """The store of a shared quota can't be reached; `reason` names the kind of failure."""
+
+    store: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRecovered(Event):
+    """The store of a shared quota can be reached again."""
+
+    store: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaDrift(Event):
+    """The server sent something that the document does not describe. The raw value was kept.
+
+    Attributes:
+        operation: the operation whose answer it was.
+        field: where, as a path of wire names: `participants[].guest.email`; empty for the whole body.
+        problem: `unexpected type`, `unknown value`, `no id`, `envelope`, `no object`, …
+    """
+
+    operation: str
+    field: str
+    problem: str
