@@ -57,7 +57,7 @@ class QuotaTimeoutError(SessionsError):
     """Nothing was sent, because waiting for the quota would take longer than `max_wait`.
 
     Attributes:
-        retry_after: seconds from now until the request could have been sent at the earliest; None where nothing is known.
+        retry_after: seconds from now until the request could have been sent at the earliest; None where that is unknown.
         lane: the lane in which it waited, `interactive` or `background`.
         position: its place in the queue, 1 for the next.
     """

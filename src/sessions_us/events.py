@@ -80,7 +80,7 @@ class ResponseReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryScheduled(Event):
-    """A request will be sent again, `delay` seconds from now at the earliest. `reason` is a status or a kind of failure."""
+    """A request will be sent again, in `delay` seconds at the earliest. `reason` is a status or a kind of failure."""
 
     operation: str
     attempt: int

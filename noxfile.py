@@ -1,0 +1,127 @@
+"""Every check of the project. `nox -l` lists them; the default is what has to pass before anything lands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_external_run = True
+nox.options.sessions = ["tests", "lint", "types", "regenerate_check", "build"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+EXTRAS = "cli,sandbox"
+
+
+def _interpreter(version: str) -> str | None:
+    """A working interpreter of a version: a shim that only says 'not installed' doesn't count."""
+    shims = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [shutil.which(f"python{version}"), *sorted(map(str, shims.glob(f"{version}.*/bin/python")))]
+    for candidate in filter(None, candidates):
+        if subprocess.run([candidate, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
+            return candidate
+    return None
+
+
+FOUND = {version: _interpreter(version) for version in nox.project.python_versions(PROJECT)}
+PRESENT = [version for version, path in FOUND.items() if path is not None]
+os.environ["PATH"] = os.pathsep.join([*(str(Path(path).parent) for path in FOUND.values() if path), os.environ["PATH"]])
+
+
+def _install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:
+    session.install("-e", f".[{extras}]", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+@nox.session(python=PRESENT)
+def tests(session: nox.Session) -> None:
+    """The tests, on each supported Python that is present."""
+    _install(session, "test", "regenerate")
+    session.run("python", "-X", "dev", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and obvious mistakes."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy and pyright over everything, and whether every public name is typed."""
+    _install(session, "test", "types", "regenerate")
+    session.run("mypy", "src", "generated", "scripts", "examples", "tests/typing")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "sessions_us", "--ignoreexternal")
+
+
+@nox.session
+def regenerate(session: nox.Session) -> None:
+    """Rebuilds spec/openapi.json and generated/ (arguments go to scripts/regenerate.py)."""
+    session.install(*nox.project.dependency_groups(PROJECT, "regenerate"))
+    session.run("python", "scripts/regenerate.py", *session.posargs)
+
+
+@nox.session
+def regenerate_check(session: nox.Session) -> None:
+    """Whether what is committed is what the document and the overlay give."""
+    session.install(*nox.project.dependency_groups(PROJECT, "regenerate"))
+    session.run("python", "scripts/regenerate.py", "--check")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Builds the wheel, installs it alone, and imports everything that needs no extra."""
+    session.install("build")
+    out = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(out, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(out), silent=True)
+    (wheel,) = out.glob("*.whl")
+    session.install("--force-reinstall", str(wheel))
+    with session.chdir(session.create_tmp()):
+        session.run(
+            "python",
+            "-c",
+            "import sessions_us as s, sys; [getattr(s, n) for n in s.__all__]; print(len(s.__all__), 'names')",
+        )
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The demo, as the README has it."""
+    _install(session)
+    session.run("sessions-us", "demo", *session.posargs)
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Ratios, measured side by side."""
+    _install(session)
+    session.run("python", "benchmarks/call.py", *session.posargs)
+
+
+@nox.session
+def prism(session: nox.Session) -> None:
+    """Every operation against Prism, which validates requests and answers from spec/openapi.json. Needs Node.js."""
+    if shutil.which("npm") is None:
+        session.skip("npm is missing: install Node.js 18 or newer")
+    _install(session, "test")
+    home = Path(session.create_tmp()).resolve()
+    session.run(
+        "npm",
+        "install",
+        "--silent",
+        "--no-audit",
+        "--no-fund",
+        "--prefix",
+        str(home),
+        "@stoplight/prism-cli@5",
+        external=True,
+    )
+    session.run("python", "tests/prism/check.py", str(home / "node_modules" / ".bin" / "prism"))

@@ -1,0 +1,85 @@
+"""What callers pass in, checked and turned into what goes out: ids, date-times, JSON bodies, slugs. Pure functions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+__all__ = ("Extra", "json_body", "path_id", "slug_from", "wire_datetime")
+
+Extra = Mapping[str, Any]
+"""Fields beyond the typed ones, by their wire names; any JSON value, sent as it is."""
+
+
+def path_id(value: str, name: str = "id") -> str:
+    """The id, if it can stand in a path without changing which path it is.
+
+    Ids are opaque: everything else is percent-encoded when the URL is made.
+
+    Raises:
+        ValueError: it is empty, `.`, `..`, or has control characters or lone surrogates.
+        TypeError: it is no string.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    if value in {"", ".", ".."}:
+        raise ValueError(f"{name} must not be {value!r}: that would address another path")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+        raise ValueError(f"{name} must not hold control characters")
+    return value
+
+
+def wire_datetime(value: datetime, name: str = "date-time") -> str:
+    """An aware date-time as the API writes it: UTC, milliseconds, `Z`.
+
+    Raises:
+        ValueError: the date-time is naive, so that nobody can know which moment it means.
+    """
+    if value.utcoffset() is None:
+        raise ValueError(f"{name} has no time zone. Give an aware one, such as datetime(2026, 5, 4, 9, tzinfo=UTC)")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def json_body(fields: Mapping[str, object], extra: Extra | None = None) -> dict[str, Any] | None:
+    """The JSON object of a request: the typed fields that were given, then `extra` over them as it is.
+
+    None means "not given" and is left out; a null goes through `extra`. With nothing to say there is no body at all.
+    """
+    body = {wire: _wire_value(value, wire) for wire, value in fields.items() if value is not None}
+    if extra is not None:
+        if not isinstance(extra, Mapping):
+            raise TypeError(f"extra must map wire names to JSON values, not be a {type(extra).__name__}")
+        body.update((wire, _wire_value(value, wire)) for wire, value in extra.items())
+    return body or None
+
+
+def _wire_value(value: object, name: str) -> object:
+    match value:
+        case datetime():
+            return wire_datetime(value, name)
+        case date():
+            return value.isoformat()
+        case str():
+            return str(value)  # a StrEnum's member is its value
+        case Mapping():
+            return {str(key): _wire_value(item, f"{name}.{key}") for key, item in value.items()}
+        case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
+            return [_wire_value(item, f"{name}[]") for item in value]
+        case _:
+            return value
+
+
+def slug_from(name: str) -> str:
+    """The slug that the API's own integrations make of a name: lower case, ASCII word characters, single hyphens.
+
+    Raises:
+        ValueError: nothing is left of the name, so that a slug must be given.
+    """
+    words = re.sub(r"[^\w\s-]", "", name.strip().lower(), flags=re.ASCII)
+    slug = re.sub(r"[\s-]+", "-", words, flags=re.ASCII).strip("-")
+    if not slug:
+        raise ValueError("no slug can be made of this name: pass slug='…' (letters, digits, hyphens)")
+    return slug

@@ -1,0 +1,259 @@
+"""The one seam to the generated code: an operation in, a request and a decoder out.
+
+Nothing else imports a private name of `sessions_us_api`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, Protocol, TypeVar
+
+from sessions_us_api.operations import OPERATIONS
+from sessions_us_api.types import Decode, Model, Operation
+
+from .arguments import Extra, json_body, path_id
+from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood, rows_of
+from .errors import DecodeError
+from .events import Emit, SchemaDrift
+from .options import Options
+from .paging import PageFacts, Pager
+from .quota import Lane
+from .transport import Answer, Request, Transport, after_write
+
+__all__ = ("Calls", "Endpoint")
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Path = tuple[str, ...]
+
+logger = logging.getLogger("sessions_us")
+
+
+class Endpoint(Protocol[T_co]):
+    """A generated endpoint module."""
+
+    __name__: str
+    _get_kwargs: Callable[..., dict[str, Any]]
+
+    def _parse_response(self, body: object, decode: Decode) -> T_co: ...
+
+
+class Calls:
+    """Calls operations with one client's key and options.
+
+    Attributes:
+        options: of the client, for all its calls.
+    """
+
+    def __init__(self, transport: Transport, options: Options, emit: Emit, logged: set[tuple[str, str, str]]) -> None:
+        self.transport = transport
+        self.options = options
+        self._emit = emit
+        self._logged = logged
+
+    def but(self, options: Options) -> Calls:
+        """The same connections, quota and key with other options."""
+        return Calls(self.transport, options, self._emit, self._logged)
+
+    async def one(self, endpoint: Endpoint[T], *path: str, **arguments: Any) -> T:
+        """The object that an operation answers with.
+
+        Raises:
+            DecodeError: there is none: the body is empty, null, or has no object with an id.
+        """
+        request, answer = await self._send(endpoint, path, **arguments)
+        return self._decoded(request, answer, lambda body, decode: _object(endpoint, body, decode))
+
+    async def maybe(self, endpoint: Endpoint[T], *path: str, **arguments: Any) -> T | None:
+        """The same for an answer that may say nothing: any 2xx counts, and an empty or odd body is None."""
+        request, answer = await self._send(endpoint, path, **arguments)
+        if not answer.body.strip():
+            return None
+        try:
+            return self._decoded(request, answer, lambda body, decode: _object(endpoint, body, decode))
+        except DecodeError:
+            if self.options.strict:
+                raise
+            self._tell(SchemaDrift(operation=request.operation, field="", problem="no object"))
+            return None
+
+    async def nothing(self, endpoint: Endpoint[object], *path: str, **arguments: Any) -> None:
+        """For an operation whose answer says nothing beyond its status."""
+        await self._send(endpoint, path, **arguments)
+
+    async def rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T]:
+        """The rows that an unpaginated list answers with."""
+        request, answer = await self._send(endpoint, path, **arguments)
+        return self._decoded(request, answer, lambda body, decode: _rows(endpoint, body, decode)[0])
+
+    def pages(
+        self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, prefetch: int, verify_end: bool
+    ) -> Pager[T]:
+        """A Pager over a paginated list."""
+        if prefetch != 0:
+            raise ValueError("prefetch is not built yet: leave it at 0")
+        operation = _operation(endpoint)
+        facts = operation.pagination
+        if facts is None:
+            raise TypeError(f"{operation.id} is not paginated")
+        _request(endpoint, path)  # a bad id fails here and not in the midst of the iteration
+
+        async def fetch(number: int | None, lane: Lane) -> tuple[list[T], list[Any]]:
+            params = {} if number is None else {facts.parameter: str(number)}
+            request, answer = await self._send(endpoint, path, params=params, lane=lane)
+            return self._decoded(request, answer, lambda body, decode: _rows(endpoint, body, decode))
+
+        known = PageFacts(
+            origin=str(self.transport.origin) + self.transport.origin.prefix,
+            parameter=facts.parameter,
+            base=facts.base,
+            base_is_proven=facts.base_evidence == "wire",
+            size=facts.size,
+        )
+        return Pager(fetch, known, page=page, verify_end=verify_end)
+
+    async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
+        """Any path of the API through the same pipeline; the decoded JSON, None for an empty body."""
+        method = method.upper()
+        if method not in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}:
+            raise ValueError("method is one of GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")
+        if not path.startswith("/"):
+            raise ValueError("path starts with '/', such as '/api/sessions'")
+        self.transport.origin.url(path)
+        query = {name: _query_value(value) for name, value in (params or {}).items() if value is not None}
+        request = Request(f"{method} {path}", method, path, query, body, repeatable=method == "GET")
+        answer = await self.transport.send(request, self.options, self.options.lane or "interactive")
+        return self._json(request, answer) if answer.body.strip() else None
+
+    async def _send(
+        self,
+        endpoint: Endpoint[object],
+        path: Path,
+        *,
+        body: Mapping[str, object] | None = None,
+        extra: Extra | None = None,
+        params: Mapping[str, str] | None = None,
+        lane: Lane = "interactive",
+    ) -> tuple[Request, Answer]:
+        request = _request(endpoint, path, body=json_body(body or {}, extra), params=params)
+        return request, await self.transport.send(request, self.options, self.options.lane or lane)
+
+    def _decoded(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T:
+        decoder = Decoder(request.operation)
+        body = self._json(request, answer) if answer.body.strip() else None
+        try:
+            result = read(body, decoder)
+        except (NotUnderstood, RecursionError) as error:
+            raise _not_understood(request, answer, str(error)) from None
+        for drift in decoder.drifts:
+            self._tell(drift)
+        if self.options.strict:
+            for drift in decoder.drifts:
+                if drift.problem != UNKNOWN_FIELD:
+                    raise _not_understood(request, answer, f"{drift.problem} at {drift.field or 'the top'}")
+        return result
+
+    def _json(self, request: Request, answer: Answer) -> Any:
+        try:
+            return json.loads(answer.body)
+        except (ValueError, RecursionError):
+            raise _not_understood(request, answer, "no JSON") from None
+
+    def _tell(self, drift: SchemaDrift) -> None:
+        self._emit(drift)
+        known = (drift.operation, drift.field, drift.problem)
+        if known not in self._logged:
+            self._logged.add(known)
+            logger.info(
+                "%s: the answer is not as described: %s at %s", drift.operation, drift.problem, drift.field or "the top"
+            )
+
+
+def _operation(endpoint: Endpoint[object]) -> Operation:
+    return OPERATIONS[endpoint.__name__.rpartition(".")[2]]
+
+
+def _request(
+    endpoint: Endpoint[object], path: Path, *, body: object | None = None, params: Mapping[str, str] | None = None
+) -> Request:
+    operation = _operation(endpoint)
+    made = endpoint._get_kwargs(*(path_id(value) for value in path))
+    return Request(operation.id, made["method"].upper(), made["url"], params or {}, body, operation.repeatable)
+
+
+def _object(endpoint: Endpoint[T], body: object, decode: Decoder) -> T:
+    """The object, or the one in an envelope around it.
+
+    Raises:
+        NotUnderstood: there is neither.
+    """
+    operation = _operation(endpoint)
+    problem = NotUnderstood("no object")
+    for candidate, enveloped in _objects(body, _envelopes(operation.path)):
+        trial = Decoder(operation.id)
+        try:
+            result = endpoint._parse_response(candidate, trial)
+        except NotUnderstood as error:
+            problem = error
+            continue
+        if isinstance(result, Model) and candidate and not _says_something(result):
+            continue  # of a model without an id anything is an instance
+        if enveloped:
+            decode.note("", "envelope")
+        for drift in trial.drifts:
+            decode.note(drift.field, drift.problem)
+        return result
+    raise problem
+
+
+def _objects(body: object, names: tuple[str, ...]) -> Iterator[tuple[object, bool]]:
+    """The body, then what may be meant where the body is only wrapped around it."""
+    if isinstance(body, list):
+        if len(body) == 1:
+            yield body[0], True
+    elif body is not None:
+        yield body, False
+        if isinstance(body, dict):
+            for name in ("data", "result", "item", *names):
+                if isinstance(body.get(name), dict):
+                    yield body[name], True
+
+
+def _says_something(model: Model) -> bool:
+    return any(getattr(model, field.name) is not None for field in type(model).wire_fields())
+
+
+def _rows(endpoint: Endpoint[list[T]], body: object, decode: Decoder) -> tuple[list[T], list[Any]]:
+    """The rows that were understood, and all of them raw."""
+    raw = rows_of(body, _envelopes(_operation(endpoint).path), decode)
+    return endpoint._parse_response(raw, decode), raw
+
+
+@cache
+def _envelopes(path: str) -> tuple[str, ...]:
+    """Under which names an envelope may hold what a path answers with: `bookingPages`, `bookingPage`, …"""
+    names: list[str] = []
+    for segment in reversed(path.split("/")[2:]):
+        if not segment.startswith("{"):
+            first, *rest = segment.split("-")
+            plural = first + "".join(word.capitalize() for word in rest)
+            names += [plural, plural.removesuffix("s")]
+    return tuple(dict.fromkeys(names))
+
+
+def _not_understood(request: Request, answer: Answer, why: str) -> DecodeError:
+    return DecodeError(
+        f"{request.method} {request.path} answered {answer.status_code}{after_write(request)}, "
+        f"but the answer could not be understood: {why}",
+        body=answer.body,
+        status_code=answer.status_code,
+        method=request.method,
+        path=request.path,
+    )
+
+
+def _query_value(value: object) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,278 @@
+"""UserClient and GuestClient: which resources each key reaches, and the quota that clients of one key share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar
+
+from .calls import Calls
+from .errors import ConfigurationError
+from .events import Event
+from .keys import ApiKey, GuestKey, UserKey
+from .options import UNCHANGED, Options, Unchanged
+from .origin import Origin
+from .quota import Lane, Limiter, Quota, QuotaSnapshot
+from .retries import RetryPolicy
+from .transport import Transport
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .resources.booking_pages import BookingPages
+    from .resources.bookings import Bookings
+    from .resources.events import Events
+    from .resources.guests import GuestBookings, GuestEvents
+    from .resources.rooms import Rooms
+    from .resources.sessions import Sessions
+    from .resources.webhooks import Webhooks
+
+__all__ = ("ClientQuota", "GuestClient", "UserClient")
+
+K = TypeVar("K", bound=ApiKey)
+
+logger = logging.getLogger("sessions_us")
+
+_ledgers: dict[tuple[str, str], Limiter] = {}
+"""The limiters of this process by key and origin. They outlive their clients: what a server counted stays counted."""
+
+
+def _limiter(key: ApiKey, origin: Origin, given: Quota | None) -> Limiter:
+    """The limiter of a key at an origin, shared by all clients of the key, and of the same `Quota` object."""
+    quota = Quota.from_env() if given is None else given
+    name = (key.digest("quota"), str(origin))
+    limiter = _ledgers.get(name)
+    if limiter is None:
+        shared = (one for (_, place), one in _ledgers.items() if place == str(origin) and one.quota is given)
+        limiter = _ledgers[name] = next(shared, None) or Limiter(quota, name=name[0])
+    elif limiter.quota != quota:
+        if limiter.in_use:
+            raise ConfigurationError("another client of this key uses another Quota; give both the same")
+        limiter = _ledgers[name] = Limiter(quota, name=name[0])
+    return limiter
+
+
+class ClientQuota:
+    """The quota as this process knows it."""
+
+    __slots__ = ("_limiter",)
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+
+    def snapshot(self) -> QuotaSnapshot:
+        """Limit, requests remaining, seconds until the window resets, and how many wait in each lane. Sends nothing."""
+        return self._limiter.snapshot()
+
+
+class _Client(Generic[K]):
+    """What both kinds of client have."""
+
+    _kind: ClassVar[type[ApiKey]]
+    _calls: Calls
+    _owner: bool
+
+    def __init__(
+        self,
+        api_key: str | K | None = None,
+        *,
+        base_url: str | None = None,
+        quota: Quota | None = None,
+        retries: RetryPolicy | None = None,
+        timeout: float = 30.0,
+        max_wait: float | None = None,
+        strict: bool = False,
+        on_event: Callable[[Event], None] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        allow_http: bool = False,
+    ) -> None:
+        """Needs no event loop and sends nothing.
+
+        Args:
+            api_key: the key, or None to read it from the environment: `SESSIONS_USER_KEY` or `SESSIONS_GUEST_KEY`.
+            base_url: of the server; None is `SESSIONS_BASE_URL`, else https://api.app.sessions.us.
+            quota: how many requests the server allows; None is `SESSIONS_QUOTA`, else 10 per 60 s. Clients of the same
+                key and origin share one ledger; clients of different keys do if they were given the same object.
+            retries: which failures are tried again, how often and how patiently.
+            timeout: seconds of wall time for one attempt, from connecting to the last byte.
+            max_wait: seconds that all waiting of one call may take: for the quota, for back-off, for a Retry-After.
+                None is as long as it takes. A call lasts at most `max_wait` + attempts × `timeout`.
+            strict: an answer that is not as described is a `DecodeError`, where it would have been an event.
+            on_event: hears what happens (see `sessions_us.events`), at once, so it must be quick. What it raises is
+                logged.
+            transport: an `httpx.AsyncBaseTransport` to send with; it stays its giver's to close.
+            allow_http: allow plain http to a host other than this one. The key can be read on its way.
+
+        Raises:
+            ConfigurationError: no usable key, a base_url that would expose the key, another quota for the same key, or
+                an option that makes no sense.
+        """
+        key = self._kind.resolve(api_key)
+        del api_key  # so that no traceback from here on holds it
+        if isinstance(key, ConfigurationError):
+            raise key
+        options = Options(timeout=timeout, max_wait=max_wait, retries=retries or RetryPolicy(), strict=strict)
+        origin = Origin.of(base_url, allow_http=allow_http)
+        emit = _hear(on_event)
+        limiter = _limiter(key, origin, quota)
+        sender = Transport(origin=origin, key=key, limiter=limiter, emit=emit, wire=transport)
+        self._share(Calls(sender, options, emit, set()), owner=True)
+
+    def _share(self, calls: Calls, *, owner: bool) -> None:
+        self._calls = calls
+        self._owner = owner
+
+    @property
+    def quota(self) -> ClientQuota:
+        """The quota of this client's key, shared with every other client of the key in this process."""
+        return ClientQuota(self._calls.transport.limiter)
+
+    def with_options(
+        self,
+        *,
+        lane: Lane | Unchanged | None = UNCHANGED,
+        max_wait: float | Unchanged | None = UNCHANGED,
+        timeout: float | Unchanged = UNCHANGED,
+        retries: RetryPolicy | Unchanged = UNCHANGED,
+        strict: bool | Unchanged = UNCHANGED,
+    ) -> Self:
+        """A cheap copy with other options, on the same connections and quota. Closing the copy does nothing.
+
+        Args:
+            lane: `interactive` or `background` for all calls; None is the default: background for a Pager's pages after
+                the first, interactive for everything else.
+            max_wait, timeout, retries, strict: see the client.
+        """
+        options = self._calls.options.but(lane=lane, max_wait=max_wait, timeout=timeout, retries=retries, strict=strict)
+        copy = type(self).__new__(type(self))
+        copy._share(self._calls.but(options), owner=False)
+        return copy
+
+    async def request(
+        self, method: str, path: str, *, json: object | None = None, params: Mapping[str, object] | None = None
+    ) -> Any:
+        """Reaches any path of the API through the same quota, retries and errors.
+
+        Args:
+            method: an HTTP method. Only GET is repeated after an ambiguous failure.
+            path: from `/api` on, percent-encoded; it can't lead to another origin.
+            json: the JSON body; None is no body.
+            params: the query; None values are left out.
+
+        Returns:
+            The decoded JSON, whatever it is (hence `Any`); None for an empty body.
+
+        Raises:
+            ValueError: a path that would lead elsewhere.
+            SessionsError: see `sessions_us.errors`.
+        """
+        return await self._calls.raw(method, path, body=json, params=params)
+
+    async def aclose(self) -> None:
+        """Closes the connections; calls that wait for the quota fail with `ClientClosedError`. Twice is harmless."""
+        if self._owner:
+            await self._calls.transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} can't be pickled or copied: it holds connections and a secret")
+
+    def __repr__(self) -> str:
+        origin = self._calls.transport.origin
+        return f"<{type(self).__name__} for {origin}{origin.prefix}>"
+
+
+class UserClient(_Client[UserKey]):
+    """The API for a key of the role USER.
+
+    `async with UserClient() as user:` reads `SESSIONS_USER_KEY`.
+    """
+
+    _kind = UserKey
+
+    @cached_property
+    def booking_pages(self) -> BookingPages:
+        """Booking pages, their slots, bookings and collaborators."""
+        from .resources.booking_pages import BookingPages
+
+        return BookingPages(self._calls)
+
+    @cached_property
+    def bookings(self) -> Bookings:
+        """Bookings."""
+        from .resources.bookings import Bookings
+
+        return Bookings(self._calls)
+
+    @cached_property
+    def rooms(self) -> Rooms:
+        """Rooms."""
+        from .resources.rooms import Rooms
+
+        return Rooms(self._calls)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Sessions, their participants, takeaways and transcripts."""
+        from .resources.sessions import Sessions
+
+        return Sessions(self._calls)
+
+    @cached_property
+    def events(self) -> Events:
+        """Events."""
+        from .resources.events import Events
+
+        return Events(self._calls)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Webhooks (observed on the wire, not on the official page)."""
+        from .resources.webhooks import Webhooks
+
+        return Webhooks(self._calls)
+
+
+class GuestClient(_Client[GuestKey]):
+    """The API for a key of the role GUEST: what a guest may do, and nothing else.
+
+    `async with GuestClient() as guest:` reads `SESSIONS_GUEST_KEY`.
+    """
+
+    _kind = GuestKey
+
+    @cached_property
+    def bookings(self) -> GuestBookings:
+        """Bookings as a guest."""
+        from .resources.guests import GuestBookings
+
+        return GuestBookings(self._calls)
+
+    @cached_property
+    def events(self) -> GuestEvents:
+        """Registration to events as a guest."""
+        from .resources.guests import GuestEvents
+
+        return GuestEvents(self._calls)
+
+
+def _hear(on_event: Callable[[Event], None] | None) -> Callable[[Event], None]:
+    """A listener that can't break a call."""
+
+    def emit(event: Event) -> None:
+        if on_event is not None:
+            try:
+                on_event(event)
+            except Exception:
+                logger.exception("on_event raised on a %s", type(event).__name__)
+
+    return emit

@@ -1,0 +1,125 @@
+"""API keys as secrets: they never print, log or pickle themselves, and what a server echoes is redacted of them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from typing import Any, ClassVar, NoReturn, Self
+
+from .errors import ConfigurationError
+
+__all__ = ("ApiKey", "GuestKey", "UserKey")
+
+_REDACTED = "[api key]"
+
+
+class ApiKey:
+    """What `UserKey` and `GuestKey` have in common. Any one-line, header-safe string is a usable key.
+
+    Raises:
+        ConfigurationError: the string can't be sent as a header. The message never shows it.
+    """
+
+    __slots__ = ("__value",)
+    variable: ClassVar[str]
+    role: ClassVar[str]
+
+    def __init__(self, value: str) -> None:
+        problem = _problem(value)
+        if problem is not None:
+            del value  # a traceback that prints locals must not print it
+            raise self._refusal(problem)
+        self.__value = value
+
+    @classmethod
+    def resolve(cls, given: str | ApiKey | None) -> Self | ConfigurationError:
+        """The key given, or the one in the environment; where there is none that can be used, the error to raise.
+
+        The error is returned and not raised, so that no frame that holds the string is part of its traceback.
+        """
+        if isinstance(given, ApiKey):
+            if isinstance(given, cls):
+                return given
+            return ConfigurationError(
+                f"A {type(given).__name__} was given where a {cls.__name__} is needed: a {cls.role} client takes only "
+                f"keys of the role {cls.role}. Pass a {cls.__name__} or set {cls.variable}."
+            )
+        value = os.environ.get(cls.variable) if given is None else given
+        problem = "there is none" if value is None else _problem(value)
+        return cls._refusal(problem) if problem is not None or value is None else cls(value)
+
+    @classmethod
+    def _refusal(cls, problem: str | None) -> ConfigurationError:
+        return ConfigurationError(
+            f"No usable {cls.role} key: {problem}. Set {cls.variable}, or pass the key as the client's first argument."
+        )
+
+    def reveal(self) -> str:
+        """The secret itself, for the one header that carries it."""
+        return self.__value
+
+    def digest(self, purpose: str) -> str:
+        """A name for this key that can't be turned back: 32 hexadecimal digits, different for each purpose."""
+        return hmac.new(self.__value.encode(), purpose.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def redact(self, said: str) -> str:
+        """What somebody else said, without this key in it."""
+        return said.replace(self.__value, _REDACTED)
+
+    def redact_bytes(self, said: bytes) -> bytes:
+        """The same for a body that is not decoded yet."""
+        return said.replace(self.__value.encode(), _REDACTED.encode())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}('…')"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return hmac.compare_digest(self.__value.encode(), other.reveal().encode())
+
+    def __hash__(self) -> int:
+        return hash(self.digest("hash"))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} can't be pickled: a secret does not travel. Read it again from {self.variable}."
+        )
+
+
+class UserKey(ApiKey):
+    """A key of the role USER: general use of the API. `UserClient` reads it from `SESSIONS_USER_KEY` unless given."""
+
+    __slots__ = ()
+    variable = "SESSIONS_USER_KEY"
+    role = "USER"
+
+
+class GuestKey(ApiKey):
+    """A key of the role GUEST: guest requests only. `GuestClient` reads it from `SESSIONS_GUEST_KEY` unless given."""
+
+    __slots__ = ()
+    variable = "SESSIONS_GUEST_KEY"
+    role = "GUEST"
+
+
+def _problem(value: object) -> str | None:
+    """Why a string can't be sent as a header's value, None if it can. Never quotes the string."""
+    if not isinstance(value, str):
+        return f"it is a {type(value).__name__}, not a string"
+    if not value.strip():
+        return "it is blank"
+    if len(value.splitlines()) > 1 or value[-1] in "\r\n":
+        return "it has more than one line (a line break at its end counts)"
+    if value != value.strip():
+        return "it starts or ends with white space"
+    if not all("\x20" <= character <= "\x7e" or character == "\t" for character in value):
+        return "it has characters that an HTTP header can't carry (control characters, or letters beyond ASCII)"
+    return None

@@ -1,0 +1,52 @@
+"""What can be set for a client and overridden for single calls."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Final
+
+from attrs import Attribute, evolve, field, frozen
+
+from .errors import ConfigurationError
+from .quota import Lane
+from .retries import RetryPolicy
+
+__all__ = ("UNCHANGED", "Options", "Unchanged")
+
+
+class Unchanged(Enum):
+    """Tells "not given" from None, where None has a meaning of its own."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+def _seconds(options: Options, attribute: Attribute[Any], value: float | None) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None and attribute.name == "max_wait":
+        return
+    least = "0 or more" if attribute.name == "max_wait" else "more than 0"
+    if value is None or not number or not (0 < value < float("inf") or (value == 0 and attribute.name == "max_wait")):
+        raise ConfigurationError(f"{attribute.name} is a number of seconds, {least}, not {value!r}")
+
+
+def _lane(options: Options, attribute: Attribute[Any], value: str | None) -> None:
+    if value not in {None, "interactive", "background"}:
+        raise ConfigurationError(f"lane is 'interactive' or 'background', not {value!r}")
+
+
+@frozen(kw_only=True)
+class Options:
+    """See `UserClient` and `GuestClient` for what each means."""
+
+    timeout: float = field(default=30.0, validator=_seconds)
+    max_wait: float | None = field(default=None, validator=_seconds)
+    retries: RetryPolicy = field(factory=RetryPolicy)
+    strict: bool = False
+    lane: Lane | None = field(default=None, validator=_lane)
+
+    def but(self, **changes: Any) -> Options:
+        """A copy with these changes."""
+        return evolve(self, **{name: value for name, value in changes.items() if value is not UNCHANGED})

@@ -1,0 +1,97 @@
+"""Where requests go: one origin with an optional path before the API's own, checked before a key is sent there."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from attrs import frozen
+
+from .errors import ConfigurationError
+
+__all__ = ("PRODUCTION", "Origin")
+
+PRODUCTION: Final = "https://api.app.sessions.us"
+
+
+@frozen
+class Origin:
+    """Scheme, host and port, and what stands before `/api`.
+
+    Attributes:
+        scheme: `https`, or `http` where that is allowed.
+        host: in lower case.
+        port: the explicit or the scheme's own.
+        prefix: the path before the API's own paths, without a slash at its end.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+
+    @classmethod
+    def of(cls, base_url: str | None, *, allow_http: bool) -> Origin:
+        """Parses a base URL; None is `SESSIONS_BASE_URL`, else the production host.
+
+        Raises:
+            ConfigurationError: no URL of an origin, or plain http to another host than this one without `allow_http`.
+        """
+        given = base_url if base_url is not None else os.environ.get("SESSIONS_BASE_URL", "").strip() or PRODUCTION
+        try:
+            parts = urlsplit(given)
+            port = parts.port
+        except ValueError:
+            raise ConfigurationError("base_url can't be parsed (SESSIONS_BASE_URL if it was not given)") from None
+        if parts.scheme not in {"https", "http"} or not parts.hostname:
+            raise ConfigurationError(f"base_url must look like {PRODUCTION}, with https:// and a host")
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            raise ConfigurationError("base_url must have no user name, password, query or fragment")
+        if parts.scheme == "http" and not (allow_http or _is_loopback(parts.hostname)):
+            raise ConfigurationError(
+                f"base_url is plain http to {parts.hostname}: the key could be read on its way. "
+                "Use https, or pass allow_http=True if that network is yours."
+            )
+        default = 443 if parts.scheme == "https" else 80
+        return cls(parts.scheme, parts.hostname.lower(), port or default, _safe_path(parts.path.rstrip("/")))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = {"https": 443, "http": 80}[self.scheme]
+        return f"{self.scheme}://{host}" + ("" if self.port == default else f":{self.port}")
+
+    def url(self, path: str) -> str:
+        """The full URL of a path that starts with a slash and is percent-encoded where it must be.
+
+        Raises:
+            ValueError: the path would lead to another origin, or out of the prefix.
+        """
+        return f"{self}{self.prefix}{_safe_path(path)}"
+
+
+def _safe_path(path: str) -> str:
+    if path and not path.startswith("/"):
+        raise ValueError("a path starts with '/' and names no host")
+    decoded = unquote(path)
+    if (
+        path.startswith("//")
+        or "\\" in decoded
+        or re.search(r"[\x00-\x20\x7f?#]", path)
+        or re.search(r"[\x00-\x1f]", decoded)
+    ):
+        raise ValueError("a path has no host, white space, control characters, backslash, '?' or '#' (use params)")
+    if any(unquote(segment) in {".", ".."} for segment in path.split("/")):
+        raise ValueError("a path must not hold '.' or '..' as a segment: that would address another path")
+    return path
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,356 @@
+"""The one place that knows httpx: sends, tries again, and turns every failure into one of our errors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import httpx
+from attrs import define, frozen
+
+from .errors import (
+    ClientClosedError,
+    ConfigurationError,
+    DecodeError,
+    QuotaTimeoutError,
+    RequestTimeoutError,
+    SessionsError,
+    StatusError,
+    TransportError,
+)
+from .events import Emit, RequestSent, ResponseReceived, RetryScheduled
+from .keys import ApiKey
+from .options import Options
+from .origin import Origin
+from .quota import Lane, Lease, Limiter
+from .quota.headers import parse_retry_after
+
+__all__ = ("Answer", "Request", "Transport")
+
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
+
+
+@frozen
+class Request:
+    """One call of the API, before it is sent.
+
+    Attributes:
+        operation: its operationId, or method and path where the document has none.
+        method: in capitals.
+        path: percent-encoded, from `/api` on.
+        params: the query.
+        body: the JSON body; None is no body, and no Content-Type.
+        repeatable: whether it may be sent again when nobody knows what became of it.
+    """
+
+    operation: str
+    method: str
+    path: str
+    params: Mapping[str, str]
+    body: object | None
+    repeatable: bool
+
+
+@frozen
+class Answer:
+    """A 2xx answer, whole.
+
+    Attributes:
+        status_code: 200 to 299.
+        body: its bytes, decompressed.
+    """
+
+    status_code: int
+    body: bytes
+
+
+class Transport:
+    """Sends requests of one key to one origin, through the limiter that all users of the key share."""
+
+    def __init__(
+        self,
+        *,
+        origin: Origin,
+        key: ApiKey,
+        limiter: Limiter,
+        emit: Emit,
+        wire: httpx.AsyncBaseTransport | None = None,
+        max_body: int = 32 * 1024 * 1024,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.origin = origin
+        self.limiter = limiter
+        self._key = key
+        self._emit = emit
+        self._wire = wire
+        self._max_body = max_body
+        self._jitter = jitter
+        self._http: httpx.AsyncClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    async def send(self, request: Request, options: Options, lane: Lane) -> Answer:
+        """Sends it, as often as the retry policy allows, each time with a place in the quota.
+
+        Raises:
+            QuotaTimeoutError: nothing was sent, because waiting would take longer than `max_wait`.
+            StatusError, TransportError, DecodeError: how the last attempt failed.
+            ClientClosedError: the client was closed.
+        """
+        http, policy = self._client(), options.retries
+        url = self.origin.url(request.path)
+        content = None if request.body is None else _encode(request.body)
+        waited, arrival, front = 0.0, None, False
+        failure: SessionsError | None = None
+        for attempt in range(1, policy.attempts + 1):
+            patience = None if options.max_wait is None else options.max_wait - waited
+            deadline = None if patience is None else self.limiter.now() + patience
+            try:
+                lease = await self.limiter.acquire(
+                    lane=lane,
+                    deadline=deadline,
+                    arrival=arrival,
+                    front=front,
+                    label=request.operation,
+                    emit=self._emit,
+                    owner=self,
+                )
+            except QuotaTimeoutError:
+                if failure is None:
+                    raise
+                break  # it was sent, and that is what the caller must know
+            waited, arrival = waited + lease.waited, lease.arrival
+            outcome = await self._attempt(http, request, url, content, lease, options.timeout, attempt)
+            if isinstance(outcome, Answer):
+                return outcome
+            failure = outcome
+            pause = policy.delay(failure, attempt=attempt, repeatable=request.repeatable, jitter=self._jitter())
+            if pause is None or (options.max_wait is not None and waited + pause > options.max_wait):
+                break
+            reason = str(failure.status_code) if isinstance(failure, StatusError) else type(failure).__name__
+            self._emit(RetryScheduled(operation=request.operation, attempt=attempt + 1, delay=pause, reason=reason))
+            front = isinstance(failure, StatusError) and failure.status_code == 429
+            if pause > 0:
+                await asyncio.sleep(pause)
+                waited += pause
+        assert failure is not None  # noqa: S101  # a policy has at least one attempt
+        raise failure
+
+    async def aclose(self) -> None:
+        """Fails what waits and closes the connections. A second call does nothing."""
+        self._closed = True
+        await self.limiter.leave(self)
+        http, self._http = self._http, None
+        if http is not None and self._loop is asyncio.get_running_loop():
+            await http.aclose()
+
+    async def _attempt(
+        self,
+        http: httpx.AsyncClient,
+        request: Request,
+        url: str,
+        content: bytes | None,
+        lease: Lease,
+        timeout: float,
+        attempt: int,
+    ) -> Answer | SessionsError:
+        """Sends once, and ends the lease once whatever happens. Failures are returned, so that no frame of httpx's,
+        which hold the headers, is part of any traceback."""
+        trace = _Trace(reliable=self._wire is None)
+        said, method, path = self._key.redact, request.method, request.path
+        problem: Exception
+        self._emit(RequestSent(operation=request.operation, method=method, path=path, attempt=attempt))
+        started = self.limiter.now()
+        status, headers, body, whole = 0, httpx.Headers(), b"", True
+        try:
+            async with asyncio.timeout(timeout):
+                outgoing = http.build_request(
+                    method,
+                    url,
+                    params=request.params or None,
+                    content=content,
+                    headers={"content-type": "application/json"} if content is not None else None,
+                    extensions={"trace": trace} if trace.reliable else None,
+                )
+                response = await http.send(outgoing, stream=True)
+                try:
+                    status, headers = response.status_code, response.headers
+                    await lease.done(status, headers.multi_items())
+                    self._emit(
+                        ResponseReceived(
+                            operation=request.operation,
+                            method=method,
+                            path=path,
+                            attempt=attempt,
+                            status_code=status,
+                            elapsed=self.limiter.now() - started,
+                        )
+                    )
+                    body, whole = await _read(response, self._max_body)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as caught:
+            problem = caught
+        except BaseException:
+            await lease.unknown()  # cancelled on the way: the server may have counted it
+            raise
+        else:
+            return self._outcome(request, status, headers, body, whole)
+        left = status != 0 or not (isinstance(problem, _NEVER_LEFT) or (trace.reliable and not trace.left))
+        await (lease.unknown() if left else lease.refund())
+        if isinstance(problem, httpx.DecodingError) and status:
+            return self._outcome(request, status, headers, b"", whole=False)
+        text = said(f"{type(problem).__name__}: {problem}".removesuffix(": "))
+        if isinstance(problem, TimeoutError | httpx.TimeoutException):
+            return RequestTimeoutError(
+                f"{method} {path} took longer than {timeout:g} s",
+                sent="unknown" if left else "no",
+                method=method,
+                path=path,
+            )
+        return TransportError(
+            f"{method} {path} got no usable answer ({text})", sent="unknown" if left else "no", method=method, path=path
+        )
+
+    def _outcome(
+        self, request: Request, status: int, headers: httpx.Headers, body: bytes, whole: bool
+    ) -> Answer | SessionsError:
+        if 200 <= status <= 299:
+            if whole:
+                return Answer(status, body)
+            return DecodeError(
+                f"{request.method} {request.path} answered {status}{after_write(request)}, "
+                f"but with a body that is compressed wrongly or longer than {self._max_body} bytes",
+                body=body,
+                status_code=status,
+                method=request.method,
+                path=request.path,
+            )
+        body = self._key.redact_bytes(body)
+        clean = {name: self._key.redact(value) for name, value in headers.items()}
+        try:
+            said: Any = json.loads(body)
+        except (ValueError, RecursionError):
+            said = body.decode(errors="replace")
+        request_id = next((clean[name] for name in _REQUEST_IDS if name in clean), None)
+        hint = f" (request {request_id})" if request_id else ""
+        return StatusError.of(status)(
+            f"{request.method} {request.path} answered {status}{_message(said)}{hint}",
+            status_code=status,
+            body=said,
+            headers=clean,
+            method=request.method,
+            path=request.path,
+            request_id=request_id,
+            retry_after=parse_retry_after(headers.multi_items()),
+        )
+
+    def _client(self) -> httpx.AsyncClient:
+        """The connections of the running event loop; those of a loop that has ended are forgotten."""
+        if self._closed:
+            raise ClientClosedError("the client was closed; make a new one")
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigurationError("this client needs a running asyncio event loop; trio is not supported") from None
+        if self._http is None or self._loop is not loop:
+            if self._loop is not None and self._loop.is_running() and self._loop is not loop:
+                raise ConfigurationError("this client is in use in another event loop; make one client for each")
+            self._loop = loop
+            self._http = httpx.AsyncClient(
+                auth=_KeyAuth(self._key, self.origin),
+                headers={"accept": "application/json", "user-agent": _user_agent()},
+                timeout=None,  # noqa: S113  # the whole attempt is timed, not its parts
+                follow_redirects=False,
+                # A server closes idle connections after 5 s; a write that meets that moment would be ambiguous.
+                limits=httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=2.0),
+                trust_env=self.origin.scheme == "https",  # a proxy would read a key that travels in the clear
+                transport=None if self._wire is None else _Borrowed(self._wire),
+            )
+        return self._http
+
+
+class _KeyAuth(httpx.Auth):
+    """Puts the key on a request to its own origin, at the last moment: as an argument it would be in many frames."""
+
+    def __init__(self, key: ApiKey, origin: Origin) -> None:
+        self._key = key
+        self._origin = origin
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        url = request.url
+        port = url.port or {"https": 443, "http": 80}.get(url.scheme)
+        if (url.scheme, url.host.lower(), port) != (self._origin.scheme, self._origin.host, self._origin.port):
+            raise ConfigurationError("a request to another origin was stopped before it got the key")
+        request.headers["x-api-key"] = self._key.reveal()
+        yield request
+
+
+class _Borrowed(httpx.AsyncBaseTransport):
+    """A transport that belongs to the caller: closing our client leaves it open."""
+
+    def __init__(self, wire: httpx.AsyncBaseTransport) -> None:
+        self._wire = wire
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._wire.handle_async_request(request)
+
+
+@define
+class _Trace:
+    """Listens to httpcore: whether anything of the request left this machine.
+
+    Attributes:
+        reliable: only httpx's own transport tells; with another one nothing can be proven.
+        left: the request's first byte may be on its way.
+    """
+
+    reliable: bool
+    left: bool = False
+
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        if name.endswith("send_request_headers.started"):
+            self.left = True
+
+
+async def _read(response: httpx.Response, bound: int) -> tuple[bytes, bool]:
+    """The body as far as the bound, and whether that is all of it."""
+    chunks: list[bytes] = []
+    size = 0
+    stream: AsyncGenerator[bytes, None] = response.aiter_bytes()  # type: ignore[assignment]
+    async for chunk in stream:
+        chunks.append(chunk[: bound - size])
+        size += len(chunk)
+        if size > bound:
+            await stream.aclose()
+            return b"".join(chunks), False
+    return b"".join(chunks), True
+
+
+def _encode(body: object) -> bytes:
+    """Raises: ValueError, TypeError: it holds something that is no JSON (NaN too), before anything is sent."""
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def after_write(request: Request) -> str:
+    """What a caller must know when the answer to a write can't be used: it happened all the same."""
+    return "" if request.repeatable else " (the write happened)"
+
+
+def _message(said: object) -> str:
+    """What the server said went wrong, short: `message` of its usual error body, or the beginning of any text."""
+    if isinstance(said, dict):
+        said = said.get("message") or said.get("error")
+    text = "; ".join(map(str, said)) if isinstance(said, list) else said if isinstance(said, str) else ""
+    text = " ".join(text.split())
+    return f": {text[:200]}{'…' if len(text) > 200 else ''}" if text and not text.startswith("<") else ""
+
+
+def _user_agent() -> str:
+    return f"sessions-us/{version('sessions-us')} python/{sys.version_info.major}.{sys.version_info.minor}"
