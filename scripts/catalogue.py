@@ -1,0 +1,120 @@
+"""The operations as data: what the overlay says of each, and whether each one survived generation."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from document import Document, InputError, LostError, Route, routes
+from openapi_python_client.strings import PythonIdentifier
+
+_PREAMBLE = '''"""What is known of each operation beyond its types: who may call it, and whether it may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from .types import Operation, Pagination
+
+'''
+
+
+def source(document: Document) -> str:
+    """The module operations.py: an Operation for each operationId, in document order."""
+    entries = [f"{route.operation['operationId']!r}: {_operation(route)}," for route in routes(document)]
+    table = "OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType({\n" + "\n".join(entries) + "\n})\n"
+    return _PREAMBLE + table
+
+
+def _operation(route: Route) -> str:
+    operation = route.operation
+    return _call(
+        "Operation",
+        id=repr(operation["operationId"]),
+        method=repr(route.method.upper()),
+        path=repr(route.path),
+        tag=repr(operation["tags"][0]),
+        key_role=repr(operation["x-key-role"]),
+        repeatable=repr(operation.get("x-repeatable", route.method == "get")),
+        pagination=_pagination(operation.get("x-pagination")),
+        observed=repr(operation.get("x-observed", False)),
+    )
+
+
+def _pagination(facts: Any) -> str:
+    if facts is None:
+        return "None"
+    return _call(
+        "Pagination",
+        parameter=repr(facts["parameter"]),
+        base=repr(facts["base"]),
+        base_evidence=repr(facts["base-evidence"]),
+        size=repr(facts["size"]),
+    )
+
+
+def _call(name: str, **arguments: str) -> str:
+    return f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())},)"
+
+
+def check_nothing_lost(document: Document, package: Mapping[str, bytes]) -> None:
+    """Compare the document with the generated package.
+
+    The generator writes one file per name and says nothing when two things have the same name: the last one wins.
+
+    Args:
+        document: the document that was generated from.
+        package: the generated files, by path relative to the package.
+
+    Raises:
+        LostError: an operation or a model has no file of its own.
+        InputError: a model has two attributes of one name.
+    """
+    modules: dict[str, list[str]] = defaultdict(list)
+    for route in routes(document):
+        folder = PythonIdentifier(route.operation["tags"][0], "tag")
+        name = PythonIdentifier(route.operation["operationId"], "field_")
+        modules[f"api/{folder}/{name}.py"].append(f"{route.operation['operationId']} ({route})")
+    for path, claimants in modules.items():
+        if len(claimants) > 1:
+            raise LostError(f"operations lost: {' and '.join(claimants)} would all be {path}; rename in the overlay")
+    written = {path for path in package if path.startswith("api/") and not path.endswith("__init__.py")}
+    operations = sum(len(claimants) for claimants in modules.values())
+    if written != set(modules):
+        lost = sorted(set(modules) - written) or sorted(written - set(modules))
+        raise LostError(f"operations lost: {operations} in the document, {len(written)} modules; see {lost[0]}")
+    trees = {path: ast.parse(data) for path, data in package.items() if path.endswith(".py")}
+    exported = _exported_models(trees["models/__init__.py"])
+    files = count_models(package)
+    if len(exported) != files:
+        raise LostError(f"models lost: {len(exported)} names ({', '.join(exported)}), but {files} files")
+    for path, tree in trees.items():
+        _check_attributes(path, tree)
+
+
+def count_models(package: Mapping[str, bytes]) -> int:
+    return sum(path.startswith("models/") and path != "models/__init__.py" for path in package)
+
+
+def _exported_models(tree: ast.Module) -> list[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def _check_attributes(path: str, tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            names = [
+                item.target.id
+                for item in node.body
+                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+            ]
+            for name in names:
+                if names.count(name) > 1:
+                    raise InputError(f"generated {path}: {node.name} would have two attributes called {name}")

@@ -1,0 +1,129 @@
+"""Rebuild spec/openapi.json and generated/ from spec/upstream.json and spec/overlay.yaml, offline.
+
+    python scripts/regenerate.py                 put the result in place
+    python scripts/regenerate.py --check         change nothing; exit 1 with a diff if anything committed differs
+    python scripts/regenerate.py --output DIR    write the whole result under DIR and leave the repository as it is
+
+The same inputs give the same bytes on every supported Python. Exit codes: 0 done, 1 the check failed, 2 bad input or a
+missing tool (one line on stderr, nothing written). The tools are in the dependency group `regenerate`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import toolchain
+import tree
+from document import Document, InputError, LostError, dump_json, parse_json, read_bytes
+
+ROOT = Path(__file__).resolve().parent.parent
+UPSTREAM, ORIGIN, OVERLAY, OPENAPI = (
+    f"spec/{name}" for name in ("upstream.json", "upstream.toml", "overlay.yaml", "openapi.json")
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What regeneration gives."""
+
+    files: Mapping[str, bytes]
+    counts: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+def load(root: Path) -> dict[str, bytes]:
+    """The committed inputs, by path; the upstream document must be the one that upstream.toml describes."""
+    from provenance import sha256
+
+    inputs = {path: read_bytes(root / path) for path in (UPSTREAM, ORIGIN, OVERLAY)}
+    try:
+        recorded = tomllib.loads(inputs[ORIGIN].decode()).get("sha256")
+    except ValueError as error:
+        raise InputError(f"{ORIGIN} is not TOML: {error}") from error
+    actual = sha256(inputs[UPSTREAM])
+    if recorded != actual:
+        raise InputError(
+            f"{UPSTREAM} is not the document that {ORIGIN} describes (sha256 {actual}, recorded {recorded}); "
+            "corrections belong into the overlay"
+        )
+    return inputs
+
+
+def overlay(inputs: Mapping[str, bytes]) -> Document:
+    """Upstream with every action of the overlay applied."""
+    from core_yaml import parse_yaml
+    from overlay import apply
+
+    return apply(parse_json(inputs[UPSTREAM], UPSTREAM), parse_yaml(inputs[OVERLAY], OVERLAY))
+
+
+def build(inputs: Mapping[str, bytes], tools: toolchain.Toolchain) -> Result:
+    """Overlay, validate, lower, generate: everything but putting it in place."""
+    import catalogue
+    import generator
+    import provenance
+    from document import routes
+    from lowering import lower
+    from validation import validate
+
+    document = overlay(inputs)
+    validate(document)
+    lowered = lower(document)
+    package = generator.generate(lowered.document, {"operations.py": catalogue.source(document)})
+    catalogue.check_nothing_lost(document, package)
+    openapi = dump_json(document)
+    counts = {"operations": sum(1 for _ in routes(document)), "models": catalogue.count_models(package)}
+    sources = {UPSTREAM: inputs[UPSTREAM], OVERLAY: inputs[OVERLAY], OPENAPI: openapi}
+    files = {OPENAPI: openapi, tree.MARK: provenance.record(sources, tools, counts)}
+    files |= {f"{tree.OWNED}/{generator.PACKAGE}/{path}": data for path, data in package.items()}
+    return Result(files, counts, lowered.notes)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="change nothing; exit 1 if anything committed differs")
+    mode.add_argument("--output", type=Path, metavar="DIR", help="write the whole result under DIR instead")
+    options = parser.parse_args(arguments)
+    try:
+        tools = toolchain.find(ROOT)
+        inputs = load(ROOT)
+        result = build(inputs, tools)
+        return check(result) if options.check else put(result, inputs, options.output)
+    except (InputError, OSError) as error:
+        print(f"regenerate: {error}", file=sys.stderr)
+        return 1 if options.check and isinstance(error, LostError) else 2
+
+
+def check(result: Result) -> int:
+    """Compare with what is committed."""
+    differences = tree.compare(tree.read(ROOT, result.files), result.files)
+    print(tree.report(differences) if differences else f"up to date: {_summary(result)}")
+    return 1 if differences else 0
+
+
+def put(result: Result, inputs: Mapping[str, bytes], output: Path | None) -> int:
+    """Write what differs, into the repository or under another folder."""
+    root = ROOT if output is None else output.absolute()
+    files = result.files if output is None else {**inputs, **result.files}
+    differences = tree.compare(tree.read(root, files), files)
+    if differences:
+        tree.write(root, files)
+    for note in result.notes:
+        print(f"note: {note}")
+    print(f"{_summary(result)}; {len(differences)} files changed")
+    return 0
+
+
+def _summary(result: Result) -> str:
+    return ", ".join(f"{count} {name}" for name, count in result.counts.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

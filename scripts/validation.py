@@ -1,0 +1,103 @@
+"""What must be true of spec/openapi.json before anything is generated from it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from document import Document, InputError, Route, follow, parameters, references, routes
+from jsonschema.exceptions import best_match
+from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
+
+_TEMPLATE = re.compile(r"\{([^{}]*)\}")
+#: What the generator itself recognises in a path; anything else would stay in the URL as it is.
+_PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+#: Names that the generated functions use themselves.
+_TAKEN_PARAMETERS = {"body", "params", "quote"}
+
+
+def validate(document: Document) -> None:
+    """Check a document with the overlay applied.
+
+    Raises:
+        InputError: not valid OpenAPI 3.0 or 3.1, a reference that leads out or nowhere, or an operation without the
+            facts that the client is built from.
+    """
+    for reference in references(document):
+        follow(document, {"$ref": reference})
+    _validate_openapi(document)
+    problems = [*_repeated_ids(document)]
+    for route in routes(document):
+        problems += [f"{route}: {problem}" for problem in _route_problems(document, route)]
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise InputError(problems[0] + more)
+
+
+def _validate_openapi(document: Document) -> None:
+    version = str(document.get("openapi"))
+    validators = {"3.0": OpenAPIV30SpecValidator, "3.1": OpenAPIV31SpecValidator}
+    validator = validators.get(".".join(version.split(".")[:2]))
+    if validator is None:
+        raise InputError(f"the document must be OpenAPI 3.0 or 3.1, not {version!r}")
+    error = best_match(validator(document).iter_errors())
+    if error is not None:
+        place = "/".join(str(part) for part in error.absolute_path) or "the document"
+        message = " ".join(error.message.split())
+        raise InputError(f"not valid OpenAPI at {place}: {message if len(message) < 300 else message[:300] + ' …'}")
+
+
+def _repeated_ids(document: Document) -> Iterator[str]:
+    counted = Counter(route.operation.get("operationId") for route in routes(document))
+    for identifier, count in counted.items():
+        if identifier is not None and count > 1:
+            yield f"{count} operations have the operationId {identifier!r}"
+
+
+def _route_problems(document: Document, route: Route) -> Iterator[str]:
+    operation = route.operation
+    if not operation.get("operationId"):
+        yield "no operationId"
+    if len(operation.get("tags", [])) != 1:
+        yield f"needs exactly one tag, has {operation.get('tags', [])}"
+    if operation.get("x-key-role") not in ("user", "guest"):
+        yield f"x-key-role must be user or guest, not {operation.get('x-key-role')!r}"
+    for fact in ("x-repeatable", "x-observed"):
+        if not isinstance(operation.get(fact, False), bool):
+            yield f"{fact} must be true or false, not {operation[fact]!r}"
+    declared = {(parameter["name"], parameter["in"]) for parameter in parameters(document, route)}
+    yield from _path_problems(route.path, {name for name, where in declared if where == "path"})
+    query = {name for name, where in declared if where == "query"}
+    for name in sorted(query & _TAKEN_PARAMETERS):
+        yield f"a query parameter cannot be called {name!r}; the generated function uses that name"
+    if "x-pagination" in operation:
+        yield from _pagination_problems(operation["x-pagination"], query)
+
+
+def _path_problems(path: str, declared: set[str]) -> Iterator[str]:
+    named = _TEMPLATE.findall(path)
+    if set(path) & set("{}") != set("{}" if named else "") or path.count("{") != len(named) != path.count("}"):
+        yield "the braces in the path do not pair"
+    for name in named:
+        if not _PARAMETER_NAME.fullmatch(name):
+            yield f"{{{name}}} is no name for a path parameter"
+    for name in sorted(set(named) ^ declared):
+        place = "in the path is not declared" if name in named else "is declared but not in the path"
+        yield f"the path parameter {name!r} {place}"
+
+
+def _pagination_problems(pagination: Any, query: set[str]) -> Iterator[str]:
+    if not isinstance(pagination, dict):
+        yield f"x-pagination must be an object, not {pagination!r}"
+        return
+    if pagination.get("parameter") not in query:
+        yield f"x-pagination names the query parameter {pagination.get('parameter')!r}, which is not declared"
+    if pagination.get("base") not in (0, 1):
+        yield f"x-pagination.base must be 0 or 1, not {pagination.get('base')!r}"
+    if not isinstance(pagination.get("base-evidence"), str):
+        yield "x-pagination.base-evidence must say how well the base is known"
+    size = pagination.get("size")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        yield f"x-pagination.size must be a number from 1 up, not {size!r}"
