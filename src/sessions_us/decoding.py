@@ -181,11 +181,14 @@ _SCALARS: Mapping[type, Convert] = {
 
 
 def _member_of(enum: type[Enum]) -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> Enum:
+    def convert(decoder: Decoder, value: Any, path: str) -> Enum | str:
         try:
             return enum(value)
         except (ValueError, TypeError):
-            raise NotUnderstood("unknown value" if isinstance(value, str) else "unexpected type") from None
+            if not isinstance(value, str):
+                raise NotUnderstood("unexpected type") from None
+        decoder.note(path, "unknown value")
+        return value  # enums are open: what was invented yesterday is a plain string
 
     return convert
 
@@ -201,20 +204,17 @@ def _one_of(values: tuple[object, ...]) -> Convert:
 
 def _first_of(shapes: tuple[Any, ...]) -> Convert:
     # What a variant notes counts only if that variant is the one.
-    variants = [(shape, _converter(shape)) for shape in shapes]
-    open_enum = str in shapes and any(isinstance(shape, type) and issubclass(shape, Enum) for shape in shapes)
+    variants = [_converter(shape) for shape in shapes]
 
     def convert(decoder: Decoder, value: Any, path: str) -> Any:
         problem = NotUnderstood("unexpected type")
-        for shape, variant in variants:
+        for variant in variants:
             trial = Decoder("")
             try:
                 result = variant(trial, value, path)
             except NotUnderstood as error:
                 problem = error
                 continue
-            if open_enum and shape is str:
-                decoder.note(path, "unknown value")
             for drift in trial.drifts:
                 decoder.note(drift.field, drift.problem)
             return result
