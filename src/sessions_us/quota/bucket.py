@@ -1,0 +1,41 @@
+"""Our own pace: aiolimiter's bucket, asked and charged without ever waiting in it."""
+
+from __future__ import annotations
+
+from aiolimiter import AsyncLimiter
+
+from sessions_us.quota.window import Window
+
+__all__ = ("Bucket",)
+
+
+class Bucket:
+    """The backstop for a server that lies about what is left.
+
+    It is made anew for each window that the server reports and for each limit that is learnt, or it would cost speed that the
+    server allows. It belongs to the event loop that first asks it.
+    """
+
+    def __init__(self) -> None:
+        self._limiter: AsyncLimiter | None = None
+        self._of: tuple[int, int, float] | None = None
+
+    def has_room(self, window: Window, now: float) -> bool:
+        """Whether our own pace allows one more. A probe opens a new window, and a new bucket with it."""
+        return not window.look(now).known or self._current(window).has_capacity()
+
+    def charge(self, window: Window) -> None:
+        """Take one out, in a bucket that has room."""
+        step = self._current(window).acquire()
+        try:
+            step.send(None)  # acquire() suspends only where there is no room
+        except StopIteration:
+            return
+        step.close()
+        raise RuntimeError("The bucket was charged without room in it.")
+
+    def _current(self, window: Window) -> AsyncLimiter:
+        of = (window.opened, window.limit, window.period)
+        if self._limiter is None or self._of != of:
+            self._limiter, self._of = AsyncLimiter(window.limit, window.period), of
+        return self._limiter

@@ -1,0 +1,233 @@
+"""What a response says about the rate limit: every family of headers in use -> one `Report`. Pure.
+
+Nobody knows yet which family the API sends (its help page names three values and no header), so all are read:
+
+* `RateLimit` and `RateLimit-Policy` of the IETF drafts 7 and 8, `RateLimit-*` of the drafts before them;
+* `X-RateLimit-*`, `X-Rate-Limit-*` and `X-Retry-*`, also with a policy's name as suffix (`X-RateLimit-Remaining-short`);
+* `Retry-After`: seconds, a fraction, or a date.
+
+A reset is a number of seconds, a moment (epoch seconds or milliseconds), or a date. A moment is the *server's*: only its own
+`Date` can translate it, never this machine's wall clock. Whatever cannot be understood counts as not said; nothing here raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import attrs
+
+__all__ = ("Headers", "Report", "parse_report", "parse_retry_after")
+
+Headers = Iterable[tuple[str, str]]
+
+_LONGEST_DELTA = 1e6  # seconds; between here and the first plausible moment a number is neither
+_FIRST_EPOCH = 1e8
+_FIRST_EPOCH_MS = 1e11
+_LAST_EPOCH = 253_402_300_799.0  # the year 9999, where dates end
+
+_NUMBER = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
+_NAME = re.compile(r"(ratelimit|x-ratelimit|x-rate-limit|x-retry)-(limit|remaining|reset|policy)(?:-(.+))?", re.ASCII)
+_ITEM = re.compile(r'(?:"[^"]*"|[^,"])+')
+_PARAMETER = re.compile(r'(?:"[^"]*"|[^;"])+')
+_FAMILIES = ("ratelimit", "x-ratelimit", "x-rate-limit", "x-retry")
+
+
+@attrs.frozen
+class Report:
+    """What one response said. None: not said.
+
+    Attributes:
+        limit: requests per window.
+        window: length of the window in seconds.
+        remaining: requests left.
+        reset_in: seconds until the reset, counted from when the server wrote the headers.
+        reset_at: the reset as a moment on the server's clock, epoch seconds. Never together with `reset_in`.
+        exact: the reset has a fraction, so it was not rounded to whole seconds.
+        date: when the server answered, on its own clock, epoch seconds.
+        retry_after: seconds. It means something on 429 and 503 only: some servers send it with every answer.
+    """
+
+    limit: int | None = None
+    window: float | None = None
+    remaining: int | None = None
+    reset_in: float | None = None
+    reset_at: float | None = None
+    exact: bool = False
+    date: float | None = None
+    retry_after: float | None = None
+
+
+@attrs.frozen
+class _Policy:
+    """One policy of one family, as text."""
+
+    limit: str = ""
+    remaining: str = ""
+    reset: str = ""
+    window: str = ""
+
+
+def parse_report(headers: Headers) -> Report:
+    """Read whatever a response's headers say of the rate limit. Where several policies apply, the tightest counts."""
+    fields = _relevant(headers)
+    if not fields:
+        return Report()
+    date = _date(fields.get("date", ""))
+    retry_after = _retry_after(fields.get("retry-after", ""), date)
+    policy = _tightest(fields)
+    if policy is None:
+        return Report(date=date, retry_after=retry_after)
+    limit, remaining, window = _count(policy.limit), _count(policy.remaining), _number(policy.window)
+    reset_in, reset_at = _reset(policy.reset)
+    return Report(
+        limit=limit or None,  # a limit of 0 can't be meant: this very request was answered
+        window=window if window and window <= _LONGEST_DELTA else None,
+        remaining=min(remaining, limit) if remaining is not None and limit else remaining,
+        reset_in=reset_in,
+        reset_at=reset_at,
+        exact="." in policy.reset or (reset_at is not None and not reset_at.is_integer()),
+        date=date,
+        retry_after=retry_after,
+    )
+
+
+def parse_retry_after(headers: Headers) -> float | None:
+    """Seconds that `Retry-After` asks to wait: a number, or a date minus the response's own `Date`.
+
+    None where it is missing, is garbage, is negative, or is a date in an answer without `Date`. A date that is over is 0.0.
+    """
+    fields = _relevant(headers)
+    return _retry_after(fields.get("retry-after", ""), _date(fields.get("date", "")))
+
+
+def _relevant(headers: Headers) -> Mapping[str, str]:
+    fields: dict[str, str] = {}
+    for raw, value in headers:
+        name = raw.lower()
+        if name in ("date", "retry-after") or name.startswith(("ratelimit", "x-rate", "x-retry")):
+            # A name that comes twice is one list, except where a list makes no sense: there the first one wins.
+            fields[name] = (
+                f"{fields[name]}, {value}"
+                if name in fields and name.startswith("ratelimit")
+                else fields.get(name, value)
+            )
+    return fields
+
+
+def _tightest(fields: Mapping[str, str]) -> _Policy | None:
+    """Of the first family that tells how many are left, the policy that leaves the fewest; else any that tells a limit."""
+    policies = [_combined(fields)] if "ratelimit" in fields else []
+    policies += [_separate(fields, family) for family in _FAMILIES]
+    said = [policy for family in policies for policy in family]
+    for family in policies:
+        counted = [policy for policy in family if _count(policy.remaining) is not None]
+        if counted:
+            return min(counted, key=lambda policy: (_count(policy.remaining), -(_number(policy.reset) or 0.0)))
+    return next((policy for policy in said if _count(policy.limit)), None)
+
+
+def _combined(fields: Mapping[str, str]) -> Sequence[_Policy]:
+    """Drafts 7 (`limit=10, remaining=9, reset=60`) and 8 (`"name"; r=9; t=60`), with `RateLimit-Policy`'s quota and window."""
+    quotas = _quotas(fields.get("ratelimit-policy", ""))
+    items = [_parameters(item) for item in _ITEM.findall(fields["ratelimit"])]
+    if any("r" in parameters for _, parameters in items):
+        return [
+            _Policy(
+                limit=quotas.get(name, ("", ""))[0],
+                remaining=parameters.get("r", ""),
+                reset=parameters.get("t", ""),
+                window=quotas.get(name, ("", ""))[1],
+            )
+            for name, parameters in items
+        ]
+    flat = {name: value for _, parameters in items for name, value in parameters.items()}
+    limit = flat.get("limit", "")
+    return [_Policy(limit, flat.get("remaining", ""), flat.get("reset", ""), _window(quotas, limit))]
+
+
+def _separate(fields: Mapping[str, str], family: str) -> Sequence[_Policy]:
+    """One header for each value, one group of headers for each policy's name."""
+    groups: dict[str, dict[str, str]] = {}
+    for name, value in fields.items():
+        match = _NAME.fullmatch(name)
+        # nestjs-rate-limiter splits its trio over two families: X-RateLimit-Limit, X-Retry-Remaining, X-Retry-Reset.
+        if match and (match[1] == family or (family == "x-retry" and name == "x-ratelimit-limit")):
+            groups.setdefault(match[3] or "", {})[match[2]] = value
+    policies = []
+    for group in groups.values():
+        quotas = _quotas(group.get("policy", "")) or _quotas(group.get("limit", ""))
+        limit = group.get("limit", "").partition(",")[0].partition(";")[0]
+        policies.append(_Policy(limit, group.get("remaining", ""), group.get("reset", ""), _window(quotas, limit)))
+    return policies
+
+
+def _quotas(policy: str) -> dict[str, tuple[str, str]]:
+    """`"name"; q=10; w=60` or `10;w=60`, a list of them -> name or quota: (quota, window)."""
+    quotas: dict[str, tuple[str, str]] = {}
+    for item in _ITEM.findall(policy):
+        name, parameters = _parameters(item)
+        if "w" in parameters or "q" in parameters:
+            quotas.setdefault(name, (parameters.get("q", name), parameters.get("w", "")))
+    return quotas
+
+
+def _window(quotas: Mapping[str, tuple[str, str]], limit: str) -> str:
+    return next((window for quota, window in quotas.values() if quota == limit.strip()), "")
+
+
+def _parameters(item: str) -> tuple[str, dict[str, str]]:
+    name = ""
+    parameters: dict[str, str] = {}
+    for part in _PARAMETER.findall(item):
+        key, equals, value = part.strip().partition("=")
+        if equals:
+            parameters.setdefault(key.strip().lower(), value.strip())
+        else:
+            name = name or key.strip().strip('"')
+    return name, parameters
+
+
+def _number(text: str) -> float | None:
+    text = text.strip()
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def _count(text: str) -> int | None:
+    number = _number(text)
+    return None if number is None else int(number)
+
+
+def _reset(text: str) -> tuple[float | None, float | None]:
+    """(seconds from now, moment on the server's clock): one of them at most."""
+    number = _number(text)
+    if number is None:
+        return None, _date(text)
+    if number < _LONGEST_DELTA:
+        return number, None
+    moment = number / 1000 if number >= _FIRST_EPOCH_MS else number
+    return None, moment if _FIRST_EPOCH <= moment <= _LAST_EPOCH else None
+
+
+def _retry_after(text: str, date: float | None) -> float | None:
+    number = _number(text)
+    if number is not None:
+        return number
+    until = _date(text)
+    return None if until is None or date is None else max(0.0, until - date)
+
+
+def _date(text: str) -> float | None:
+    """An HTTP date or an ISO date-time -> epoch seconds. A date without a zone is UTC: HTTP has no other."""
+    text = text.strip()
+    if not 8 <= len(text) <= 64:
+        return None
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = parse(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, OverflowError, IndexError):
+            continue
+    return None

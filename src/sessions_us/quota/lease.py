@@ -1,0 +1,67 @@
+"""A lease: the right to send one request, and the duty to tell what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from sessions_us.events import Emit, RequestThrottled, StrangerSeen
+from sessions_us.quota.headers import parse_report
+from sessions_us.quota.ledger import Lane, Ledger, Ticket
+from sessions_us.quota.window import Heard
+
+__all__ = ("Finish", "Lease")
+
+Finish = Callable[[int, Callable[[Ledger, float], tuple[Ledger, Heard]]], Awaitable[Heard]]
+
+
+class Lease:
+    """The right to send one request. It ends once, with `done`, `unknown` or `refund`; ending it again does nothing.
+
+    Attributes:
+        lane: the lane it came from.
+        arrival: its order in the lane; a repeated request brings it along.
+        granted_at: when, on the limiter's clock.
+        waited: seconds it waited.
+    """
+
+    __slots__ = ("_emit", "_ended", "_finish", "_label", "_number", "arrival", "granted_at", "lane", "waited")
+
+    def __init__(
+        self, ticket: Ticket, *, granted_at: float, waited: float, finish: Finish, emit: Emit, label: str
+    ) -> None:
+        self.lane: Lane = ticket.lane
+        self.arrival = ticket.arrival
+        self.granted_at = granted_at
+        self.waited = waited
+        self._number = ticket.number
+        self._finish = finish
+        self._emit = emit
+        self._label = label
+        self._ended = False
+
+    async def done(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        """The server answered, with any status: its headers tell what is left. The caller's cancellation does not stop this."""
+        if not self._end():
+            return
+        number, report = self._number, parse_report(headers)
+        heard = await self._finish(number, lambda ledger, now: ledger.answered(number, now, status, report))
+        if heard.strangers:
+            self._emit(StrangerSeen(used_by_others=heard.strangers))
+        if status == 429:
+            self._emit(RequestThrottled(retry_after=report.retry_after, label=self._label))
+
+    async def unknown(self) -> None:
+        """It was sent, and there is no answer: it may have counted. The caller's cancellation does not stop this."""
+        number = self._number
+        if self._end():
+            await self._finish(number, lambda ledger, now: (ledger.lost(number, now), Heard()))
+
+    async def refund(self) -> None:
+        """It never left this machine: its place is free again. The caller's cancellation does not stop this."""
+        number = self._number
+        if self._end():
+            await self._finish(number, lambda ledger, now: (ledger.refunded(number), Heard()))
+
+    def _end(self) -> bool:
+        first, self._ended = not self._ended, True
+        return first

@@ -1,0 +1,396 @@
+"""The pump: it lets requests go as the ledger decides, and hands each its lease.
+
+It decides nothing that a test without a loop could not decide: `ledger.py` says whose turn it is and until when nobody's. What
+is left is the loop's: futures, one timer, and aiolimiter's bucket, our own pace and the backstop for a server that
+lies about what is left. Nobody sleeps in the bucket: a turn is taken only if the bucket has room, and charged in the same step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+from sessions_us.errors import ClientClosedError, ConfigurationError, QuotaTimeoutError, SessionsError
+from sessions_us.events import Emit, Event, RequestGranted, RequestQueued
+from sessions_us.quota.bucket import Bucket
+from sessions_us.quota.lease import Lease
+from sessions_us.quota.ledger import Lane, Ledger, Ticket
+from sessions_us.quota.quota import Quota, QuotaSnapshot
+from sessions_us.quota.stores import Held, MemoryStore
+from sessions_us.quota.window import Heard
+
+__all__ = ("Limiter",)
+
+T = TypeVar("T")
+Decide = Callable[[Ledger, float], tuple[Ledger, T]]
+
+LONG_WAIT = 2.0  # seconds; a longer wait looks like a hang, so it is said
+_log = logging.getLogger("sessions_us")
+
+
+def _ignore(event: Event) -> None:
+    """Nobody listens."""
+
+
+class _Waiter:
+    """A caller of `acquire` whose turn has not come. Its future gets a lease, or the error that ends the wait."""
+
+    __slots__ = ("deadline", "emit", "future", "label", "owner", "said", "ticket")
+
+    def __init__(self, ticket: Ticket, deadline: float | None, emit: Emit, label: str, owner: object | None) -> None:
+        self.ticket = ticket
+        self.future: asyncio.Future[Lease | SessionsError] = asyncio.get_running_loop().create_future()
+        self.deadline = deadline
+        self.emit = emit
+        self.label = label
+        self.owner = owner
+        self.said = False
+
+
+class Limiter:
+    """Lets requests go, one lease for each, no faster than the server allows; the urgent first.
+
+    It needs no event loop to be made. Futures, timer and bucket belong to the loop that runs; in a new loop they are made
+    anew, and what is known of the quota stays. It has no background task, and must be used from one loop at a time.
+
+    Args:
+        quota: how much, and where the count is kept.
+        name: which ledger of the quota's store this is.
+        emit: hears the events of all who don't bring their own; it must not raise.
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self, quota: Quota, *, name: str = "", emit: Emit = _ignore, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.quota = quota
+        self._name = name
+        self._emit = emit
+        self._clock = clock
+        self._store = MemoryStore() if quota.store is None else quota.store
+        self._ledger = Ledger.new(quota.limit, quota.window)
+        self._version = 0
+        self._skew = 0.0  # the store's time minus ours
+        self._waiters: dict[int, _Waiter] = {}
+        self._owners: WeakSet[object] = WeakSet()
+        self._out: set[int] = set()  # leases that have not ended
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._bucket = Bucket()
+        self._closed = False
+
+    # -- the surface -------------------------------------------------------------------------------------------------
+
+    async def acquire(
+        self,
+        *,
+        lane: Lane,
+        deadline: float | None,
+        arrival: int | None = None,
+        front: bool = False,
+        label: str = "",
+        emit: Emit | None = None,
+        owner: object | None = None,
+    ) -> Lease:
+        """Wait for a turn and take it. A lease must be ended: `done`, `unknown` or `refund`.
+
+        Args:
+            lane: `interactive` goes before `background`.
+            deadline: until when to wait, on the limiter's clock (`now()`), seconds; None: as long as it takes.
+            arrival: the arrival number of the lease that this one repeats, so that it keeps its place.
+            front: before all others of the lane, as after a 429.
+            label: what events call the request.
+            emit: hears this request's events, instead of the limiter's own.
+            owner: whose request it is, for `leave`.
+
+        Raises:
+            QuotaTimeoutError: the wait would exceed the deadline; raised as soon as that is known.
+            ClientClosedError: the limiter is closed, or was while this waited.
+        """
+        if self._closed:
+            raise _closed()
+        if self._loop is not asyncio.get_running_loop():
+            await self._bind()
+        emit = emit or self._emit
+        if owner is not None:
+            self._owners.add(owner)
+
+        def ask(ledger: Ledger, now: float) -> tuple[Ledger, tuple[Ticket, bool]]:
+            ledger, ticket = ledger.queue(lane, now, arrival=arrival, front=front)
+            if ledger.turn(now, self.quota.reserve).ticket is ticket and self._may_go(ledger, now):
+                return ledger.grant(ticket, now), (ticket, True)
+            return ledger, (ticket, False)
+
+        ticket, granted = await self._step(ask)
+        if granted:
+            lease = self._hand_out(ticket, emit, label)
+            emit(RequestGranted(lane=lane, waited=0.0, label=label))
+            return lease
+        return await self._wait(_Waiter(ticket, deadline, emit, label, owner))
+
+    def now(self) -> float:
+        """The limiter's clock, in seconds; deadlines are told by it."""
+        return self._clock()
+
+    def snapshot(self) -> QuotaSnapshot:
+        """What is known of the quota at this moment. It never waits and sends nothing."""
+        window, now = self._ledger.window, self._ledger_now()
+        resets_at = window.resets_at(now)
+        return QuotaSnapshot(
+            limit=window.limit,
+            window=window.period,
+            remaining=window.left(now),
+            resets_in=None if resets_at is None else resets_at - now,
+            waiting={"interactive": len(self._ledger.interactive), "background": len(self._ledger.background)},
+            under_way=len(window.flights),
+        )
+
+    @property
+    def in_use(self) -> bool:
+        """Whether anybody has used it who has not left."""
+        return bool(self._owners or self._waiters or self._out)
+
+    async def leave(self, owner: object) -> None:
+        """Fail all who wait for this owner with `ClientClosedError`. Others go on."""
+        self._owners.discard(owner)
+        for waiter in [waiter for waiter in self._waiters.values() if waiter.owner is owner]:
+            await self._fail(waiter, _closed())
+        await self._pump()
+
+    async def aclose(self) -> None:
+        """Fail all who wait with `ClientClosedError`, now and from now on. Leases that are out may still be ended."""
+        self._closed = True
+        for waiter in list(self._waiters.values()):
+            await self._fail(waiter, _closed())
+        self._disarm()
+
+    # -- waiting -----------------------------------------------------------------------------------------------------
+
+    async def _wait(self, waiter: _Waiter) -> Lease:
+        ticket = waiter.ticket
+        self._waiters[ticket.number] = waiter
+        try:
+            await self._pump()
+            if not waiter.future.done():
+                position, expected = self._outlook(ticket)
+                waiter.emit(
+                    RequestQueued(lane=ticket.lane, position=position, expected_wait=expected, label=waiter.label)
+                )
+            outcome = await waiter.future
+        except BaseException:
+            await self._settle(self._withdraw(waiter))
+            raise
+        if isinstance(outcome, SessionsError):
+            raise outcome
+        waiter.emit(RequestGranted(lane=ticket.lane, waited=outcome.waited, label=waiter.label))
+        return outcome
+
+    async def _withdraw(self, waiter: _Waiter) -> None:
+        """A caller was cancelled. A lease that it was handed meanwhile goes back, so that the next one gets it."""
+        future = waiter.future
+        outcome = future.result() if future.done() and not future.cancelled() else None
+        if isinstance(outcome, Lease):
+            await outcome.refund()
+        else:
+            await self._leave(waiter)
+            await self._pump()
+
+    async def _leave(self, waiter: _Waiter) -> None:
+        self._waiters.pop(waiter.ticket.number, None)
+        await self._step(lambda ledger, now: (ledger.leave(waiter.ticket), None))
+
+    async def _fail(self, waiter: _Waiter, error: SessionsError) -> None:
+        await self._leave(waiter)
+        if not waiter.future.done():
+            waiter.future.set_result(error)
+
+    # -- the pump ----------------------------------------------------------------------------------------------------
+
+    async def _pump(self) -> None:
+        """Let go whoever may go, refuse whoever waits in vain, and look again when something may have changed."""
+        if self._store.shared:
+            self._take(await self._store.load(self._name))
+        while True:
+            ticket, wake = await self._step(self._next)
+            if ticket is None:
+                break
+            waiter = self._waiters.pop(ticket.number)
+            lease = self._hand_out(ticket, waiter.emit, waiter.label)
+            if waiter.future.done():
+                await lease.refund()
+            else:
+                waiter.future.set_result(lease)
+        if self._waiters:
+            await self._refuse()
+            self._say()
+        self._arm(wake)
+
+    def _next(self, ledger: Ledger, now: float) -> tuple[Ledger, tuple[Ticket | None, float | None]]:
+        while True:
+            turn = ledger.turn(now, self.quota.reserve)
+            waiter = None if turn.ticket is None else self._waiters.get(turn.ticket.number)
+            if turn.ticket is None or waiter is None:  # nobody's turn, or another process's, which takes it itself
+                return ledger, (None, turn.wake)
+            if not waiter.future.done():
+                break
+            ledger = ledger.leave(turn.ticket)  # it is about to withdraw, and must not hold up the others
+        if not self._may_go(ledger, now):
+            return ledger, (None, now + ledger.window.period / ledger.window.limit)
+        return ledger.grant(turn.ticket, now), (turn.ticket, None)
+
+    def _may_go(self, ledger: Ledger, now: float) -> bool:
+        """What several processes share is paced by the ledger alone."""
+        return self._store.shared or self._bucket.has_room(ledger.window, now)
+
+    def _hand_out(self, ticket: Ticket, emit: Emit, label: str) -> Lease:
+        """Make the lease of a ticket that was granted in the same step, and charge the bucket."""
+        if not self._store.shared:
+            self._bucket.charge(self._ledger.window)
+        self._out.add(ticket.number)
+        now = self._clock()
+        waited = max(0.0, now + self._skew - ticket.since)
+        return Lease(ticket, granted_at=now, waited=waited, finish=self._finish, emit=emit, label=label)
+
+    async def _refuse(self) -> None:
+        if all(waiter.deadline is None for waiter in self._waiters.values()):
+            return
+        for ticket in (*self._ledger.interactive, *self._ledger.background):
+            waiter = self._waiters.get(ticket.number)
+            if waiter is None or waiter.deadline is None or waiter.future.done():
+                continue
+            now = self._clock()
+            position, expected = self._outlook(ticket)
+            if now >= waiter.deadline or now + (expected or 0.0) > waiter.deadline:
+                await self._fail(waiter, _too_long(ticket, position, expected, max(0.0, waiter.deadline - now)))
+
+    def _say(self) -> None:
+        """Say each long wait once: a silent one looks like a hang."""
+        now = self._ledger_now()
+        for waiter in self._waiters.values():
+            if waiter.said:
+                continue
+            position, expected = self._outlook(waiter.ticket)
+            if (expected or 0.0) > LONG_WAIT or now - waiter.ticket.since >= LONG_WAIT:
+                waiter.said = True
+                when = "not known yet" if expected is None else f"{expected:.0f} s"
+                _log.info(
+                    "%s waits for the quota: lane %s, position %d, expected wait %s",
+                    waiter.label or "a request",
+                    waiter.ticket.lane,
+                    position,
+                    when,
+                )
+
+    def _outlook(self, ticket: Ticket) -> tuple[int, float | None]:
+        """Its place in the queue, 1 for the next, and the seconds that it has to wait at least; None if nothing is known."""
+        now = self._ledger_now()
+        wait = self._ledger.earliest(ticket, now, self.quota.reserve) - now
+        return self._ledger.ahead(ticket) + 1, wait if wait > 0 else None
+
+    # -- loop, timer, bucket -----------------------------------------------------------------------------------------
+
+    async def _bind(self) -> None:
+        """Belong to the running loop. Whoever waited or had a lease in the last one is gone with it; what is known stays."""
+        if self._loop is not None and self._loop.is_running():
+            raise ConfigurationError("A client works in one event loop at a time. Make one client for each loop.")
+        self._disarm()
+        self._bucket = Bucket()
+        abandoned, self._waiters = self._waiters, {}
+        out, self._out = self._out, set()
+
+        def abandon(ledger: Ledger, now: float) -> tuple[Ledger, None]:
+            for waiter in abandoned.values():
+                ledger = ledger.leave(waiter.ticket)
+            for lease in out:
+                ledger = ledger.lost(lease, now)
+            return ledger, None
+
+        self._loop = asyncio.get_running_loop()
+        await self._step(abandon)
+
+    def _arm(self, wake: float | None) -> None:
+        """One timer for whatever comes first: more quota, a deadline, a wait that has become long."""
+        self._disarm()
+        if not self._waiters or self._loop is None:
+            return
+        moments = [] if wake is None else [wake - self._skew]
+        for waiter in self._waiters.values():
+            if waiter.deadline is not None:
+                moments.append(waiter.deadline)
+            if not waiter.said:
+                moments.append(waiter.ticket.since - self._skew + LONG_WAIT)
+        if moments:
+            self._timer = self._loop.call_later(max(0.0, min(moments) - self._clock()), self._tick)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        self._timer = None
+        step = self._pump()
+        try:
+            step.send(None)  # in process no step suspends
+        except StopIteration:
+            return
+        step.close()
+        raise RuntimeError("A step of the quota waited where it must not.")
+
+    # -- the ledger --------------------------------------------------------------------------------------------------
+
+    def _ledger_now(self) -> float:
+        return self._clock() + self._skew
+
+    async def _step(self, decide: Decide[T]) -> T:
+        """Decide on the newest ledger, and set what comes out: again if somebody else was faster."""
+        while True:
+            ledger, result = decide(self._ledger, self._ledger_now())
+            if ledger is self._ledger:
+                return result
+            accepted, held = await self._store.swap(self._name, self._version, ledger)
+            self._take(held)
+            if accepted:
+                return result
+
+    def _take(self, held: Held) -> None:
+        self._version = held.version
+        if held.ledger is not None:
+            self._ledger = held.ledger
+        if held.now is not None:
+            self._skew = held.now - self._clock()
+
+    async def _finish(self, lease: int, decide: Decide[Heard]) -> Heard:
+        """End a lease, and let the next one go."""
+        return await self._settle(self._end(lease, decide))
+
+    async def _end(self, lease: int, decide: Decide[Heard]) -> Heard:
+        self._out.discard(lease)
+        heard = await self._step(decide)
+        if self._waiters:
+            await self._pump()
+        return heard
+
+    async def _settle(self, step: Coroutine[Any, Any, T]) -> T:
+        """Run a step to its end, whatever becomes of its caller. In process it never suspends, so nothing can cut it short."""
+        if not self._store.shared:
+            return await step
+        return await asyncio.shield(asyncio.ensure_future(step))
+
+
+def _closed() -> ClientClosedError:
+    return ClientClosedError("The client is closed: make a new one, or call it inside its `async with` block.")
+
+
+def _too_long(ticket: Ticket, position: int, expected: float | None, budget: float) -> QuotaTimeoutError:
+    known = "" if expected is None else f" The quota allows it in {expected:.1f} s at the earliest."
+    return QuotaTimeoutError(
+        f"Not sent: position {position} in the lane {ticket.lane}, and {budget:.1f} s of max_wait left.{known}",
+        retry_after=expected,
+        lane=ticket.lane,
+        position=position,
+    )

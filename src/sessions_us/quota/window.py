@@ -1,0 +1,373 @@
+"""What the server counts, and how much of it is certainly free. Pure: state and `now` in, a new state or a decision out.
+
+**What servers count.** "10 requests per minute" is kept in at least six ways: a window that starts with the first request; one
+cut by the clock; a log of the last minute's requests; a log that announces a window (NestJS's default); a weighted mean of two
+windows; a bucket that refills one by one (GCRA). They differ in when a slot comes back, and agree on two things: `remaining` is
+true at the moment at which it is written, and at the announced reset at least one slot more is free.
+
+**Why a token bucket is not enough.** A bucket of 10 that refills 10 a minute lets 19 requests into some minutes. Nor is an exact
+log of our own requests enough if it is stamped when they are *sent*: a server stamps at *arrival*, so a slow request followed by
+a fast one is closer together there than here. And neither knows what was used before this process started, or by somebody else.
+
+**The rules**, each with what it is for:
+
+1. With nothing known, or what was known being over, one queued request goes out: the *probe*. At a reset every server has one
+   slot free, but only some have more; the answer tells. It waits for requests under way that the last count does not cover.
+2. With a valid count, no more are under way than it left. Those under way may be in the count or not, so all are subtracted.
+3. Answers overtake each other. One sent after the last count arrived is newer and replaces it. Of two that overlapped, the
+   lower count is the later one, unless their resets lie further apart than rounding and the round trip explain: then they are of
+   different windows.
+4. The reset is the *latest* moment that the headers allow: arrival + seconds + margin, for whole seconds may be rounded down. An
+   earlier answer's earlier reset holds as long as nothing can have been freed before the later answer was written.
+   A reset on the server's clock is translated by the server's own `Date`, so that nobody's clock needs to be right.
+5. Nothing left: wait for the reset, then rule 1.
+6. A 429 closes everything until `Retry-After`, else the reset, else one window; then a probe. Probes that get 429 again double
+   the margin. (NestJS blocks a key for a further window, so a request sent too early is dear.)
+7. Until one window has passed without a stranger, two, three, four are under way, and those under way are subtracted twice: a
+   twin of this process may be doing the same.
+8. A count that rose by more than our own requests means a stranger. For three windows one request at a time goes out, and one
+   slot stays free: otherwise both fire at the last one.
+9. A request without a countable answer (lost, or answered without headers) may have counted until the moment we gave up. It is
+   *in doubt*, and subtracted, until a count whose request was sent later, or until a whole window has passed.
+10. A server without such headers: at most `limit` per window by our own log, in which an entry leaves one window after its
+    *response*. The server saw it no later than that, and sees the next no earlier than it is sent, so no window of the server's
+    holds more, whatever the latency. One at a time for the first window and for the one after a 429, since the start is unknown.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from sessions_us.quota.headers import Report
+
+__all__ = ("Flight", "Heard", "Look", "Sample", "Window")
+
+MARGIN = 1.0  # seconds: whole seconds that were rounded down, or a clock's arithmetic in whole seconds
+FINE_MARGIN = 0.02  # seconds: a value with a fraction
+LONGEST_BLOCK = 3600.0  # seconds: a longer Retry-After is a mistake or a ban; a probe an hour harms nobody
+WARY_WINDOWS = 3
+MOST_STRIKES = 5  # the margin after a row of refused probes is at most 2**5 as long
+
+
+@attrs.frozen
+class Flight:
+    """A request under way. `until`: when its lease is over, if it can expire (its process may have died)."""
+
+    lease: int
+    sent: float
+    until: float | None = None
+
+
+@attrs.frozen
+class Sample:
+    """What the server counted. The true reset lies in [`not_before`, `expires`]; None: nothing is known of its beginning."""
+
+    received: float
+    limit: int
+    remaining: int
+    expires: float
+    not_before: float | None
+
+
+@attrs.frozen
+class Look:
+    """What may be sent now.
+
+    Attributes:
+        free: how many leases may be given out.
+        slots: how many slots are left in the window; more than `free` where caution says so.
+        wake: when there may be more without any answer coming in; None: only an answer can change it.
+        known: there is a valid count of the server's, or a log that replaces it.
+    """
+
+    free: int
+    slots: int
+    wake: float | None
+    known: bool
+
+
+@attrs.frozen
+class Heard:
+    """What an answer meant: how many requests strangers sent, and for how many seconds a 429 closed the window."""
+
+    strangers: int = 0
+    closed_for: float | None = None
+
+
+@attrs.frozen
+class Window:
+    """The state of one key at one server. Times are seconds on a clock that never goes back.
+
+    Attributes:
+        limit, period: requests per so many seconds, as the server says or else as configured.
+        speaks: whether the server's answers have rate headers; None before the first answer.
+        sample: the count that holds (rule 3).
+        flights: requests under way.
+        probe: the lease of the probe, while it is under way.
+        doubts: for each request in doubt, the latest moment at which it may have counted (rule 9).
+        log: when our own requests of the last window were answered (rule 10).
+        own: how many of our own requests may have counted since the sample (rule 8).
+        blocked_until: a 429's end.
+        strikes: probes in a row that got a 429.
+        offset: the server's clock minus ours, never too high.
+        quiet_since: since when no stranger and no 429 was seen; None before the first answer.
+        wary_until: until when strangers are expected.
+        ramp: how many may be under way while the start is slow (rule 7).
+        opened: how many windows were opened by a probe.
+    """
+
+    limit: int
+    period: float
+    speaks: bool | None = None
+    sample: Sample | None = None
+    flights: tuple[Flight, ...] = ()
+    probe: int | None = None
+    doubts: tuple[float, ...] = ()
+    log: tuple[float, ...] = ()
+    own: int = 0
+    blocked_until: float | None = None
+    strikes: int = 0
+    offset: float | None = None
+    quiet_since: float | None = None
+    wary_until: float | None = None
+    ramp: int = 1
+    opened: int = 0
+
+    # -- decisions ---------------------------------------------------------------------------------------------------
+
+    def look(self, now: float) -> Look:
+        """How much may be sent now, and when to look again."""
+        if self.blocked_until is not None and now < self.blocked_until:
+            return Look(0, 0, self.blocked_until, known=True)
+        under_way, doubts = len(self.flights), self._live(self.doubts, now)
+        sample = self.sample
+        if sample is not None and now < sample.expires:
+            slots = sample.remaining - under_way - len(doubts)
+            free, wakes = slots, [sample.expires]
+            if doubts:
+                wakes.append(doubts[0] + self.period)
+            if self.wary_until is not None and now < self.wary_until:
+                free = min(slots - 1, 1 - under_way)
+                careful_until = self.wary_until
+            elif self.quiet_since is not None and now < self.quiet_since + self.period:
+                free = min(slots - under_way, self.ramp - under_way)
+                careful_until = self.quiet_since + self.period
+            else:
+                careful_until = now
+            if slots > max(free, 0):
+                wakes.append(careful_until)
+            return Look(max(free, 0), max(slots, 0), min(wakes), known=True)
+        if self.probe is not None:
+            return Look(0, 0, None, known=False)
+        if self.speaks is not False and under_way + len(doubts) <= (sample.remaining if sample else 0):
+            return Look(1, 1, None, known=False)
+        return self._look_at_log(now)
+
+    def _look_at_log(self, now: float) -> Look:
+        """Rule 10. Also for a server that has headers, while requests in doubt forbid a probe: it costs time, never a 429."""
+        log, under_way = self._live(self.log, now), len(self.flights)
+        slots = self.limit - under_way - len(log)
+        free, wakes = slots, []
+        if log:
+            wakes.append(log[0] + self.period)
+        if self.speaks is not False or not self._calm(now):
+            free = min(slots, 1 - under_way)
+            if self.quiet_since is not None and not self._calm(now):
+                wakes.append(self.quiet_since + self.period)
+        return Look(max(free, 0), max(slots, 0), min(wakes, default=None), known=self.speaks is False)
+
+    def earliest(self, ahead: int, now: float) -> float:
+        """A lower bound of the moment at which a request with `ahead` others before it may be sent.
+
+        Beyond what is counted it assumes the best: that the server's next window opens at once, and holds `limit`.
+        """
+        if self.blocked_until is not None and now < self.blocked_until:
+            return self.blocked_until + self._windows(ahead - self.limit)
+        look = self.look(now)
+        if self.flights or not look.known or look.wake is None:
+            return now + self._windows(ahead - self.limit)
+        if ahead < look.slots:
+            return now
+        beyond = ahead - look.slots
+        if self.speaks is False:
+            log = self._live(self.log, now)
+            if beyond < len(log):
+                return log[beyond] + self.period
+            return now + self.period + self._windows(beyond - len(log))
+        return look.wake + self._windows(beyond)
+
+    def left(self, now: float) -> int:
+        """How many may be sent before the reset: the server's count, else our own."""
+        under_way = len(self.flights)
+        if self.blocked_until is not None and now < self.blocked_until:
+            return 0
+        if self.sample is not None and now < self.sample.expires:
+            return max(0, self.sample.remaining - under_way - len(self._live(self.doubts, now)))
+        return max(0, self.limit - under_way - len(self._live(self.log, now)))
+
+    def resets_at(self, now: float) -> float | None:
+        """When there is more at the latest: the end of a 429's block, or the reset; None where neither is known."""
+        moments = [self.blocked_until, self.sample.expires if self.sample else None]
+        return max((moment for moment in moments if moment is not None and now < moment), default=None)
+
+    def last_tenth(self) -> float | None:
+        """When the last tenth of the window begins; None where no window is known."""
+        return None if self.sample is None else self.sample.expires - self.period / 10
+
+    def _windows(self, beyond: int) -> float:
+        return max(0, beyond // self.limit) * self.period
+
+    def _calm(self, now: float) -> bool:
+        return self.quiet_since is not None and now - self.quiet_since >= self.period
+
+    def _live(self, stamps: tuple[float, ...], now: float) -> tuple[float, ...]:
+        """The stamps of the last window: what is older can't count any more. Stamps are in order."""
+        if not stamps or stamps[0] + self.period > now:
+            return stamps
+        return tuple(stamp for stamp in stamps if stamp + self.period > now)
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def sent(self, lease: int, now: float, until: float | None = None) -> Window:
+        """A lease was given out. Where nothing was known it is the probe, and the server's next window begins with it."""
+        probing = self.speaks is not False and not self.look(now).known
+        return attrs.evolve(
+            self,
+            flights=(*self.flights, Flight(lease, now, until)),
+            own=self.own + 1,
+            probe=lease if probing else self.probe,
+            opened=self.opened + probing,
+        )
+
+    def refunded(self, lease: int) -> Window:
+        """A lease came back: its request never left this machine."""
+        flights = tuple(flight for flight in self.flights if flight.lease != lease)
+        return attrs.evolve(self, flights=flights, probe=None if self.probe == lease else self.probe)
+
+    def lost(self, lease: int, now: float) -> Window:
+        """A request got no answer that counts; the server may have seen it at any moment until now."""
+        if not any(flight.lease == lease for flight in self.flights):
+            return self
+        window = self.refunded(lease)
+        return attrs.evolve(window, doubts=(*self._live(self.doubts, now), now), log=(*self._live(self.log, now), now))
+
+    def expired(self, now: float) -> Window:
+        """Leases that are over count as lost: whoever had them is gone."""
+        window = self
+        for flight in self.flights:
+            if flight.until is not None and flight.until <= now:
+                window = window.lost(flight.lease, now)
+        return window
+
+    def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[Window, Heard]:
+        """A request was answered."""
+        flight = next((flight for flight in self.flights if flight.lease == lease), None)
+        if flight is None:
+            return self, Heard()
+        if status == 429:
+            return self._refused(flight, now, report)
+        if report.remaining is not None:
+            return self._counted(flight, now, report)
+        window = attrs.evolve(self.lost(lease, now), quiet_since=now if self.quiet_since is None else self.quiet_since)
+        # A route that the server does not limit has no headers: that must not switch them off for the others.
+        return (window if self.speaks else attrs.evolve(window, speaks=False, sample=None, doubts=())), Heard()
+
+    def learnt(self, report: Report, now: float) -> Window:
+        """What an answer tells of the limit, the window and the server's clock; known before `answered` is told of it."""
+        limit, period, offset = self.limit, self.period, self.offset
+        if report.limit:
+            limit = report.limit
+        if report.window:
+            period = report.window
+        elif report.reset_in and report.reset_in > 1.1 * period:
+            period = report.reset_in
+        if report.date is not None:
+            offset = max(report.date - now, report.date - now if offset is None else offset)
+        if (limit, period, offset) == (self.limit, self.period, self.offset):
+            return self
+        return attrs.evolve(self, limit=limit, period=period, offset=offset)
+
+    def _reset(self, flight: Flight, now: float, report: Report) -> tuple[float, float] | None:
+        """Between which moments the reset lies, the later one with its margin; None if the answer does not tell."""
+        margin = (FINE_MARGIN if report.exact else MARGIN) * 2**self.strikes
+        if report.reset_in is not None:
+            return flight.sent + report.reset_in - MARGIN, now + report.reset_in + margin
+        if report.reset_at is not None and self.offset is not None:
+            moment = report.reset_at - self.offset
+            # `Date` is in whole seconds and was written on the way: the offset is too low by up to a second and a round trip.
+            return moment - 2 * MARGIN - (now - flight.sent), moment + margin
+        return None
+
+    def _counted(self, flight: Flight, now: float, report: Report) -> tuple[Window, Heard]:
+        """Rules 3, 4, 7, 8 and 9."""
+        remaining = report.remaining or 0
+        old, reset = self.sample, self._reset(flight, now, report)
+        flights = tuple(other for other in self.flights if other is not flight)
+        doubts = tuple(stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent)
+        if reset is not None:
+            new = Sample(now, self.limit, remaining, expires=max(reset[1], now), not_before=reset[0])
+        elif old is not None and now < old.expires and remaining < old.remaining:
+            new = attrs.evolve(old, received=now, remaining=remaining)
+        else:
+            new = Sample(now, self.limit, remaining, expires=now + self.period, not_before=None)
+
+        strangers = 0
+        if old is not None and old.limit == new.limit:
+            strangers = max(0, old.remaining - new.remaining - self.own)
+        sample, newer = (new, True) if old is None else _later(old, new, flight.sent)
+        own = len(flights) + len(doubts) if newer else self.own
+        return attrs.evolve(
+            self,
+            speaks=True,
+            sample=sample,
+            flights=flights,
+            probe=None if self.probe == flight.lease else self.probe,
+            doubts=doubts,
+            log=(*self._live(self.log, now), now),
+            own=own,
+            strikes=0,
+            quiet_since=now if strangers or self.quiet_since is None else self.quiet_since,
+            wary_until=now + WARY_WINDOWS * self.period if strangers else self.wary_until,
+            ramp=self.ramp + 1,
+        ), Heard(strangers)
+
+    def _refused(self, flight: Flight, now: float, report: Report) -> tuple[Window, Heard]:
+        """Rule 6. It is a count too: nothing left, and more at the end of the block."""
+        reset = self._reset(flight, now, report)
+        wait = report.retry_after
+        if wait is None:
+            wait = self.period if reset is None else max(0.0, reset[1] - now)
+        until = now + min(wait, LONGEST_BLOCK) + MARGIN * 2**self.strikes
+        until = max(until, self.blocked_until or until)
+        flights = tuple(other for other in self.flights if other is not flight)
+        doubts = tuple(stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent)
+        probing = self.probe == flight.lease
+        speaks = True if report.remaining is not None else self.speaks  # NestJS's 429 has nothing but Retry-After
+        return attrs.evolve(
+            self,
+            speaks=speaks,
+            sample=None if speaks is False else Sample(now, self.limit, 0, expires=until, not_before=None),
+            flights=flights,
+            probe=None if probing else self.probe,
+            doubts=doubts,
+            log=(*self._live(self.log, now), now),
+            own=len(flights) + len(doubts),
+            blocked_until=until,
+            strikes=min(self.strikes + probing, MOST_STRIKES),
+            quiet_since=now,
+            ramp=1,
+        ), Heard(closed_for=until - now)
+
+
+def _later(old: Sample, new: Sample, sent: float) -> tuple[Sample, bool]:
+    """Rules 3 and 4: the count that holds after `new`, whose request was sent at `sent`, and whether it is `new`'s."""
+    overlapped = sent < old.received
+    apart = 2 * MARGIN + (new.received - sent)
+    if overlapped and new.expires < old.expires - apart:
+        return attrs.evolve(old, received=new.received), False  # the answer of an older window
+    newer = not overlapped or new.expires > old.expires + apart or new.remaining < old.remaining
+    kept, other = (new, old) if newer else (old, new)
+    # Nothing was freed between the two counts if the later one was written before the other's reset can have come.
+    if other.expires < kept.expires and other.not_before is not None and kept.received <= other.not_before:
+        kept = attrs.evolve(kept, expires=other.expires, not_before=other.not_before)
+    return (kept if newer else attrs.evolve(kept, received=new.received)), newer
