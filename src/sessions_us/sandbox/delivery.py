@@ -1,0 +1,116 @@
+"""Webhooks on their way out: in the background, one after the other, each tried once."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from .records import Webhook
+
+_TIMEOUT = 5.0  # seconds for one delivery
+_WAITING = 1000
+_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt to deliver a webhook.
+
+    Attributes:
+        webhook_id: whose webhook.
+        url: where to.
+        payload: `{trigger, data}` as sent.
+        status: what the receiver answered; None if it did not, or was not asked.
+        error: why not; None if it answered with a success.
+        at: when it ended, in seconds since the epoch by the sandbox's clock.
+    """
+
+    webhook_id: str
+    url: str
+    payload: dict[str, Any]
+    status: int | None
+    error: str | None
+    at: float
+
+
+class Courier:
+    """Delivers to loopback addresses, and to `hosts`; a sandbox must not call strangers because its data says so.
+
+    Nothing is known of the real API's retries, timeouts, order or signatures: here one attempt, 5 seconds, in order, none.
+    What more than 1000 deliveries wait for is dropped, and recorded as such.
+    """
+
+    def __init__(self, hosts: Collection[str], clock: Callable[[], float]) -> None:
+        self._hosts = frozenset(hosts)
+        self._clock = clock
+        self._waiting: deque[tuple[Webhook, dict[str, Any]]] = deque()
+        self._done: deque[Delivery] = deque(maxlen=_KEPT)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stirred = asyncio.Event()
+        self._idle = asyncio.Event()
+
+    def send(self, webhook: Webhook, payload: dict[str, Any]) -> None:
+        """Queue a delivery; from any thread. Nothing leaves before `run` does its work."""
+        if len(self._waiting) >= _WAITING:
+            self._record(webhook, payload, None, "dropped: too many deliveries are waiting")
+            return
+        self._waiting.append((webhook, payload))
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stir)
+
+    def deliveries(self) -> list[Delivery]:
+        return list(self._done)
+
+    async def settle(self) -> None:
+        """Wait until nothing is waiting; in the loop of `run`."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        # trust_env: a proxy in the environment is for the world outside, and not for this machine.
+        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
+            while True:
+                while self._waiting:
+                    self._idle.clear()
+                    await self._deliver(client, *self._waiting.popleft())
+                self._idle.set()
+                self._stirred.clear()
+                # Looked at after clearing, so that a `send` in between is not slept through.
+                if not self._waiting:
+                    await self._stirred.wait()
+
+    def _stir(self) -> None:
+        self._idle.clear()
+        self._stirred.set()
+
+    async def _deliver(self, client: httpx.AsyncClient, webhook: Webhook, payload: dict[str, Any]) -> None:
+        if not self._allowed(webhook.url):
+            self._record(webhook, payload, None, "not delivered: the host is neither loopback nor in webhook_hosts")
+            return
+        try:
+            # Not to read an endless answer: the status is all that counts.
+            async with asyncio.timeout(_TIMEOUT), client.stream("POST", webhook.url, json=payload) as response:
+                status = response.status_code
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            self._record(webhook, payload, None, f"{type(error).__name__}: {error}".rstrip(": "))
+        else:
+            self._record(webhook, payload, status, None if 200 <= status < 300 else f"the receiver answered {status}")
+
+    def _allowed(self, url: str) -> bool:
+        host = urlsplit(url).hostname or ""
+        if host == "localhost" or host in self._hosts:
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    def _record(self, webhook: Webhook, payload: dict[str, Any], status: int | None, error: str | None) -> None:
+        self._done.append(Delivery(webhook.id, webhook.url, payload, status, error, self._clock()))

@@ -1,0 +1,101 @@
+"""Booking pages, their free slots and their bookings.
+
+Known: the plural path, bare arrays, 20 a page, a page's list holding only bookings that have not started. Assumed: the fields
+of a request, that `name` is required, that PUT changes what it names, and that a cancelled booking leaves the page's list.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from .. import slots, wire
+from ..call import Call, Routes
+from ..records import BookingPage
+from ..state import find, newest
+
+_LONGEST = timedelta(days=92)
+
+
+def _page(call: Call) -> BookingPage:
+    return find(call.state.booking_pages, call.id, "Booking page")
+
+
+def list_(call: Call) -> object:
+    own = [page for page in call.state.booking_pages.values() if page.owner is call.state.user]
+    return call.page([wire.booking_page(page) for page in newest(own)])
+
+
+def create(call: Call) -> object:
+    state, body = call.state, call.body()
+    name, slug = body.text("name", required=True), body.slug()
+    duration, zone = body.whole("duration", least=5, most=24 * 60), body.zone()
+    description = body.text("description", nullable=True)
+    body.check()
+    page = state.add_booking_page(
+        name,
+        state.unique_slug(slug, name, state.slugs(state.booking_pages.values())),
+        duration=duration or 30,
+        time_zone=zone or "UTC",
+        description=description,
+    )
+    return wire.booking_page(page)
+
+
+def get(call: Call) -> object:
+    return wire.booking_page(_page(call))
+
+
+def update(call: Call) -> object:
+    state, body, page = call.state, call.body(), _page(call)
+    name, slug = body.text("name"), body.slug()
+    duration, zone = body.whole("duration", least=5, most=24 * 60), body.zone()
+    description = body.text("description", nullable=True)
+    body.check()
+    if slug is not None:
+        page.slug = state.unique_slug(slug, page.name, state.slugs(state.booking_pages.values(), but=page))
+    page.name = name or page.name
+    page.duration = duration or page.duration
+    page.time_zone = zone or page.time_zone
+    if "description" in body:
+        page.description = description
+    page.updated_at = state.now()
+    return wire.booking_page(page)
+
+
+def delete(call: Call) -> object:
+    """What was booked on the page stays booked."""
+    del call.state.booking_pages[_page(call).id]
+    return None
+
+
+def compute_slots(call: Call) -> object:
+    body, page = call.body(), _page(call)
+    start = body.moment("start", required=True, day=timedelta())
+    end = body.moment("end", required=True, day=timedelta(days=1))
+    body.zone()
+    if not timedelta() <= end - start <= _LONGEST:
+        body.wrong(f"end must be after start, by {_LONGEST.days} days at most")
+    body.check()
+    booked = [each for each in call.state.bookings.values() if each.page_id == page.id]
+    return wire.slots(slots.free(page, booked, start, end, call.state.now()))
+
+
+def list_bookings(call: Call) -> object:
+    page, now = _page(call), call.state.now()
+    upcoming = [
+        each
+        for each in newest(call.state.bookings.values())
+        if each.page_id == page.id and each.start_at > now and each.cancelled_at is None
+    ]
+    return call.page([wire.booking(call.state, each) for each in upcoming])
+
+
+ROUTES: Routes = {
+    ("GET", "/api/booking-pages"): list_,
+    ("POST", "/api/booking-pages"): create,
+    ("GET", "/api/booking-pages/{id}"): get,
+    ("PUT", "/api/booking-pages/{id}"): update,
+    ("DELETE", "/api/booking-pages/{id}"): delete,
+    ("POST", "/api/booking-pages/{id}/slots"): compute_slots,
+    ("GET", "/api/booking-pages/{id}/bookings"): list_bookings,
+}

@@ -1,0 +1,52 @@
+"""Webhooks. In live use, but not in the official list; only making and deleting one is known.
+
+The real API wants a public https address; this one also takes http, because what it delivers to is this machine.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from .. import wire
+from ..body import Body
+from ..call import Call, Routes
+from ..records import Webhook
+from ..state import PERMISSIONS, TRIGGERS, find
+
+
+def _url(body: Body) -> str:
+    value = body.text("url", required=True)
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        good = False
+    if value and not good:
+        body.wrong("url must be a URL address")
+    return value
+
+
+def create(call: Call) -> object:
+    state, body = call.state, call.body()
+    url, trigger = _url(body), body.text("trigger", required=True)
+    permission = body.text("permission") or "personal"
+    link, integration = body.flag("linkPublicKey"), body.text("integration", nullable=True)
+    if trigger and trigger not in TRIGGERS:
+        body.wrong(f"trigger must be one of the following values: {', '.join(sorted(TRIGGERS))}")
+    if permission not in PERMISSIONS:
+        body.wrong(f"permission must be one of the following values: {', '.join(PERMISSIONS)}")
+    body.check()
+    webhook = Webhook(state.new_id(), url, trigger, permission, bool(link), integration, state.now())
+    state.webhooks[webhook.id] = webhook
+    return wire.webhook(webhook)
+
+
+def delete(call: Call) -> object:
+    del call.state.webhooks[find(call.state.webhooks, call.id, "Webhook").id]
+    return None
+
+
+ROUTES: Routes = {
+    ("POST", "/api/webhooks"): create,
+    ("DELETE", "/api/webhooks/{id}"): delete,
+}

@@ -1,0 +1,260 @@
+"""The sandbox: state, keys, limit, faults and webhooks around one application, with a socket while it is entered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, Self
+
+import httpx
+
+from . import seed as seeding
+from .app import Application
+from .delivery import Courier, Delivery
+from .faults import DROPS, Drop, Fault, FaultPlan
+from .limits import HeaderFamily, Limiter
+from .server import LoopbackServer
+from .state import State
+from .traffic import KeyRole, ReceivedRequest, Traffic
+from .transport import InProcessTransport
+
+
+class Sandbox:
+    """A Sessions API on this machine.
+
+    `async with Sandbox() as sandbox:` serves it on `sandbox.url`. Without entering it, `sandbox.transport` works all the same;
+    only webhooks need it to be entered.
+
+    Args:
+        limit: requests per window and key.
+        window: seconds; may be short, for demos.
+        headers: which family of rate-limit headers to send, and whose algorithm to follow; see `Limiter`.
+        retry_after: whether a 429 carries Retry-After; None does as the server behind `headers` does.
+        page_base: the number of the first page, 1 or 0. Where it is 1, 0 is the first page too.
+        latency: seconds by which each answer is delayed; a pair is a range to draw from.
+        seed: makes ids, data and drawn latencies repeatable. The keys are random all the same.
+        empty: start without data. A colleague's booking page, `team_page_id`, is there even so.
+        extras: also send plausible fields that no source names; see `wire`.
+        webhook_hosts: hosts to deliver webhooks to, besides this machine.
+        clock: seconds since the epoch; the default follows the monotonic clock.
+        host: the address to listen on.
+        port: 0 takes a free one.
+
+    Raises:
+        ValueError: an argument makes no sense.
+        OSError: on entering: the port is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit: int = 10,
+        window: float = 60.0,
+        headers: HeaderFamily = "draft-6",
+        retry_after: bool | None = None,
+        page_base: Literal[0, 1] = 1,
+        latency: float | tuple[float, float] = 0.0,
+        seed: int = 1,
+        empty: bool = False,
+        extras: bool = False,
+        webhook_hosts: Collection[str] = (),
+        clock: Callable[[], float] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        if page_base not in (0, 1):
+            raise ValueError(f"page_base must be 0 or 1, not {page_base}")
+        low, high = latency if isinstance(latency, tuple) else (latency, latency)
+        if not 0 <= low <= high:
+            raise ValueError(f"latency must be seconds, or a pair of them with the lower first, not {latency}")
+        self._clock = clock or _steady_clock()
+        self._limiter = Limiter(limit, window, headers, retry_after)
+        self._user_key, self._guest_key = (
+            f"sandbox-user-{secrets.token_hex(16)}",
+            f"sandbox-guest-{secrets.token_hex(16)}",
+        )
+        self._faults = FaultPlan()
+        self._traffic = Traffic()
+        self._courier = Courier(webhook_hosts, self._clock)
+        self._state = State(self._clock, seed, page_base, extras, self._announce)
+        if not empty:
+            seeding.fill(self._state)
+        draw = random.Random(seed)
+        keys: dict[str, KeyRole] = {self._user_key: "user", self._guest_key: "guest"}
+        self._app = Application(
+            self._state, keys, self._limiter, self._faults, self._traffic, self._clock, lambda: draw.uniform(low, high)
+        )
+        self._address = (host, port)
+        self._server: LoopbackServer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._exits = contextlib.AsyncExitStack()
+
+    def __repr__(self) -> str:
+        where = self._server.url if self._server else "not serving"
+        return f"<Sandbox {where} {self._limiter.limit}/{self._limiter.window:g}s {self._limiter.headers}>"
+
+    async def __aenter__(self) -> Self:
+        if self._server is not None:
+            raise RuntimeError("the sandbox is serving already")
+        self._loop = asyncio.get_running_loop()
+        server = LoopbackServer(self._app, *self._address)
+        await server.start()
+        self._server = server
+        courier = asyncio.create_task(self._courier.run(), name="sessions-us sandbox webhooks")
+        self._exits.push_async_callback(_end, courier)
+        self._exits.push_async_callback(server.stop)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server = None
+        await self._exits.aclose()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as `http://127.0.0.1:50123`; without a slash at the end."""
+        if self._server is None:
+            raise RuntimeError("the sandbox has no url before `async with`; without a socket, use sandbox.transport")
+        return self._server.url
+
+    @property
+    def user_key(self) -> str:
+        return self._user_key
+
+    @property
+    def guest_key(self) -> str:
+        return self._guest_key
+
+    @property
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """For httpx, without a socket. Any origin will do; timeouts have no effect on it."""
+        return InProcessTransport(self._app)
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """What arrived, in the order of arrival; the last 10 000."""
+        return self._traffic.records()
+
+    @property
+    def limiter(self) -> Limiter:
+        """`limiter.admitted` and `limiter.refused` (the 429s) count requests; `limiter.reset()` opens new windows."""
+        return self._limiter
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The webhooks that were delivered or failed; the last 1000."""
+        return self._courier.deliveries()
+
+    @property
+    def team_page_id(self) -> str:
+        """The id of a colleague's booking page. The user may book on it; on a page of their own the API answers 403."""
+        return self._state.team_page.id
+
+    def fail(
+        self,
+        status: int | Drop,
+        *,
+        times: int = 1,
+        method: str | None = None,
+        path: str | None = None,
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        counted: bool = True,
+    ) -> None:
+        """Let the next requests fail.
+
+        Args:
+            status: a number answers with it and does nothing else. `"reset"` resets the connection and does nothing else;
+                `"lost"` carries the request out and closes the connection without an answer; `"cut"` carries it out and closes
+                the connection in the middle of the answer.
+            times: how many requests.
+            method: only requests of this method.
+            path: only this path, as sent; `*` stands for anything.
+            body: what to answer in place of the usual JSON.
+            headers: headers to add. A Content-Type here goes with `body`.
+            counted: whether the server itself fails, after counting (the window's headers are sent). Otherwise something in front
+                of it fails, before keys and limits are looked at.
+        """
+        if isinstance(status, str) and status not in DROPS:
+            raise ValueError(f"status must be a number or one of {', '.join(DROPS)}, not {status!r}")
+        if isinstance(status, int) and not 200 <= status <= 599:
+            raise ValueError(f"status must be from 200 to 599, not {status}")
+        told = httpx.Headers(headers)
+        media_type = told.pop("content-type", "application/json; charset=utf-8")
+        content = Fault.usual_body(status) if body is None else body.encode() if isinstance(body, str) else body
+        self._faults.add(
+            Fault(status, times, method.upper() if method else None, path, content, media_type, dict(told), counted)
+        )
+
+    def heal(self) -> None:
+        """Forget the failures that are still to come."""
+        self._faults.clear()
+
+    def start_session(self, session_id: str) -> None:
+        """Start a session as its host does in the app: the API has no call for it. Announces …_STARTED.
+
+        Raises:
+            KeyError: there is no such session.
+        """
+        self._state.start(self._state.sessions[session_id])
+
+    def end_session(self, session_id: str, *, takeaways: str | None = None) -> None:
+        """End a session as its host does in the app. Announces …_ENDED and, where there are any, TAKEAWAY_READY and
+        TRANSCRIPT_READY.
+
+        Raises:
+            KeyError: there is no such session.
+        """
+        self._state.end(self._state.sessions[session_id], takeaways)
+
+    async def settle(self) -> None:
+        """Wait until every webhook that is due was delivered or failed. From any event loop."""
+        if self._loop is None or self._server is None:
+            raise RuntimeError("webhooks are delivered inside `async with` only")
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._courier.settle(), self._loop))
+
+    def _announce(self, trigger: str, data: dict[str, Any]) -> None:
+        for webhook in list(self._state.webhooks.values()):
+            if webhook.trigger == trigger:
+                self._courier.send(webhook, {"trigger": trigger, "data": data})
+
+
+def _steady_clock() -> Callable[[], float]:
+    # Wall-clock time that never jumps.
+    offset = time.time() - time.monotonic()
+    return lambda: offset + time.monotonic()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def serve(port: int = 8099, *, host: str = "127.0.0.1", **options: Any) -> None:
+    """Serve a sandbox until Ctrl-C; prints its address and its two keys once, to standard output.
+
+    Args:
+        port: 0 takes a free one.
+        host: the address to listen on.
+        options: as for `Sandbox`.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    async def forever() -> None:
+        async with Sandbox(port=port, host=host, **options) as sandbox:
+            lines = (
+                f"A Sessions API is listening on {sandbox.url}; Ctrl-C ends it.",
+                f"SESSIONS_BASE_URL={sandbox.url}",
+                f"SESSIONS_USER_KEY={sandbox.user_key}",
+                f"SESSIONS_GUEST_KEY={sandbox.guest_key}",
+            )
+            print(*lines, sep="\n", flush=True)  # noqa: T201
+            await asyncio.Event().wait()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(forever())

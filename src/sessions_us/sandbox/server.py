@@ -1,0 +1,131 @@
+"""The application on a loopback socket, by uvicorn in the running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .faults import ConnectionDropped
+
+if TYPE_CHECKING:
+    from uvicorn.server import Protocols
+
+
+class LoopbackServer:
+    """Listens from construction on; serves between `start` and `stop`.
+
+    Args:
+        app: the application; it may raise ConnectionDropped.
+        host: the address to listen on.
+        port: 0 takes a free one.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family)
+        number = self._socket.getsockname()[1]
+        self.url = f"http://[{host}]:{number}" if ":" in host else f"http://{host}:{number}"
+        self._app = app
+        self._server = _Server(
+            _Config(
+                self._serve,
+                http=_Protocol,
+                interface="asgi3",
+                # They would put another address in the place of the one that `_drop` looks for.
+                proxy_headers=False,
+                ws="none",
+                lifespan="off",
+                loop="none",
+                log_config=None,
+                # The application tells the date, by its own clock.
+                date_header=False,
+                server_header=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="sessions-us sandbox")
+        await self._server.ready.wait()
+
+    async def stop(self) -> None:
+        """Drops what is under way, closes every connection and waits for the server's end."""
+        self._server.stopping.set()
+        for task in list(self._server.server_state.tasks):
+            task.cancel()
+        if self._task is not None:
+            await self._task
+        self._socket.close()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except ConnectionDropped as dropped:
+            self._drop(scope, abrupt=dropped.abrupt)
+        except asyncio.CancelledError:
+            # Only `stop` cancels; what is left to do is to tell nobody.
+            self._drop(scope, abrupt=False)
+        else:
+            return
+        # uvicorn takes an unfinished answer for a bug of ours unless the connection is known to be gone.
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    def _drop(self, scope: Scope, *, abrupt: bool) -> None:
+        for connection in list(self._server.server_state.connections):
+            if getattr(connection, "client", None) == scope["client"]:
+                _close(connection, abrupt=abrupt)
+
+
+def _close(connection: Protocols, *, abrupt: bool) -> None:
+    transport: asyncio.Transport = connection.transport
+    if abrupt:
+        # Zero linger makes the closing a reset.
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    else:
+        transport.close()
+
+
+class _Config(uvicorn.Config):
+    def configure_logging(self) -> None:
+        """Leaves the process's logging alone: uvicorn would change it for other servers of the same process too."""
+
+
+class _Protocol(H11Protocol):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.access_log = False
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+        self.stopping = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # Signals belong to the program around us.
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        # Instead of waking ten times a second.
+        await self.stopping.wait()
