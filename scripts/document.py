@@ -69,7 +69,10 @@ def _refuse(constant: str) -> None:
 
 def dump_json(document: Document) -> bytes:
     """The one way in which this project writes JSON, so that equal documents are equal bytes."""
-    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    try:
+        return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    except ValueError as error:  # a number too large for a float, or half of a surrogate pair
+        raise InputError(f"a value in the document cannot be written as JSON: {error}") from error
 
 
 def copied(value: Any) -> Any:
@@ -83,8 +86,8 @@ def copied(value: Any) -> Any:
 
 def routes(document: Document) -> Iterator[Route]:
     """Every operation, in document order."""
-    for path, item in document["paths"].items():
-        for method, operation in item.items():
+    for path, item in document.get("paths", {}).items():
+        for method, operation in item.items() if path.startswith("/") else ():
             if method in METHODS:
                 yield Route(path, method, operation, item)
 

@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = build(inputs, tools)
         return check(result) if options.check else put(result, inputs, options.output)
     except (InputError, OSError) as error:
-        print(f"regenerate: {error}", file=sys.stderr)
+        print(f"regenerate: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if options.check and isinstance(error, LostError) else 2
 
 
@@ -110,8 +110,10 @@ def check(result: Result) -> int:
 
 def put(result: Result, inputs: Mapping[str, bytes], output: Path | None) -> int:
     """Write what differs, into the repository or under another folder."""
-    root = ROOT if output is None else output.absolute()
-    files = result.files if output is None else {**inputs, **result.files}
+    root, files = ROOT, result.files
+    if output is not None:
+        root, files = output.absolute(), {**inputs, **result.files}
+        tree.refuse_foreign(root)
     differences = tree.compare(tree.read(root, files), files)
     if differences:
         tree.write(root, files)

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from document import InputError
@@ -15,8 +14,7 @@ from document import InputError
 #: A folder that is wholly ours: what is in it and not in the new tree goes.
 OWNED = "generated"
 MARK = "generated/PROVENANCE.json"
-_LINES_PER_FILE = 40
-_LINES_IN_ALL = 400
+_FILES, _LINES_PER_FILE, _LINES = 100, 40, 300
 
 
 @dataclass(frozen=True)
@@ -51,21 +49,25 @@ def compare(committed: Mapping[str, bytes], fresh: Mapping[str, bytes]) -> list[
 
 
 def report(differences: list[Difference]) -> str:
-    """Counts, and unified diffs from what is committed to what it should be, cut to a readable length."""
+    """Counts, the files, and unified diffs from what is committed to what it should be, cut to a readable length."""
     kinds = [difference.kind for difference in differences]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("changed", "missing", "extra"))
-    lines = [f"{len(differences)} files differ from what regeneration gives: {counts}"]
-    for difference in differences:
-        diff = list(_unified(difference))
-        added = sum(line.startswith("+") for line in diff[2:])
-        removed = sum(line.startswith("-") for line in diff[2:])
-        lines.append(f"{difference.kind} {difference.path} (+{added} -{removed})")
-        lines += islice(diff, _LINES_PER_FILE)
-        if len(diff) > _LINES_PER_FILE:
-            lines.append(f"… {len(diff) - _LINES_PER_FILE} more lines in {difference.path}")
-    if len(lines) > _LINES_IN_ALL:
-        lines[_LINES_IN_ALL:] = [f"… {len(lines) - _LINES_IN_ALL} more lines"]
-    return "\n".join(lines)
+    diffs = [list(_unified(difference)) for difference in differences]
+    summaries = [
+        f"{difference.kind} {difference.path} (+{_count('+', diff)} -{_count('-', diff)})"
+        for difference, diff in zip(differences, diffs, strict=True)
+    ]
+    lines = [line for diff in diffs for line in _cut(diff, _LINES_PER_FILE)]
+    head = f"not what regeneration gives: {len(differences)} files ({counts})"
+    return "\n".join([head, *_cut(summaries, _FILES), *_cut(lines, _LINES)])
+
+
+def _count(sign: str, diff: list[str]) -> int:
+    return sum(line.startswith(sign) for line in diff[2:])
+
+
+def _cut(lines: list[str], limit: int) -> list[str]:
+    return lines if len(lines) <= limit else [*lines[:limit], f"… {len(lines) - limit} more lines"]
 
 
 def _unified(difference: Difference) -> Iterator[str]:
@@ -78,22 +80,26 @@ def _lines(data: bytes | None) -> list[str]:
     return (data or b"").decode(errors="backslashreplace").splitlines()
 
 
-def write(root: Path, fresh: Mapping[str, bytes]) -> None:
-    """Put the files in place: written beside first and then renamed, the owned folder as a whole.
+def refuse_foreign(root: Path) -> None:
+    """Writing replaces the owned folder, so under a root that somebody names it must be absent, empty or our own work.
 
     Raises:
-        InputError: the owned folder holds something that regeneration did not make.
+        InputError: it holds something else.
     """
     owned = root / OWNED
-    if owned.exists() and any(owned.iterdir()) and not (root / MARK).exists():
-        raise InputError(f"{owned} was not made by regeneration (no PROVENANCE.json); move it away first")
+    if owned.exists() and not (root / MARK).is_file() and any(owned.iterdir()):
+        raise InputError(f"{owned} was not made by regeneration (it has no PROVENANCE.json); name another folder")
+
+
+def write(root: Path, fresh: Mapping[str, bytes]) -> None:
+    """Put the files in place: written beside first and then renamed, the owned folder as a whole."""
     root.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(prefix=".regenerate-", dir=root))
     try:
         for path, data in fresh.items():
             (stage / path).parent.mkdir(parents=True, exist_ok=True)
             (stage / path).write_bytes(data)
-        _swap(stage / OWNED, owned, stage / "replaced")
+        _swap(stage / OWNED, root / OWNED, stage / "replaced")
         for path in fresh:
             if not path.startswith(f"{OWNED}/"):
                 (root / path).parent.mkdir(parents=True, exist_ok=True)

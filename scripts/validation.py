@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from document import Document, InputError, Route, follow, parameters, references, routes
-from jsonschema.exceptions import best_match
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
 _TEMPLATE = re.compile(r"\{([^{}]*)\}")
@@ -27,8 +26,14 @@ def validate(document: Document) -> None:
     """
     for reference in references(document):
         follow(document, {"$ref": reference})
+    for path in document.get("paths") or ():
+        if set("{}") & set(_TEMPLATE.sub("", path)):  # the validator itself stumbles over these
+            raise InputError(f"{path}: the braces in the path do not pair")
     _validate_openapi(document)
+    if not any(routes(document)):
+        raise InputError("the document has no operations")
     problems = [*_repeated_ids(document)]
+    problems += [f"{path}: a path that is a reference is not read; write it out" for path in _path_references(document)]
     for route in routes(document):
         problems += [f"{route}: {problem}" for problem in _route_problems(document, route)]
     if problems:
@@ -42,11 +47,20 @@ def _validate_openapi(document: Document) -> None:
     validator = validators.get(".".join(version.split(".")[:2]))
     if validator is None:
         raise InputError(f"the document must be OpenAPI 3.0 or 3.1, not {version!r}")
-    error = best_match(validator(document).iter_errors())
+    try:
+        error = next(iter(validator(document).iter_errors()), None)
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as problem:
+        raise InputError(f"not valid OpenAPI; the validator stumbles over {problem!r}") from problem
     if error is not None:
+        while error.context:  # of the alternatives that failed, the one that got furthest says most
+            error = max(error.context, key=lambda alternative: len(alternative.absolute_path))
         place = "/".join(str(part) for part in error.absolute_path) or "the document"
         message = " ".join(error.message.split())
         raise InputError(f"not valid OpenAPI at {place}: {message if len(message) < 300 else message[:300] + ' …'}")
+
+
+def _path_references(document: Document) -> list[str]:
+    return [path for path, item in document["paths"].items() if path.startswith("/") and "$ref" in item]
 
 
 def _repeated_ids(document: Document) -> Iterator[str]:
@@ -78,8 +92,6 @@ def _route_problems(document: Document, route: Route) -> Iterator[str]:
 
 def _path_problems(path: str, declared: set[str]) -> Iterator[str]:
     named = _TEMPLATE.findall(path)
-    if set(path) & set("{}") != set("{}" if named else "") or path.count("{") != len(named) != path.count("}"):
-        yield "the braces in the path do not pair"
     for name in named:
         if not _PARAMETER_NAME.fullmatch(name):
             yield f"{{{name}}} is no name for a path parameter"
