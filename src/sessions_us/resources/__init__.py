@@ -1,0 +1,1 @@
+"""One module per noun of the API: typed methods without logic."""

@@ -1,0 +1,182 @@
+"""What a guest may do: book, and register for events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessions_us_api.api.guests import (
+    cancel_guest_booking,
+    create_guest_booking,
+    register_guest_to_event,
+    update_guest_booking,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sessions_us_api.models import Booking, RegisteredParticipant
+
+    from ..arguments import Extra
+    from ..calls import Calls
+
+__all__ = ("GuestBookings", "GuestEvents")
+
+
+class GuestBookings:
+    """Bookings as a guest. The API has no way for a guest to read them."""
+
+    __slots__ = ("_calls",)
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def create(
+        self,
+        *,
+        booking_page_id: str | None = None,
+        start_at: datetime | None = None,
+        participant_name: str | None = None,
+        participant_email: str | None = None,
+        guests: Sequence[str | Mapping[str, object]] | None = None,
+        time_zone: str | None = None,
+        extra: Extra | None = None,
+    ) -> Booking | None:
+        """Books a time on a booking page as a guest.
+
+        Args:
+            booking_page_id: the page to book on (assumed).
+            start_at: when the booking begins, an aware date-time; it is sent in UTC (assumed).
+            participant_name: of the guest who books (assumed).
+            participant_email: of the guest who books (assumed).
+            guests: who else comes, as e-mail addresses or JSON objects (assumed).
+            time_zone: an IANA name, such as `Europe/Bucharest` (assumed).
+            extra: further fields by their wire names, merged last into the JSON body.
+
+        Returns:
+            The booking; None if the answer holds none.
+
+        Raises:
+            ValueError: a date-time is naive.
+            SessionsError: see `sessions_us.errors`.
+
+        Endpoint: POST /api/guests/bookings
+        Known from: documented; the body is inferred from what bookings look like.
+        """
+        body = {
+            "bookingPageId": booking_page_id,
+            "startAt": start_at,
+            "participantName": participant_name,
+            "participantEmail": participant_email,
+            "guests": guests,
+            "timeZone": time_zone,
+        }
+        return await self._calls.maybe(create_guest_booking, body=body, extra=extra)
+
+    async def update(
+        self,
+        id: str,
+        *,
+        start_at: datetime | None = None,
+        participant_name: str | None = None,
+        participant_email: str | None = None,
+        guests: Sequence[str | Mapping[str, object]] | None = None,
+        time_zone: str | None = None,
+        extra: Extra | None = None,
+    ) -> Booking | None:
+        """Changes a booking as a guest.
+
+        None is not sent. Whether the server keeps what is not sent is unknown: PUT may replace the whole booking.
+
+        Args:
+            id: of the booking.
+            start_at: when it begins, an aware date-time (assumed).
+            participant_name: of the guest who booked (assumed).
+            participant_email: of the guest who booked (assumed).
+            guests: who else comes, as e-mail addresses or JSON objects (assumed).
+            time_zone: an IANA name (assumed).
+            extra: further fields by their wire names, merged last into the JSON body; also for null.
+
+        Returns:
+            The changed booking; None if the answer holds none.
+
+        Raises:
+            ValueError: the id can't stand in a path, or a date-time is naive.
+            SessionsError: see `sessions_us.errors`.
+
+        Endpoint: PUT /api/guests/bookings/{id}
+        Known from: documented; the body is inferred.
+        """
+        body = {
+            "startAt": start_at,
+            "participantName": participant_name,
+            "participantEmail": participant_email,
+            "guests": guests,
+            "timeZone": time_zone,
+        }
+        return await self._calls.maybe(update_guest_booking, id, body=body, extra=extra)
+
+    async def cancel(self, id: str, *, extra: Extra | None = None) -> Booking | None:
+        """Cancels a booking as a guest.
+
+        Never repeated after an ambiguous failure. What it sends to people, and what becomes of a fee that was paid, is
+        unknown: nothing is claimed about refunds.
+
+        Args:
+            id: of the booking.
+            extra: a JSON body, by wire names; none is known to be needed.
+
+        Returns:
+            The booking (assumed); None if the answer holds none.
+
+        Raises:
+            ValueError: the id can't stand in a path.
+            TransportError: with `sent="unknown"` the booking may or may not be cancelled.
+            SessionsError: see `sessions_us.errors`.
+
+        Endpoint: POST /api/guests/bookings/{id}
+        Known from: documented; the answer is inferred.
+        """
+        return await self._calls.maybe(cancel_guest_booking, id, extra=extra)
+
+
+class GuestEvents:
+    """Registration for events as a guest."""
+
+    __slots__ = ("_calls",)
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def register(
+        self,
+        event_or_session_id: str,
+        *,
+        email: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        form: Sequence[Mapping[str, object]] | None = None,
+        extra: Extra | None = None,
+    ) -> RegisteredParticipant | None:
+        """Registers a guest for an event.
+
+        Args:
+            event_or_session_id: the event's id or its session's.
+            email: of the guest (assumed).
+            first_name: of the guest (assumed).
+            last_name: of the guest (assumed).
+            form: answers to the registration form, each `{"question": …, "answer": …}` (assumed).
+            extra: further fields by their wire names, merged last into the JSON body.
+
+        Returns:
+            The registration (assumed); None if the answer holds none.
+
+        Raises:
+            ValueError: the id can't stand in a path.
+            SessionsError: see `sessions_us.errors`.
+
+        Endpoint: POST /api/guests/events/{eventIdOrSessionId}/register
+        Known from: documented; the body and the answer are inferred from the webhook EVENT_NEW_REGISTRATION.
+        """
+        body = {"email": email, "firstName": first_name, "lastName": last_name, "form": form}
+        return await self._calls.maybe(register_guest_to_event, event_or_session_id, body=body, extra=extra)
