@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from document import Document, InputError, LostError, Route, routes
+from document import Document, LostError, Route, routes
 from openapi_python_client.strings import PythonIdentifier
 
 _PREAMBLE = '''"""What is known of each operation beyond its types: who may call it, and whether it may be repeated."""
@@ -72,7 +72,6 @@ def check_nothing_lost(document: Document, package: Mapping[str, bytes]) -> None
 
     Raises:
         LostError: an operation or a model has no file of its own.
-        InputError: a model has two attributes of one name.
     """
     modules: dict[str, list[str]] = defaultdict(list)
     for route in routes(document):
@@ -87,13 +86,10 @@ def check_nothing_lost(document: Document, package: Mapping[str, bytes]) -> None
     if written != set(modules):
         lost = sorted(set(modules) - written) or sorted(written - set(modules))
         raise LostError(f"operations lost: {operations} in the document, {len(written)} modules; see {lost[0]}")
-    trees = {path: ast.parse(data) for path, data in package.items() if path.endswith(".py")}
-    exported = _exported_models(trees["models/__init__.py"])
+    exported = _exported_models(ast.parse(package["models/__init__.py"]))
     files = count_models(package)
     if len(exported) != files:
         raise LostError(f"models lost: {len(exported)} names ({', '.join(exported)}), but {files} files")
-    for path, tree in trees.items():
-        _check_attributes(path, tree)
 
 
 def count_models(package: Mapping[str, bytes]) -> int:
@@ -105,16 +101,3 @@ def _exported_models(tree: ast.Module) -> list[str]:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
             return list(ast.literal_eval(node.value))
     return []
-
-
-def _check_attributes(path: str, tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            names = [
-                item.target.id
-                for item in node.body
-                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
-            ]
-            for name in names:
-                if names.count(name) > 1:
-                    raise InputError(f"generated {path}: {node.name} would have two attributes called {name}")

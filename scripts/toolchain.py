@@ -23,6 +23,10 @@ INSTALL = "install it with `pip install --group regenerate`, or run `nox -s rege
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)\s*(?:==\s*([^\s,;]+))?")
 
 
+#: No colours and no drawn boxes in what a tool says.
+_PLAIN = {"NO_COLOR": "1", "_TYPER_STANDARD_TRACEBACK": "1", "TYPER_STANDARD_TRACEBACK": "1"}
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """The exact versions at work."""
@@ -75,10 +79,13 @@ def run(module: str, *arguments: str, cwd: Path | None = None) -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RUFF_")}
     command = [sys.executable, "-P", "-m", module.replace("-", "_"), *arguments]
     process = subprocess.run(
-        command, cwd=cwd, env={**environment, "NO_COLOR": "1"}, capture_output=True, check=False, timeout=600
+        command, cwd=cwd, env={**environment, **_PLAIN}, capture_output=True, check=False, timeout=600
     )
     output = process.stdout.decode(errors="replace")
     if process.returncode != 0:
-        said = " ".join((process.stderr.decode(errors="replace") or output).split())
+        errors = process.stderr.decode(errors="replace") or output
+        if "Traceback (most recent call last)" in errors:
+            errors = errors.strip().splitlines()[-1]
+        said = " ".join(errors.split())
         raise InputError(f"{module} failed: {said if len(said) < 800 else said[:800] + ' …'}")
     return output

@@ -197,6 +197,11 @@ def test_two_models_of_one_file_are_told(
     assert "models lost" in process.stderr
 
 
+def same_attribute(root: Path) -> None:
+    with (root / "spec/overlay.yaml").open("a") as file:
+        file.write(SAME_ATTRIBUTE)
+
+
 def broken_target(root: Path) -> None:
     path = root / "spec/overlay.yaml"
     path.write_text(path.read_text().replace("$.paths['/api/anything'].get", "$.paths['/api/gone'].get"))
@@ -242,6 +247,12 @@ def no_group(root: Path) -> None:
     (root / "pyproject.toml").write_text("[project]\n")
 
 
+SAME_ATTRIBUTE = """
+  - target: $.components.schemas.Person.properties
+    description: two fields of one name in Python
+    update: {a b: {type: string}, a-b: {type: string}}
+"""
+
 BAD_TYPE = """
   - target: $.components.schemas.Person.properties.email
     description: a class that is an enum and an object at once
@@ -265,6 +276,7 @@ def bad_type(root: Path) -> None:
         (absent_tool, "no-such-distribution is not installed"),
         (loose_pin, "must pin openapi-python-client and ruff with =="),
         (no_group, "has no dependency group `regenerate`"),
+        (same_attribute, "openapi-python-client failed: Warning(s) encountered"),
         (bad_type, "openapi-python-client failed"),
     ],
 )
