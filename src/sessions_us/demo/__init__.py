@@ -1,0 +1,112 @@
+"""The command `sessions-us demo`: the client at work on a sandbox, every request shown, and the account at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sessions_us.client import GuestClient, UserClient
+from sessions_us.quota import Quota
+from sessions_us.sandbox import Sandbox
+
+from .story import CHAPTERS, Unexpected
+from .ticker import Ticker, headings
+
+if TYPE_CHECKING:
+    from sessions_us.sandbox import HeaderFamily
+
+__all__ = ("least_time", "run", "tell")
+
+
+def run(*, window: float, limit: int, headers: HeaderFamily) -> list[str]:
+    """Starts a sandbox on a free port of this machine and tells the story there.
+
+    Args:
+        window: seconds of the sandbox's window.
+        limit: requests that each key may send in a window.
+        headers: the family of the rate-limit headers.
+
+    Returns:
+        What went wrong, a line each.
+    """
+
+    async def main() -> list[str]:
+        async with Sandbox(limit=limit, window=window, headers=headers) as sandbox:
+            return await tell(sandbox, Console(highlight=False), window=window, limit=limit)
+
+    return asyncio.run(main())
+
+
+async def tell(sandbox: Sandbox, console: Console, *, window: float, limit: int) -> list[str]:
+    """Tells the story at a running sandbox.
+
+    Returns:
+        What went wrong: an error, a 429, or a sandbox that received another number of requests than the client sent.
+    """
+    console.print(Text(f"A sandbox at {sandbox.url} allows each key {limit} requests in {window:g} s.", "bold"))
+    users, guests = Ticker("user", console), Ticker("guest", console)
+    problems: list[str] = []
+    started = time.monotonic()
+    # Each key has a window of its own, so each client gets its own Quota: one object for both would mean one for both.
+    async with (
+        UserClient(
+            sandbox.user_key, base_url=sandbox.url, quota=Quota(limit=limit, window=window), on_event=users.hear
+        ) as user,
+        GuestClient(
+            sandbox.guest_key, base_url=sandbox.url, quota=Quota(limit=limit, window=window), on_event=guests.hear
+        ) as guest,
+    ):
+        users.client, guests.client = user, guest
+        for number, chapter in enumerate(CHAPTERS, 1):
+            console.print()
+            console.print(Text(f"{number}. {chapter.__doc__}", "bold"))
+            console.print(headings(console))
+            try:
+                await chapter(user, guest, lambda line: users.say(f"- {line}", "cyan"))
+            except Exception as error:  # whatever it is, the account below has to be shown
+                kind = "" if isinstance(error, Unexpected) else f"{type(error).__name__}: "
+                problems.append(f"chapter {number}: {kind}{error}")
+                break
+    taken = time.monotonic() - started
+
+    received = sandbox.requests
+    refused = sum(request.status == 429 for request in received)
+    sent = users.sent + guests.sent
+    if refused:
+        problems.append(f"the sandbox answered 429 {refused} times")
+    if len(received) != sent:
+        problems.append(f"the client sent {sent} requests, and the sandbox received {len(received)}")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("")
+    for heading in ("user", "guest", "both"):
+        table.add_column(heading, justify="right")
+    table.add_row("requests sent", str(users.sent), str(guests.sent), str(sent))
+    table.add_row(
+        "received by the sandbox",
+        *(str(sum(one.key_role == role for one in received)) for role in ("user", "guest")),
+        str(len(received)),
+    )
+    table.add_row("429s", str(users.refused), str(guests.refused), str(refused))
+    table.add_row("waited for the quota", *(f"{one.waited:.1f} s" for one in (users, guests)), "")
+    table.add_row("time taken", "", "", f"{taken:.1f} s")
+    table.add_row(
+        "least that the window allows", "", "", f"{least_time([users.sent, guests.sent], limit, window):.1f} s"
+    )
+    console.print()
+    console.print(table)
+    return problems
+
+
+def least_time(sent: Iterable[int], limit: int, window: float) -> float:
+    """Seconds in which so many requests per key can be sent at best."""
+    # A key's first request opens its window, which lets `limit` through; after that each further `limit` needs one more
+    # window to be over. The keys' windows run side by side, so the busiest key decides.
+    return max((math.ceil(count / limit) - 1) * window for count in sent if count) if any(sent) else 0.0
