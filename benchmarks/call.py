@@ -102,7 +102,9 @@ async def in_process(rounds: int) -> None:
     for name, (wall, cpu) in results.items():
         base = results["httpx, page of 20" if "page" in name else "httpx, one object"]
         print(f"{name:32}{wall:10.0f}{wall / base[0]:8.2f}{cpu:10.0f}{cpu / base[1]:8.2f}")
-    print(f"{'200 at once, 10 at a time':32}{crowd[1] * 1e6 / 200:10.0f}{crowd[1] / crowd[0]:8.2f}  (raw: {crowd[0] * 1e6 / 200:.0f})")
+    print(
+        f"{'200 at once, 10 at a time':32}{crowd[1] * 1e6 / 200:10.0f}{crowd[1] / crowd[0]:8.2f}  (raw: {crowd[0] * 1e6 / 200:.0f})"
+    )
 
 
 async def many(raw: Call, ours: Call) -> tuple[float, float]:
@@ -128,11 +130,15 @@ def import_time() -> None:
 
     def best(code: str) -> float:
         timed = f"import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
-        runs = (subprocess.run([sys.executable, "-c", timed], capture_output=True, text=True, check=True) for _ in range(7))
+        runs = (
+            subprocess.run([sys.executable, "-c", timed], capture_output=True, text=True, check=True) for _ in range(7)
+        )
         return min(float(run.stdout) for run in runs) * 1e3
 
     base, ours = best("import httpx, attrs"), best("from sessions_us import UserClient; UserClient('k')")
-    print(f"import httpx, attrs: {base:.0f} ms; from sessions_us import UserClient: {ours:.0f} ms; ratio {ours / base:.2f}")
+    print(
+        f"import httpx, attrs: {base:.0f} ms; from sessions_us import UserClient: {ours:.0f} ms; ratio {ours / base:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -28,9 +28,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("value", UNUSABLE.values(), ids=UNUSABLE.keys())
-@pytest.mark.parametrize(
-    ("kind", "variable"), [(UserClient, "SESSIONS_USER_KEY"), (GuestClient, "SESSIONS_GUEST_KEY")]
-)
+@pytest.mark.parametrize(("kind", "variable"), [(UserClient, "SESSIONS_USER_KEY"), (GuestClient, "SESSIONS_GUEST_KEY")])
 @pytest.mark.parametrize("where", ["argument", "environment"])
 def test_an_unusable_key_names_its_variable_and_never_shows_itself(kind, variable, value, where, monkeypatch):
     """Blank, multi-line and header-unsafe keys are refused at construction, however they came."""
@@ -52,9 +50,7 @@ def test_an_unusable_key_names_its_variable_and_never_shows_itself(kind, variabl
     assert CANARY not in frames.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("kind", "variable"), [(UserClient, "SESSIONS_USER_KEY"), (GuestClient, "SESSIONS_GUEST_KEY")]
-)
+@pytest.mark.parametrize(("kind", "variable"), [(UserClient, "SESSIONS_USER_KEY"), (GuestClient, "SESSIONS_GUEST_KEY")])
 def test_a_missing_key_names_its_variable(kind, variable, monkeypatch):
     """Without an argument and without the variable there is nothing to start with."""
     monkeypatch.delenv(variable, raising=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from attrs import define
+from attrs import Factory, define
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +29,8 @@ class Server:
     base: int = 1
     size: int = 20
     before: Callable[[Server], None] = lambda server: None
-    asked: list[int | None] = []
+    asked: list[int | None] = Factory(list)
+    lanes: list[str] = Factory(list)
 
     async def fetch(self, number: int | None, lane: str) -> tuple[list[Item], list[Any]]:
         self.before(self)
@@ -38,11 +39,6 @@ class Server:
         index = 0 if number is None else max(0, number - self.base)
         raw = self.rows[index * self.size : (index + 1) * self.size]
         return [Item(str(row["id"])) for row in raw if "id" in row], raw
-
-    lanes: list[str] = []
-
-    def __attrs_post_init__(self) -> None:
-        self.asked, self.lanes = [], []
 
     def pager(self, facts: PageFacts | None = None, **options: Any) -> Pager[Item]:
         return Pager(self.fetch, facts or unproven(), **options)
@@ -136,9 +132,9 @@ async def test_an_item_that_moves_to_the_first_page_is_found_when_that_is_read_a
 async def test_a_server_that_ignores_page_is_no_endless_loop(start):
     """The same rows again are the end."""
     server = Server(rows(20))
-    server.fetch = lambda number, lane: Server.fetch(server, None, lane)  # type: ignore[method-assign]
+    fetch: Any = lambda number, lane: server.fetch(None, lane)
 
-    got = await ids(Pager(server.fetch, unproven(), page=start))
+    got = await ids(Pager(fetch, unproven(), page=start))
 
     assert got == [f"r{number}" for number in range(20)]
 

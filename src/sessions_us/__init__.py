@@ -8,181 +8,83 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from sessions_us_api.models import (
-        Booking as Booking,
-    )
-    from sessions_us_api.models import (
-        BookingPage as BookingPage,
-    )
-    from sessions_us_api.models import (
-        Collaborator as Collaborator,
-    )
-    from sessions_us_api.models import (
-        Event as Event,
-    )
-    from sessions_us_api.models import (
-        EventReference as EventReference,
-    )
-    from sessions_us_api.models import (
-        FormAnswer as FormAnswer,
-    )
-    from sessions_us_api.models import (
-        Guest as Guest,
-    )
-    from sessions_us_api.models import (
-        Participant as Participant,
-    )
-    from sessions_us_api.models import (
-        RegisteredParticipant as RegisteredParticipant,
-    )
-    from sessions_us_api.models import (
-        RichText as RichText,
-    )
-    from sessions_us_api.models import (
-        Room as Room,
-    )
-    from sessions_us_api.models import (
-        RoomReference as RoomReference,
-    )
-    from sessions_us_api.models import (
-        Session as Session,
-    )
-    from sessions_us_api.models import (
-        SessionReference as SessionReference,
-    )
-    from sessions_us_api.models import (
-        Slot as Slot,
-    )
-    from sessions_us_api.models import (
-        Takeaways as Takeaways,
-    )
-    from sessions_us_api.models import (
-        Transcript as Transcript,
-    )
-    from sessions_us_api.models import (
-        TranscriptContent as TranscriptContent,
-    )
-    from sessions_us_api.models import (
-        User as User,
-    )
-    from sessions_us_api.models import (
-        Webhook as Webhook,
-    )
-    from sessions_us_api.models import (
-        WebhookPermission as WebhookPermission,
-    )
-    from sessions_us_api.models import (
-        WebhookTrigger as WebhookTrigger,
+        Booking,
+        BookingPage,
+        Collaborator,
+        Event,
+        EventReference,
+        FormAnswer,
+        Guest,
+        Participant,
+        RegisteredParticipant,
+        RichText,
+        Room,
+        RoomReference,
+        Session,
+        SessionReference,
+        Slot,
+        Takeaways,
+        Transcript,
+        TranscriptContent,
+        User,
+        Webhook,
+        WebhookPermission,
+        WebhookTrigger,
     )
 
     from .client import (
-        GuestClient as GuestClient,
-    )
-    from .client import (
-        UserClient as UserClient,
+        GuestClient,
+        UserClient,
     )
     from .errors import (
-        AuthenticationError as AuthenticationError,
-    )
-    from .errors import (
-        BadRequestError as BadRequestError,
-    )
-    from .errors import (
-        ClientClosedError as ClientClosedError,
-    )
-    from .errors import (
-        ConfigurationError as ConfigurationError,
-    )
-    from .errors import (
-        ConflictError as ConflictError,
-    )
-    from .errors import (
-        DecodeError as DecodeError,
-    )
-    from .errors import (
-        NotFoundError as NotFoundError,
-    )
-    from .errors import (
-        PermissionDeniedError as PermissionDeniedError,
-    )
-    from .errors import (
-        QuotaTimeoutError as QuotaTimeoutError,
-    )
-    from .errors import (
-        RateLimitedError as RateLimitedError,
-    )
-    from .errors import (
-        RequestTimeoutError as RequestTimeoutError,
-    )
-    from .errors import (
-        ServerError as ServerError,
-    )
-    from .errors import (
-        SessionsError as SessionsError,
-    )
-    from .errors import (
-        StatusError as StatusError,
-    )
-    from .errors import (
-        TransportError as TransportError,
-    )
-    from .errors import (
-        UnprocessableEntityError as UnprocessableEntityError,
+        AuthenticationError,
+        BadRequestError,
+        ClientClosedError,
+        ConfigurationError,
+        ConflictError,
+        DecodeError,
+        NotFoundError,
+        PermissionDeniedError,
+        QuotaTimeoutError,
+        RateLimitedError,
+        RequestTimeoutError,
+        ServerError,
+        SessionsError,
+        StatusError,
+        TransportError,
+        UnprocessableEntityError,
     )
     from .events import (
-        RequestGranted as RequestGranted,
-    )
-    from .events import (
-        RequestQueued as RequestQueued,
-    )
-    from .events import (
-        RequestSent as RequestSent,
-    )
-    from .events import (
-        RequestThrottled as RequestThrottled,
-    )
-    from .events import (
-        ResponseReceived as ResponseReceived,
-    )
-    from .events import (
-        RetryScheduled as RetryScheduled,
-    )
-    from .events import (
-        SchemaDrift as SchemaDrift,
-    )
-    from .events import (
-        StoreRecovered as StoreRecovered,
-    )
-    from .events import (
-        StoreUnavailable as StoreUnavailable,
-    )
-    from .events import (
-        StrangerSeen as StrangerSeen,
+        RequestGranted,
+        RequestQueued,
+        RequestSent,
+        RequestThrottled,
+        ResponseReceived,
+        RetryScheduled,
+        SchemaDrift,
+        StoreRecovered,
+        StoreUnavailable,
+        StrangerSeen,
     )
     from .keys import (
-        GuestKey as GuestKey,
-    )
-    from .keys import (
-        UserKey as UserKey,
+        GuestKey,
+        UserKey,
     )
     from .paging import (
-        Page as Page,
-    )
-    from .paging import (
-        Pager as Pager,
+        Page,
+        Pager,
     )
     from .quota import (
-        MemoryStore as MemoryStore,
-    )
-    from .quota import (
-        Quota as Quota,
-    )
-    from .quota import (
-        QuotaSnapshot as QuotaSnapshot,
+        MemoryStore,
+        Quota,
+        QuotaSnapshot,
     )
     from .retries import (
-        RetryPolicy as RetryPolicy,
+        RetryPolicy,
     )
 
 __all__ = (

@@ -8,6 +8,8 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar
 
+from attrs import asdict
+
 from .calls import Calls
 from .errors import ConfigurationError
 from .events import Event
@@ -42,15 +44,15 @@ _ledgers: dict[tuple[str, str], Limiter] = {}
 def _limiter(key: ApiKey, origin: Origin, given: Quota | None) -> Limiter:
     """The limiter of a key at an origin, shared by all clients of the key, and of the same `Quota` object."""
     quota = Quota.from_env() if given is None else given
-    name = (key.digest("quota"), str(origin))
-    limiter = _ledgers.get(name)
-    if limiter is None:
-        shared = (one for (_, place), one in _ledgers.items() if place == str(origin) and one.quota is given)
-        limiter = _ledgers[name] = next(shared, None) or Limiter(quota, name=name[0])
-    elif limiter.quota != quota:
-        if limiter.in_use:
-            raise ConfigurationError("another client of this key uses another Quota; give both the same")
-        limiter = _ledgers[name] = Limiter(quota, name=name[0])
+    name, place = key.digest("quota"), str(origin)
+    if (name, place) not in _ledgers:
+        shared = (each for (_, where), each in _ledgers.items() if where == place and each.quota is given)
+        _ledgers[name, place] = next(shared, None) or Limiter(quota, name=name)
+    limiter = _ledgers[name, place]
+    if asdict(limiter.quota, recurse=False) != asdict(quota, recurse=False):
+        raise ConfigurationError(
+            f"this process has a client of the same key with {limiter.quota}, so {quota} can't be kept: give both the same"
+        )
     return limiter
 
 
@@ -187,8 +189,9 @@ class _Client(Generic[K]):
         raise TypeError(f"a {type(self).__name__} can't be pickled or copied: it holds connections and a secret")
 
     def __repr__(self) -> str:
-        origin = self._calls.transport.origin
-        return f"<{type(self).__name__} for {origin}{origin.prefix}>"
+        calls = getattr(self, "_calls", None)  # a traceback may show a client that could not be made
+        where = "nothing" if calls is None else f"{calls.transport.origin}{calls.transport.origin.prefix}"
+        return f"<{type(self).__name__} for {where}>"
 
 
 class UserClient(_Client[UserKey]):

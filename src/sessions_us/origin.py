@@ -44,8 +44,9 @@ class Origin:
         try:
             parts = urlsplit(given)
             port = parts.port
+            prefix = _safe_path(parts.path.rstrip("/"))
         except ValueError:
-            raise ConfigurationError("base_url can't be parsed (SESSIONS_BASE_URL if it was not given)") from None
+            raise ConfigurationError("base_url is no usable URL (SESSIONS_BASE_URL if it was not given)") from None
         if parts.scheme not in {"https", "http"} or not parts.hostname:
             raise ConfigurationError(f"base_url must look like {PRODUCTION}, with https:// and a host")
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
@@ -56,7 +57,7 @@ class Origin:
                 "Use https, or pass allow_http=True if that network is yours."
             )
         default = 443 if parts.scheme == "https" else 80
-        return cls(parts.scheme, parts.hostname.lower(), port or default, _safe_path(parts.path.rstrip("/")))
+        return cls(parts.scheme, parts.hostname.lower(), port or default, prefix)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

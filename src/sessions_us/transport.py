@@ -7,12 +7,12 @@ import json
 import random
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from importlib.metadata import version
 from typing import Any
 
 import httpx
 from attrs import define, frozen
 
+from . import __version__
 from .errors import (
     ClientClosedError,
     ConfigurationError,
@@ -353,4 +353,4 @@ def _message(said: object) -> str:
 
 
 def _user_agent() -> str:
-    return f"sessions-us/{version('sessions-us')} python/{sys.version_info.major}.{sys.version_info.minor}"
+    return f"sessions-us/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"

@@ -1,0 +1,125 @@
+"""A server that does what a test tells it, on a real loopback socket: raw bytes, resets, silence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A request as the server read it."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Say:
+    """Answer with bytes of HTTP."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+    close: bool = False
+
+    def encoded(self) -> bytes:
+        if self.raw is not None:
+            return self.raw
+        body = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+        headers = {"content-type": "application/json", "content-length": str(len(body)), **self.headers}
+        lines = [f"HTTP/1.1 {self.status} X", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        return "\r\n".join(lines).encode() + body
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Read the request, then reset the connection."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Read the request, then say nothing until the client gives up."""
+
+
+Behaviour = Say | Reset | Silence
+
+
+class Scripted:
+    """`async with Scripted(Say(…), Reset(), …) as server:` does one thing for each request; the last one for all further ones."""
+
+    def __init__(self, *script: Behaviour) -> None:
+        self._script = deque(script)
+        self.arrived: list[Arrived] = []
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        while self._writers:
+            await asyncio.sleep(0)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while await self._one(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+            self._writers.discard(writer)
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        line = await reader.readline()
+        if not line:
+            return False
+        method, target, _ = line.decode().split(" ")
+        headers: dict[str, str] = {}
+        while header := (await reader.readline()).decode().strip():
+            name, _, value = header.partition(":")
+            headers[name.lower()] = value.strip()
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        self.arrived.append(Arrived(method, target, headers, body))
+        behaviour = self._script.popleft() if len(self._script) > 1 else self._script[0]
+        match behaviour:
+            case Say():
+                writer.write(behaviour.encoded())
+                await writer.drain()
+                return not behaviour.close
+            case Reset():
+                raw = writer.get_extra_info("socket")
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return False
+            case Silence():
+                await reader.read()
+                return False
+
+
+def unused_port() -> int:
+    """A port of loopback on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
