@@ -17,9 +17,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import generator
+import provenance
 import toolchain
 import tree
-from document import Document, InputError, LostError, dump_json, parse_json, read_bytes
+from document import Document, InputError, LostError, dump_json, parse_json, read_bytes, routes
+
+# Modules that import a tool are imported where they are used, after toolchain.find: a missing tool is then one line.
 
 ROOT = Path(__file__).resolve().parent.parent
 UPSTREAM, ORIGIN, OVERLAY, OPENAPI = (
@@ -38,14 +42,12 @@ class Result:
 
 def load(root: Path) -> dict[str, bytes]:
     """The committed inputs, by path; the upstream document must be the one that upstream.toml describes."""
-    from provenance import sha256
-
     inputs = {path: read_bytes(root / path) for path in (UPSTREAM, ORIGIN, OVERLAY)}
     try:
         recorded = tomllib.loads(inputs[ORIGIN].decode()).get("sha256")
     except ValueError as error:
         raise InputError(f"{ORIGIN} is not TOML: {error}") from error
-    actual = sha256(inputs[UPSTREAM])
+    actual = provenance.sha256(inputs[UPSTREAM])
     if recorded != actual:
         raise InputError(
             f"{UPSTREAM} is not the document that {ORIGIN} describes (sha256 {actual}, recorded {recorded}); "
@@ -65,9 +67,6 @@ def overlay(inputs: Mapping[str, bytes]) -> Document:
 def build(inputs: Mapping[str, bytes], tools: toolchain.Toolchain) -> Result:
     """Overlay, validate, lower, generate: everything but putting it in place."""
     import catalogue
-    import generator
-    import provenance
-    from document import routes
     from lowering import lower
     from validation import validate
 

@@ -33,10 +33,14 @@ class Difference:
 
 
 def read(root: Path, fresh: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What is on disk where `fresh` would go: its files, and everything else in the owned folder."""
-    paths = {root / path for path in fresh}
-    paths |= {path for path in (root / OWNED).rglob("*") if "__pycache__" not in path.parts}
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(paths) if path.is_file()}
+    """What is on disk where `fresh` would go: its files, and whatever else is in the owned folder, but for caches."""
+    paths = {root / path for path in fresh} | set((root / OWNED).rglob("*"))
+    files = {path.relative_to(root): path for path in sorted(paths) if path.is_file()}
+    return {name.as_posix(): path.read_bytes() for name, path in files.items() if not _is_cache(name)}
+
+
+def _is_cache(path: Path) -> bool:
+    return any(part == "__pycache__" or part.startswith(".") for part in path.parts)
 
 
 def compare(committed: Mapping[str, bytes], fresh: Mapping[str, bytes]) -> list[Difference]:

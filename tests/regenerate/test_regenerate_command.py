@@ -87,14 +87,21 @@ def test_what_was_left_out_is_told(project: Path, regenerate: Regenerate) -> Non
 
 
 def test_check_of_what_is_up_to_date_passes(project: Path, regenerate: Regenerate, snapshot: Snapshot) -> None:
-    """Nothing differs, nothing is written, and bytecode is nobody's business."""
-    cache = project / "generated/sessions_us_api/__pycache__"
-    cache.mkdir()
-    (cache / "types.cpython-311.pyc").write_bytes(b"\0")
+    """Nothing differs, nothing is written, and the caches of tools are nobody's business."""
+    for cache in ("sessions_us_api/__pycache__", ".mypy_cache"):
+        (project / "generated" / cache).mkdir()
+        (project / "generated" / cache / "types.cpython-311.pyc").write_bytes(b"\0")
     before = snapshot(project)
     process = regenerate(project, "--check")
     assert (process.returncode, process.stderr) == (0, "")
     assert snapshot(project) == before
+
+
+def test_what_is_committed_is_up_to_date(regenerate: Regenerate) -> None:
+    """The real document, overlay and package of this repository fit together."""
+    pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
+    process = regenerate(Path(__file__).resolve().parents[2], "--check")
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 def edit(root: Path) -> None:
