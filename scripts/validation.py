@@ -84,8 +84,8 @@ def _route_problems(document: Document, route: Route) -> Iterator[str]:
     declared = {(parameter["name"], parameter["in"]) for parameter in parameters(document, route)}
     yield from _path_problems(route.path, {name for name, where in declared if where == "path"})
     query = {name for name, where in declared if where == "query"}
-    for name in sorted(query & _TAKEN_PARAMETERS):
-        yield f"a query parameter cannot be called {name!r}; the generated function uses that name"
+    for name, _ in sorted(pair for pair in declared if pair[0] in _TAKEN_PARAMETERS):
+        yield f"a parameter cannot be called {name!r}; the generated function uses that name"
     if "x-pagination" in operation:
         yield from _pagination_problems(operation["x-pagination"], query)
 

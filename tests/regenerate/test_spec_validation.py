@@ -72,6 +72,10 @@ def test_a_sound_document_passes(sound: dict[str, Any]) -> None:
         (document({"/a": {"get": operation()}, "x-more": 1}), "the validator stumbles"),
         (document({"/a/{id": {"get": operation()}}), "braces in the path do not pair"),
         (document({"/a": {"get": operation(parameters=[{**PAGE, "name": "body"}])}}), "cannot be called 'body'"),
+        (
+            document({"/a/{quote}": {"get": operation(parameters=[{**ID, "name": "quote"}])}}),
+            "cannot be called 'quote'",
+        ),
         (document({"/a": {"get": paged(parameter="offset")}}), "'offset', which is not declared"),
         (document({"/a": {"get": paged(base="1")}}), "base must be 0 or 1"),
         (document({"/a": {"get": paged(size=0)}}), "size must be a number"),
