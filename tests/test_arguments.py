@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_us.arguments import json_body, path_id, slug_from, wire_datetime
+from sessions_us import FormAnswer
+from sessions_us.arguments import json_body, path_id, several, slug_from, wire_datetime
 from sessions_us.origin import Origin
 
 
@@ -112,3 +113,19 @@ def test_a_name_without_a_slug_asks_for_one(name):
     """Better than a refusal by the server, which costs a request."""
     with pytest.raises(ValueError, match="slug="):
         slug_from(name)
+
+
+def test_one_string_is_not_several():
+    """`emails="ada@example.com"` would go out as no array at all; nothing is sent."""
+    with pytest.raises(TypeError, match=r"emails=\[…\] even for one"):
+        several("ada@example.com", "emails")
+
+    assert several(("a", "b"), "emails") == ["a", "b"]
+    assert several(None, "emails") is None
+
+
+def test_a_model_goes_out_under_its_wire_names():
+    """What was read can be sent again, in `extra` or in a list."""
+    assert json_body({"form": [FormAnswer(question="Name", answer="Ada")]}) == {
+        "form": [{"question": "Name", "answer": "Ada"}]
+    }

@@ -132,7 +132,9 @@ async def test_an_item_that_moves_to_the_first_page_is_found_when_that_is_read_a
 async def test_a_server_that_ignores_page_is_no_endless_loop(start):
     """The same rows again are the end."""
     server = Server(rows(20))
-    fetch: Any = lambda number, lane: server.fetch(None, lane)
+
+    async def fetch(number: int | None, lane: str) -> tuple[list[Item], list[Any]]:
+        return await server.fetch(None, lane)
 
     got = await ids(Pager(fetch, unproven(), page=start))
 

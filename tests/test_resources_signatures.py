@@ -281,7 +281,7 @@ async def test_each_argument_reaches_its_operation_under_its_wire_name(name: str
     module, resource = RESOURCES[home]
     recorder = Recorder()
     ids = [f"id-{number}" for number, _ in enumerate(OPERATIONS[name].ids)]
-    given = {argument: object() for argument in _keywords(name)}
+    given = {argument: [object()] for argument in _keywords(name)}  # a list passes for everything that is handed on
     result = getattr(getattr(import_module(f"sessions_us.resources.{module}"), resource)(recorder), method)(
         *ids, **given
     )

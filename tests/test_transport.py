@@ -253,7 +253,7 @@ async def test_a_write_that_happened_is_no_error_whatever_it_answers(body):
     async with Scripted(Say(201, body)) as server, client(server, on_event=events.append) as user:
         assert await write(user) is None
 
-    assert body == b"" or any(isinstance(event, SchemaDrift) for event in events)
+    assert body in {b"", b"null"} or any(isinstance(event, SchemaDrift) for event in events)
 
 
 async def test_a_create_that_must_return_says_that_the_write_happened():
@@ -447,7 +447,7 @@ def test_http_elsewhere_only_if_it_is_asked_for():
 
 HOSTILE = [
     "//evil.test/api", "https://evil.test/api", "/api/../admin", "/api/%2e%2e/admin", "/api/%2E./x", "/./api", "/api\\..\\x",
-    "/api/x?key=1", "/api#x", "/api/x\r\nHost: evil", "/api/\x00", "/api/%00", "/api/%0d%0a", "api/sessions", "", "/api/%5c..",
+    "/api/x?key=1", "/api#x", "/api/x\r\nHost: evil", "/api/\x00", "/api/%00", "/api/%0d%0a", "api/sessions", "", "/api/%5c..", "/api/x%2f..%2fadmin", "/api/%2e%2e%2fadmin",
 ]  # fmt: skip
 
 

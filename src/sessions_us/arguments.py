@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ("Extra", "json_body", "path_id", "slug_from", "wire_datetime")
+from sessions_us_api.types import Model
+
+__all__ = ("Extra", "json_body", "path_id", "several", "slug_from", "wire_datetime")
+
+T = TypeVar("T")
 
 Extra = Mapping[str, Any]
 """Fields beyond the typed ones, by their wire names; any JSON value, sent as it is."""
@@ -56,6 +60,17 @@ def json_body(fields: Mapping[str, object], extra: Extra | None = None) -> dict[
     return body or None
 
 
+def several(value: Iterable[T] | None, name: str) -> list[T] | None:
+    """Several values, as they go into an array.
+
+    Raises:
+        TypeError: it is one string, which would go out letter by letter or as no array at all.
+    """
+    if isinstance(value, str | bytes | Mapping):
+        raise TypeError(f"{name} takes several values: write {name}=[…] even for one")
+    return None if value is None else list(value)
+
+
 def _wire_value(value: object, name: str) -> object:
     match value:
         case datetime():
@@ -64,6 +79,8 @@ def _wire_value(value: object, name: str) -> object:
             return value.isoformat()
         case str():
             return str(value)  # a StrEnum's member is its value
+        case Model():
+            return value.to_dict()
         case Mapping():
             return {str(key): _wire_value(item, f"{name}.{key}") for key, item in value.items()}
         case Sequence() if not isinstance(value, bytes | bytearray | memoryview):

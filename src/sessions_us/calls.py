@@ -19,6 +19,7 @@ from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood, rows_of
 from .errors import DecodeError
 from .events import Emit, SchemaDrift
 from .options import Options
+from .origin import api_path
 from .paging import PageFacts, Pager
 from .quota import Lane
 from .transport import Answer, Request, Transport, after_write
@@ -70,15 +71,12 @@ class Calls:
     async def maybe(self, endpoint: Endpoint[T], *path: str, **arguments: Any) -> T | None:
         """The same for an answer that may say nothing: any 2xx counts, and an empty or odd body is None."""
         request, answer = await self._send(endpoint, path, **arguments)
-        if not answer.body.strip():
-            return None
-        try:
-            return self._decoded(request, answer, lambda body, decode: _object(endpoint, body, decode))
-        except DecodeError:
-            if self.options.strict:
-                raise
-            self._tell(SchemaDrift(operation=request.operation, field="", problem="no object"))
-            return None
+        return self._if_any(request, answer, lambda body, decode: _object(endpoint, body, decode))
+
+    async def maybe_rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T] | None:
+        """The same for a list."""
+        request, answer = await self._send(endpoint, path, **arguments)
+        return self._if_any(request, answer, lambda body, decode: _rows(endpoint, body, decode)[0])
 
     async def nothing(self, endpoint: Endpoint[object], *path: str, **arguments: Any) -> None:
         """For an operation whose answer says nothing beyond its status."""
@@ -120,11 +118,8 @@ class Calls:
         method = method.upper()
         if method not in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}:
             raise ValueError("method is one of GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")
-        if not path.startswith("/"):
-            raise ValueError("path starts with '/', such as '/api/sessions'")
-        self.transport.origin.url(path)
         query = {name: _query_value(value) for name, value in (params or {}).items() if value is not None}
-        request = Request(f"{method} {path}", method, path, query, body, repeatable=method == "GET")
+        request = Request(f"{method} {path}", method, api_path(path), query, body, repeatable=method == "GET")
         answer = await self.transport.send(request, self.options, self.options.lane or "interactive")
         return self._json(request, answer) if answer.body.strip() else None
 
@@ -147,20 +142,38 @@ class Calls:
         try:
             result = read(body, decoder)
         except (NotUnderstood, RecursionError) as error:
-            raise _not_understood(request, answer, str(error)) from None
+            why = str(error)  # raised below, so that the error has no context that holds the body once more
+        else:
+            self._surprised(request, answer, decoder)
+            return result
+        raise _not_understood(request, answer, why)
+
+    def _if_any(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T | None:
+        if answer.body.strip() in {b"", b"null"}:
+            return None
+        try:
+            return self._decoded(request, answer, read)
+        except DecodeError as error:
+            if self.options.strict:
+                raise
+            problem = str(error).rpartition(": ")[2]
+        self._tell(SchemaDrift(operation=request.operation, field="", problem=problem))
+        return None
+
+    def _surprised(self, request: Request, answer: Answer, decoder: Decoder) -> None:
         for drift in decoder.drifts:
             self._tell(drift)
         if self.options.strict:
             for drift in decoder.drifts:
                 if drift.problem != UNKNOWN_FIELD:
                     raise _not_understood(request, answer, f"{drift.problem} at {drift.field or 'the top'}")
-        return result
 
     def _json(self, request: Request, answer: Answer) -> Any:
         try:
             return json.loads(answer.body)
         except (ValueError, RecursionError):
-            raise _not_understood(request, answer, "no JSON") from None
+            pass
+        raise _not_understood(request, answer, "no JSON")
 
     def _tell(self, drift: SchemaDrift) -> None:
         self._emit(drift)

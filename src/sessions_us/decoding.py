@@ -55,7 +55,8 @@ class Decoder:
         Raises:
             NotUnderstood: it can't be read as that at all.
         """
-        result: T = _converter(shape)(self, value, "")
+        convert: Convert = _converter(shape)  # type: ignore[arg-type]  # every type is hashable
+        result: T = convert(self, value, "")
         return result
 
     def note(self, field: str, problem: str) -> None:
@@ -78,14 +79,13 @@ def rows_of(body: object, names: Iterable[str], decoder: Decoder) -> list[Any]:
     if isinstance(body, list):
         return body
     names = ("data", "items", "results", "pages", *names)
-    levels = [body] if isinstance(body, dict) else []
-    levels += [body[name] for name in names if levels and isinstance(body.get(name), dict)]  # type: ignore[attr-defined]
-    for level in levels:
-        for name in names:
-            if isinstance(level.get(name), list):
-                decoder.note("", "envelope")
-                rows: list[Any] = level[name]
-                return rows
+    if isinstance(body, dict):
+        for level in (body, *(body[name] for name in names if isinstance(body.get(name), dict))):
+            for name in names:
+                if isinstance(level.get(name), list):
+                    decoder.note("", "envelope")
+                    rows: list[Any] = level[name]
+                    return rows
     raise NotUnderstood("there is no array of rows")
 
 

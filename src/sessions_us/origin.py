@@ -12,7 +12,7 @@ from attrs import frozen
 
 from .errors import ConfigurationError
 
-__all__ = ("PRODUCTION", "Origin")
+__all__ = ("PRODUCTION", "Origin", "api_path")
 
 PRODUCTION: Final = "https://api.app.sessions.us"
 
@@ -73,16 +73,26 @@ class Origin:
         return f"{self}{self.prefix}{_safe_path(path)}"
 
 
+def api_path(path: str) -> str:
+    """A path that somebody wrote by hand, if no server can take it for another one, whatever it decodes first.
+
+    Raises:
+        ValueError: it does not start with a slash, names a host, or holds a dot segment, encoded or not.
+    """
+    if not path.startswith("/"):
+        raise ValueError("a path starts with '/', such as '/api/sessions'")
+    decoded = unquote(path)
+    if "\\" in decoded or any(segment in {".", ".."} for segment in decoded.split("/")):
+        raise ValueError(
+            "a path must not hold '.' or '..' as a segment, nor a backslash: it would address another path"
+        )
+    return _safe_path(path)
+
+
 def _safe_path(path: str) -> str:
     if path and not path.startswith("/"):
         raise ValueError("a path starts with '/' and names no host")
-    decoded = unquote(path)
-    if (
-        path.startswith("//")
-        or "\\" in decoded
-        or re.search(r"[\x00-\x20\x7f?#]", path)
-        or re.search(r"[\x00-\x1f]", decoded)
-    ):
+    if path.startswith("//") or re.search(r"[\x00-\x20\x7f?#\\]|%[01][0-9a-fA-F]|%7[fF]", path):
         raise ValueError("a path has no host, white space, control characters, backslash, '?' or '#' (use params)")
     if any(unquote(segment) in {".", ".."} for segment in path.split("/")):
         raise ValueError("a path must not hold '.' or '..' as a segment: that would address another path")

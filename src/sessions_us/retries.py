@@ -30,7 +30,7 @@ class RetryPolicy:
     backoff: float = field(default=0.5, validator=ge(0))
     backoff_max: float = field(default=8.0, validator=ge(0))
     retry_after_max: float = field(default=3600.0, validator=gt(0))
-    statuses: frozenset[int] = field(default=frozenset({408, 425, 429, 500, 502, 503, 504}), converter=frozenset[int])
+    statuses: frozenset[int] = field(default=frozenset({408, 425, 429, 500, 502, 503, 504}), converter=frozenset)
 
     def delay(self, failure: SessionsError, *, attempt: int, repeatable: bool, jitter: float) -> float | None:
         """Seconds to wait before the next attempt, None if there must be none.

@@ -13,6 +13,8 @@ from sessions_us_api.api.bookings import (
     update_booking,
 )
 
+from ..arguments import several
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
@@ -91,7 +93,7 @@ class Bookings:
             "startAt": start_at,
             "participantName": participant_name,
             "participantEmail": participant_email,
-            "guests": guests,
+            "guests": several(guests, "guests"),
             "timeZone": time_zone,
         }
         return await self._calls.maybe(create_booking, body=body, extra=extra)
@@ -134,7 +136,7 @@ class Bookings:
             "startAt": start_at,
             "participantName": participant_name,
             "participantEmail": participant_email,
-            "guests": guests,
+            "guests": several(guests, "guests"),
             "timeZone": time_zone,
         }
         return await self._calls.maybe(update_booking, id, body=body, extra=extra)

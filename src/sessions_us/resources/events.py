@@ -13,7 +13,7 @@ from sessions_us_api.api.events import (
     toggle_event_public,
 )
 
-from ..arguments import slug_from
+from ..arguments import several, slug_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -192,4 +192,6 @@ class Events:
         Endpoint: POST /api/events/{eventIdOrSessionId}/register
         Known from: documented; the body and the answer are inferred from the webhook EVENT_NEW_REGISTRATION.
         """
-        return await self._calls.maybe(register_to_event, event_or_session_id, body={"form": form}, extra=extra)
+        return await self._calls.maybe(
+            register_to_event, event_or_session_id, body={"form": several(form, "form")}, extra=extra
+        )

@@ -11,6 +11,8 @@ from sessions_us_api.api.guests import (
     update_guest_booking,
 )
 
+from ..arguments import several
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
@@ -68,7 +70,7 @@ class GuestBookings:
             "startAt": start_at,
             "participantName": participant_name,
             "participantEmail": participant_email,
-            "guests": guests,
+            "guests": several(guests, "guests"),
             "timeZone": time_zone,
         }
         return await self._calls.maybe(create_guest_booking, body=body, extra=extra)
@@ -111,7 +113,7 @@ class GuestBookings:
             "startAt": start_at,
             "participantName": participant_name,
             "participantEmail": participant_email,
-            "guests": guests,
+            "guests": several(guests, "guests"),
             "timeZone": time_zone,
         }
         return await self._calls.maybe(update_guest_booking, id, body=body, extra=extra)
@@ -178,5 +180,5 @@ class GuestEvents:
         Endpoint: POST /api/guests/events/{eventIdOrSessionId}/register
         Known from: documented; the body and the answer are inferred from the webhook EVENT_NEW_REGISTRATION.
         """
-        body = {"email": email, "firstName": first_name, "lastName": last_name, "form": form}
+        body = {"email": email, "firstName": first_name, "lastName": last_name, "form": several(form, "form")}
         return await self._calls.maybe(register_guest_to_event, event_or_session_id, body=body, extra=extra)

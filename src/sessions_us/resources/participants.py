@@ -11,6 +11,8 @@ from sessions_us_api.api.sessions import (
     update_session_participants,
 )
 
+from ..arguments import several
+
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Mapping, Sequence
@@ -69,7 +71,9 @@ class Participants:
         Endpoint: POST /api/sessions/{id}/participants
         Known from: documented; the body and the answer are inferred.
         """
-        return await self._calls.maybe_rows(add_session_participants, id, body={"emails": emails}, extra=extra)
+        return await self._calls.maybe_rows(
+            add_session_participants, id, body={"emails": several(emails, "emails")}, extra=extra
+        )
 
     async def update(
         self, id: str, *, participants: Sequence[Mapping[str, object]] | None = None, extra: Extra | None = None
@@ -91,7 +95,7 @@ class Participants:
         Endpoint: PUT /api/sessions/{id}/participants
         Known from: documented; the body and the answer are inferred.
         """
-        body = {"participants": participants}
+        body = {"participants": several(participants, "participants")}
         return await self._calls.maybe_rows(update_session_participants, id, body=body, extra=extra)
 
     async def delete(
@@ -117,5 +121,5 @@ class Participants:
         Endpoint: DELETE /api/sessions/{id}/participants
         Known from: documented; that the body names the participants is inferred.
         """
-        body = {"participantIds": participant_ids, "emails": emails}
+        body = {"participantIds": several(participant_ids, "participant_ids"), "emails": several(emails, "emails")}
         await self._calls.nothing(delete_session_participants, id, body=body, extra=extra)

@@ -14,6 +14,8 @@ from sessions_us_api.api.rooms import (
     update_room,
 )
 
+from ..arguments import several
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -196,4 +198,5 @@ class Rooms:
         Endpoint: POST /api/rooms/{id}/share
         Known from: documented; the body and the answer are inferred.
         """
-        return await self._calls.maybe(share_room, id, body={"emails": emails, "userIds": user_ids}, extra=extra)
+        body = {"emails": several(emails, "emails"), "userIds": several(user_ids, "user_ids")}
+        return await self._calls.maybe(share_room, id, body=body, extra=extra)
