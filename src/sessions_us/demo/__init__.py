@@ -18,12 +18,17 @@ from sessions_us.quota import Quota
 from sessions_us.sandbox import Sandbox
 
 from .story import CHAPTERS, Unexpected
-from .ticker import Ticker, headings
+from .ticker import Ticker, print_headings
 
 if TYPE_CHECKING:
     from sessions_us.sandbox import HeaderFamily
 
 __all__ = ("least_time", "run", "tell")
+
+_WHY_LONGER = (
+    "Where a server tells the reset in whole seconds, the client waits until the last moment that it may mean: "
+    "much of a window as short as this one, little of the API's minute."
+)
 
 
 def run(*, window: float, limit: int, headers: HeaderFamily) -> list[str]:
@@ -68,7 +73,7 @@ async def tell(sandbox: Sandbox, console: Console, *, window: float, limit: int)
         for number, chapter in enumerate(CHAPTERS, 1):
             console.print()
             console.print(Text(f"{number}. {chapter.__doc__}", "bold"))
-            console.print(headings(console))
+            print_headings(console)
             try:
                 await chapter(user, guest, lambda line: users.say(f"- {line}", "cyan"))
             except Exception as error:  # whatever it is, the account below has to be shown
@@ -102,6 +107,8 @@ async def tell(sandbox: Sandbox, console: Console, *, window: float, limit: int)
     )
     console.print()
     console.print(table)
+    console.print()
+    console.print(Text(_WHY_LONGER, "dim"))
     return problems
 
 

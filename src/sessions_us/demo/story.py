@@ -94,7 +94,8 @@ async def planning(user: UserClient, guest: GuestClient, tell: Tell) -> None:
     session = await user.sessions.create(
         name="Kick-off", start_at=start, planned_end=start + timedelta(hours=1), time_zone=ZONE
     )
-    tell(f"{session.name} on {_when(session.start_at)}: {session.session_link}")
+    tell(f"{session.name} on {_when(session.start_at)}, at")
+    tell(_there(session.session_link))
     await user.sessions.participants.add(session.id, emails=["ada@example.com", "charles@example.com"])
     present = await user.sessions.participants.list(session.id)
     _expect(len(present) == 3, "somebody is missing")
@@ -132,27 +133,27 @@ async def event(user: UserClient, guest: GuestClient, tell: Tell) -> None:
     event = await user.events.create(
         name="Open day", start_at=start, planned_end=start + timedelta(hours=2), time_zone=ZONE
     )
-    tell(f"a draft: {event.slug}")
+    tell(f"a draft under the name {_short(event.slug)}")
     await user.events.publish(event.id)
     await user.events.toggle_public(event.id)
     room = _there(await user.rooms.create(name="Open day backstage"))
     await user.rooms.share(room.id, emails=["katherine@example.com"])
-    tell("published, made public, and a room for the speakers shared with a colleague")
+    tell("published and made public; its room is shared with a colleague")
     ticket = _there(await guest.events.register(event.id, email="ada@example.com", first_name="Ada"))
     tell(f"{ticket.first_name} registered")
     copy = _there(await user.events.clone(event.id, name="Open day, second"))
-    tell(f"cloned for the next time: {copy.slug}")
+    tell(f"cloned as {_short(copy.slug)}")
     await _read(user.events.list(), "events", tell)
 
 
 async def roles(user: UserClient, guest: GuestClient, tell: Tell) -> None:
     """The wrong key is refused, twice"""
     _expect(not hasattr(guest, "sessions"), "a GuestClient has sessions")
-    tell("GuestClient has no .sessions: a type checker says so before anything runs")
+    tell("a GuestClient has no .sessions, and a type checker says so")
     try:
         await guest.request("GET", "/api/sessions")
     except PermissionDeniedError as error:
-        tell(f"and around the types the server says: {error}")
+        tell(f"whoever asks all the same hears: {error}")
     else:
         raise Unexpected("a guest's key may list the user's sessions")
 
@@ -164,6 +165,11 @@ def _morning(*, days: int) -> datetime:
     """Ten o'clock, so many days from now."""
     day = datetime.now(ZoneInfo(ZONE)) + timedelta(days=days)
     return day.replace(hour=10, minute=0, second=0, microsecond=0)
+
+
+def _short(slug: str | None) -> str:
+    """Without the workspace's namespace."""
+    return _there(slug).rpartition("/")[2]
 
 
 def _when(moment: datetime | None) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from sessions_us.client import GuestClient, UserClient
 from sessions_us.events import Event, RequestGranted, RequestQueued, RequestSent, ResponseReceived, SchemaDrift
 
-__all__ = ("Ticker", "headings")
+__all__ = ("Ticker", "print_headings")
 
 _UUID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _WORTH_SAYING = 0.5  # seconds
@@ -84,10 +84,12 @@ class Ticker:
         self._console.print(Padding(Text(text, style), (0, 0, 0, 7), expand=False))
 
 
-def headings(console: Console) -> Text:
-    """What stands above the lines of requests."""
+def print_headings(console: Console) -> None:
+    """Prints what stands above the lines of requests, where there is room for columns."""
     tail = _columns("status", "waited", "left", "reset")
-    return Text(f"{'key':<5} {'request':<{max(0, console.width - len(tail) - 6)}}{tail}", "dim")
+    room = console.width - len(tail)
+    if room > 40:
+        console.print(Text(f"{'key   request':<{room}}{tail}", "dim"))
 
 
 def _columns(status: str, waited: str, left: str, resets: str) -> str:
