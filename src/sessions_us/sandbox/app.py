@@ -86,7 +86,10 @@ class Application:
             raise ConnectionDropped(abrupt=fault.what == "reset")
         self._traffic.answered(number, answer.status)
         headers = {"Date": formatdate(self._clock(), usegmt=True), **answer.headers}
-        response = Response(answer.content, answer.status, headers, answer.media_type)
+        if answer.media_type is not None:
+            # Not as the response's media type: Starlette would add a charset to what it is told.
+            headers["Content-Type"] = answer.media_type
+        response = Response(answer.content, answer.status, headers)
         await response(scope, receive, send)
 
     def _decide(self, scope: Scope, content: bytes) -> tuple[int, Fault | None, _Answer]:

@@ -146,7 +146,7 @@ def _whole(seconds: float) -> int:
     return math.ceil(round(seconds, 3))
 
 
-def _refusal(family: HeaderFamily, seconds: int) -> tuple[bytes, str]:
+def _refusal(family: str, seconds: int) -> tuple[bytes, str]:
     """The body of a 429 as the named server writes it: express sends text, the others JSON."""
     body: dict[str, object]
     match family:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from .body import is_zone
-from .records import Collaborator, Participant, Person, Room, Session, Utterance
+from .records import BookingPage, Collaborator, Participant, Person, Room, Session, Utterance
 from .slots import free
 from .state import State, slug_of
 
@@ -83,7 +83,7 @@ def _rooms(state: State, now: datetime) -> None:
 def _booking_pages(state: State, now: datetime) -> None:
     for number in range(PAGES):
         name = f"{_TOPICS[number % len(_TOPICS)]} call {number + 1}"
-        page = state.add_booking_page(
+        state.add_booking_page(
             name,
             slug_of(name),
             created_at=_before(now, number, PAGES),
@@ -91,6 +91,7 @@ def _booking_pages(state: State, now: datetime) -> None:
             time_zone=_zone(number),
             description=None if number % 3 == 0 else f"A call about {_TOPICS[number % len(_TOPICS)].lower()}.",
         )
+    page = _newest_page(state)
     for number in range(COLLABORATORS):
         user = state.team[number] if number < len(state.team) else None
         email = user.email if user else f"teammate{number + 1}@example.com"
@@ -99,8 +100,12 @@ def _booking_pages(state: State, now: datetime) -> None:
         page.collaborators[added.id] = added
 
 
+def _newest_page(state: State) -> BookingPage:
+    return list(state.booking_pages.values())[-1]
+
+
 def _bookings(state: State, now: datetime) -> None:
-    page = list(state.booking_pages.values())[-1]
+    page = _newest_page(state)
     # From the day after tomorrow on, every other slot: near ones and the gaps stay free for whoever books.
     from_day = (now + timedelta(days=2)).astimezone(ZoneInfo(page.time_zone))
     open_slots = list(free(page, [], from_day, from_day + timedelta(days=30), now))[::2]
@@ -151,7 +156,8 @@ def _sessions(state: State, now: datetime) -> None:
         if number % 5 == 0:
             session.room_id = rooms[number % len(rooms)].id
     # A guest who gave neither a last name nor an address, as rooms allow.
-    session.participants.append(
+    latest = list(state.sessions.values())[-1]
+    latest.participants.append(
         Participant(state.new_id(), False, Person(state.new_id(), None, "Visitor"), is_guest=True)
     )
 

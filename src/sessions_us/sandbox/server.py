@@ -7,16 +7,13 @@ import contextlib
 import socket
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .faults import ConnectionDropped
-
-if TYPE_CHECKING:
-    from uvicorn.server import Protocols
 
 
 class LoopbackServer:
@@ -51,7 +48,6 @@ class LoopbackServer:
                 # The application tells the date, by its own clock.
                 date_header=False,
                 server_header=False,
-                timeout_graceful_shutdown=1,
             )
         )
         self._task: asyncio.Task[None] | None = None
@@ -63,8 +59,6 @@ class LoopbackServer:
     async def stop(self) -> None:
         """Drops what is under way, closes every connection and waits for the server's end."""
         self._server.stopping.set()
-        for task in list(self._server.server_state.tasks):
-            task.cancel()
         if self._task is not None:
             await self._task
         self._socket.close()
@@ -75,8 +69,8 @@ class LoopbackServer:
         except ConnectionDropped as dropped:
             self._drop(scope, abrupt=dropped.abrupt)
         except asyncio.CancelledError:
-            # Only `stop` cancels; what is left to do is to tell nobody.
-            self._drop(scope, abrupt=False)
+            # Only the shutdown cancels; what is left to do is to tell nobody.
+            pass
         else:
             return
         # uvicorn takes an unfinished answer for a bug of ours unless the connection is known to be gone.
@@ -86,11 +80,10 @@ class LoopbackServer:
     def _drop(self, scope: Scope, *, abrupt: bool) -> None:
         for connection in list(self._server.server_state.connections):
             if getattr(connection, "client", None) == scope["client"]:
-                _close(connection, abrupt=abrupt)
+                _close(connection.transport, abrupt=abrupt)
 
 
-def _close(connection: Protocols, *, abrupt: bool) -> None:
-    transport: asyncio.Transport = connection.transport
+def _close(transport: asyncio.Transport, *, abrupt: bool) -> None:
     if abrupt:
         # Zero linger makes the closing a reset.
         raw = transport.get_extra_info("socket")
@@ -129,3 +122,14 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         # Instead of waking ten times a second.
         await self.stopping.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Instead of waiting, in tenths of a second, for clients to hang up: who ends a sandbox has no use for its answers.
+        for server in self.servers:
+            server.close()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        while self.server_state.connections or self.server_state.tasks:
+            await asyncio.sleep(0)
