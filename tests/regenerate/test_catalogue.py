@@ -24,12 +24,19 @@ def package(*modules: str, models: tuple[str, ...] = (), exported: tuple[str, ..
     return files | {f"models/{model}.py": b"" for model in models}
 
 
-@pytest.mark.parametrize("tag", ["things", "Things", "the things", "the-things", "class"])
-def test_every_operation_with_its_module_passes(tag: str) -> None:
+@pytest.mark.parametrize(
+    ("tag", "folder"),
+    [
+        ("things", "things"),
+        ("Things", "things"),
+        ("the things", "the_things"),
+        ("the-things", "the_things"),
+        ("class", "class_"),
+        ("2nd", "tag2nd"),
+    ],
+)
+def test_every_operation_with_its_module_passes(tag: str, folder: str) -> None:
     """Folder and file are named as the generator names them, whatever the tag looks like."""
-    folder = {"Things": "things", "the things": "the_things", "the-things": "the_things", "class": "class_"}.get(
-        tag, tag
-    )
     files = package(f"{folder}/get_a", f"{folder}/import_", models=("thing",), exported=("Thing",))
     check_nothing_lost(document("getA", "import", tag=tag), files)
     assert count_models(files) == 1

@@ -31,6 +31,7 @@ def test_the_result_does_not_depend_on_where_and_how_it_is_made(
     (tmp_path / "build/ruff.py").write_text("raise SystemExit('not the formatter')")
     (tmp_path / "ruff.toml").write_text("line-length = 60\n[format]\nquote-style = 'single'\n")
     (tmp_path / ".gitignore").write_text("*\n")
+    (tmp_path / ".git").mkdir()
     for seed, variables in (("1", {"LC_ALL": "C"}), ("2", {"RUFF_OUTPUT_FORMAT": "nonsense", "TMPDIR": str(tmp_path)})):
         process = regenerate(project, "--output", "out", cwd=tmp_path / "build", PYTHONHASHSEED=seed, **variables)
         assert process.returncode == 0, process.stderr
