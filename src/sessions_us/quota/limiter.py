@@ -29,6 +29,7 @@ T = TypeVar("T")
 Decide = Callable[[Ledger, float], tuple[Ledger, T]]
 
 LONG_WAIT = 2.0  # seconds; a longer wait looks like a hang, so it is said
+_TICK = 0.001  # seconds; no loop's timers are finer, and one that fires a hair too early must not spin
 _log = logging.getLogger("sessions_us")
 
 
@@ -324,7 +325,7 @@ class Limiter:
             if not waiter.said:
                 moments.append(waiter.ticket.since - self._skew + LONG_WAIT)
         if moments:
-            self._timer = self._loop.call_later(max(0.0, min(moments) - self._clock()), self._tick)
+            self._timer = self._loop.call_later(max(_TICK, min(moments) - self._clock()), self._tick)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -60,13 +60,22 @@ class Flight:
 
 @attrs.frozen
 class Sample:
-    """What the server counted. The true reset lies in [`not_before`, `expires`]; None: nothing is known of its beginning."""
+    """What the server counted.
+
+    Attributes:
+        received: when its answer, or the last one that overlapped with it, arrived.
+        limit, remaining: as the answer said.
+        reset: the latest moment of the reset by this answer alone.
+        expires: the latest moment of the reset by all answers. The count holds until then.
+        not_before: the earliest moment of that reset; None where nothing is known of it.
+    """
 
     received: float
     limit: int
     remaining: int
+    reset: float
     expires: float
-    not_before: float | None
+    not_before: float | None = None
 
 
 @attrs.frozen
@@ -218,7 +227,7 @@ class Window:
         return max(0, beyond // self.limit) * self.period
 
     def _calm(self, now: float) -> bool:
-        return self.quiet_since is not None and now - self.quiet_since >= self.period
+        return self.quiet_since is not None and now >= self.quiet_since + self.period
 
     def _live(self, stamps: tuple[float, ...], now: float) -> tuple[float, ...]:
         """The stamps of the last window: what is older can't count any more. Stamps are in order."""
@@ -305,11 +314,12 @@ class Window:
         flights = tuple(other for other in self.flights if other is not flight)
         doubts = tuple(stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent)
         if reset is not None:
-            new = Sample(now, self.limit, remaining, expires=max(reset[1], now), not_before=reset[0])
+            latest = max(reset[1], now)
+            new = Sample(now, self.limit, remaining, latest, latest, not_before=reset[0])
         elif old is not None and now < old.expires and remaining < old.remaining:
             new = attrs.evolve(old, received=now, remaining=remaining)
         else:
-            new = Sample(now, self.limit, remaining, expires=now + self.period, not_before=None)
+            new = Sample(now, self.limit, remaining, now + self.period, now + self.period)
 
         strangers = 0
         if old is not None and old.limit == new.limit:
@@ -346,7 +356,7 @@ class Window:
         return attrs.evolve(
             self,
             speaks=speaks,
-            sample=None if speaks is False else Sample(now, self.limit, 0, expires=until, not_before=None),
+            sample=None if speaks is False else Sample(now, self.limit, 0, until, until),
             flights=flights,
             probe=None if probing else self.probe,
             doubts=doubts,
@@ -363,9 +373,9 @@ def _later(old: Sample, new: Sample, sent: float) -> tuple[Sample, bool]:
     """Rules 3 and 4: the count that holds after `new`, whose request was sent at `sent`, and whether it is `new`'s."""
     overlapped = sent < old.received
     apart = 2 * MARGIN + (new.received - sent)
-    if overlapped and new.expires < old.expires - apart:
+    if overlapped and new.reset < old.reset - apart:
         return attrs.evolve(old, received=new.received), False  # the answer of an older window
-    newer = not overlapped or new.expires > old.expires + apart or new.remaining < old.remaining
+    newer = not overlapped or new.reset > old.reset + apart or new.remaining < old.remaining
     kept, other = (new, old) if newer else (old, new)
     # Nothing was freed between the two counts if the later one was written before the other's reset can have come.
     if other.expires < kept.expires and other.not_before is not None and kept.received <= other.not_before:
