@@ -55,7 +55,7 @@ class _Asked:
 
     @property
     def content_type(self) -> str:
-        return self.request.headers.get("content-type", "")
+        return str(self.request.headers.get("content-type", ""))
 
     @property
     def body(self) -> bytes:
@@ -76,7 +76,7 @@ class _Answered:
 
     @property
     def content_type(self) -> str:
-        return self.response.headers.get("content-type", "").partition(";")[0]
+        return str(self.response.headers.get("content-type", "")).partition(";")[0]
 
     @property
     def data(self) -> bytes:

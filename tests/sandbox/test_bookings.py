@@ -130,7 +130,7 @@ async def test_a_guest_says_who_they_are(guest: httpx.AsyncClient) -> None:
     ]
 
 
-async def test_more_is_told_on_demand(guest: httpx.AsyncClient, clock: object) -> None:
+async def test_more_is_told_on_demand(anyio_backend: str) -> None:
     """With `extras`, fields that no source names are sent as well; without, none."""
     async with Sandbox(extras=True, clock=lambda: 1_772_434_800.0) as sandbox:
         async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as user:

@@ -40,8 +40,8 @@ async def test_slugs_of_events_are_unique(user: httpx.AsyncClient) -> None:
 async def test_an_event_is_reached_by_its_own_id_and_its_sessions(user: httpx.AsyncClient, action: str) -> None:
     """Both ids do; the answer is the event; no body is needed."""
     event = (await user.post("/api/events", json=PLAN)).json()
-    for id in (event["id"], event["session"]["id"]):
-        answer = await user.post(f"/api/events/{id}/{action}")
+    for name in (event["id"], event["session"]["id"]):
+        answer = await user.post(f"/api/events/{name}/{action}")
         assert (answer.status_code, answer.json()) == (201, event)
     plain = (await user.post("/api/sessions", json={name: PLAN[name] for name in ("name", "startAt")})).json()
     assert (await user.post(f"/api/events/{plain['id']}/{action}")).status_code == 404

@@ -37,7 +37,7 @@ async def test_a_list_comes_in_pages_of_twenty(user: httpx.AsyncClient, path: st
 @pytest.mark.parametrize("path", ["/api/sessions", "/api/booking-pages"])
 async def test_the_newest_comes_first(user: httpx.AsyncClient, path: str) -> None:
     """By the time of making."""
-    made = [row["createdAt"] for number in (1, 2) for row in await rows(user, path, number)]
+    made = [str(row["createdAt"]) for number in (1, 2) for row in await rows(user, path, number)]
     assert made == sorted(made, reverse=True)
 
 

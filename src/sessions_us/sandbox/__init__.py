@@ -43,8 +43,9 @@ def __getattr__(name: str) -> object:
     try:
         module = importlib.import_module(f"{__name__}.{home}")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _NEEDED:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _NEEDED:
             raise
-        message = f"sessions_us.sandbox needs {error.name}: pip install 'sessions-us[sandbox]'"
+        message = f"sessions_us.sandbox needs {missing}: pip install 'sessions-us[sandbox]'"
         raise ImportError(message, name=__name__) from None
     return getattr(module, name)

@@ -127,9 +127,12 @@ class _Server(uvicorn.Server):
         # Instead of waiting, in tenths of a second, for clients to hang up: who ends a sandbox has no use for its answers.
         for server in self.servers:
             server.close()
-        for task in list(self.server_state.tasks):
+        tasks = list(self.server_state.tasks)
+        for task in tasks:
             task.cancel()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        while self.server_state.connections or self.server_state.tasks:
-            await asyncio.sleep(0)
+        if tasks:
+            await asyncio.wait(tasks)
+        # One turn of the loop, in which the connections learn that they are lost.
+        await asyncio.sleep(0)
