@@ -18,7 +18,6 @@ def _get_kwargs(
     *,
     body: Any | Unset = UNSET,
 ) -> dict[str, Any]:
-
     _kwargs: dict[str, Any] = {
         "method": "post",
         "url": "/api/booking-pages/{id}/slots".format(

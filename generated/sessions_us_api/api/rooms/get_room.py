@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 def _get_kwargs(
     id: str,
 ) -> dict[str, Any]:
-
     _kwargs: dict[str, Any] = {
         "method": "get",
         "url": "/api/rooms/{id}".format(

@@ -13,7 +13,6 @@ from ...types import Decode
 def _get_kwargs(
     id: str,
 ) -> dict[str, Any]:
-
     _kwargs: dict[str, Any] = {
         "method": "delete",
         "url": "/api/sessions/{id}".format(

@@ -15,7 +15,6 @@ def _get_kwargs(
     *,
     body: Any | Unset = UNSET,
 ) -> dict[str, Any]:
-
     _kwargs: dict[str, Any] = {
         "method": "delete",
         "url": "/api/sessions/{id}/participants".format(
