@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -21,13 +21,13 @@ from .story import CHAPTERS, Unexpected
 from .ticker import Ticker, print_headings
 
 if TYPE_CHECKING:
-    from sessions_us.sandbox import HeaderFamily
+    from sessions_us.sandbox import HeaderFamily, ReceivedRequest
 
 __all__ = ("least_time", "run", "tell")
 
 _WHY_LONGER = (
     "Where a server tells the reset in whole seconds, the client waits until the last moment that it may mean: "
-    "much of a window as short as this one, little of the API's minute."
+    "much of a window of seconds, little of the API's minute."
 )
 
 
@@ -70,9 +70,9 @@ async def tell(sandbox: Sandbox, console: Console, *, window: float, limit: int)
         ) as guest,
     ):
         users.client, guests.client = user, guest
-        for number, chapter in enumerate(CHAPTERS, 1):
+        for number, (title, chapter) in enumerate(CHAPTERS.items(), 1):
             console.print()
-            console.print(Text(f"{number}. {chapter.__doc__}", "bold"))
+            console.print(Text(f"{number}. {title}", "bold"))
             print_headings(console)
             try:
                 await chapter(user, guest, lambda line: users.say(f"- {line}", "cyan"))
@@ -83,33 +83,38 @@ async def tell(sandbox: Sandbox, console: Console, *, window: float, limit: int)
     taken = time.monotonic() - started
 
     received = sandbox.requests
-    refused = sum(request.status == 429 for request in received)
-    sent = users.sent + guests.sent
+    sent, refused = users.sent + guests.sent, sum(request.status == 429 for request in received)
     if refused:
         problems.append(f"the sandbox answered 429 {refused} times")
     if len(received) != sent:
         problems.append(f"the client sent {sent} requests, and the sandbox received {len(received)}")
+    if users.surprises or guests.surprises:
+        problems.append(f"answers were not as described in {users.surprises + guests.surprises} places")
+    least = least_time([users.sent, guests.sent], limit, window)
+    console.print()
+    console.print(_account(users, guests, received, taken=taken, least=least))
+    console.print()
+    console.print(Text(_WHY_LONGER, "dim"))
+    return problems
+
+
+def _account(
+    users: Ticker, guests: Ticker, received: Sequence[ReceivedRequest], *, taken: float, least: float
+) -> Table:
+    """What was sent as the clients told it, what arrived as the sandbox saw it, and how long it took, in seconds."""
+    arrived = [sum(request.key_role == role for request in received) for role in ("user", "guest")]
+    refused = sum(request.status == 429 for request in received)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("")
     for heading in ("user", "guest", "both"):
         table.add_column(heading, justify="right")
-    table.add_row("requests sent", str(users.sent), str(guests.sent), str(sent))
-    table.add_row(
-        "received by the sandbox",
-        *(str(sum(one.key_role == role for one in received)) for role in ("user", "guest")),
-        str(len(received)),
-    )
+    table.add_row("requests sent", str(users.sent), str(guests.sent), str(users.sent + guests.sent))
+    table.add_row("received by the sandbox", *map(str, arrived), str(len(received)))
     table.add_row("429s", str(users.refused), str(guests.refused), str(refused))
-    table.add_row("waited for the quota", *(f"{one.waited:.1f} s" for one in (users, guests)), "")
+    table.add_row("waited for the quota", f"{users.waited:.1f} s", f"{guests.waited:.1f} s", "")
     table.add_row("time taken", "", "", f"{taken:.1f} s")
-    table.add_row(
-        "least that the window allows", "", "", f"{least_time([users.sent, guests.sent], limit, window):.1f} s"
-    )
-    console.print()
-    console.print(table)
-    console.print()
-    console.print(Text(_WHY_LONGER, "dim"))
-    return problems
+    table.add_row("least that the window allows", "", "", f"{least:.1f} s")
+    return table
 
 
 def least_time(sent: Iterable[int], limit: int, window: float) -> float:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from sessions_us.client import GuestClient, UserClient
 from sessions_us.errors import PermissionDeniedError
 from sessions_us.paging import Pager
 
-__all__ = ("CHAPTERS", "Chapter", "Unexpected")
+__all__ = ("CHAPTERS", "Unexpected")
 
 ZONE = "Europe/Bucharest"
 
 Tell = Callable[[str], None]
-
-
-class Chapter(Protocol):
-    __doc__: str | None
-
-    async def __call__(self, user: UserClient, guest: GuestClient, tell: Tell) -> None: ...
+Chapter = Callable[[UserClient, GuestClient, Tell], Awaitable[None]]
 
 
 class Unexpected(Exception):
@@ -45,7 +40,6 @@ def _expect(fact: bool, otherwise: str) -> None:
 
 
 async def bookings(user: UserClient, guest: GuestClient, tell: Tell) -> None:
-    """A booking page, and a guest who changes her mind"""
     page = _there(await user.booking_pages.create(name="Office hours", duration=30, time_zone=ZONE))
     start = datetime.now(UTC) + timedelta(days=1)
     end = start + timedelta(days=7)
@@ -72,7 +66,6 @@ async def bookings(user: UserClient, guest: GuestClient, tell: Tell) -> None:
 
 
 async def lists(user: UserClient, guest: GuestClient, tell: Tell) -> None:
-    """Lists, page by page and window by window"""
     tell("further pages of a list leave a reserve for more urgent calls")
     pages = await user.booking_pages.list().collect()
     tell(f"{len(pages)} booking pages")
@@ -89,7 +82,6 @@ async def _read(pager: Pager[T], noun: str, tell: Tell) -> None:
 
 
 async def planning(user: UserClient, guest: GuestClient, tell: Tell) -> None:
-    """A session with participants"""
     start = _morning(days=3)
     session = await user.sessions.create(
         name="Kick-off", start_at=start, planned_end=start + timedelta(hours=1), time_zone=ZONE
@@ -109,7 +101,6 @@ async def planning(user: UserClient, guest: GuestClient, tell: Tell) -> None:
 
 
 async def memory(user: UserClient, guest: GuestClient, tell: Tell) -> None:
-    """What an ended session leaves"""
     ended = None
     async for session in user.sessions.list():
         if session.ended_at is not None and not session.quick_session:
@@ -128,7 +119,6 @@ async def memory(user: UserClient, guest: GuestClient, tell: Tell) -> None:
 
 
 async def event(user: UserClient, guest: GuestClient, tell: Tell) -> None:
-    """An event, published and shared, and a guest who registers"""
     start = _morning(days=14)
     event = await user.events.create(
         name="Open day", start_at=start, planned_end=start + timedelta(hours=2), time_zone=ZONE
@@ -147,7 +137,6 @@ async def event(user: UserClient, guest: GuestClient, tell: Tell) -> None:
 
 
 async def roles(user: UserClient, guest: GuestClient, tell: Tell) -> None:
-    """The wrong key is refused, twice"""
     _expect(not hasattr(guest, "sessions"), "a GuestClient has sessions")
     tell("a GuestClient has no .sessions, and a type checker says so")
     try:
@@ -158,7 +147,14 @@ async def roles(user: UserClient, guest: GuestClient, tell: Tell) -> None:
         raise Unexpected("a guest's key may list the user's sessions")
 
 
-CHAPTERS: tuple[Chapter, ...] = (bookings, lists, planning, memory, event, roles)
+CHAPTERS: Mapping[str, Chapter] = {
+    "A booking page, and a guest who changes her mind": bookings,
+    "Lists, page by page and window by window": lists,
+    "A session with participants": planning,
+    "What an ended session leaves": memory,
+    "An event, published and shared, and a guest who registers": event,
+    "The wrong key is refused, twice": roles,
+}
 
 
 def _morning(*, days: int) -> datetime:
