@@ -65,17 +65,18 @@ class Sample:
     Attributes:
         received: when its answer, or the last one that overlapped with it, arrived.
         limit, remaining: as the answer said.
-        reset: the latest moment of the reset by this answer alone.
-        expires: the latest moment of the reset by all answers. The count holds until then.
-        not_before: the earliest moment of that reset; None where nothing is known of it.
+        earliest, latest: between which moments its own answer puts the reset.
+        expires: the latest moment of the reset by all answers of the window; the count holds until then.
+        not_before: the earliest moment of that reset.
     """
 
     received: float
     limit: int
     remaining: int
-    reset: float
+    earliest: float
+    latest: float
     expires: float
-    not_before: float | None = None
+    not_before: float
 
 
 @attrs.frozen
@@ -297,7 +298,7 @@ class Window:
         return attrs.evolve(self, limit=limit, period=period, offset=offset)
 
     def _reset(self, flight: Flight, now: float, report: Report) -> tuple[float, float] | None:
-        """Between which moments the reset lies, the later one with its margin; None if the answer does not tell."""
+        """Between which moments the reset lies; None if the answer does not tell."""
         margin = (FINE_MARGIN if report.exact else MARGIN) * 2**self.strikes
         if report.reset_in is not None:
             return flight.sent + report.reset_in - MARGIN, now + report.reset_in + margin
@@ -314,12 +315,12 @@ class Window:
         flights = tuple(other for other in self.flights if other is not flight)
         doubts = tuple(stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent)
         if reset is not None:
-            latest = max(reset[1], now)
-            new = Sample(now, self.limit, remaining, latest, latest, not_before=reset[0])
+            earliest, latest = reset[0], max(reset[1], now)
         elif old is not None and now < old.expires and remaining < old.remaining:
-            new = attrs.evolve(old, received=now, remaining=remaining)
+            earliest, latest = old.earliest, old.latest  # it only went down: the same window
         else:
-            new = Sample(now, self.limit, remaining, now + self.period, now + self.period)
+            earliest, latest = flight.sent, now + self.period
+        new = Sample(now, self.limit, remaining, earliest, latest, expires=latest, not_before=earliest)
 
         strangers = 0
         if old is not None and old.limit == new.limit:
@@ -356,7 +357,7 @@ class Window:
         return attrs.evolve(
             self,
             speaks=speaks,
-            sample=None if speaks is False else Sample(now, self.limit, 0, until, until),
+            sample=None if speaks is False else Sample(now, self.limit, 0, until, until, until, until),
             flights=flights,
             probe=None if probing else self.probe,
             doubts=doubts,
@@ -372,12 +373,15 @@ class Window:
 def _later(old: Sample, new: Sample, sent: float) -> tuple[Sample, bool]:
     """Rules 3 and 4: the count that holds after `new`, whose request was sent at `sent`, and whether it is `new`'s."""
     overlapped = sent < old.received
-    apart = 2 * MARGIN + (new.received - sent)
-    if overlapped and new.reset < old.reset - apart:
+    if overlapped and new.latest < old.earliest:
         return attrs.evolve(old, received=new.received), False  # the answer of an older window
-    newer = not overlapped or new.reset > old.reset + apart or new.remaining < old.remaining
+    newer = not overlapped or new.earliest > old.latest or new.remaining < old.remaining
     kept, other = (new, old) if newer else (old, new)
-    # Nothing was freed between the two counts if the later one was written before the other's reset can have come.
-    if other.expires < kept.expires and other.not_before is not None and kept.received <= other.not_before:
+    # Nothing was freed between the two counts if both were written before a reset that either announced can have come.
+    if other.expires < kept.expires and new.received <= other.not_before:
         kept = attrs.evolve(kept, expires=other.expires, not_before=other.not_before)
+    elif not newer and new.remaining == old.remaining and new.received > old.not_before:
+        # Two requests and one count: something was freed between them, so the earlier reset may be over and spent.
+        latest = max(old, new, key=lambda sample: sample.expires)
+        kept = attrs.evolve(kept, expires=latest.expires, not_before=latest.not_before)
     return (kept if newer else attrs.evolve(kept, received=new.received)), newer
