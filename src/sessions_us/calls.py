@@ -30,7 +30,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Path = tuple[str, ...]
 
-logger = logging.getLogger("sessions_us")
+_logger = logging.getLogger("sessions_us")
 
 
 class Endpoint(Protocol[T_co]):
@@ -180,7 +180,7 @@ class Calls:
         known = (drift.operation, drift.field, drift.problem)
         if known not in self._logged:
             self._logged.add(known)
-            logger.info(
+            _logger.info(
                 "%s: the answer is not as described: %s at %s", drift.operation, drift.problem, drift.field or "the top"
             )
 

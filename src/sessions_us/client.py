@@ -35,7 +35,7 @@ __all__ = ("ClientQuota", "GuestClient", "UserClient")
 
 K = TypeVar("K", bound=ApiKey)
 
-logger = logging.getLogger("sessions_us")
+_logger = logging.getLogger("sessions_us")
 
 _ledgers: dict[tuple[str, str], Limiter] = {}
 """The limiters of this process by key and origin. They outlive their clients: what a server counted stays counted."""
@@ -276,6 +276,6 @@ def _hear(on_event: Callable[[Event], None] | None) -> Callable[[Event], None]:
             try:
                 on_event(event)
             except Exception:
-                logger.exception("on_event raised on a %s", type(event).__name__)
+                _logger.exception("on_event raised on a %s", type(event).__name__)
 
     return emit

@@ -35,10 +35,10 @@ class Ticker:
 
     def __init__(self, role: str, console: Console) -> None:
         self.client: UserClient | GuestClient | None = None
-        self.sent = 0
-        self.refused = 0
-        self.waited = 0.0
-        self.surprises = 0
+        self.sent: int = 0
+        self.refused: int = 0
+        self.waited: float = 0.0
+        self.surprises: int = 0
         self._role = role
         self._console = console
         self._granted = 0.0

@@ -30,9 +30,9 @@ class Lease:
         self, ticket: Ticket, *, granted_at: float, waited: float, finish: Finish, emit: Emit, label: str
     ) -> None:
         self.lane: Lane = ticket.lane
-        self.arrival = ticket.arrival
-        self.granted_at = granted_at
-        self.waited = waited
+        self.arrival: int = ticket.arrival
+        self.granted_at: float = granted_at
+        self.waited: float = waited
         self._number = ticket.number
         self._finish = finish
         self._emit = emit

@@ -40,7 +40,7 @@ class BookingPages:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self.collaborators = Collaborators(calls)
+        self.collaborators: Collaborators = Collaborators(calls)
 
     def list(self, *, page: int | str | None = None, prefetch: int = 0, verify_end: bool = False) -> Pager[BookingPage]:
         """Lists the booking pages of the key's user, 20 at a time.

@@ -40,7 +40,7 @@ class Sessions:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self.participants = Participants(calls)
+        self.participants: Participants = Participants(calls)
 
     def list(self, *, page: int | str | None = None, prefetch: int = 0, verify_end: bool = False) -> Pager[Session]:
         """Lists the sessions of the key's user, ended ones too, 20 at a time.

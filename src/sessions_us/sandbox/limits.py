@@ -65,9 +65,9 @@ class Limiter:
         self.limit = limit
         self.window = window
         self.headers = headers
-        self.retry_after = headers in _TELLS_RETRY_AFTER if retry_after is None else retry_after
-        self.admitted = 0
-        self.refused = 0
+        self.retry_after: bool = headers in _TELLS_RETRY_AFTER if retry_after is None else retry_after
+        self.admitted: int = 0
+        self.refused: int = 0
         self._counts: dict[str, _Count] = {}
         # Draft 8 names the counter that was used: a tag of its own, since one derived from the key would tell of the key.
         self._partitions: dict[str, str] = {}

@@ -16,7 +16,7 @@ class Refusal(Exception):
     def __init__(self, status: int, message: str | Sequence[str]) -> None:
         super().__init__(status)
         self.status = status
-        self.message = message if isinstance(message, str) else list(message)
+        self.message: str | list[str] = message if isinstance(message, str) else list(message)
 
     def body(self) -> dict[str, object]:
         return {"statusCode": self.status, "message": self.message, "error": HTTPStatus(self.status).phrase}

@@ -32,7 +32,7 @@ class LoopbackServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
         number = self._socket.getsockname()[1]
-        self.url = f"http://[{host}]:{number}" if ":" in host else f"http://{host}:{number}"
+        self.url: str = f"http://[{host}]:{number}" if ":" in host else f"http://{host}:{number}"
         self._app = app
         self._server = _Server(
             _Config(

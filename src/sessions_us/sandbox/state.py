@@ -60,7 +60,7 @@ class State:
     ) -> None:
         self._clock = clock
         self._announce = announce
-        self.random = random.Random(seed)
+        self.random: random.Random = random.Random(seed)
         self.page_base = page_base
         self.extras = extras
         self.sessions: dict[str, Session] = {}
@@ -69,9 +69,9 @@ class State:
         self.rooms: dict[str, Room] = {}
         self.events: dict[str, Event] = {}
         self.webhooks: dict[str, Webhook] = {}
-        self.namespace = f"{self.new_id()}-{self.random.getrandbits(20):05x}"
-        self.user = Person(self.new_id(), "grace@example.com", "Grace", "Hopper")
-        self.team = [
+        self.namespace: str = f"{self.new_id()}-{self.random.getrandbits(20):05x}"
+        self.user: Person = Person(self.new_id(), "grace@example.com", "Grace", "Hopper")
+        self.team: list[Person] = [
             Person(self.new_id(), f"{first.lower()}@example.com", first, last)
             for first, last in (
                 ("Katherine", "Johnson"),
@@ -81,7 +81,7 @@ class State:
             )
         ]
         # A user can't book on a page of their own; this one is a colleague's, and so in none of the user's lists.
-        self.team_page = self.add_booking_page("Team intro", "team-intro", owner=self.team[0])
+        self.team_page: BookingPage = self.add_booking_page("Team intro", "team-intro", owner=self.team[0])
 
     def now(self) -> datetime:
         moment = datetime.fromtimestamp(self._clock(), UTC)

@@ -1,0 +1,53 @@
+"""What importing costs and brings: measured in fresh interpreters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import sessions_us
+
+OPTIONAL = ["starlette", "uvicorn", "fastapi", "typer", "rich", "redis", "trio", "opentelemetry", "pytest", "click"]
+
+
+def loaded_after(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_imports_next_to_nothing():
+    """Not even httpx, until a client is made."""
+    loaded = loaded_after("import sessions_us")
+
+    assert not {"httpx", "attrs", "anyio", "sessions_us.client", "sessions_us_api"} & loaded
+
+
+@pytest.mark.parametrize("name", ["UserClient", "GuestClient"])
+def test_making_a_client_imports_no_extra_and_no_model(name):
+    """Nothing optional, and no model that is not used."""
+    loaded = loaded_after(f"from sessions_us import {name}; {name}('key')")
+
+    assert not {module for module in loaded if module.partition(".")[0] in set(OPTIONAL) - {"rich", "click"}}
+    assert not {module for module in loaded if module.startswith(("sessions_us_api.models", "sessions_us.sandbox"))}
+    assert not {module for module in loaded if module.startswith("sessions_us.resources.")}
+
+
+def test_a_resource_imports_no_model_until_one_is_decoded():
+    """Endpoint modules are light; models come when an answer needs them."""
+    loaded = loaded_after("from sessions_us import UserClient; UserClient('key').sessions")
+
+    assert "sessions_us_api.api.sessions.get_session" in loaded
+    assert not {module for module in loaded if module.startswith("sessions_us_api.models")}
+
+
+def test_every_public_name_is_there():
+    """`__all__`, `dir()` and what can be imported agree, and a wrong name says so."""
+    assert [name for name in sessions_us.__all__ if not hasattr(sessions_us, name)] == []
+    assert set(sessions_us.__all__) <= set(dir(sessions_us))
+    with pytest.raises(AttributeError, match="Sessionz"):
+        _ = sessions_us.Sessionz  # type: ignore[attr-defined]
