@@ -26,7 +26,8 @@ a fast one is closer together there than here. And neither knows what was used b
 7. Until one window has passed without a stranger, two, three, four are under way, and those under way are subtracted twice: a
    twin of this process may be doing the same.
 8. A count that rose by more than our own requests means a stranger. For three windows one request at a time goes out, and one
-   slot stays free: otherwise both fire at the last one.
+   slot stays free: otherwise both fire at the last one. And no probe goes out beyond half of the limit, so that two who queue
+   for the same slots take turns. A 429 means a stranger too, for by the other rules it is not ours.
 9. A request without a countable answer (lost, or answered without headers) may have counted until the moment we gave up. It is
    *in doubt*, and subtracted, until a count whose request was sent later, or until a whole window has passed.
 10. A server without such headers: at most `limit` per window by our own log, in which an entry leaves one window after its
@@ -169,7 +170,12 @@ class Window:
             return Look(max(free, 0), max(slots, 0), min(wakes), known=True)
         if self.probe is not None:
             return Look(0, 0, None, known=False)
-        if self.speaks is not False and under_way + len(doubts) <= (sample.remaining if sample else 0):
+        if self.speaks is False:
+            return self._look_at_log(now)
+        log = self._live(self.log, now)
+        if self.wary_until is not None and now < self.wary_until and len(log) > self.limit // 2:
+            return Look(0, 0, log[len(log) - self.limit // 2 - 1] + self.period, known=False)
+        if under_way + len(doubts) <= (sample.remaining if sample else 0):
             return Look(1, 1, None, known=False)
         return self._look_at_log(now)
 
@@ -366,6 +372,7 @@ class Window:
             blocked_until=until,
             strikes=min(self.strikes + probing, MOST_STRIKES),
             quiet_since=now,
+            wary_until=now + WARY_WINDOWS * self.period,
             ramp=1,
         ), Heard(closed_for=until - now)
 
