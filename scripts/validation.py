@@ -82,22 +82,14 @@ def _route_problems(document: Document, route: Route) -> Iterator[str]:
         if not isinstance(operation.get(fact, False), bool):
             yield f"{fact} must be true or false, not {operation[fact]!r}"
     declared = {(parameter["name"], parameter["in"]) for parameter in parameters(document, route)}
-    yield from _path_problems(route.path, {name for name, where in declared if where == "path"})
+    for name in _TEMPLATE.findall(route.path):  # that each is declared, the validator has seen to
+        if not _PARAMETER_NAME.fullmatch(name):
+            yield f"{{{name}}} is no name for a path parameter"
     query = {name for name, where in declared if where == "query"}
     for name, _ in sorted(pair for pair in declared if pair[0] in _TAKEN_PARAMETERS):
         yield f"a parameter cannot be called {name!r}; the generated function uses that name"
     if "x-pagination" in operation:
         yield from _pagination_problems(operation["x-pagination"], query)
-
-
-def _path_problems(path: str, declared: set[str]) -> Iterator[str]:
-    named = _TEMPLATE.findall(path)
-    for name in named:
-        if not _PARAMETER_NAME.fullmatch(name):
-            yield f"{{{name}}} is no name for a path parameter"
-    for name in sorted(set(named) ^ declared):
-        place = "in the path is not declared" if name in named else "is declared but not in the path"
-        yield f"the path parameter {name!r} {place}"
 
 
 def _pagination_problems(pagination: Any, query: set[str]) -> Iterator[str]:

@@ -183,6 +183,7 @@ def test_the_models_are_found_by_name(models: Any) -> None:
     assert set(models.__all__) == names
     assert names <= set(dir(models))
     assert models.Thing is importlib.import_module(f"{NAME}.models.thing").Thing
+    assert "Thing" in vars(models), "looked up once only"
     with pytest.raises(AttributeError, match="no attribute 'Things'"):
         _ = models.Things
 
