@@ -95,6 +95,12 @@ async def test_a_body_must_be_a_json_object(user: httpx.AsyncClient, content: by
     assert (await user.post("/api/rooms", content=content, headers=headers)).status_code == 400
 
 
+async def test_ids_are_decoded(user: httpx.AsyncClient) -> None:
+    """A percent-encoded id is the same id."""
+    room = (await user.get("/api/rooms")).json()[0]
+    assert (await user.get(f"/api/rooms/%{ord(room['id'][0]):02X}{room['id'][1:]}")).json() == room
+
+
 async def test_a_body_must_say_that_it_is_json(user: httpx.AsyncClient) -> None:
     """Without the media type nobody looks at it: the fields are missing."""
     answer = await user.post("/api/rooms", content=b'{"name": "Studio"}', headers={"content-type": "text/plain"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -39,8 +40,13 @@ async def test_nothing_is_left_behind() -> None:
             address = (urlsplit(sandbox.url).hostname, urlsplit(sandbox.url).port)
             reader, writer = await asyncio.open_connection(*address)
             writer.write(b"GET /api/rooms HTTP/1.1\r\nhost: x\r\n\r\n")
-            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 401")
-        await reader.read()
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 401")
+            await reader.readexactly(int(head.partition(b"content-length: ")[2].split()[0]))
+        # The end has arrived by now, whether or not our loop has looked at it.
+        readable, _, _ = select.select([writer.get_extra_info("socket")], [], [], 0)
+        assert readable or reader.at_eof()
+        assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
         assert asyncio.all_tasks() == before
