@@ -138,7 +138,9 @@ class Gcra:
         if admitted:
             self.full = full
         left = self.full - now
-        return Count(admitted, math.floor((self.window - left) / self.each + EXACT), left, max(0.0, full - now - self.window))
+        return Count(
+            admitted, math.floor((self.window - left) / self.each + EXACT), left, max(0.0, full - now - self.window)
+        )
 
 
 MODELS: dict[str, Callable[[int, float], Fixed | Log | Nest | Weighted | Gcra]] = {

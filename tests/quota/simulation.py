@@ -40,6 +40,10 @@ class Scenario(NamedTuple):
     clients: int = 1
     burst: bool = False
 
+    def start(self) -> float:
+        """The virtual second at which it starts: anywhere in a minute."""
+        return 1020.0 + random.Random(f"start {self.seed}").uniform(0, 60)
+
 
 class Outcome(NamedTuple):
     """What came out: requests that arrived at the server, its 429s, callers served, seconds from first to last answer."""
@@ -56,7 +60,7 @@ def simulate(scenario: Scenario) -> Outcome:
     Raises:
         RuntimeError: somebody waits forever.
     """
-    return run(_Run(scenario).main(), start=1000.0 + random.Random(scenario.seed).uniform(0, 60))
+    return run(_Run(scenario).main(), start=scenario.start())
 
 
 class _Run:

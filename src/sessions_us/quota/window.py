@@ -20,7 +20,9 @@ a fast one is closer together there than here. And neither knows what was used b
 4. The reset is the *latest* moment that the headers allow: arrival + seconds + margin, for whole seconds may be rounded down. An
    earlier answer's earlier reset holds as long as nothing can have been freed before the later answer was written.
    A reset on the server's clock is translated by the server's own `Date`, so that nobody's clock needs to be right.
-5. Nothing left: wait for the reset, then rule 1.
+5. Nothing left: wait for the reset, then rule 1. But NestJS announces a window and counts a log, so the reset says little. It
+   shows when a window that has just begun is already used, by no more than our own: then a probe goes out as soon as our
+   own log (rule 10) has room, unless strangers are about.
 6. A 429 closes everything until `Retry-After`, else the reset, else one window; then a probe. Probes that get 429 again double
    the margin. (NestJS blocks a key for a further window, so a request sent too early is dear.)
 7. Until one window has passed without a stranger, two, three, four are under way, and those under way are subtracted twice: a
@@ -123,6 +125,7 @@ class Window:
         offset: the server's clock minus ours, never too high.
         quiet_since: since when no stranger and no 429 was seen; None before the first answer.
         wary_until: until when strangers are expected.
+        rolling: the server counts a log behind the window that it announces (rule 5).
         ramp: how many may be under way while the start is slow (rule 7).
         opened: how many windows were opened by a probe.
     """
@@ -141,6 +144,7 @@ class Window:
     offset: float | None = None
     quiet_since: float | None = None
     wary_until: float | None = None
+    rolling: bool = False
     ramp: int = 1
     opened: int = 0
 
@@ -167,6 +171,11 @@ class Window:
                 careful_until = now
             if slots > max(free, 0):
                 wakes.append(careful_until)
+            log = self._live(self.log, now)
+            if self.rolling and slots < 1 and careful_until <= now and not under_way and log:
+                if len(log) < self.limit:
+                    return Look(1, 1, None, known=False)
+                wakes.append(log[0] + self.period)
             return Look(max(free, 0), max(slots, 0), min(wakes), known=True)
         if self.probe is not None:
             return Look(0, 0, None, known=False)
@@ -327,12 +336,16 @@ class Window:
         else:
             earliest, latest = flight.sent, now + self.period
         new = Sample(now, self.limit, remaining, earliest, latest, expires=latest, not_before=earliest)
+        log = self._live(self.log, now)
+        used, others = self.limit - remaining, len(flights) + len(doubts)
+        just_begun = self.probe == flight.lease and earliest + MARGIN >= flight.sent + self.period - MARGIN
+        ours = 1 + others + len(self._live(self.log, flight.sent))
+        rolling = self.rolling or (just_begun and 1 + others < used <= ours)
 
         strangers = 0
         if old is not None and old.limit == new.limit:
             strangers = max(0, old.remaining - new.remaining - self.own)
         sample, newer = (new, True) if old is None else _later(old, new, flight.sent)
-        own = len(flights) + len(doubts) if newer else self.own
         return attrs.evolve(
             self,
             speaks=True,
@@ -340,11 +353,12 @@ class Window:
             flights=flights,
             probe=None if self.probe == flight.lease else self.probe,
             doubts=doubts,
-            log=(*self._live(self.log, now), now),
-            own=own,
+            log=(*log, now),
+            own=others if newer else self.own,
             strikes=0,
             quiet_since=now if strangers or self.quiet_since is None else self.quiet_since,
             wary_until=now + WARY_WINDOWS * self.period if strangers else self.wary_until,
+            rolling=rolling,
             ramp=self.ramp + 1,
         ), Heard(strangers)
 
@@ -373,6 +387,7 @@ class Window:
             strikes=min(self.strikes + probing, MOST_STRIKES),
             quiet_since=now,
             wary_until=now + WARY_WINDOWS * self.period,
+            rolling=False,
             ramp=1,
         ), Heard(closed_for=until - now)
 
