@@ -106,7 +106,8 @@ class _Run:
 
     async def caller(self, limiter: Limiter) -> None:
         if self.random.random() >= self.scenario.cancelled:
-            return await self.call(limiter)
+            await self.call(limiter)
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.random.choice((0.0, 0.1, 5.0, 90.0)) * self.random.random()):
                 await self.call(limiter)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import os
 import random
+import sys
 from collections.abc import Callable
 
 import attrs
 import pytest
-
 from quota.models import MODELS, ROUNDINGS, Style
 from quota.simulation import Outcome, Scenario, simulate
+
 from sessions_us.quota import window as window_module
 from sessions_us.quota.window import Look, Window
 
@@ -45,12 +46,17 @@ WORLDS: dict[str, Callable[[str, int], Scenario]] = {
 RUNS = max(1, math.ceil(REQUESTS / (A_RUN * len(WORLDS) * len(MODELS))))
 
 
+def report(line: str) -> None:
+    """Shown where a test fails, and with `-s` always."""
+    sys.stdout.write(line + "\n")
+
+
 def play(scenarios: list[Scenario], allowed: Callable[[int], float] = lambda arrived: 0.0) -> list[Outcome]:
     """Simulate them all, and hold them to the allowed number of 429s."""
     outcomes = [simulate(scenario) for scenario in scenarios]
     refused = {one.seed: outcome.refused for one, outcome in zip(scenarios, outcomes, strict=True) if outcome.refused}
     arrived = sum(outcome.arrived for outcome in outcomes)
-    print(f"seeds {scenarios[0].seed}..{scenarios[-1].seed}: {arrived} requests, 429s by seed: {refused or 'none'}")
+    report(f"seeds {scenarios[0].seed}..{scenarios[-1].seed}: {arrived} requests, 429s by seed: {refused or 'none'}")
     test = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0]
     assert sum(refused.values()) <= allowed(arrived), (
         f"429s by seed: {refused}; repeat one with: "
@@ -62,8 +68,8 @@ def play(scenarios: list[Scenario], allowed: Callable[[int], float] = lambda arr
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("model", MODELS)
 def test_no_request_is_refused(model: str, world: str) -> None:
-    """One client, a server that sends rate headers, an unknown start: no 429. Answers that are lost may cost the servers that count
-    a log or a mean one in 5,000."""
+    """One client, a server that sends rate headers, an unknown start: no 429. Lost answers may cost one in 5,000 where the server
+    counts a log or a mean."""
     scenarios = [WORLDS[world](model, SEED + run) for run in range(RUNS)]
     lossy = world == "lost" and model in ("log", "weighted")
     outcomes = play(scenarios, lambda arrived: math.ceil(arrived / 5000) if lossy else 0)
@@ -73,7 +79,7 @@ def test_no_request_is_refused(model: str, world: str) -> None:
 
 @pytest.mark.parametrize("model", ["fixed", "aligned", "log", "nest", "gcra"])
 def test_without_headers_no_request_is_refused_after_a_fresh_start(model: str) -> None:
-    """A server that says nothing of its limit, and a key that nobody used before: our own log, stamped at the response, is enough."""
+    """A server that says nothing of its limit, and a key that nobody used before: our own log is enough."""
     play([Scenario(model, SEED + run, Style("none"), A_RUN, known_start=True) for run in range(10)])
 
 
@@ -101,7 +107,7 @@ def test_the_servers_full_speed_is_used(model: str, rounding: str, bound: float)
     outcomes = play(scenarios)
     ideals = [240.0 if model != "aligned" else 240.0 - scenario.start() % 60 for scenario in scenarios]
     ratio = sum(outcome.makespan for outcome in outcomes) / sum(ideals)
-    print(f"{model}, {rounding}: {ratio:.3f} x ideal")
+    report(f"{model}, {rounding}: {ratio:.3f} x ideal")
     assert ratio <= bound
 
 

@@ -20,9 +20,9 @@ class Bucket:
         self._limiter: AsyncLimiter | None = None
         self._of: tuple[int, int, float] | None = None
 
-    def has_room(self, window: Window, now: float) -> bool:
+    def has_room(self, window: Window, *, probe: bool) -> bool:
         """Whether our own pace allows one more. A probe opens a new window, and a new bucket with it."""
-        return not window.look(now).known or self._current(window).has_capacity()
+        return probe or self._current(window).has_capacity()
 
     def charge(self, window: Window) -> None:
         """Take one out, in a bucket that has room."""

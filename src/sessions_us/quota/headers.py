@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 import attrs
 
@@ -72,16 +73,16 @@ class _Policy:
 
 def parse_report(headers: Headers) -> Report:
     """Read whatever a response's headers say of the rate limit. Where several policies apply, the tightest counts."""
-    fields = _relevant(headers)
-    if not fields:
-        return Report()
-    date = _date(fields.get("date", ""))
-    retry_after = _retry_after(fields.get("retry-after", ""), date)
-    policy = _tightest(fields)
+    families = _grouped(headers)
+    times = families.get("", {}).get("", {})
+    policy = _tightest(families)
+    reset_in, reset_at = _reset(policy.reset) if policy else (None, None)
+    # Dates are dear to read, and needed only to translate moments.
+    date = _date(times.get("date", "")) if reset_at is not None else None
+    retry_after = _retry_after(times)
     if policy is None:
-        return Report(date=date, retry_after=retry_after)
+        return Report(retry_after=retry_after)
     limit, remaining, window = _count(policy.limit), _count(policy.remaining), _number(policy.window)
-    reset_in, reset_at = _reset(policy.reset)
     return Report(
         limit=limit or None,  # a limit of 0 can't be meant: this very request was answered
         window=window if window and window <= _LONGEST_DELTA else None,
@@ -99,40 +100,71 @@ def parse_retry_after(headers: Headers) -> float | None:
 
     None where it is missing, is garbage, is negative, or is a date in an answer without `Date`. A date that is over is 0.0.
     """
-    fields = _relevant(headers)
-    return _retry_after(fields.get("retry-after", ""), _date(fields.get("date", "")))
+    return _retry_after(_grouped(headers).get("", {}).get("", {}))
 
 
-def _relevant(headers: Headers) -> Mapping[str, str]:
-    fields: dict[str, str] = {}
-    for raw, value in headers:
-        name = raw.lower()
-        if name in ("date", "retry-after") or name.startswith(("ratelimit", "x-rate", "x-retry")):
-            # A name that comes twice is one list, except where a list makes no sense: there the first one wins.
-            fields[name] = (
-                f"{fields[name]}, {value}"
-                if name in fields and name.startswith("ratelimit")
-                else fields.get(name, value)
-            )
-    return fields
+_Groups = dict[str, dict[str, dict[str, str]]]  # family -> policy's name -> part -> value
 
 
-def _tightest(fields: Mapping[str, str]) -> _Policy | None:
+def _grouped(headers: Headers) -> _Groups:
+    """The headers that matter. Of one that comes twice the first counts, but the standard's are lists over several lines."""
+    families: _Groups = {}
+    for name, value in headers:
+        place = _place(name)
+        if place is None:
+            continue
+        family, policy, part = place
+        group = families.setdefault(family, {}).setdefault(policy, {})
+        if part not in group:
+            group[part] = value
+        elif family == "ratelimit":
+            group[part] += f", {value}"
+    return families
+
+
+@lru_cache(maxsize=256)
+def _place(name: str) -> tuple[str, str, str] | None:
+    """A header's family, its policy's name, and which part of it it is."""
+    name = name.lower()
+    if name in ("date", "retry-after"):
+        return "", "", name
+    if name == "ratelimit":
+        return "ratelimit", "", "list"
+    match = _NAME.fullmatch(name)
+    return match and (match[1], match[3] or "", match[2])
+
+
+def _tightest(families: _Groups) -> _Policy | None:
     """Of the first family that tells how many are left, the policy that leaves the fewest; else any that tells a limit."""
-    policies = [_combined(fields)] if "ratelimit" in fields else []
-    policies += [_separate(fields, family) for family in _FAMILIES]
-    said = [policy for family in policies for policy in family]
-    for family in policies:
-        counted = [policy for policy in family if _count(policy.remaining) is not None]
+    limited = None
+    for family in _FAMILIES:
+        if family not in families:
+            continue
+        policies = [
+            policy for name, group in families[family].items() for policy in _policies(family, name, group, families)
+        ]
+        counted = [policy for policy in policies if _count(policy.remaining) is not None]
         if counted:
             return min(counted, key=lambda policy: (_count(policy.remaining), -(_number(policy.reset) or 0.0)))
-    return next((policy for policy in said if _count(policy.limit)), None)
+        limited = limited or next((policy for policy in policies if _count(policy.limit)), None)
+    return limited
 
 
-def _combined(fields: Mapping[str, str]) -> Sequence[_Policy]:
+def _policies(family: str, name: str, group: dict[str, str], families: _Groups) -> Sequence[_Policy]:
+    if "list" in group:
+        return _combined(group)
+    limit = group.get("limit", "")
+    if family == "x-retry" and not limit:  # nestjs-rate-limiter: X-RateLimit-Limit, X-Retry-Remaining, X-Retry-Reset
+        limit = families.get("x-ratelimit", {}).get(name, {}).get("limit", "")
+    quotas = _quotas(group.get("policy", "")) or _quotas(limit)  # `10;w=60`, of the oldest drafts
+    limit = limit.partition(",")[0].partition(";")[0]
+    return [_Policy(limit, group.get("remaining", ""), group.get("reset", ""), _window(quotas, limit))]
+
+
+def _combined(group: Mapping[str, str]) -> Sequence[_Policy]:
     """Drafts 7 (`limit=10, remaining=9, reset=60`) and 8 (`"name"; r=9; t=60`), with `RateLimit-Policy`'s quota and window."""
-    quotas = _quotas(fields.get("ratelimit-policy", ""))
-    items = [_parameters(item) for item in _ITEM.findall(fields["ratelimit"])]
+    quotas = _quotas(group.get("policy", ""))
+    items = [_parameters(item) for item in _ITEM.findall(group["list"])]
     if any("r" in parameters for _, parameters in items):
         return [
             _Policy(
@@ -148,25 +180,11 @@ def _combined(fields: Mapping[str, str]) -> Sequence[_Policy]:
     return [_Policy(limit, flat.get("remaining", ""), flat.get("reset", ""), _window(quotas, limit))]
 
 
-def _separate(fields: Mapping[str, str], family: str) -> Sequence[_Policy]:
-    """One header for each value, one group of headers for each policy's name."""
-    groups: dict[str, dict[str, str]] = {}
-    for name, value in fields.items():
-        match = _NAME.fullmatch(name)
-        # nestjs-rate-limiter splits its trio over two families: X-RateLimit-Limit, X-Retry-Remaining, X-Retry-Reset.
-        if match and (match[1] == family or (family == "x-retry" and name == "x-ratelimit-limit")):
-            groups.setdefault(match[3] or "", {})[match[2]] = value
-    policies = []
-    for group in groups.values():
-        quotas = _quotas(group.get("policy", "")) or _quotas(group.get("limit", ""))
-        limit = group.get("limit", "").partition(",")[0].partition(";")[0]
-        policies.append(_Policy(limit, group.get("remaining", ""), group.get("reset", ""), _window(quotas, limit)))
-    return policies
-
-
 def _quotas(policy: str) -> dict[str, tuple[str, str]]:
     """`"name"; q=10; w=60` or `10;w=60`, a list of them -> name or quota: (quota, window)."""
     quotas: dict[str, tuple[str, str]] = {}
+    if "=" not in policy:
+        return quotas
     for item in _ITEM.findall(policy):
         name, parameters = _parameters(item)
         if "w" in parameters or "q" in parameters:
@@ -211,11 +229,13 @@ def _reset(text: str) -> tuple[float | None, float | None]:
     return None, moment if _FIRST_EPOCH <= moment <= _LAST_EPOCH else None
 
 
-def _retry_after(text: str, date: float | None) -> float | None:
+def _retry_after(times: Mapping[str, str]) -> float | None:
+    text = times.get("retry-after", "")
     number = _number(text)
     if number is not None:
         return number
     until = _date(text)
+    date = None if until is None else _date(times.get("date", ""))
     return None if until is None or date is None else max(0.0, until - date)
 
 

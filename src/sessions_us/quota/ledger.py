@@ -46,10 +46,17 @@ class Ticket:
 
 @attrs.frozen
 class Turn:
-    """Whose turn it is, None for nobody's, and when to look again (None: when something happens)."""
+    """Whose turn it is.
+
+    Attributes:
+        ticket: None for nobody's.
+        probe: nothing is known of the window, so the one who goes finds out.
+        wake: when to look again; None: when something happens.
+    """
 
     ticket: Ticket | None
-    wake: float | None
+    probe: bool = False
+    wake: float | None = None
 
 
 @attrs.frozen
@@ -84,18 +91,21 @@ class Ledger:
         """Take a place in a lane."""
         ticket = Ticket(self.leases, lane, self.arrivals if arrival is None else arrival, now, front)
         line = self._line(lane)
-        place = bisect_left(line, ticket.order, key=_order)
+        place = bisect_left(line, ticket.order, key=_order) if line else 0
         line = (*line[:place], ticket, *line[place:])
-        arrivals = self.arrivals + 1 if arrival is None else self.arrivals
-        return attrs.evolve(self._with(lane, line), leases=self.leases + 1, arrivals=arrivals), ticket
+        ledger = attrs.evolve(
+            self,
+            interactive=line if lane == "interactive" else self.interactive,
+            background=line if lane == "background" else self.background,
+            leases=self.leases + 1,
+            arrivals=self.arrivals + 1 if arrival is None else self.arrivals,
+        )
+        return ledger, ticket
 
     def leave(self, ticket: Ticket) -> Ledger:
         """Give up a place; nothing happens if it is gone already."""
-        line = self._line(ticket.lane)
-        place = bisect_left(line, ticket.order, key=_order)
-        if place == len(line) or line[place].number != ticket.number:
-            return self
-        return self._with(ticket.lane, (*line[:place], *line[place + 1 :]))
+        interactive, background = self._without(ticket)
+        return attrs.evolve(self, interactive=interactive, background=background)
 
     def ahead(self, ticket: Ticket) -> int:
         """How many go before it, as things are."""
@@ -109,15 +119,15 @@ class Ledger:
         none of its own go for a whole window it goes before interactive work, one request a window, so that it still moves.
         """
         if not self.interactive and not self.background:
-            return Turn(None, None)
+            return Turn(None)
         look = self.window.look(now)
         if look.free < 1:
-            return Turn(None, look.wake)
+            return Turn(None, wake=look.wake)
         head = self.background[0] if self.background else None
         due_at = self._due_at(head) if head else None
         overdue = due_at is not None and now >= due_at
         if self.interactive and not overdue:
-            return Turn(self.interactive[0], None)
+            return Turn(self.interactive[0], probe=not look.known)
         # With a server that tells no window there is no last tenth either: age alone frees the reserve.
         last_tenth = self.window.last_tenth() if look.known else None
         if (
@@ -126,11 +136,11 @@ class Ledger:
             or look.slots > self.kept_back(reserve)
             or (overdue and last_tenth is None)
         ):
-            return Turn(head, None)
+            return Turn(head, probe=not look.known)
         if last_tenth is not None and now >= last_tenth:
-            return Turn(head, None)
+            return Turn(head, probe=not look.known)
         wakes = [wake for wake in (look.wake, due_at if last_tenth is None else last_tenth) if wake is not None]
-        return Turn(None, min(wakes, default=None))
+        return Turn(None, wake=min(wakes, default=None))
 
     def kept_back(self, reserve: int) -> int:
         """How many slots of a window background work leaves alone: never more than a fifth."""
@@ -154,16 +164,28 @@ class Ledger:
     def _line(self, lane: Lane) -> tuple[Ticket, ...]:
         return self.interactive if lane == "interactive" else self.background
 
-    def _with(self, lane: Lane, line: tuple[Ticket, ...]) -> Ledger:
-        return attrs.evolve(self, interactive=line) if lane == "interactive" else attrs.evolve(self, background=line)
+    def _without(self, ticket: Ticket) -> tuple[tuple[Ticket, ...], tuple[Ticket, ...]]:
+        line = self._line(ticket.lane)
+        place = bisect_left(line, ticket.order, key=_order)
+        if place < len(line) and line[place].number == ticket.number:
+            line = (*line[:place], *line[place + 1 :])
+        return (line, self.background) if ticket.lane == "interactive" else (self.interactive, line)
 
     # -- leases ------------------------------------------------------------------------------------------------------
 
-    def grant(self, ticket: Ticket, now: float, until: float | None = None) -> Ledger:
-        """A waiting ticket becomes a lease, of the same number."""
-        ledger = self.leave(ticket)
-        background_at = now if ticket.lane == "background" else self.background_at
-        return attrs.evolve(ledger, window=self.window.sent(ticket.number, now, until), background_at=background_at)
+    def grant(self, turn: Turn, now: float, until: float | None = None) -> Ledger:
+        """The ticket whose turn it is becomes a lease, of the same number."""
+        ticket = turn.ticket
+        if ticket is None:
+            return self
+        interactive, background = self._without(ticket)
+        return attrs.evolve(
+            self,
+            window=self.window.sent(ticket.number, now, probe=turn.probe, until=until),
+            interactive=interactive,
+            background=background,
+            background_at=now if ticket.lane == "background" else self.background_at,
+        )
 
     def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[Ledger, Heard]:
         """A lease ends with an answer."""

@@ -18,7 +18,7 @@ from sessions_us.errors import ClientClosedError, ConfigurationError, QuotaTimeo
 from sessions_us.events import Emit, Event, RequestGranted, RequestQueued
 from sessions_us.quota.bucket import Bucket
 from sessions_us.quota.lease import Lease
-from sessions_us.quota.ledger import Lane, Ledger, Ticket
+from sessions_us.quota.ledger import Lane, Ledger, Ticket, Turn
 from sessions_us.quota.quota import Quota, QuotaSnapshot
 from sessions_us.quota.stores import Held, MemoryStore
 from sessions_us.quota.window import Heard
@@ -122,8 +122,9 @@ class Limiter:
 
         def ask(ledger: Ledger, now: float) -> tuple[Ledger, tuple[Ticket, bool]]:
             ledger, ticket = ledger.queue(lane, now, arrival=arrival, front=front)
-            if ledger.turn(now, self.quota.reserve).ticket is ticket and self._may_go(ledger, now):
-                return ledger.grant(ticket, now), (ticket, True)
+            turn = ledger.turn(now, self.quota.reserve)
+            if turn.ticket is ticket and self._has_room(ledger, turn):
+                return ledger.grant(turn, now), (ticket, True)
             return ledger, (ticket, False)
 
         ticket, granted = await self._step(ask)
@@ -239,13 +240,13 @@ class Limiter:
             if not waiter.future.done():
                 break
             ledger = ledger.leave(turn.ticket)  # it is about to withdraw, and must not hold up the others
-        if not self._may_go(ledger, now):
+        if not self._has_room(ledger, turn):
             return ledger, (None, now + ledger.window.period / ledger.window.limit)
-        return ledger.grant(turn.ticket, now), (turn.ticket, None)
+        return ledger.grant(turn, now), (turn.ticket, None)
 
-    def _may_go(self, ledger: Ledger, now: float) -> bool:
-        """What several processes share is paced by the ledger alone."""
-        return self._store.shared or self._bucket.has_room(ledger.window, now)
+    def _has_room(self, ledger: Ledger, turn: Turn) -> bool:
+        """Whether our own pace allows it. What several processes share is paced by the ledger alone."""
+        return self._store.shared or self._bucket.has_room(ledger.window, probe=turn.probe)
 
     def _hand_out(self, ticket: Ticket, emit: Emit, label: str) -> Lease:
         """Make the lease of a ticket that was granted in the same step, and charge the bucket."""

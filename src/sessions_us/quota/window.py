@@ -253,15 +253,14 @@ class Window:
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
-    def sent(self, lease: int, now: float, until: float | None = None) -> Window:
+    def sent(self, lease: int, now: float, *, probe: bool, until: float | None = None) -> Window:
         """A lease was given out. Where nothing was known it is the probe, and the server's next window begins with it."""
-        probing = self.speaks is not False and not self.look(now).known
         return attrs.evolve(
             self,
             flights=(*self.flights, Flight(lease, now, until)),
             own=self.own + 1,
-            probe=lease if probing else self.probe,
-            opened=self.opened + probing,
+            probe=lease if probe else self.probe,
+            opened=self.opened + probe,
         )
 
     def refunded(self, lease: int) -> Window:
