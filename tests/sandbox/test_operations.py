@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 import httpx
 import pytest
+from support.contract import document
 
 from sessions_us.sandbox import Sandbox
 from sessions_us.sandbox.routes import ROUTES
 
-from .conftest import SPEC
-
 pytestmark = pytest.mark.anyio
 METHODS = ("get", "put", "post", "delete")
 OPERATIONS = [
-    (method.upper(), path)
-    for path, item in json.loads(SPEC.read_text("utf-8"))["paths"].items()
-    for method in METHODS
-    if method in item
+    (method.upper(), path) for path, item in document()["paths"].items() for method in METHODS if method in item
 ]
 GUESTS = "/api/guests/"
 

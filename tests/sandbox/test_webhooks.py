@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.scripted import unused_port
 
 from sessions_us.sandbox import Sandbox
 
@@ -149,12 +150,12 @@ async def test_a_deleted_webhook_is_silent(
 
 
 async def test_failed_deliveries_are_recorded_and_not_repeated(
-    user: httpx.AsyncClient, sandbox: Sandbox, receiver: tuple[Receiver, str], unused_port: int
+    user: httpx.AsyncClient, sandbox: Sandbox, receiver: tuple[Receiver, str]
 ) -> None:
     """An error status, a closed port and a strange host each leave a record that says why; the API answers all the same."""
     receiving, url = receiver
     receiving.status = 500
-    for each in (url, f"http://127.0.0.1:{unused_port}/", "http://sessions.invalid/", "http://10.255.255.1/"):
+    for each in (url, f"http://127.0.0.1:{unused_port()}/", "http://sessions.invalid/", "http://10.255.255.1/"):
         await subscribe(user, each, "SESSION_CREATED")
     assert (await user.post("/api/sessions", json=PLAN)).status_code == 201
     await sandbox.settle()

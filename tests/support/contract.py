@@ -78,7 +78,7 @@ class _Asked:
 
     @property
     def path(self) -> str:
-        return self.request.url.path
+        return self.request.url.raw_path.partition(b"?")[0].decode()
 
     @property
     def method(self) -> str:
