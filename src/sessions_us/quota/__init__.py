@@ -4,6 +4,6 @@ from sessions_us.quota.lease import Lease
 from sessions_us.quota.ledger import Lane
 from sessions_us.quota.limiter import Limiter
 from sessions_us.quota.quota import Quota, QuotaSnapshot
-from sessions_us.quota.stores import MemoryStore
+from sessions_us.quota.stores import MemoryStore, RedisStore, SQLiteStore
 
-__all__ = ("Lane", "Lease", "Limiter", "MemoryStore", "Quota", "QuotaSnapshot")
+__all__ = ("Lane", "Lease", "Limiter", "MemoryStore", "Quota", "QuotaSnapshot", "RedisStore", "SQLiteStore")

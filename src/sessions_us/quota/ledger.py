@@ -5,18 +5,23 @@ This is what a store keeps. Everything that several processes have to agree on i
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Literal
 
 import attrs
 
 from sessions_us.quota.headers import Report
-from sessions_us.quota.window import Flight, Heard, Sample, Window
+from sessions_us.quota.window import Heard, Window
 
 __all__ = ("Lane", "Ledger", "Ticket", "Turn")
 
+AGE = 2  # windows after which background work goes first, once
+
 Lane = Literal["interactive", "background"]
+
+BEAT = 2.0  # seconds between two heartbeats of a process that waits
+LAPSE = 6.0  # seconds without one, after which a process is taken for dead
 
 
 @attrs.frozen
@@ -42,6 +47,10 @@ class Ticket:
     @property
     def order(self) -> tuple[bool, int, int]:
         return not self.front, self.arrival, self.number
+
+    def lives(self, now: float) -> bool:
+        """Whether its process does, as far as can be told."""
+        return self.heartbeat is None or now < self.heartbeat + LAPSE
 
 
 @attrs.frozen
@@ -86,10 +95,16 @@ class Ledger:
     # -- those who wait ----------------------------------------------------------------------------------------------
 
     def queue(
-        self, lane: Lane, now: float, *, arrival: int | None = None, front: bool = False
+        self,
+        lane: Lane,
+        now: float,
+        *,
+        arrival: int | None = None,
+        front: bool = False,
+        heartbeat: float | None = None,
     ) -> tuple[Ledger, Ticket]:
         """Take a place in a lane."""
-        ticket = Ticket(self.leases, lane, self.arrivals if arrival is None else arrival, now, front)
+        ticket = Ticket(self.leases, lane, self.arrivals if arrival is None else arrival, now, front, heartbeat)
         line = self._line(lane)
         place = bisect_left(line, ticket.order, key=_order) if line else 0
         line = (*line[:place], ticket, *line[place:])
@@ -105,6 +120,8 @@ class Ledger:
     def leave(self, ticket: Ticket) -> Ledger:
         """Give up a place; nothing happens if it is gone already."""
         interactive, background = self._without(ticket)
+        if interactive is self.interactive and background is self.background:
+            return self
         return attrs.evolve(self, interactive=interactive, background=background)
 
     def ahead(self, ticket: Ticket) -> int:
@@ -116,7 +133,7 @@ class Ledger:
         """Who may be sent now: interactive before background, first come first served inside a lane.
 
         Background work leaves the last `reserve` slots of a window alone until its last tenth. And it ages: once it has seen
-        none of its own go for a whole window it goes before interactive work, one request a window, so that it still moves.
+        none of its own go for two windows, one of it goes before interactive work, so that it still moves.
         """
         if not self.interactive and not self.background:
             return Turn(None)
@@ -159,7 +176,7 @@ class Ledger:
 
     def _due_at(self, head: Ticket) -> float:
         since = head.since if self.background_at is None else max(head.since, self.background_at)
-        return since + self.window.period
+        return since + AGE * self.window.period
 
     def _line(self, lane: Lane) -> tuple[Ticket, ...]:
         return self.interactive if lane == "interactive" else self.background
@@ -200,24 +217,48 @@ class Ledger:
         """A lease ends, and its request never left this machine."""
         return attrs.evolve(self, window=self.window.refunded(lease))
 
-    # -- for stores --------------------------------------------------------------------------------------------------
+    # -- several processes -------------------------------------------------------------------------------------------
 
-    def to_json(self) -> str:
-        """The ledger as JSON, for a store that other processes read."""
-        return json.dumps(attrs.asdict(self), separators=(",", ":"))
+    def tidied(self, now: float) -> Ledger:
+        """Without what dead processes left: leases that are over count as lost, tickets without a heartbeat are gone."""
+        window = self.window.expired(now)
+        lines = [tuple(ticket for ticket in line if ticket.lives(now)) for line in (self.interactive, self.background)]
+        if window is self.window and (len(lines[0]), len(lines[1])) == (len(self.interactive), len(self.background)):
+            return self
+        return attrs.evolve(self, window=window, interactive=lines[0], background=lines[1])
 
-    @classmethod
-    def from_json(cls, text: str) -> Ledger:
-        """The inverse of `to_json`."""
-        data = json.loads(text)
-        window = data.pop("window")
-        window["flights"] = tuple(Flight(**flight) for flight in window["flights"])
-        window["sample"] = Sample(**window["sample"]) if window["sample"] else None
-        for stamps in ("doubts", "log"):
-            window[stamps] = tuple(window[stamps])
-        for lane in ("interactive", "background"):
-            data[lane] = tuple(Ticket(**ticket) for ticket in data[lane])
-        return cls(window=Window(**window), **data)
+    def alive(self, tickets: Iterable[Ticket], now: float) -> Ledger:
+        """The process of these tickets lives: their heartbeat is now. One that was taken for dead gets its place back.
+
+        Nothing changes as long as all heartbeats are recent. A lease of such a ticket was never handed out, for it waits.
+        """
+        tickets = tuple(tickets)
+        if all(self._beats(ticket, now) for ticket in tickets):
+            return self
+        window, arrivals = self.window, self.arrivals
+        own = {ticket.number for ticket in tickets}
+        interactive = [ticket for ticket in self.interactive if ticket.number not in own]
+        background = [ticket for ticket in self.background if ticket.number not in own]
+        for ticket in tickets:
+            window = window.refunded(ticket.number)
+            line = interactive if ticket.lane == "interactive" else background
+            line.append(attrs.evolve(ticket, heartbeat=now))
+            arrivals = max(arrivals, ticket.arrival + 1)
+        return attrs.evolve(
+            self,
+            window=window,
+            interactive=tuple(sorted(interactive, key=_order)),
+            background=tuple(sorted(background, key=_order)),
+            arrivals=arrivals,
+        )
+
+    def _beats(self, ticket: Ticket, now: float) -> bool:
+        line = self._line(ticket.lane)
+        place = bisect_left(line, ticket.order, key=_order)
+        if place == len(line) or line[place].number != ticket.number:
+            return False
+        heartbeat = line[place].heartbeat
+        return heartbeat is not None and now < heartbeat + BEAT
 
 
 def _order(ticket: Ticket) -> tuple[bool, int, int]:
