@@ -368,6 +368,35 @@ async def test_closing_fails_what_waits_and_only_its_own():
             await waiting[1]
 
 
+async def test_closing_while_a_call_backs_off_is_said_clearly():
+    """Never "the client has been closed" from somewhere deep below."""
+    backing_off = asyncio.Event()
+
+    def hear(event: object) -> None:
+        if isinstance(event, RetryScheduled):
+            backing_off.set()
+
+    policy = RetryPolicy(backoff=60, backoff_max=60)
+    async with Scripted(Say(503, None, {"retry-after": "0.05"})) as server:
+        user = client(server, retries=policy, on_event=hear)
+        call = asyncio.create_task(read(user))
+        await backing_off.wait()
+        await user.aclose()
+        with pytest.raises(ClientClosedError):
+            await call
+
+    assert len(server.arrived) == 1
+
+
+async def test_cookies_are_not_kept():
+    """An API client has no sessions; what one answer sets must not travel with the next request."""
+    async with Scripted(Say(body=SESSION, headers={"set-cookie": "a=b"})) as server, client(server) as user:
+        await read(user)
+        await read(user)
+
+    assert ["cookie" in arrived.headers for arrived in server.arrived] == [False, False]
+
+
 def test_one_client_in_two_event_loops():
     """The second `asyncio.run` gets connections of its own; what is known of the quota stays."""
 
@@ -465,7 +494,7 @@ async def test_a_path_cant_lead_elsewhere(path):
 async def test_request_reaches_any_path_and_returns_json():
     """With the same errors, quota and retries; only GET is repeated."""
     async with Scripted(Say(body={"any": [1]})) as server, client(server) as user:
-        params = {"a": 1, "b": None, "c": True}
+        params = {"a": 1, "b": None, "c": True, "d": ["x", "y"]}
         assert await user.request("get", "/api/new-things", params=params) == {"any": [1]}
         await user.request("POST", "/api/new-things", json={"ü": None})
     async with Scripted(Say(204, b"")) as empty, client(empty) as user:
@@ -474,7 +503,7 @@ async def test_request_reaches_any_path_and_returns_json():
         with pytest.raises(TransportError):
             await user.request("PUT", "/api/new-things/1", json={})
 
-    assert [arrived.target for arrived in server.arrived] == ["/api/new-things?a=1&c=true", "/api/new-things"]
+    assert [arrived.target for arrived in server.arrived] == ["/api/new-things?a=1&c=true&d=x&d=y", "/api/new-things"]
     assert json.loads(server.arrived[1].body) == {"ü": None}
     assert len(broken.arrived) == 1
 

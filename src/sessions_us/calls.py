@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from sessions_us_api.operations import OPERATIONS
 from sessions_us_api.types import Decode, Model, Operation
 
-from .arguments import Extra, json_body, path_id
+from .arguments import Extra, json_body, path_id, wire_datetime
 from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood, rows_of
 from .errors import DecodeError
 from .events import Emit, SchemaDrift
@@ -100,7 +101,7 @@ class Calls:
         _request(endpoint, path)  # a bad id fails here and not in the midst of the iteration
 
         async def fetch(number: int | None, lane: Lane) -> tuple[list[T], list[Any]]:
-            params = {} if number is None else {facts.parameter: str(number)}
+            params = [] if number is None else [(facts.parameter, str(number))]
             request, answer = await self._send(endpoint, path, params=params, lane=lane)
             return self._decoded(request, answer, lambda body, decode: _rows(endpoint, body, decode))
 
@@ -118,7 +119,7 @@ class Calls:
         method = method.upper()
         if method not in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}:
             raise ValueError("method is one of GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")
-        query = {name: _query_value(value) for name, value in (params or {}).items() if value is not None}
+        query = [pair for name, value in (params or {}).items() for pair in _query(name, value)]
         request = Request(f"{method} {path}", method, api_path(path), query, body, repeatable=method == "GET")
         answer = await self.transport.send(request, self.options, self.options.lane or "interactive")
         return self._json(request, answer) if answer.body.strip() else None
@@ -130,7 +131,7 @@ class Calls:
         *,
         body: Mapping[str, object] | None = None,
         extra: Extra | None = None,
-        params: Mapping[str, str] | None = None,
+        params: Sequence[tuple[str, str]] = (),
         lane: Lane = "interactive",
     ) -> tuple[Request, Answer]:
         request = _request(endpoint, path, body=json_body(body or {}, extra), params=params)
@@ -190,11 +191,11 @@ def _operation(endpoint: Endpoint[object]) -> Operation:
 
 
 def _request(
-    endpoint: Endpoint[object], path: Path, *, body: object | None = None, params: Mapping[str, str] | None = None
+    endpoint: Endpoint[object], path: Path, *, body: object | None = None, params: Sequence[tuple[str, str]] = ()
 ) -> Request:
     operation = _operation(endpoint)
     made = endpoint._get_kwargs(*(path_id(value) for value in path))
-    return Request(operation.id, made["method"].upper(), made["url"], params or {}, body, operation.repeatable)
+    return Request(operation.id, made["method"].upper(), made["url"], params, body, operation.repeatable)
 
 
 def _object(endpoint: Endpoint[T], body: object, decode: Decoder) -> T:
@@ -268,5 +269,17 @@ def _not_understood(request: Request, answer: Answer, why: str) -> DecodeError:
     )
 
 
-def _query_value(value: object) -> str:
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+def _query(name: str, value: object) -> Iterator[tuple[str, str]]:
+    """A parameter as it goes into the query: several values are several parameters, None is none."""
+    match value:
+        case None:
+            return
+        case bool():
+            yield name, str(value).lower()
+        case datetime():
+            yield name, wire_datetime(value, name)
+        case list() | tuple():
+            for item in value:
+                yield from _query(name, item)
+        case _:
+            yield name, str(value)

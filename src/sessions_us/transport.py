@@ -6,7 +6,8 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -52,7 +53,7 @@ class Request:
     operation: str
     method: str
     path: str
-    params: Mapping[str, str]
+    params: Sequence[tuple[str, str]]
     body: object | None
     repeatable: bool
 
@@ -103,7 +104,7 @@ class Transport:
             StatusError, TransportError, DecodeError: how the last attempt failed.
             ClientClosedError: the client was closed.
         """
-        http, policy = self._client(), options.retries
+        policy = options.retries
         url = self.origin.url(request.path)
         content = None if request.body is None else _encode(request.body)
         waited, arrival, front = 0.0, None, False
@@ -111,6 +112,7 @@ class Transport:
         for attempt in range(1, policy.attempts + 1):
             patience = None if options.max_wait is None else options.max_wait - waited
             deadline = None if patience is None else self.limiter.now() + patience
+            http = self._client()
             try:
                 lease = await self.limiter.acquire(
                     lane=lane,
@@ -173,7 +175,7 @@ class Transport:
                 outgoing = http.build_request(
                     method,
                     url,
-                    params=request.params or None,
+                    params=list(request.params) or None,
                     content=content,
                     headers={"content-type": "application/json"} if content is not None else None,
                     extensions={"trace": trace} if trace.reliable else None,
@@ -273,6 +275,7 @@ class Transport:
                 trust_env=self.origin.scheme == "https",  # a proxy would read a key that travels in the clear
                 transport=None if self._wire is None else _Borrowed(self._wire),
             )
+            self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # an API client has no sessions
         return self._http
 
 
