@@ -1,0 +1,198 @@
+"""Whatever callers, servers and clocks do to the limiter, in any order: nobody is forgotten, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from quota.models import Server, Style
+from support.clock import VirtualLoop
+
+from sessions_us.errors import ClientClosedError, QuotaTimeoutError
+from sessions_us.quota import Lane, Lease, Limiter, Quota
+
+T = TypeVar("T")
+
+
+class Caller:
+    """One call of `acquire`, in a task of its own."""
+
+    def __init__(self, machine: QuotaMachine, lane: Lane, patience: float | None) -> None:
+        self.machine, self.lane = machine, lane
+        self.cancelled = False
+        self.order = len(machine.callers)
+        self.deadline = None if patience is None else machine.clock() + patience
+        self.task = machine.loop.create_task(self.call())
+
+    async def call(self) -> None:
+        with contextlib.suppress(QuotaTimeoutError, ClientClosedError):
+            lease = await self.machine.limiter.acquire(lane=self.lane, deadline=self.deadline)
+            self.machine.granted(self, lease)
+
+    @property
+    def waiting(self) -> bool:
+        return not self.task.done() and not self.cancelled
+
+
+class QuotaMachine(RuleBasedStateMachine):
+    """Random acquire, cancel, refund, done, unknown, 429, close and clock jumps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = VirtualLoop()
+        self.jumped = 0.0
+        self.callers: list[Caller] = []
+        self.leases: list[Lease] = []
+        self.closed = False
+        self.asleep = False  # the clock jumped, and no timer has fired since
+
+    @initialize(
+        model=st.sampled_from(["fixed", "log", "nest", "gcra"]), limit=st.sampled_from([1, 3, 10]), told=st.booleans()
+    )
+    def begin(self, model: str, limit: int, told: bool) -> None:
+        self.server = Server(model, Style("x-ratelimit" if told else "none"), limit=limit)
+        self.limiter = Limiter(Quota(limit=limit), clock=self.clock)
+        self.limit = limit
+
+    def clock(self) -> float:
+        return self.loop.time() + self.jumped
+
+    def run(self, step: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(step)
+
+    def settle(self) -> None:
+        """Let everybody run who can, without time passing."""
+        for _ in range(6):
+            self.run(asyncio.sleep(0))
+
+    def granted(self, caller: Caller, lease: Lease) -> None:
+        ledger = self.limiter._ledger
+        line = ledger.interactive if caller.lane == "interactive" else ledger.background
+        assert all(ticket.arrival > lease.arrival for ticket in line), "first come, first served"
+        assert not caller.cancelled
+        self.leases.append(lease)
+
+    # -- what may happen ---------------------------------------------------------------------------------------------
+
+    @rule(
+        lane=st.sampled_from(["interactive", "interactive", "background"]),
+        patience=st.sampled_from([None, None, 0.0, 5.0, 90.0]),
+    )
+    def ask(self, lane: Lane, patience: float | None) -> None:
+        self.callers.append(Caller(self, lane, patience))
+
+    @rule(turns=st.integers(0, 3))
+    def let_run(self, turns: int) -> None:
+        for _ in range(turns):
+            self.run(asyncio.sleep(0))
+
+    @precondition(lambda self: any(caller.waiting for caller in self.callers))
+    @rule(pick=st.integers(0, 99))
+    def cancel(self, pick: int) -> None:
+        """At whatever await it stands: not begun, waiting, or handed a lease that it has not seen."""
+        waiting = [caller for caller in self.callers if caller.waiting]
+        caller = waiting[pick % len(waiting)]
+        caller.cancelled = caller.task.cancel()
+
+    @precondition(lambda self: self.leases)
+    @rule(pick=st.integers(0, 99), end=st.sampled_from(["done", "done", "done", "unknown", "unseen", "refund", "429"]))
+    def finish(self, pick: int, end: str) -> None:
+        lease = self.leases.pop(pick % len(self.leases))
+        self.run(self.end(lease, end))
+        self.asleep = False
+
+    async def end(self, lease: Lease, end: str) -> None:
+        if end == "refund":
+            await lease.refund()
+        elif end == "429":
+            await lease.done(429, [("Retry-After", "7")])
+        elif end == "unseen":
+            await lease.unknown()
+        else:
+            answer = self.server.hit(self.clock())
+            await (lease.unknown() if end == "unknown" else lease.done(answer.status, answer.headers))
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 7.0, 61.0]))
+    def wait(self, seconds: float) -> None:
+        self.run(asyncio.sleep(seconds))
+        self.asleep = self.asleep and seconds < 61.0
+
+    @rule(seconds=st.sampled_from([0.5, 30.0, 5000.0]))
+    def jump(self, seconds: float) -> None:
+        """The machine was suspended: the clock is ahead of the loop's timers."""
+        self.jumped += seconds
+        self.asleep = True
+
+    @precondition(lambda self: not self.closed)
+    @rule(really=st.integers(0, 9))
+    def close(self, really: int) -> None:
+        if really == 0:
+            self.closed = True
+            self.settle()
+            self.run(self.limiter.aclose())
+            self.settle()
+            assert not any(caller.waiting for caller in self.callers)
+
+    # -- what must hold ----------------------------------------------------------------------------------------------
+
+    @invariant()
+    def never_more_leases_than_the_limit(self) -> None:
+        if hasattr(self, "limiter"):
+            assert len(self.leases) <= self.limit
+            assert self.limiter.snapshot().under_way <= self.limit
+
+    @invariant()
+    def nobody_waits_while_something_is_free(self) -> None:
+        if not hasattr(self, "limiter"):
+            return
+        self.settle()
+        if not any(caller.waiting for caller in self.callers) or self.asleep:
+            return
+        ledger = self.limiter._ledger
+        turn = ledger.turn(self.clock() - 0.002, self.limiter.quota.reserve)  # timers may be a tick late
+        assert turn.ticket is None or not self.limiter._has_room(ledger, turn)
+        assert self.limiter._timer is not None or self.leases, "somebody waits, and nothing will ever wake anybody"
+
+    @invariant()
+    def what_is_counted_is_what_is_out(self) -> None:
+        if not hasattr(self, "limiter"):
+            return
+        self.settle()
+        snapshot = self.limiter.snapshot()
+        assert snapshot.under_way == len(self.leases)
+        assert sum(snapshot.waiting.values()) == sum(caller.waiting for caller in self.callers)
+        assert 0 <= snapshot.remaining <= self.limit
+
+    def teardown(self) -> None:
+        """Everybody who is still there is served, in the end, and everything returns to zero."""
+        if not hasattr(self, "limiter"):
+            return
+        for _ in range(4 * len(self.callers) + 100):
+            self.settle()
+            while self.leases:
+                self.run(self.end(self.leases.pop(), "done"))
+                self.settle()
+            if not any(caller.waiting for caller in self.callers):
+                break
+            self.run(asyncio.sleep(20))
+        assert not any(caller.waiting for caller in self.callers), "somebody waits forever"
+        for caller in self.callers:
+            assert caller.task.done()
+            if not caller.task.cancelled():
+                assert caller.task.exception() is None
+        snapshot = self.limiter.snapshot()
+        assert (snapshot.under_way, sum(snapshot.waiting.values())) == (0, 0)
+        assert (
+            self.limiter._timer is None or self.limiter._timer.cancelled() or math.isfinite(self.limiter._timer.when())
+        )
+        self.loop.close()
+
+
+TestQuotaMachine = QuotaMachine.TestCase
+TestQuotaMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -1,0 +1,75 @@
+"""The setting: what a quota may be, and how it is written."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from sessions_us.errors import ConfigurationError
+from sessions_us.quota import MemoryStore, Quota
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "window"),
+    [
+        ("10/60s", 10, 60.0),
+        ("10/60", 10, 60.0),
+        (" 10 / 1m ", 10, 60.0),
+        ("5/m", 5, 60.0),
+        ("1000/h", 1000, 3600.0),
+        ("3/0.5s", 3, 0.5),
+        ("3/500ms", 3, 0.5),
+    ],
+)
+def test_a_quota_can_be_written(text: str, limit: int, window: float) -> None:
+    """Requests, a slash, a window with its unit."""
+    quota = Quota.parse(text)
+    assert (quota.limit, quota.window, quota.reserve) == (limit, window, 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10", "10/", "/60s", "ten/60s", "10/60d", "-1/60s", "0/60s", "10/0s", "10/60s/2", "1e3/60s"]
+)
+def test_what_is_no_quota_is_refused_with_an_example(text: str) -> None:
+    """The error says what to write."""
+    with pytest.raises(ConfigurationError, match=r"10/60s|give"):
+        Quota.parse(text)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"limit": 0},
+        {"limit": -1},
+        {"limit": 1.5},
+        {"limit": True},
+        {"limit": "10"},
+        {"window": 0},
+        {"window": -1},
+        {"window": math.nan},
+        {"window": math.inf},
+        {"window": "60"},
+        {"reserve": -1},
+        {"reserve": 0.5},
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(fields: dict[str, object]) -> None:
+    """A quota is checked when it is made, not when it is used."""
+    with pytest.raises(ConfigurationError, match="give"):
+        Quota(**fields)  # type: ignore[arg-type]
+
+
+def test_the_environment_can_set_it() -> None:
+    """SESSIONS_QUOTA if it is set, else what the API documents."""
+    assert Quota.from_env({}) == Quota(limit=10, window=60.0)
+    assert Quota.from_env({"SESSIONS_QUOTA": ""}) == Quota()
+    assert Quota.from_env({"SESSIONS_QUOTA": "20/30s"}) == Quota(limit=20, window=30.0)
+    with pytest.raises(ConfigurationError, match="SESSIONS_QUOTA: 'many'"):
+        Quota.from_env({"SESSIONS_QUOTA": "many"})
+
+
+def test_quotas_are_equal_by_value_but_stores_are_themselves() -> None:
+    """Two clients that say the same of one key agree; two stores are never the same."""
+    assert Quota(5, 30.0) == Quota(5, 30.0)
+    assert Quota(store=MemoryStore()) != Quota(store=MemoryStore())
