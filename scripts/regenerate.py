@@ -1,6 +1,8 @@
-"""Rebuild spec/openapi.json and generated/ from spec/upstream.json and spec/overlay.yaml, offline.
+"""Rebuild spec/openapi.json and generated/ from spec/upstream.json and spec/overlay.yaml, offline unless told to pull.
 
     python scripts/regenerate.py                 put the result in place
+    python scripts/regenerate.py --pull          first take in the published document, from the urls of spec/upstream.toml
+    python scripts/regenerate.py --pull FROM     the same from an address (the document, or the page that shows it) or a file
     python scripts/regenerate.py --check         change nothing; exit 1 with a diff if anything committed differs
     python scripts/regenerate.py --output DIR    write the whole result under DIR and leave the repository as it is
 
@@ -14,7 +16,7 @@ import argparse
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import generator
@@ -83,17 +85,31 @@ def build(inputs: Mapping[str, bytes], tools: toolchain.Toolchain) -> Result:
     return Result(files, counts, lowered.notes)
 
 
+def pull(inputs: Mapping[str, bytes], source: str | None, tools: toolchain.Toolchain) -> Result:
+    """Build from the published document instead of the recorded one; it and its record are part of the result."""
+    from pull import pull
+
+    known = [route.path for route in routes(parse_json(inputs[UPSTREAM], UPSTREAM))]
+    pulled = pull(source, inputs[ORIGIN], known)
+    taken = {UPSTREAM: pulled.data, ORIGIN: pulled.record}
+    result = build({**inputs, **taken}, tools)
+    return replace(result, files={**result.files, **taken}, notes=(*pulled.notes, *result.notes))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="change nothing; exit 1 if anything committed differs")
     mode.add_argument("--output", type=Path, metavar="DIR", help="write the whole result under DIR instead")
+    parser.add_argument("--pull", nargs="?", const="", metavar="FROM", help="take in the published document first")
     options = parser.parse_args(arguments)
+    if options.check and options.pull is not None:
+        parser.error("--check is about what is committed; it does not go with --pull")
     try:
         tools = toolchain.find(ROOT)
         inputs = load(ROOT)
-        result = build(inputs, tools)
+        result = build(inputs, tools) if options.pull is None else pull(inputs, options.pull or None, tools)
         return check(result) if options.check else put(result, inputs, options.output)
     except (InputError, OSError) as error:
         print(f"regenerate: {' '.join(str(error).split())}", file=sys.stderr)
@@ -117,7 +133,7 @@ def put(result: Result, inputs: Mapping[str, bytes], output: Path | None) -> int
     if differences:
         tree.write(root, files)
     for note in result.notes:
-        print(f"note: {note}")
+        print(note if note.startswith("warning: ") else f"note: {note}")
     print(f"{_summary(result)}; {len(differences)} files changed")
     return 0
 
