@@ -72,7 +72,7 @@ class QuotaMachine(RuleBasedStateMachine):
             self.run(asyncio.sleep(0))
 
     def granted(self, caller: Caller, lease: Lease) -> None:
-        ledger = self.limiter._ledger
+        ledger = self.limiter._replica.ledger
         line = ledger.interactive if caller.lane == "interactive" else ledger.background
         assert all(ticket.arrival > lease.arrival for ticket in line), "first come, first served"
         assert not caller.cancelled
@@ -154,7 +154,7 @@ class QuotaMachine(RuleBasedStateMachine):
         self.settle()
         if not any(caller.waiting for caller in self.callers) or self.asleep:
             return
-        ledger = self.limiter._ledger
+        ledger = self.limiter._replica.ledger
         turn = ledger.turn(self.clock() - 0.002, self.limiter.quota.reserve)  # timers may be a tick late
         assert turn.ticket is None or not self.limiter._has_room(ledger, turn)
         assert self.limiter._timer is not None or self.leases, "somebody waits, and nothing will ever wake anybody"

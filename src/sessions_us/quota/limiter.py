@@ -10,25 +10,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
-from sessions_us.errors import ClientClosedError, ConfigurationError, QuotaTimeoutError, SessionsError
+from sessions_us.errors import ConfigurationError, SessionsError
 from sessions_us.events import Emit, Event, RequestGranted, RequestQueued
 from sessions_us.quota.bucket import Bucket
 from sessions_us.quota.lease import Lease
-from sessions_us.quota.ledger import Lane, Ledger, Ticket, Turn
+from sessions_us.quota.ledger import BEAT, Lane, Ledger, Ticket, Turn
 from sessions_us.quota.quota import Quota, QuotaSnapshot
-from sessions_us.quota.stores import Held, MemoryStore
+from sessions_us.quota.replica import RETRY, Decide, Replica
+from sessions_us.quota.stores import MemoryStore
+from sessions_us.quota.waiter import Waiter, closed, cut_off, too_long
 from sessions_us.quota.window import Heard
 
 __all__ = ("Limiter",)
 
 T = TypeVar("T")
-Decide = Callable[[Ledger, float], tuple[Ledger, T]]
 
 LONG_WAIT = 2.0  # seconds; a longer wait looks like a hang, so it is said
+POLL = 0.025  # seconds between two looks at a shared ledger that another process may change at any moment
+LEASE = 60.0  # seconds that a request may take, unless it is told
+LEASE_MARGIN = 5.0  # seconds after which a lease that should be over is taken back
 _TICK = 0.001  # seconds; no loop's timers are finer, and one that fires a hair too early must not spin
 _log = logging.getLogger("sessions_us")
 
@@ -37,26 +41,12 @@ def _ignore(event: Event) -> None:
     """Nobody listens."""
 
 
-class _Waiter:
-    """A caller of `acquire` whose turn has not come. Its future gets a lease, or the error that ends the wait."""
-
-    __slots__ = ("deadline", "emit", "future", "label", "owner", "said", "ticket")
-
-    def __init__(self, ticket: Ticket, deadline: float | None, emit: Emit, label: str, owner: object | None) -> None:
-        self.ticket = ticket
-        self.future: asyncio.Future[Lease | SessionsError] = asyncio.get_running_loop().create_future()
-        self.deadline = deadline
-        self.emit = emit
-        self.label = label
-        self.owner = owner
-        self.said = False
-
-
 class Limiter:
     """Lets requests go, one lease for each, no faster than the server allows; the urgent first.
 
     It needs no event loop to be made. Futures, timer and bucket belong to the loop that runs; in a new loop they are made
-    anew, and what is known of the quota stays. It has no background task, and must be used from one loop at a time.
+    anew, and what is known of the quota stays. It has no background task, and must be used from one loop at a time. With a
+    store that other processes use too, short tasks do what takes time, and look at it while somebody waits.
 
     Args:
         quota: how much, and where the count is kept.
@@ -69,18 +59,19 @@ class Limiter:
         self, quota: Quota, *, name: str = "", emit: Emit = _ignore, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.quota = quota
-        self._name = name
         self._emit = emit
         self._clock = clock
         self._store = MemoryStore() if quota.store is None else quota.store
-        self._ledger = Ledger.new(quota.limit, quota.window)
-        self._version = 0
-        self._skew = 0.0  # the store's time minus ours
-        self._waiters: dict[int, _Waiter] = {}
-        self._owners: WeakSet[object] = WeakSet()
+        ledger = Ledger.new(quota.limit, quota.window)
+        self._replica = Replica(self._store, name, ledger, clock=clock, own=self._own, emit=self._tell)
+        self._waiters: dict[int, Waiter] = {}
+        self._owners: WeakKeyDictionary[object, Emit] = WeakKeyDictionary()
         self._out: set[int] = set()  # leases that have not ended
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._pumping: asyncio.Task[None] | None = None
+        self._again = False
+        self._seeking: asyncio.Task[None] | None = None
         self._bucket = Bucket()
         self._closed = False
 
@@ -93,6 +84,7 @@ class Limiter:
         deadline: float | None,
         arrival: int | None = None,
         front: bool = False,
+        lasts: float = LEASE,
         label: str = "",
         emit: Emit | None = None,
         owner: object | None = None,
@@ -104,35 +96,44 @@ class Limiter:
             deadline: until when to wait, on the limiter's clock (`now()`), seconds; None: as long as it takes.
             arrival: the arrival number of the lease that this one repeats, so that it keeps its place.
             front: before all others of the lane, as after a 429.
+            lasts: seconds that the request may take. If the process dies, a shared store takes the lease back a little later.
             label: what events call the request.
             emit: hears this request's events, instead of the limiter's own.
             owner: whose request it is, for `leave`.
 
         Raises:
-            QuotaTimeoutError: the wait would exceed the deadline; raised as soon as that is known.
+            QuotaTimeoutError: the wait would exceed the deadline; raised as soon as that is known. Or the quota's store can't
+                be used, and nothing may be sent without it.
             ClientClosedError: the limiter is closed, or was while this waited.
         """
         if self._closed:
-            raise _closed()
+            raise closed()
         if self._loop is not asyncio.get_running_loop():
             await self._bind()
         emit = emit or self._emit
         if owner is not None:
-            self._owners.add(owner)
+            self._owners[owner] = emit
+        if self._replica.failure is not None:
+            await self._replica.seek()
 
-        def ask(ledger: Ledger, now: float) -> tuple[Ledger, tuple[Ticket, bool]]:
-            ledger, ticket = ledger.queue(lane, now, arrival=arrival, front=front)
+        def ask(ledger: Ledger, now: float) -> tuple[Ledger, tuple[Ticket | None, bool]]:
+            if self._replica.cut_off:
+                return ledger, (None, False)
+            heartbeat = now if self._store.shared else None
+            ledger, ticket = ledger.queue(lane, now, arrival=arrival, front=front, heartbeat=heartbeat)
             turn = ledger.turn(now, self.quota.reserve)
             if turn.ticket is ticket and self._has_room(ledger, turn):
-                return ledger.grant(turn, now), (ticket, True)
+                return ledger.grant(turn, now, self._until(now, lasts)), (ticket, True)
             return ledger, (ticket, False)
 
-        ticket, granted = await self._step(ask)
+        ticket, granted = await self._ask(ask)
+        if ticket is None:
+            raise self._cut_off(lane)
         if granted:
             lease = self._hand_out(ticket, emit, label)
             emit(RequestGranted(lane=lane, waited=0.0, label=label))
             return lease
-        return await self._wait(_Waiter(ticket, deadline, emit, label, owner))
+        return await self._wait(Waiter(ticket, deadline, lasts, emit, label, owner))
 
     def now(self) -> float:
         """The limiter's clock, in seconds; deadlines are told by it."""
@@ -140,14 +141,17 @@ class Limiter:
 
     def snapshot(self) -> QuotaSnapshot:
         """What is known of the quota at this moment. It never waits and sends nothing."""
-        window, now = self._ledger.window, self._ledger_now()
+        window, now = self._replica.ledger.window, self._replica.now()
         resets_at = window.resets_at(now)
         return QuotaSnapshot(
             limit=window.limit,
             window=window.period,
             remaining=window.left(now),
             resets_in=None if resets_at is None else resets_at - now,
-            waiting={"interactive": len(self._ledger.interactive), "background": len(self._ledger.background)},
+            waiting={
+                "interactive": len(self._replica.ledger.interactive),
+                "background": len(self._replica.ledger.background),
+            },
             under_way=len(window.flights),
         )
 
@@ -158,21 +162,37 @@ class Limiter:
 
     async def leave(self, owner: object) -> None:
         """Fail all who wait for this owner with `ClientClosedError`. Others go on."""
-        self._owners.discard(owner)
+        self._owners.pop(owner, None)
         for waiter in [waiter for waiter in self._waiters.values() if waiter.owner is owner]:
-            await self._fail(waiter, _closed())
+            await self._fail(waiter, closed())
         await self._pump()
+        await self._rest()
 
     async def aclose(self) -> None:
         """Fail all who wait with `ClientClosedError`, now and from now on. Leases that are out may still be ended."""
         self._closed = True
         for waiter in list(self._waiters.values()):
-            await self._fail(waiter, _closed())
+            await self._fail(waiter, closed())
         self._disarm()
+        self._owners.clear()
+        await self._rest()
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 
-    async def _wait(self, waiter: _Waiter) -> Lease:
+    async def _ask(self, ask: Decide[tuple[Ticket | None, bool]]) -> tuple[Ticket | None, bool]:
+        """Take a place. A caller who is cancelled while a shared store takes it down gives it back."""
+        if not self._store.shared:
+            return await self._replica.step(ask)
+        asking = asyncio.ensure_future(self._replica.step(ask))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            ticket, _ = await asking
+            if ticket is not None:
+                await self._replica.step(lambda ledger, now: (ledger.refunded(ticket.number).leave(ticket), None))
+            raise
+
+    async def _wait(self, waiter: Waiter) -> Lease:
         ticket = waiter.ticket
         self._waiters[ticket.number] = waiter
         try:
@@ -191,7 +211,7 @@ class Limiter:
         waiter.emit(RequestGranted(lane=ticket.lane, waited=outcome.waited, label=waiter.label))
         return outcome
 
-    async def _withdraw(self, waiter: _Waiter) -> None:
+    async def _withdraw(self, waiter: Waiter) -> None:
         """A caller was cancelled. A lease that it was handed meanwhile goes back, so that the next one gets it."""
         future = waiter.future
         outcome = future.result() if future.done() and not future.cancelled() else None
@@ -200,12 +220,13 @@ class Limiter:
         else:
             await self._leave(waiter)
             await self._pump()
+            await self._rest()
 
-    async def _leave(self, waiter: _Waiter) -> None:
+    async def _leave(self, waiter: Waiter) -> None:
         self._waiters.pop(waiter.ticket.number, None)
-        await self._step(lambda ledger, now: (ledger.leave(waiter.ticket), None))
+        await self._replica.step(lambda ledger, now: (ledger.leave(waiter.ticket), None))
 
-    async def _fail(self, waiter: _Waiter, error: SessionsError) -> None:
+    async def _fail(self, waiter: Waiter, error: SessionsError) -> None:
         await self._leave(waiter)
         if not waiter.future.done():
             waiter.future.set_result(error)
@@ -213,25 +234,54 @@ class Limiter:
     # -- the pump ----------------------------------------------------------------------------------------------------
 
     async def _pump(self) -> None:
-        """Let go whoever may go, refuse whoever waits in vain, and look again when something may have changed."""
-        if self._store.shared:
-            self._take(await self._store.load(self._name))
+        """Let go whoever may go, refuse whoever waits in vain, and look again when something may have changed.
+
+        In process at once; with a shared store by a task, which starts over if it is called meanwhile.
+        """
+        if not self._store.shared:
+            await self._round()
+            return
+        self._again = True
+        if self._pumping is None and self._waiters:
+            self._pumping = asyncio.create_task(self._rounds())
+
+    async def _rounds(self) -> None:
+        try:
+            while self._again and self._waiters:
+                self._again = False
+                await self._round()
+        finally:
+            self._pumping = None
+
+    async def _round(self) -> None:
+        fresh = True
         while True:
-            ticket, wake = await self._step(self._next)
-            if ticket is None:
+            waiter, wake = await self._replica.step(self._next, fresh=fresh)
+            if waiter is None:
                 break
-            waiter = self._waiters.pop(ticket.number)
-            lease = self._hand_out(ticket, waiter.emit, waiter.label)
+            fresh = False
+            self._waiters.pop(waiter.ticket.number, None)
+            lease = self._hand_out(waiter.ticket, waiter.emit, waiter.label)
             if waiter.future.done():
                 await lease.refund()
             else:
                 waiter.future.set_result(lease)
+        if self._replica.failure is not None:
+            self._seeking = asyncio.create_task(self._replica.seek())
+            if self._replica.cut_off:
+                for waiter in list(self._waiters.values()):
+                    await self._fail(waiter, self._cut_off(waiter.ticket.lane))
         if self._waiters:
             await self._refuse()
             self._say()
         self._arm(wake)
 
-    def _next(self, ledger: Ledger, now: float) -> tuple[Ledger, tuple[Ticket | None, float | None]]:
+    def _next(self, ledger: Ledger, now: float) -> tuple[Ledger, tuple[Waiter | None, float | None]]:
+        if self._replica.cut_off:
+            return ledger, (None, None)
+        if self._store.shared:
+            waiting = (waiter for waiter in self._waiters.values() if not waiter.future.done())
+            ledger = ledger.alive((waiter.ticket for waiter in waiting), now)
         while True:
             turn = ledger.turn(now, self.quota.reserve)
             waiter = None if turn.ticket is None else self._waiters.get(turn.ticket.number)
@@ -242,36 +292,42 @@ class Limiter:
             ledger = ledger.leave(turn.ticket)  # it is about to withdraw, and must not hold up the others
         if not self._has_room(ledger, turn):
             return ledger, (None, now + ledger.window.period / ledger.window.limit)
-        return ledger.grant(turn, now), (turn.ticket, None)
+        return ledger.grant(turn, now, self._until(now, waiter.lasts)), (waiter, None)
 
     def _has_room(self, ledger: Ledger, turn: Turn) -> bool:
         """Whether our own pace allows it. What several processes share is paced by the ledger alone."""
-        return self._store.shared or self._bucket.has_room(ledger.window, probe=turn.probe)
+        if self._store.shared:
+            return self._replica.has_room(ledger.window, len(self._out))
+        return self._bucket.has_room(ledger.window, probe=turn.probe)
+
+    def _until(self, now: float, lasts: float) -> float | None:
+        """When a lease is over, whatever becomes of its process."""
+        return now + lasts + LEASE_MARGIN if self._store.shared else None
 
     def _hand_out(self, ticket: Ticket, emit: Emit, label: str) -> Lease:
         """Make the lease of a ticket that was granted in the same step, and charge the bucket."""
         if not self._store.shared:
-            self._bucket.charge(self._ledger.window)
+            self._bucket.charge(self._replica.ledger.window)
         self._out.add(ticket.number)
         now = self._clock()
-        waited = max(0.0, now + self._skew - ticket.since)
+        waited = max(0.0, now + self._replica.skew - ticket.since)
         return Lease(ticket, granted_at=now, waited=waited, finish=self._finish, emit=emit, label=label)
 
     async def _refuse(self) -> None:
         if all(waiter.deadline is None for waiter in self._waiters.values()):
             return
-        for ticket in (*self._ledger.interactive, *self._ledger.background):
+        for ticket in (*self._replica.ledger.interactive, *self._replica.ledger.background):
             waiter = self._waiters.get(ticket.number)
             if waiter is None or waiter.deadline is None or waiter.future.done():
                 continue
             now = self._clock()
             position, expected = self._outlook(ticket)
             if now >= waiter.deadline or now + (expected or 0.0) > waiter.deadline:
-                await self._fail(waiter, _too_long(ticket, position, expected, max(0.0, waiter.deadline - now)))
+                await self._fail(waiter, too_long(ticket, position, expected, max(0.0, waiter.deadline - now)))
 
     def _say(self) -> None:
         """Say each long wait once: a silent one looks like a hang."""
-        now = self._ledger_now()
+        now = self._replica.now()
         for waiter in self._waiters.values():
             if waiter.said:
                 continue
@@ -289,9 +345,9 @@ class Limiter:
 
     def _outlook(self, ticket: Ticket) -> tuple[int, float | None]:
         """Its place in the queue, 1 for the next, and the seconds that it has to wait at least; None if nothing is known."""
-        now = self._ledger_now()
-        wait = self._ledger.earliest(ticket, now, self.quota.reserve) - now
-        return self._ledger.ahead(ticket) + 1, wait if wait > 0 else None
+        now = self._replica.now()
+        wait = self._replica.ledger.earliest(ticket, now, self.quota.reserve) - now
+        return self._replica.ledger.ahead(ticket) + 1, wait if wait > 0 else None
 
     # -- loop, timer, bucket -----------------------------------------------------------------------------------------
 
@@ -301,6 +357,8 @@ class Limiter:
             raise ConfigurationError("A client works in one event loop at a time. Make one client for each loop.")
         self._disarm()
         self._bucket = Bucket()
+        self._replica.bind()
+        self._pumping = self._seeking = None
         abandoned, self._waiters = self._waiters, {}
         out, self._out = self._out, set()
 
@@ -312,19 +370,22 @@ class Limiter:
             return ledger, None
 
         self._loop = asyncio.get_running_loop()
-        await self._step(abandon)
+        await self._replica.step(abandon)
 
     def _arm(self, wake: float | None) -> None:
         """One timer for whatever comes first: more quota, a deadline, a wait that has become long."""
         self._disarm()
         if not self._waiters or self._loop is None:
             return
-        moments = [] if wake is None else [wake - self._skew]
+        moments = [] if wake is None else [wake - self._replica.skew]
         for waiter in self._waiters.values():
             if waiter.deadline is not None:
                 moments.append(waiter.deadline)
             if not waiter.said:
-                moments.append(waiter.ticket.since - self._skew + LONG_WAIT)
+                moments.append(waiter.ticket.since - self._replica.skew + LONG_WAIT)
+        if self._store.shared:
+            news = self._replica.failure is None and (wake is None or self._replica.ledger.window.flights)
+            moments.append(self._clock() + (POLL if news else BEAT / 2))
         if moments:
             self._timer = self._loop.call_later(max(_TICK, min(moments) - self._clock()), self._tick)
 
@@ -345,36 +406,17 @@ class Limiter:
 
     # -- the ledger --------------------------------------------------------------------------------------------------
 
-    def _ledger_now(self) -> float:
-        return self._clock() + self._skew
-
-    async def _step(self, decide: Decide[T]) -> T:
-        """Decide on the newest ledger, and set what comes out: again if somebody else was faster."""
-        while True:
-            ledger, result = decide(self._ledger, self._ledger_now())
-            if ledger is self._ledger:
-                return result
-            accepted, held = await self._store.swap(self._name, self._version, ledger)
-            self._take(held)
-            if accepted:
-                return result
-
-    def _take(self, held: Held) -> None:
-        self._version = held.version
-        if held.ledger is not None:
-            self._ledger = held.ledger
-        if held.now is not None:
-            self._skew = held.now - self._clock()
-
     async def _finish(self, lease: int, decide: Decide[Heard]) -> Heard:
         """End a lease, and let the next one go."""
         return await self._settle(self._end(lease, decide))
 
     async def _end(self, lease: int, decide: Decide[Heard]) -> Heard:
         self._out.discard(lease)
-        heard = await self._step(decide)
+        self._replica.spend()
+        heard = await self._replica.step(decide)
         if self._waiters:
             await self._pump()
+        await self._rest()
         return heard
 
     async def _settle(self, step: Coroutine[Any, Any, T]) -> T:
@@ -383,16 +425,25 @@ class Limiter:
             return await step
         return await asyncio.shield(asyncio.ensure_future(step))
 
+    async def _rest(self) -> None:
+        """Close the store's files and connections, when nobody needs them: the limiter outlives its users."""
+        if not self._store.shared or self.in_use:
+            return
+        self._disarm()
+        tasks = [task for task in (self._pumping, self._seeking) if task is not None]
+        if tasks:
+            await asyncio.wait(tasks)
+        if not self.in_use:
+            await self._store.aclose()
 
-def _closed() -> ClientClosedError:
-    return ClientClosedError("The client is closed: make a new one, or call it inside its `async with` block.")
+    def _own(self) -> tuple[Collection[int], Collection[int]]:
+        """The numbers of the tickets and leases of this process."""
+        return self._waiters.keys(), self._out
 
+    def _cut_off(self, lane: Lane) -> SessionsError:
+        return cut_off(self._store, str(self._replica.failure), lane, RETRY)
 
-def _too_long(ticket: Ticket, position: int, expected: float | None, budget: float) -> QuotaTimeoutError:
-    known = "" if expected is None else f" The quota allows it in {expected:.1f} s at the earliest."
-    return QuotaTimeoutError(
-        f"Not sent: position {position} in the lane {ticket.lane}, and {budget:.1f} s of max_wait left.{known}",
-        retry_after=expected,
-        lane=ticket.lane,
-        position=position,
-    )
+    def _tell(self, event: Event) -> None:
+        """Tell all who use this limiter, each once."""
+        for emit in {self._emit, *self._owners.values()}:
+            emit(event)

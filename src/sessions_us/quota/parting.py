@@ -1,0 +1,104 @@
+"""The ledger of a process whose store fails: how it parts from the others, and how it comes back. Pure.
+
+Alone it follows the server's own count like before, but as one of several that don't know of each other: it is wary for some
+windows, and takes no more than its share. Coming back, what either side counted holds, and one probe asks the server anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import attrs
+
+from sessions_us.quota.ledger import Ledger, Ticket
+from sessions_us.quota.window import WARY_WINDOWS, Window
+
+__all__ = ("Share", "part", "rejoin")
+
+
+def part(ledger: Ledger, tickets: Collection[int], leases: Collection[int], now: float, numbers: int) -> Ledger:
+    """The ledger as a process keeps it alone.
+
+    Args:
+        tickets, leases: the numbers of its own. Other processes' requests under way may have counted.
+        numbers: where the numbers of its tickets begin from now on, so that they are nobody else's.
+    """
+    window = ledger.window
+    for flight in window.flights:
+        if flight.lease not in leases:
+            window = window.lost(flight.lease, now)
+    return attrs.evolve(
+        ledger,
+        window=attrs.evolve(window, wary_until=now + WARY_WINDOWS * window.period),
+        interactive=_own(ledger.interactive, tickets),
+        background=_own(ledger.background, tickets),
+        leases=numbers,
+    )
+
+
+def rejoin(theirs: Ledger, mine: Ledger, ended: Collection[int], now: float, wary: float) -> Ledger:
+    """One ledger again.
+
+    Args:
+        theirs: what the store holds.
+        mine: what this process kept alone.
+        ended: the leases that were its own when it parted, and have ended since.
+        wary: seconds for which others may still be on their own.
+    """
+    window = theirs.window
+    for lease in ended:
+        window = window.lost(lease, now)
+    known = {flight.lease for flight in window.flights}
+    flights = (*window.flights, *(flight for flight in mine.window.flights if flight.lease not in known))
+    return attrs.evolve(
+        theirs,
+        window=attrs.evolve(
+            mine.window,
+            sample=None,  # neither side's count knows of the other's requests
+            flights=flights,
+            probe=window.probe if window.probe in known else mine.window.probe,
+            doubts=_merged(window.doubts, mine.window.doubts),
+            log=_merged(window.log, mine.window.log),
+            blocked_until=_latest(window.blocked_until, mine.window.blocked_until),
+            wary_until=_latest(window.wary_until, now + wary),
+            opened=window.opened,
+        ),
+        interactive=_lines(theirs.interactive, mine.interactive),
+        background=_lines(theirs.background, mine.background),
+        arrivals=max(theirs.arrivals, mine.arrivals),
+        background_at=_latest(theirs.background_at, mine.background_at),
+    )
+
+
+class Share:
+    """How many of its own requests a process may send in a window while it is alone: a log stamped when they ended."""
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._ended: list[float] = []
+
+    def spend(self, now: float) -> None:
+        """A lease ended, and its request may have counted."""
+        self._ended.append(now)
+
+    def has_room(self, window: Window, under_way: int, now: float) -> bool:
+        """Whether one more is within the share; one at a time always is, however small it be."""
+        self._ended = [moment for moment in self._ended if now < moment + window.period]
+        return under_way + len(self._ended) < max(1, int(window.limit * self._share))
+
+
+def _own(line: tuple[Ticket, ...], numbers: Collection[int]) -> tuple[Ticket, ...]:
+    return tuple(ticket for ticket in line if ticket.number in numbers)
+
+
+def _lines(theirs: tuple[Ticket, ...], mine: tuple[Ticket, ...]) -> tuple[Ticket, ...]:
+    tickets = {ticket.number: ticket for ticket in (*theirs, *mine)}
+    return tuple(sorted(tickets.values(), key=lambda ticket: ticket.order))
+
+
+def _merged(theirs: tuple[float, ...], mine: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted({*theirs, *mine}))
+
+
+def _latest(one: float | None, other: float | None) -> float | None:
+    return max((moment for moment in (one, other) if moment is not None), default=None)

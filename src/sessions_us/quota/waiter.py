@@ -1,0 +1,56 @@
+"""Those who wait for their turn, and the errors that can end the wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sessions_us.errors import ClientClosedError, QuotaTimeoutError, SessionsError
+from sessions_us.events import Emit
+from sessions_us.quota.lease import Lease
+from sessions_us.quota.ledger import Lane, Ticket
+
+__all__ = ("Waiter", "closed", "cut_off", "too_long")
+
+
+class Waiter:
+    """A caller of `acquire` whose turn has not come. Its future gets a lease, or the error that ends the wait."""
+
+    __slots__ = ("deadline", "emit", "future", "label", "lasts", "owner", "said", "ticket")
+
+    def __init__(
+        self, ticket: Ticket, deadline: float | None, lasts: float, emit: Emit, label: str, owner: object | None
+    ) -> None:
+        self.ticket = ticket
+        self.future: asyncio.Future[Lease | SessionsError] = asyncio.get_running_loop().create_future()
+        self.deadline = deadline
+        self.lasts = lasts
+        self.emit = emit
+        self.label = label
+        self.owner = owner
+        self.said = False
+
+
+def closed() -> ClientClosedError:
+    """The client was closed."""
+    return ClientClosedError("The client is closed: make a new one, or call it inside its `async with` block.")
+
+
+def too_long(ticket: Ticket, position: int, expected: float | None, budget: float) -> QuotaTimeoutError:
+    """The wait is known to exceed the deadline."""
+    known = "" if expected is None else f" The quota allows it in {expected:.1f} s at the earliest."
+    return QuotaTimeoutError(
+        f"Not sent: position {position} in the lane {ticket.lane}, and {budget:.1f} s of max_wait left.{known}",
+        retry_after=expected,
+        lane=ticket.lane,
+        position=position,
+    )
+
+
+def cut_off(store: object, reason: str, lane: Lane, retry_after: float) -> QuotaTimeoutError:
+    """The store fails, and without it nothing may be sent."""
+    return QuotaTimeoutError(
+        f"Not sent: {store!r}, which keeps the quota, can't be used ({reason}), and its on_store_failure is 'refuse'.",
+        retry_after=retry_after,
+        lane=lane,
+        position=1,
+    )
