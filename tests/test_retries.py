@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 
+import attrs
 import pytest
 
 from sessions_us import DecodeError, RetryPolicy, StatusError, TransportError
@@ -79,3 +80,26 @@ def test_errors_travel_between_processes():
 
     assert type(error) is StatusError.of(429)
     assert (error.status_code, error.retry_after, str(error)) == (429, 3.5, "x")
+
+
+def test_the_rules_are_data():
+    """Another server, other statuses: nothing but values changes."""
+    policy = RetryPolicy(statuses={520}, refused={409}, postponed={507}, backoff=1.0)
+
+    def delay(failure: StatusError, *, repeatable: bool) -> float | None:
+        return policy.delay(failure, attempt=1, repeatable=repeatable, jitter=0.5)
+
+    assert delay(status(520), repeatable=True) == 0.5
+    assert delay(status(520), repeatable=False) is None
+    assert delay(status(409), repeatable=False) == 0.5
+    assert delay(status(507), repeatable=False) is None
+    assert delay(status(507, 3), repeatable=False) == 3
+    assert [delay(status(code, 1), repeatable=False) for code in (429, 503)] == [None, None]
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        policy.attempts = 9  # type: ignore[misc]
+
+
+def test_a_connection_that_the_server_had_closed_is_no_reason_to_wait():
+    """It says nothing about the server's health; a write stays ambiguous all the same."""
+    assert POLICY.delay(lost("unknown"), attempt=1, repeatable=True, jitter=0.5, stale=True) == 0
+    assert POLICY.delay(lost("unknown"), attempt=1, repeatable=False, jitter=0.5, stale=True) is None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol, TypeVar
@@ -32,6 +33,8 @@ T_co = TypeVar("T_co", covariant=True)
 Path = tuple[str, ...]
 
 _logger = logging.getLogger("sessions_us")
+
+_MOST_LOGGED = 1000  # a server that invents names without end must not fill the memory
 
 
 class Endpoint(Protocol[T_co]):
@@ -147,7 +150,7 @@ class Calls:
         else:
             self._surprised(request, answer, decoder)
             return result
-        raise _not_understood(request, answer, why)
+        raise self._not_understood(request, answer, why)
 
     def _if_any(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T | None:
         if answer.body.strip() in {b"", b"null"}:
@@ -167,19 +170,30 @@ class Calls:
         if self.options.strict:
             for drift in decoder.drifts:
                 if drift.problem != UNKNOWN_FIELD:
-                    raise _not_understood(request, answer, f"{drift.problem} at {drift.field or 'the top'}")
+                    raise self._not_understood(request, answer, f"{drift.problem} at {drift.field or 'the top'}")
 
     def _json(self, request: Request, answer: Answer) -> Any:
         try:
             return json.loads(answer.body)
         except (ValueError, RecursionError):
             pass
-        raise _not_understood(request, answer, "no JSON")
+        raise self._not_understood(request, answer, "no JSON")
+
+    def _not_understood(self, request: Request, answer: Answer, why: str) -> DecodeError:
+        return DecodeError(
+            f"{request.method} {request.path} answered {answer.status_code}{after_write(request)}, "
+            f"but the answer could not be understood: {self.transport.redact(why)}",
+            body=self.transport.redact_bytes(answer.body),
+            status_code=answer.status_code,
+            method=request.method,
+            path=request.path,
+        )
 
     def _tell(self, drift: SchemaDrift) -> None:
+        drift = replace(drift, field=self.transport.redact(drift.field)[:200])  # names that the server chose
         self._emit(drift)
         known = (drift.operation, drift.field, drift.problem)
-        if known not in self._logged:
+        if known not in self._logged and len(self._logged) < _MOST_LOGGED:
             self._logged.add(known)
             _logger.info(
                 "%s: the answer is not as described: %s at %s", drift.operation, drift.problem, drift.field or "the top"
@@ -256,17 +270,6 @@ def _envelopes(path: str) -> tuple[str, ...]:
             plural = first + "".join(word.capitalize() for word in rest)
             names += [plural, plural.removesuffix("s")]
     return tuple(dict.fromkeys(names))
-
-
-def _not_understood(request: Request, answer: Answer, why: str) -> DecodeError:
-    return DecodeError(
-        f"{request.method} {request.path} answered {answer.status_code}{after_write(request)}, "
-        f"but the answer could not be understood: {why}",
-        body=answer.body,
-        status_code=answer.status_code,
-        method=request.method,
-        path=request.path,
-    )
 
 
 def _query(name: str, value: object) -> Iterator[tuple[str, str]]:

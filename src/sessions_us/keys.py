@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -68,8 +69,22 @@ class ApiKey:
         return said.replace(self.__value, _REDACTED)
 
     def redact_bytes(self, said: bytes) -> bytes:
-        """The same for a body that is not decoded yet."""
-        return said.replace(self.__value.encode(), _REDACTED.encode())
+        """The same for a body that is not decoded yet: as it is, and as JSON writes it."""
+        for form in (self.__value, json.dumps(self.__value)[1:-1]):
+            said = said.replace(form.encode(), _REDACTED.encode())
+        return said
+
+    def redact_json(self, said: Any) -> Any:
+        """The same for decoded JSON, where no escape hides the key any more."""
+        match said:
+            case str():
+                return self.redact(said)
+            case dict():
+                return {self.redact(name): self.redact_json(value) for name, value in said.items()}
+            case list():
+                return [self.redact_json(item) for item in said]
+            case _:
+                return said
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}('…')"

@@ -14,6 +14,7 @@ import httpx
 from attrs import define, frozen
 
 from . import __version__
+from .bodies import read_body
 from .errors import (
     ClientClosedError,
     ConfigurationError,
@@ -109,9 +110,10 @@ class Transport:
         content = None if request.body is None else _encode(request.body)
         waited, arrival, front = 0.0, None, False
         failure: SessionsError | None = None
+        last_start: float | None = None  # on the limiter's clock: no retry starts later
         for attempt in range(1, policy.attempts + 1):
-            patience = None if options.max_wait is None else options.max_wait - waited
-            deadline = None if patience is None else self.limiter.now() + patience
+            until = None if options.max_wait is None else self.limiter.now() + options.max_wait - waited
+            deadline = min((moment for moment in (until, last_start) if moment is not None), default=None)
             http = self._client()
             try:
                 lease = await self.limiter.acquire(
@@ -119,6 +121,7 @@ class Transport:
                     deadline=deadline,
                     arrival=arrival,
                     front=front,
+                    lasts=options.timeout,
                     label=request.operation,
                     emit=self._emit,
                     owner=self,
@@ -128,12 +131,23 @@ class Transport:
                     raise
                 break  # it was sent, and that is what the caller must know
             waited, arrival = waited + lease.waited, lease.arrival
-            outcome = await self._attempt(http, request, url, content, lease, options.timeout, attempt)
+            if last_start is None and policy.total is not None:
+                last_start = self.limiter.now() + policy.total
+            trace = _Trace(reliable=self._wire is None)
+            outcome = await self._attempt(http, request, url, content, lease, options.timeout, attempt, trace)
             if isinstance(outcome, Answer):
                 return outcome
             failure = outcome
-            pause = policy.delay(failure, attempt=attempt, repeatable=request.repeatable, jitter=self._jitter())
+            pause = policy.delay(
+                failure,
+                attempt=attempt,
+                repeatable=request.repeatable,
+                jitter=self._jitter(),
+                stale=trace.met_a_closed_connection and not isinstance(failure, RequestTimeoutError),
+            )
             if pause is None or (options.max_wait is not None and waited + pause > options.max_wait):
+                break
+            if last_start is not None and self.limiter.now() + pause > last_start:
                 break
             reason = str(failure.status_code) if isinstance(failure, StatusError) else type(failure).__name__
             self._emit(RetryScheduled(operation=request.operation, attempt=attempt + 1, delay=pause, reason=reason))
@@ -143,6 +157,14 @@ class Transport:
                 waited += pause
         assert failure is not None  # noqa: S101  # a policy has at least one attempt
         raise failure
+
+    def redact(self, said: str) -> str:
+        """What a server said, without the key in it."""
+        return self._key.redact(said)
+
+    def redact_bytes(self, said: bytes) -> bytes:
+        """The same for a body."""
+        return self._key.redact_bytes(said)
 
     async def aclose(self) -> None:
         """Fails what waits and closes the connections. A second call does nothing."""
@@ -161,10 +183,10 @@ class Transport:
         lease: Lease,
         timeout: float,
         attempt: int,
+        trace: _Trace,
     ) -> Answer | SessionsError:
         """Sends once, and ends the lease once whatever happens. Failures are returned, so that no frame of httpx's,
         which hold the headers, is part of any traceback."""
-        trace = _Trace(reliable=self._wire is None)
         said, method, path = self._key.redact, request.method, request.path
         problem: Exception
         self._emit(RequestSent(operation=request.operation, method=method, path=path, attempt=attempt))
@@ -194,7 +216,11 @@ class Transport:
                             elapsed=self.limiter.now() - started,
                         )
                     )
-                    body, whole = await _read(response, self._max_body)
+                    if response.is_stream_consumed:  # a transport of the caller's own gave it whole
+                        body, whole = response.content[: self._max_body], len(response.content) <= self._max_body
+                    else:
+                        stream: AsyncGenerator[bytes, None] = response.aiter_raw()  # type: ignore[assignment]
+                        body, whole = await read_body(stream, headers.get("content-encoding", ""), self._max_body)
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as caught:
@@ -206,8 +232,6 @@ class Transport:
             return self._outcome(request, status, headers, body, whole)
         left = status != 0 or not (isinstance(problem, _NEVER_LEFT) or (trace.reliable and not trace.left))
         await (lease.unknown() if left else lease.refund())
-        if isinstance(problem, httpx.DecodingError) and status:
-            return self._outcome(request, status, headers, b"", whole=False)
         text = said(f"{type(problem).__name__}: {problem}".removesuffix(": "))
         if isinstance(problem, TimeoutError | httpx.TimeoutException):
             return RequestTimeoutError(
@@ -229,17 +253,16 @@ class Transport:
             return DecodeError(
                 f"{request.method} {request.path} answered {status}{after_write(request)}, "
                 f"but with a body that is compressed wrongly or longer than {self._max_body} bytes",
-                body=body,
+                body=self._key.redact_bytes(body),
                 status_code=status,
                 method=request.method,
                 path=request.path,
             )
-        body = self._key.redact_bytes(body)
         clean = {name: self._key.redact(value) for name, value in headers.items()}
         try:
-            said: Any = json.loads(body)
+            said: Any = self._key.redact_json(json.loads(body))
         except (ValueError, RecursionError):
-            said = body.decode(errors="replace")
+            said = self._key.redact(body.decode(errors="replace"))
         request_id = next((clean[name] for name in _REQUEST_IDS if name in clean), None)
         hint = f" (request {request_id})" if request_id else ""
         return StatusError.of(status)(
@@ -267,7 +290,7 @@ class Transport:
             self._loop = loop
             self._http = httpx.AsyncClient(
                 auth=_KeyAuth(self._key, self.origin),
-                headers={"accept": "application/json", "user-agent": _user_agent()},
+                headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": _user_agent()},
                 timeout=None,  # noqa: S113  # the whole attempt is timed, not its parts
                 follow_redirects=False,
                 # A server closes idle connections after 5 s; a write that meets that moment would be ambiguous.
@@ -307,33 +330,32 @@ class _Borrowed(httpx.AsyncBaseTransport):
 
 @define
 class _Trace:
-    """Listens to httpcore: whether anything of the request left this machine.
+    """Listens to httpcore: whether anything of the request left this machine, and on what connection.
 
     Attributes:
         reliable: only httpx's own transport tells; with another one nothing can be proven.
         left: the request's first byte may be on its way.
+        fresh: a connection was opened for it.
+        answered: the headers of an answer came.
     """
 
     reliable: bool
     left: bool = False
+    fresh: bool = False
+    answered: bool = False
+
+    @property
+    def met_a_closed_connection(self) -> bool:
+        """Whether a failure may be no more than an idle connection that the server had closed."""
+        return self.reliable and self.left and not self.fresh and not self.answered
 
     async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
         if name.endswith("send_request_headers.started"):
             self.left = True
-
-
-async def _read(response: httpx.Response, bound: int) -> tuple[bytes, bool]:
-    """The body as far as the bound, and whether that is all of it."""
-    chunks: list[bytes] = []
-    size = 0
-    stream: AsyncGenerator[bytes, None] = response.aiter_bytes()  # type: ignore[assignment]
-    async for chunk in stream:
-        chunks.append(chunk[: bound - size])
-        size += len(chunk)
-        if size > bound:
-            await stream.aclose()
-            return b"".join(chunks), False
-    return b"".join(chunks), True
+        elif name.startswith("connection."):
+            self.fresh = True
+        elif name.endswith("receive_response_headers.complete"):
+            self.answered = True
 
 
 def _encode(body: object) -> bytes:
