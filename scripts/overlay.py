@@ -2,7 +2,8 @@
 
 Strictly, because an overlay rots in silence: upstream renames something, the target matches nothing, and an operation
 loses its name. So a target without a match is an error unless the action says `x-optional: true`; `x-expect: N` asks
-for exactly N matches; an action must say why it is there (`description`) and may hold no key that we do not know.
+for exactly N matches; `x-unless: PATH` leaves an action out where PATH matches, because the document says it itself by
+then; an action must say why it is there (`description`) and may hold no key that we do not know.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from typing import Any
 import jsonpath_rfc9535
 from document import Document, InputError, copied
 
-_ACTION_KEYS = {"target", "description", "update", "remove", "x-optional", "x-expect"}
+_ACTION_KEYS = {"target", "description", "update", "remove", "x-optional", "x-expect", "x-unless"}
 _OVERLAY_KEYS = {"overlay", "info", "extends", "actions"}
 _INFO_KEYS = ("title", "version")
 _MISSING = object()
 
 Location = tuple[int | str, ...]
+
+
+class UnfitError(InputError):
+    """An action that is sound by itself does not fit the document."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Action:
     remove: bool
     optional: bool
     expect: int | None
+    unless: str | None
 
     def __str__(self) -> str:
         return f"overlay action {self.number} ({self.description}) with target {self.target}"
@@ -51,6 +57,27 @@ def apply(document: Document, overlay: Any) -> Document:
     for action in parse(overlay):
         _apply_action(result, action)
     return result
+
+
+def apply_tolerantly(document: Document, overlay: Any) -> tuple[Document, list[str]]:
+    """The same for a document that the overlay was not written for: what does not fit is left out, and told.
+
+    Returns:
+        The new document, and why each action that was left out does not fit.
+
+    Raises:
+        InputError: the overlay is malformed.
+    """
+    result: Document = copied(document)
+    unfit: list[str] = []
+    for action in parse(overlay):
+        before = copied(result)
+        try:
+            _apply_action(result, action)
+        except UnfitError as error:
+            result = before
+            unfit.append(str(error))
+    return result, unfit
 
 
 def parse(overlay: Any) -> list[Action]:
@@ -91,6 +118,9 @@ def _parse_action(number: int, action: Any) -> Action:
     expect = action.get("x-expect")
     if expect is not None and (not isinstance(expect, int) or isinstance(expect, bool) or expect < 1):
         raise InputError(f"{place}: x-expect must be a number of matches from 1 up, not {expect!r}")
+    unless = action.get("x-unless")
+    if unless is not None and (not isinstance(unless, str) or not unless):
+        raise InputError(f"{place}: x-unless must be a JSONPath, not {unless!r}")
     remove = action.get("remove", False)
     if not remove and "update" not in action:
         raise InputError(f"{place} does nothing; it needs update, or remove: true")
@@ -102,19 +132,18 @@ def _parse_action(number: int, action: Any) -> Action:
         remove=remove,
         optional=action.get("x-optional", False),
         expect=expect,
+        unless=unless,
     )
 
 
 def _apply_action(document: Document, action: Action) -> None:
-    try:
-        nodes = jsonpath_rfc9535.find(action.target, document)
-    except jsonpath_rfc9535.JSONPathError as error:
-        raise InputError(f"{action} is no JSONPath of RFC 9535: {error}") from error
-    locations: list[Location] = list(dict.fromkeys(node.location for node in nodes))
+    if action.unless is not None and _locations(document, action.unless, action):
+        return
+    locations = _locations(document, action.target, action)
     if not locations and not action.optional:
-        raise InputError(f"{action} matches nothing; correct it, or say x-optional: true")
+        raise UnfitError(f"{action} matches nothing; correct it, or say x-optional: true")
     if locations and action.expect is not None and len(locations) != action.expect:
-        raise InputError(f"{action} matches {len(locations)} times, but x-expect says {action.expect}")
+        raise UnfitError(f"{action} matches {len(locations)} times, but x-expect says {action.expect}")
     if action.remove:  # by the standard, `update` has no effect beside it
         # Deepest first and last first, so that no removal moves what is still to be removed.
         for location in sorted(locations, key=_depth_and_index, reverse=True):
@@ -122,6 +151,14 @@ def _apply_action(document: Document, action: Action) -> None:
     else:
         for location in locations:
             _update(document, location, action)
+
+
+def _locations(document: Document, path: str, action: Action) -> list[Location]:
+    try:
+        nodes = jsonpath_rfc9535.find(path, document)
+    except jsonpath_rfc9535.JSONPathError as error:
+        raise InputError(f"{action} is no JSONPath of RFC 9535: {error}") from error
+    return list(dict.fromkeys(node.location for node in nodes))
 
 
 def _depth_and_index(location: Location) -> tuple[int, int]:
@@ -147,12 +184,12 @@ def _update(document: Document, location: Location, action: Action) -> None:
     update = copied(action.update)  # each match gets its own: a later action may change one of them
     if isinstance(node, dict):
         if not isinstance(update, dict):
-            raise InputError(f"{action} selects an object, so its update must be an object")
+            raise UnfitError(f"{action} selects an object, so its update must be an object")
         _merge(node, update)
     elif isinstance(node, list):
         node.extend(update if isinstance(update, list) else [update])
     else:
-        raise InputError(f"{action} selects a plain value; select the object that holds it")
+        raise UnfitError(f"{action} selects a plain value; select the object that holds it")
 
 
 def _merge(node: Document, update: Document) -> None:

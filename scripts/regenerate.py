@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 UPSTREAM, ORIGIN, OVERLAY, OPENAPI = (
     f"spec/{name}" for name in ("upstream.json", "upstream.toml", "overlay.yaml", "openapi.json")
 )
+#: What our code was written with. A pulled document is filled from it where it leaves something out.
+RECONSTRUCTED = "spec/reconstructed.json"
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,9 @@ class Result:
 
 def load(root: Path) -> dict[str, bytes]:
     """The committed inputs, by path; the upstream document must be the one that upstream.toml describes."""
-    inputs = {path: read_bytes(root / path) for path in (UPSTREAM, ORIGIN, OVERLAY)}
-    try:
-        recorded = tomllib.loads(inputs[ORIGIN].decode()).get("sha256")
-    except ValueError as error:
-        raise InputError(f"{ORIGIN} is not TOML: {error}") from error
+    present = [RECONSTRUCTED] if (root / RECONSTRUCTED).exists() else []
+    inputs = {path: read_bytes(root / path) for path in (UPSTREAM, ORIGIN, OVERLAY, *present)}
+    recorded = _recorded(inputs, "sha256")
     actual = provenance.sha256(inputs[UPSTREAM])
     if recorded != actual:
         raise InputError(
@@ -58,12 +58,27 @@ def load(root: Path) -> dict[str, bytes]:
     return inputs
 
 
-def overlay(inputs: Mapping[str, bytes]) -> Document:
-    """Upstream with every action of the overlay applied."""
+def _recorded(inputs: Mapping[str, bytes], key: str) -> object:
+    try:
+        return tomllib.loads(inputs[ORIGIN].decode()).get(key)
+    except ValueError as error:
+        raise InputError(f"{ORIGIN} is not TOML: {error}") from error
+
+
+def overlay(inputs: Mapping[str, bytes]) -> tuple[Document, tuple[str, ...]]:
+    """Upstream with the overlay applied, and what had to be done to it besides.
+
+    Every action has to fit the document that the overlay was written for; a pulled one is taken as it comes.
+    """
     from core_yaml import parse_yaml
+    from intake import take_in
     from overlay import apply
 
-    return apply(parse_json(inputs[UPSTREAM], UPSTREAM), parse_yaml(inputs[OVERLAY], OVERLAY))
+    upstream, actions = parse_json(inputs[UPSTREAM], UPSTREAM), parse_yaml(inputs[OVERLAY], OVERLAY)
+    if RECONSTRUCTED not in inputs or _recorded(inputs, "origin") != "pulled":
+        return apply(upstream, actions), ()
+    taken = take_in(upstream, actions, parse_json(inputs[RECONSTRUCTED], RECONSTRUCTED))
+    return taken.document, taken.notes
 
 
 def build(inputs: Mapping[str, bytes], tools: toolchain.Toolchain) -> Result:
@@ -72,17 +87,18 @@ def build(inputs: Mapping[str, bytes], tools: toolchain.Toolchain) -> Result:
     from lowering import lower
     from validation import validate
 
-    document = overlay(inputs)
+    document, notes = overlay(inputs)
     validate(document)
     lowered = lower(document)
     package = generator.generate(lowered.document, {"operations.py": catalogue.source(document)})
     catalogue.check_nothing_lost(document, package)
     openapi = dump_json(document)
     counts = {"operations": sum(1 for _ in routes(document)), "models": catalogue.count_models(package)}
-    sources = {UPSTREAM: inputs[UPSTREAM], OVERLAY: inputs[OVERLAY], OPENAPI: openapi}
+    used = (UPSTREAM, OVERLAY, RECONSTRUCTED) if _recorded(inputs, "origin") == "pulled" else (UPSTREAM, OVERLAY)
+    sources = {path: inputs[path] for path in used if path in inputs} | {OPENAPI: openapi}
     files = {OPENAPI: openapi, tree.MARK: provenance.record(sources, tools, counts)}
     files |= {f"{tree.OWNED}/{generator.PACKAGE}/{path}": data for path, data in package.items()}
-    return Result(files, counts, lowered.notes)
+    return Result(files, counts, (*notes, *lowered.notes))
 
 
 def pull(inputs: Mapping[str, bytes], source: str | None, tools: toolchain.Toolchain) -> Result:

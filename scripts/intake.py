@@ -1,0 +1,61 @@
+"""A published document, however different from what our code was written with, made into one to generate from.
+
+In order: mended, spelled like ours, overlaid, its operations and schemas named, filled where it leaves something out.
+Pure, and the same documents always give the same one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from alignment import align, template
+from class_names import Naming, flatten
+from document import Document, routes
+from grafting import graft
+from mending import mend
+from naming import name_operations
+from overlay import apply, apply_tolerantly
+from pruning import prune
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What to generate from.
+
+    Attributes:
+        document: with the overlay applied.
+        notes: what was put right, derived or filled, in words; not what the document says otherwise than ours.
+    """
+
+    document: Document
+    notes: tuple[str, ...]
+
+
+def take_in(published: Document, overlay: Any, reconstruction: Document) -> Intake:
+    """Make a published document usable.
+
+    Args:
+        published: any OpenAPI 3 document.
+        overlay: parsed.
+        reconstruction: the document that our code was written with, without the overlay.
+
+    Raises:
+        InputError: the document has no operations or unresolvable references, or it or the overlay is beyond repair.
+    """
+    ours = apply(reconstruction, overlay)
+    mended = mend(published)
+    aligned = align(mended.document, ours)
+    identifiers = {
+        (route.method, template(route.path)): route.operation.get("operationId") for route in routes(aligned.document)
+    }
+    document, unfit = apply_tolerantly(aligned.document, overlay)
+    notes = [*mended.defects, *aligned.notes, *unfit]
+    notes += name_operations(document, ours, identifiers)
+    flatten(document, notes)
+    naming = Naming(document, ours)
+    naming.run()
+    notes += naming.notes
+    notes += graft(document, ours)
+    notes += prune(document)
+    return Intake(document, tuple(dict.fromkeys(notes)))
