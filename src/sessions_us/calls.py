@@ -84,7 +84,9 @@ class Calls:
 
     async def nothing(self, endpoint: Endpoint[object], *path: str, **arguments: Any) -> None:
         """For an operation whose answer says nothing beyond its status."""
-        await self._send(endpoint, path, **arguments)
+        request, answer = await self._send(endpoint, path, **arguments)
+        if answer.flaw:
+            self._if_any(request, answer, lambda body, decode: None)
 
     async def rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T]:
         """The rows that an unpaginated list answers with."""
@@ -125,7 +127,7 @@ class Calls:
         query = [pair for name, value in (params or {}).items() for pair in _query(name, value)]
         request = Request(f"{method} {path}", method, api_path(path), query, body, repeatable=method == "GET")
         answer = await self.transport.send(request, self.options, self.options.lane or "interactive")
-        return self._json(request, answer) if answer.body.strip() else None
+        return self._json(request, answer)
 
     async def _send(
         self,
@@ -142,7 +144,7 @@ class Calls:
 
     def _decoded(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T:
         decoder = Decoder(request.operation)
-        body = self._json(request, answer) if answer.body.strip() else None
+        body = self._json(request, answer)
         try:
             result = read(body, decoder)
         except (NotUnderstood, RecursionError) as error:
@@ -153,7 +155,7 @@ class Calls:
         raise self._not_understood(request, answer, why)
 
     def _if_any(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T | None:
-        if answer.body.strip() in {b"", b"null"}:
+        if not answer.flaw and answer.body.strip() in {b"", b"null"}:
             return None
         try:
             return self._decoded(request, answer, read)
@@ -173,6 +175,11 @@ class Calls:
                     raise self._not_understood(request, answer, f"{drift.problem} at {drift.field or 'the top'}")
 
     def _json(self, request: Request, answer: Answer) -> Any:
+        """The decoded body, None for an empty one."""
+        if answer.flaw:
+            raise self._not_understood(request, answer, answer.flaw)
+        if not answer.body.strip():
+            return None
         try:
             return json.loads(answer.body)
         except (ValueError, RecursionError):

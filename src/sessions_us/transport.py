@@ -18,7 +18,6 @@ from .bodies import read_body
 from .errors import (
     ClientClosedError,
     ConfigurationError,
-    DecodeError,
     QuotaTimeoutError,
     RequestTimeoutError,
     SessionsError,
@@ -61,15 +60,17 @@ class Request:
 
 @frozen
 class Answer:
-    """A 2xx answer, whole.
+    """A 2xx answer.
 
     Attributes:
         status_code: 200 to 299.
         body: its bytes, decompressed.
+        flaw: why the body is not whole, empty where it is.
     """
 
     status_code: int
     body: bytes
+    flaw: str = ""
 
 
 class Transport:
@@ -102,7 +103,7 @@ class Transport:
 
         Raises:
             QuotaTimeoutError: nothing was sent, because waiting would take longer than `max_wait`.
-            StatusError, TransportError, DecodeError: how the last attempt failed.
+            StatusError, TransportError: how the last attempt failed.
             ClientClosedError: the client was closed.
         """
         policy = options.retries
@@ -248,16 +249,8 @@ class Transport:
         self, request: Request, status: int, headers: httpx.Headers, body: bytes, whole: bool
     ) -> Answer | SessionsError:
         if 200 <= status <= 299:
-            if whole:
-                return Answer(status, body)
-            return DecodeError(
-                f"{request.method} {request.path} answered {status}{after_write(request)}, "
-                f"but with a body that is compressed wrongly or longer than {self._max_body} bytes",
-                body=self._key.redact_bytes(body),
-                status_code=status,
-                method=request.method,
-                path=request.path,
-            )
+            flaw = "" if whole else f"the body is compressed wrongly, or longer than {self._max_body} bytes"
+            return Answer(status, body, flaw)
         clean = {name: self._key.redact(value) for name, value in headers.items()}
         try:
             said: Any = self._key.redact_json(json.loads(body))
