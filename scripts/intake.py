@@ -25,11 +25,15 @@ class Intake:
 
     Attributes:
         document: with the overlay applied.
-        notes: what was put right, derived or filled, in words; not what the document says otherwise than ours.
+        defects: what was put right in it or left out of it, in words.
+        notes: what was derived or filled, in words.
+        unfit: the overlay actions that do not fit it.
     """
 
     document: Document
+    defects: tuple[str, ...]
     notes: tuple[str, ...]
+    unfit: tuple[str, ...]
 
 
 def take_in(published: Document, overlay: Any, reconstruction: Document) -> Intake:
@@ -50,12 +54,12 @@ def take_in(published: Document, overlay: Any, reconstruction: Document) -> Inta
         (route.method, template(route.path)): route.operation.get("operationId") for route in routes(aligned.document)
     }
     document, unfit = apply_tolerantly(aligned.document, overlay)
-    notes = [*mended.defects, *aligned.notes, *unfit]
-    notes += name_operations(document, ours, identifiers)
+    defects = [*mended.defects, *aligned.notes]
+    notes = name_operations(document, ours, identifiers)
     flatten(document, notes)
     naming = Naming(document, ours)
     naming.run()
     notes += naming.notes
     notes += graft(document, ours)
-    notes += prune(document)
-    return Intake(document, tuple(dict.fromkeys(notes)))
+    defects += prune(document)
+    return Intake(document, *(tuple(dict.fromkeys(told)) for told in (defects, notes, unfit)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from document import Document, InputError, Route, follow, parameters, references, routes
-from openapi_python_client.strings import ClassName, snake_case
+from openapi_python_client.strings import ClassName, PythonIdentifier, snake_case
 
 _COMPONENT = re.compile(r"#/components/schemas/([^/]+)")
 _SCALARS = {"string", "integer", "number", "boolean"}
@@ -74,10 +74,11 @@ class _Lowering:
         result["parameters"] = [self._parameter(parameter) for parameter in declared if self._sends(route, parameter)]
         if "requestBody" in source:
             content = follow(self.document, source["requestBody"]).get("content", {})
-            if not any(_is_json(media_type) for media_type in content):
-                raise InputError(f"{route}: takes no JSON body, only {', '.join(content) or 'nothing'}")
-            # Free-form and optional: the facade types the arguments and decides whether there is a body at all.
-            result["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}}}
+            if any(_is_json(media_type) for media_type in content):
+                # Free-form and optional: the facade types the arguments and decides whether there is a body at all.
+                result["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}}}
+            else:
+                self.notes.append(f"{route}: takes no JSON body, only {', '.join(content) or 'nothing'}; left to the client")
         result["responses"] = self._responses(route)
         return result
 
@@ -106,22 +107,35 @@ class _Lowering:
         return {"type": kind} if kind in _SCALARS else {}
 
     def _responses(self, route: Route) -> Document:
-        """The first 2xx response alone: what other statuses mean is for the client to say."""
+        """The first 2xx response with JSON alone: what other statuses mean is for the client to say."""
         successes = [status for status in route.operation["responses"] if re.fullmatch(r"2(\d\d|XX)", status)]
         if not successes:
             self.notes.append(f"{route}: declares no 2xx response, so it returns nothing")
-            return {"204": {"description": "nothing"}}
-        content = follow(self.document, route.operation["responses"][successes[0]]).get("content", {})
-        schemas = [media["schema"] for name, media in content.items() if _is_json(name) and "schema" in media]
-        if content and not schemas:
-            self.notes.append(f"{route}: declares no JSON schema for {successes[0]}, so it returns nothing")
+        contents = {
+            status: follow(self.document, route.operation["responses"][status]).get("content", {}) for status in successes
+        }
+        schemas = [
+            media["schema"]
+            for content in contents.values()
+            for name, media in content.items()
+            if _is_json(name) and "schema" in media
+        ]
         if not schemas:
+            status = next((status for status, content in contents.items() if content), None)
+            if status is not None:
+                self.notes.append(f"{route}: declares no JSON schema for {status}, so it returns nothing")
             return {"204": {"description": "nothing"}}
-        lowered = self._schema(schemas[0], f"response of {route}")
+        lowered = self._schema(self._inside(route, schemas[0]), f"response of {route}")
         if "anyOf" in lowered:  # no type checker can follow a union through type[T]
             self.notes.append(f"{route}: returns one of several types, so it is left as JSON")
             lowered = {}
         return {"200": {"description": "the result", "content": {"application/json": {"schema": lowered}}}}
+
+    def _inside(self, route: Route, schema: Any) -> Any:
+        """What an envelope holds: the client looks for it there, so the envelope itself needs no class."""
+        name = route.operation.get("x-envelope")
+        properties = follow(self.document, schema).get("properties", {}) if name is not None else {}
+        return properties.get(name, schema)
 
     # Schemas
 
@@ -160,9 +174,20 @@ class _Lowering:
         properties = schema.get("properties")
         if not properties:  # anything at all; nullability needs no word, since every field may be None
             return description
-        required = [name for name in schema.get("required", []) if name == "id"]
-        lowered = {name: self._schema(value, f"{place}.{name}") for name, value in properties.items()}
+        required = [name for name in schema.get("required", []) if name == "id" and name in properties]
+        lowered = {name: self._schema(properties[name], f"{place}.{name}") for name in self._distinct(properties, place)}
+        if required and "id" in lowered:  # ids are opaque strings
+            lowered["id"] = {"type": "string", **{key: lowered["id"][key] for key in ("description",) if key in lowered["id"]}}
         return {"type": "object", "properties": lowered, "required": required, **description}
+
+    def _distinct(self, properties: Document, place: str) -> list[str]:
+        """The fields that can have an attribute of their own; the others arrive in additional_properties."""
+        attributes: dict[str, str] = {}
+        for name in properties:
+            known = attributes.setdefault(str(PythonIdentifier(name, "field_")), name)
+            if known != name:
+                self.notes.append(f"{place}: {known!r} and {name!r} would be one attribute; the second stays raw")
+        return list(attributes.values())
 
     def _enum(self, schema: Document, place: str) -> Document:
         values = [value for value in schema["enum"] if value is not None]

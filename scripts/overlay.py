@@ -63,7 +63,7 @@ def apply_tolerantly(document: Document, overlay: Any) -> tuple[Document, list[s
     """The same for a document that the overlay was not written for: what does not fit is left out, and told.
 
     Returns:
-        The new document, and why each action that was left out does not fit.
+        The new document, and number and target of each action that was left out.
 
     Raises:
         InputError: the overlay is malformed.
@@ -74,9 +74,9 @@ def apply_tolerantly(document: Document, overlay: Any) -> tuple[Document, list[s
         before = copied(result)
         try:
             _apply_action(result, action)
-        except UnfitError as error:
+        except UnfitError:
             result = before
-            unfit.append(str(error))
+            unfit.append(f"{action.number}: {action.target}")
     return result, unfit
 
 

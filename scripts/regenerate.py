@@ -78,7 +78,8 @@ def overlay(inputs: Mapping[str, bytes]) -> tuple[Document, tuple[str, ...]]:
     if RECONSTRUCTED not in inputs or _recorded(inputs, "origin") != "pulled":
         return apply(upstream, actions), ()
     taken = take_in(upstream, actions, parse_json(inputs[RECONSTRUCTED], RECONSTRUCTED))
-    return taken.document, taken.notes
+    unfit = (f"overlay action {action} does not fit the document" for action in taken.unfit)
+    return taken.document, (*taken.defects, *taken.notes, *unfit)
 
 
 def build(inputs: Mapping[str, bytes], tools: toolchain.Toolchain) -> Result:

@@ -191,7 +191,6 @@ def test_an_object_of_unknown_fields_keeps_its_class() -> None:
 @pytest.mark.parametrize(
     ("operation", "components", "message"),
     [
-        ({"requestBody": {"content": {"multipart/form-data": {"schema": {}}}}}, {}, "takes no JSON body, only multipart"),
         ({}, {"any": {"type": "object", "x-keep": True}}, "a component cannot be called 'any'"),
         ({}, {"Loop": {"properties": {"a": {"$ref": "#/components/schemas/Loop/properties/b"},
                                       "b": {"$ref": "#/components/schemas/Loop/properties/a"}}}}, "leads back to itself"),
@@ -203,6 +202,30 @@ def test_what_has_no_plain_form_is_an_error(
     """Nothing is dropped in silence because it could not be expressed."""
     with pytest.raises(InputError, match=message):
         lower(document({"200": json_answer({})}, components, **operation))
+
+
+def test_a_body_that_is_not_json_is_told() -> None:
+    """An upload has its operation and a note; what is sent is up to who calls."""
+    upload = {"content": {"multipart/form-data": {"schema": {}}}}
+    result = lower(document({"200": json_answer({})}, requestBody=upload))
+    assert "requestBody" not in result.document["paths"]["/a"]["post"]
+    assert result.notes == ("POST /a: takes no JSON body, only multipart/form-data; left to the client",)
+
+
+def test_what_an_envelope_holds_is_the_answer() -> None:
+    """Where the document says that rows come in an envelope, their type is that of the rows."""
+    envelope = {"type": "object", "properties": {"data": {"type": "array", "items": PERSON}, "total": {"type": "integer"}}}
+    source = document({"200": json_answer(envelope)}, {"Person": {"type": "object"}}, **{"x-envelope": "data"})
+    (answer,) = lower(source).document["paths"]["/a"]["post"]["responses"].values()
+    assert answer["content"]["application/json"]["schema"] == {"type": "array", "items": PERSON}
+
+
+def test_fields_that_would_be_one_attribute_are_told() -> None:
+    """The second arrives all the same, under its wire name in additional_properties."""
+    model = {"type": "object", "properties": {"startAt": STRING, "start_at": STRING}}
+    result = lower(document({"200": json_answer({"$ref": "#/components/schemas/M"})}, {"M": model}))
+    assert list(result.document["components"]["schemas"]["M"]["properties"]) == ["startAt"]
+    assert result.notes == ("M: 'startAt' and 'start_at' would be one attribute; the second stays raw",)
 
 
 def test_the_document_is_left_as_it_is(upstream: dict[str, Any]) -> None:
