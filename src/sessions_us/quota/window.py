@@ -25,8 +25,8 @@ a fast one is closer together there than here. And neither knows what was used b
    own log (rule 10) has room, unless strangers are about.
 6. A 429 closes everything until `Retry-After`, else the reset, else one window; then a probe. Probes that get 429 again double
    the margin. (NestJS blocks a key for a further window, so a request sent too early is dear.)
-7. Until one window has passed without a stranger, two, three, four are under way, and those under way are subtracted twice: a
-   twin of this process may be doing the same.
+7. Until one window has passed without a stranger and without a 429, first two are under way and then, answer by answer, more,
+   and those under way are subtracted twice: a twin of this process may be doing the same.
 8. A count that rose by more than our own requests means a stranger. For three windows one request at a time goes out, and one
    slot stays free: otherwise both fire at the last one. And no probe goes out beyond half of the limit, so that two who queue
    for the same slots take turns. A 429 means a stranger too, for by the other rules it is not ours.
@@ -384,8 +384,8 @@ class Window:
             own=len(flights) + len(doubts),
             blocked_until=until,
             strikes=min(self.strikes + probing, MOST_STRIKES),
-            quiet_since=now,
-            wary_until=now + WARY_WINDOWS * self.period,
+            quiet_since=until,
+            wary_until=until + WARY_WINDOWS * self.period,
             rolling=False,
             ramp=1,
         ), Heard(closed_for=until - now)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-
-import anyio
-import anyio.to_thread
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.ledger import Ledger
@@ -76,7 +72,8 @@ class SQLiteStore:
         self.fallback = store.fallback(on_store_failure, share)
         self._timeout = store.seconds(timeout)
         import_module("sqlite3")  # not by every program that only imports this package, nor later, on the event loop
-        self._lock = threading.Lock()
+        self._worker: ThreadPoolExecutor | None = None
+        self._process = 0
         self._open: list[_Opened] = []
         self._known: dict[str, Held] = {}
         self._warned: set[str] = set()
@@ -104,6 +101,9 @@ class SQLiteStore:
             await self._step(lambda: _close(self._open))
         except StoreFailure as failure:
             _log.warning("%r could not be closed: %s", self, failure)
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.shutdown(wait=False)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and other._same() == self._same()
@@ -122,28 +122,17 @@ class SQLiteStore:
     async def _step(self, work: Callable[[], T]) -> T:
         import sqlite3
 
-        def locked() -> T:
-            with self._turn():
-                return work()
-
+        if self._worker is None or self._process != os.getpid():
+            self._worker, self._process = ThreadPoolExecutor(1, "sessions-us quota"), os.getpid()
         try:
-            # SQLite keeps to the time limit by itself; the outer one is for a disk that does not answer at all.
+            # SQLite keeps to the time limit by itself; the outer one is for a disk that does not answer at all. A step that was
+            # given up ends before the next one begins: there is one thread.
             async with asyncio.timeout(2 * self._timeout):
-                # A limiter of its own: work of others must not keep this waiting for a thread.
-                return await anyio.to_thread.run_sync(locked, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
+                return await asyncio.get_running_loop().run_in_executor(self._worker, work)
         except TimeoutError:
             raise StoreFailure("no answer in time") from None
         except (sqlite3.Error, OSError) as problem:
             raise StoreFailure(f"{type(problem).__name__}: {problem}") from None
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._lock.acquire(timeout=self._timeout):
-            raise StoreFailure("an earlier step has not ended")
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     def _connection(self) -> sqlite3.Connection:
         """The open file; opened again after a fork, and when somebody replaced or removed it."""
