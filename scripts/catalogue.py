@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from document import Document, LostError, Route, routes
@@ -25,12 +25,16 @@ from .types import Operation, Pagination
 
 def source(document: Document) -> str:
     """The module operations.py: an Operation for each operationId, in document order."""
-    entries = [f"{route.operation['operationId']!r}: {_operation(route)}," for route in routes(document)]
+    invalidates = _invalidates(document)
+    entries = [
+        f"{route.operation['operationId']!r}: {_operation(route, invalidates.get(route.operation['operationId'], ()))},"
+        for route in routes(document)
+    ]
     table = "OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType({\n" + "\n".join(entries) + "\n})\n"
     return _PREAMBLE + table
 
 
-def _operation(route: Route) -> str:
+def _operation(route: Route, invalidates: Sequence[str]) -> str:
     operation = route.operation
     return _call(
         "Operation",
@@ -41,8 +45,24 @@ def _operation(route: Route) -> str:
         key_role=repr(operation["x-key-role"]),
         repeatable=repr(operation.get("x-repeatable", route.method == "get")),
         pagination=_pagination(operation.get("x-pagination")),
+        invalidates=f"({''.join(f'{name!r},' for name in invalidates)})",
         observed=repr(operation.get("x-observed", False)),
     )
+
+
+def _invalidates(document: Document) -> dict[str, list[str]]:
+    """For each write the operationIds of the reads that it may change, in document order."""
+    reads = {
+        route.operation["operationId"]: {route.operation["operationId"], *route.operation["tags"]}
+        for route in routes(document)
+        if route.operation.get("x-repeatable", route.method == "get")
+    }
+    writes = {route.operation["operationId"] for route in routes(document)} - reads.keys()
+    table = document.get("x-invalidates", {})
+    meant = {name for names in table.values() for name in names}
+    if unknown := (table.keys() - writes) | (meant - {name for names in reads.values() for name in names}):
+        raise LostError(f"x-invalidates: {', '.join(sorted(unknown))}: no such operation, or no such tag")
+    return {write: [read for read, names in reads.items() if names & set(wanted)] for write, wanted in table.items()}
 
 
 def _pagination(facts: Any) -> str:

@@ -20,6 +20,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=True,
             pagination=None,
+            invalidates=(),
             observed=False,
         ),
         "update_booking_page": Operation(
@@ -30,6 +31,14 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_booking_page",
+                "list_booking_pages",
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_booking_page_collaborators",
+                "list_bookings",
+            ),
             observed=False,
         ),
         "delete_booking_page": Operation(
@@ -40,6 +49,14 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_booking_page",
+                "list_booking_pages",
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_booking_page_collaborators",
+                "list_bookings",
+            ),
             observed=False,
         ),
         "list_booking_pages": Operation(
@@ -55,6 +72,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 base_evidence="inferred",
                 size=20,
             ),
+            invalidates=(),
             observed=False,
         ),
         "create_booking_page": Operation(
@@ -65,6 +83,13 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_booking_page",
+                "list_booking_pages",
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_booking_page_collaborators",
+            ),
             observed=False,
         ),
         "list_booking_page_slots": Operation(
@@ -75,6 +100,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=True,
             pagination=None,
+            invalidates=(),
             observed=False,
         ),
         "list_booking_page_bookings": Operation(
@@ -90,6 +116,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 base_evidence="inferred",
                 size=20,
             ),
+            invalidates=(),
             observed=False,
         ),
         "list_booking_page_collaborators": Operation(
@@ -105,6 +132,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 base_evidence="inferred",
                 size=20,
             ),
+            invalidates=(),
             observed=False,
         ),
         "create_booking_page_collaborator": Operation(
@@ -115,6 +143,13 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_booking_page",
+                "list_booking_pages",
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_booking_page_collaborators",
+            ),
             observed=False,
         ),
         "update_booking_page_collaborator": Operation(
@@ -125,6 +160,13 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_booking_page",
+                "list_booking_pages",
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_booking_page_collaborators",
+            ),
             observed=False,
         ),
         "delete_booking_page_collaborator": Operation(
@@ -135,6 +177,13 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_booking_page",
+                "list_booking_pages",
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_booking_page_collaborators",
+            ),
             observed=False,
         ),
         "list_bookings": Operation(
@@ -150,6 +199,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 base_evidence="inferred",
                 size=20,
             ),
+            invalidates=(),
             observed=False,
         ),
         "create_booking": Operation(
@@ -160,6 +210,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+            ),
             observed=False,
         ),
         "update_booking": Operation(
@@ -170,6 +230,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+            ),
             observed=False,
         ),
         "cancel_booking": Operation(
@@ -180,6 +250,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+            ),
             observed=False,
         ),
         "delete_booking": Operation(
@@ -190,6 +270,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+            ),
             observed=False,
         ),
         "change_booking_collaborator": Operation(
@@ -200,6 +290,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+            ),
             observed=False,
         ),
         "create_guest_booking": Operation(
@@ -210,6 +310,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="guest",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+            ),
             observed=False,
         ),
         "update_guest_booking": Operation(
@@ -220,6 +330,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="guest",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+            ),
             observed=False,
         ),
         "cancel_guest_booking": Operation(
@@ -230,6 +350,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="guest",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+            ),
             observed=False,
         ),
         "register_guest_to_event": Operation(
@@ -240,6 +370,15 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="guest",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "get_room": Operation(
@@ -250,6 +389,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=True,
             pagination=None,
+            invalidates=(),
             observed=False,
         ),
         "update_room": Operation(
@@ -260,6 +400,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_room",
+                "list_rooms",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "delete_room": Operation(
@@ -270,6 +420,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_room",
+                "list_rooms",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "list_rooms": Operation(
@@ -285,6 +445,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 base_evidence="inferred",
                 size=20,
             ),
+            invalidates=(),
             observed=False,
         ),
         "create_room": Operation(
@@ -295,6 +456,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_room",
+                "list_rooms",
+            ),
             observed=False,
         ),
         "clone_room": Operation(
@@ -305,6 +470,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_room",
+                "list_rooms",
+            ),
             observed=False,
         ),
         "share_room": Operation(
@@ -315,6 +484,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "get_room",
+                "list_rooms",
+            ),
             observed=False,
         ),
         "get_session": Operation(
@@ -325,6 +498,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=True,
             pagination=None,
+            invalidates=(),
             observed=False,
         ),
         "update_session": Operation(
@@ -335,6 +509,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "delete_session": Operation(
@@ -345,6 +530,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "list_sessions": Operation(
@@ -360,6 +556,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 base_evidence="inferred",
                 size=20,
             ),
+            invalidates=(),
             observed=False,
         ),
         "create_session": Operation(
@@ -370,6 +567,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "list_session_participants": Operation(
@@ -380,6 +588,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=True,
             pagination=None,
+            invalidates=(),
             observed=False,
         ),
         "add_session_participants": Operation(
@@ -390,6 +599,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "update_session_participants": Operation(
@@ -400,6 +620,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "delete_session_participants": Operation(
@@ -410,6 +641,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "list_booking_page_bookings",
+                "list_bookings",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "get_session_takeaways": Operation(
@@ -420,6 +662,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=True,
             pagination=None,
+            invalidates=(),
             observed=False,
         ),
         "get_session_transcripts": Operation(
@@ -430,6 +673,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=True,
             pagination=None,
+            invalidates=(),
             observed=False,
         ),
         "list_events": Operation(
@@ -445,6 +689,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 base_evidence="inferred",
                 size=20,
             ),
+            invalidates=(),
             observed=False,
         ),
         "create_event": Operation(
@@ -455,6 +700,15 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "publish_event": Operation(
@@ -465,6 +719,15 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "toggle_event_public": Operation(
@@ -475,6 +738,15 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "clone_event": Operation(
@@ -485,6 +757,15 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "register_to_event": Operation(
@@ -495,6 +776,15 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(
+                "list_booking_page_slots",
+                "get_session",
+                "list_sessions",
+                "list_session_participants",
+                "get_session_takeaways",
+                "get_session_transcripts",
+                "list_events",
+            ),
             observed=False,
         ),
         "create_webhook": Operation(
@@ -505,6 +795,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(),
             observed=True,
         ),
         "delete_webhook": Operation(
@@ -515,6 +806,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             key_role="user",
             repeatable=False,
             pagination=None,
+            invalidates=(),
             observed=True,
         ),
     }

@@ -141,6 +141,8 @@ class Operation:
     repeatable: bool
     """Whether it may be sent again after a failure that leaves open whether it happened."""
     pagination: Pagination | None
+    invalidates: tuple[str, ...]
+    """The reads, by id, that may answer differently once it has happened."""
     observed: bool
     """Seen in use, though the vendor does not list it."""
 

@@ -226,6 +226,7 @@ def test_operations_say_what_the_overlay_says(types: Any, package: Path) -> None
         key_role="user",
         repeatable=True,
         pagination=types.Pagination(parameter="page", base=1, base_evidence="inferred", size=20),
+        invalidates=(),
         observed=False,
     )
     assert [(name, entry.key_role, entry.repeatable, entry.observed) for name, entry in operations.items()][1:] == [
