@@ -108,6 +108,9 @@ def read_page(text: str) -> Clues:
     parser.feed(text)
     parser.close()
     clues = parser.clues
+    if parser.in_script:  # a browser would not run it either
+        clues.flaws.append("the page is cut off in the middle of a script")
+        del parser.inline[-1:]
     clues.scripts = sorted(
         (script for script in dict.fromkeys(clues.scripts) if not _LIBRARY.search(_path(script))),
         key=lambda script: not _INITIALIZER.search(_path(script)),
@@ -122,15 +125,15 @@ class _Page(HTMLParser):
         super().__init__()
         self.clues = Clues()
         self.inline: list[str] = []
-        self._in_script = False
+        self.in_script = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
         address = next((attributes[name] for name in attributes if name in _ADDRESS_ATTRIBUTES), None)
         if tag == "script":
-            self._in_script = "src" not in attributes
-            self.inline += [""] if self._in_script else []
-            self.clues.scripts += [] if self._in_script else [attributes["src"]]
+            self.in_script = "src" not in attributes
+            self.inline += [""] if self.in_script else []
+            self.clues.scripts += [] if self.in_script else [attributes["src"]]
             address = attributes.get("data-url") or address
         elif tag == "base" and self.clues.base is None:
             self.clues.base = attributes.get("href")
@@ -143,10 +146,10 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "script":
-            self._in_script = False
+            self.in_script = False
 
     def handle_data(self, data: str) -> None:
-        if self._in_script:
+        if self.in_script:
             self.inline[-1] += data
 
 

@@ -1,0 +1,7 @@
+window.onload = function() {
+  var options = {
+  "customOptions": { @options@ },
+  "swaggerUrl": {}
+};
+  var ui = SwaggerUIBundle(options)
+}
