@@ -124,6 +124,15 @@ class Ledger:
             return self
         return attrs.evolve(self, interactive=interactive, background=background)
 
+    def promote(self, ticket: Ticket) -> Ledger:
+        """A ticket of background work becomes interactive and keeps its arrival number, so that it loses nothing."""
+        rest = self.leave(ticket)
+        if rest is self or ticket.lane == "interactive":
+            return self
+        line, ticket = rest.interactive, attrs.evolve(ticket, lane="interactive")
+        place = bisect_left(line, ticket.order, key=_order)
+        return attrs.evolve(rest, interactive=(*line[:place], ticket, *line[place:]))
+
     def ahead(self, ticket: Ticket) -> int:
         """How many go before it, as things are."""
         place = bisect_left(self._line(ticket.lane), ticket.order, key=_order)

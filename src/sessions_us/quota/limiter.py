@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+import attrs
+
 from sessions_us.errors import ConfigurationError, SessionsError
 from sessions_us.events import Emit, Event, RequestGranted, RequestQueued
 from sessions_us.quota.bucket import Bucket
@@ -22,7 +24,7 @@ from sessions_us.quota.ledger import BEAT, Lane, Ledger, Ticket, Turn
 from sessions_us.quota.quota import Quota, QuotaSnapshot
 from sessions_us.quota.replica import RETRY, Decide, Replica
 from sessions_us.quota.stores import MemoryStore
-from sessions_us.quota.waiter import Waiter, closed, cut_off, too_long
+from sessions_us.quota.waiter import Crowd, Waiter, closed, cut_off, too_long
 from sessions_us.quota.window import Heard
 
 __all__ = ("Limiter",)
@@ -88,6 +90,7 @@ class Limiter:
         label: str = "",
         emit: Emit | None = None,
         owner: object | None = None,
+        crowd: Crowd | None = None,
     ) -> Lease:
         """Wait for a turn and take it. A lease must be ended: `done`, `unknown` or `refund`.
 
@@ -100,6 +103,7 @@ class Limiter:
             label: what events call the request.
             emit: hears this request's events, instead of the limiter's own.
             owner: whose request it is, for `leave`.
+            crowd: those who share the request, each with its own deadline besides.
 
         Raises:
             QuotaTimeoutError: the wait would exceed the deadline; raised as soon as that is known. Or the quota's store can't
@@ -133,7 +137,18 @@ class Limiter:
             lease = self._hand_out(ticket, emit, label)
             emit(RequestGranted(lane=lane, waited=0.0, label=label))
             return lease
-        return await self._wait(Waiter(ticket, deadline, lasts, emit, label, owner))
+        return await self._wait(Waiter(ticket, deadline, lasts, emit, label, owner, crowd))
+
+    async def hurry(self, crowd: Crowd, lane: Lane) -> None:
+        """Somebody joined a crowd: its request goes into the more urgent lane, and is refused at once to whom it is too late."""
+        waiter = next((waiter for waiter in self._waiters.values() if waiter.crowd is crowd), None)
+        if waiter is None:
+            return
+        before = waiter.ticket
+        if lane == "interactive" and before.lane == "background":
+            waiter.ticket = attrs.evolve(before, lane=lane)
+            await self._replica.step(lambda ledger, now: (ledger.promote(before), None))
+        await self._pump()
 
     def now(self) -> float:
         """The limiter's clock, in seconds; deadlines are told by it."""
@@ -208,7 +223,7 @@ class Limiter:
             raise
         if isinstance(outcome, SessionsError):
             raise outcome
-        waiter.emit(RequestGranted(lane=ticket.lane, waited=outcome.waited, label=waiter.label))
+        waiter.emit(RequestGranted(lane=outcome.lane, waited=outcome.waited, label=waiter.label))
         return outcome
 
     async def _withdraw(self, waiter: Waiter) -> None:
@@ -318,12 +333,17 @@ class Limiter:
             return
         for ticket in (*self._replica.ledger.interactive, *self._replica.ledger.background):
             waiter = self._waiters.get(ticket.number)
-            if waiter is None or waiter.deadline is None or waiter.future.done():
+            if waiter is None or waiter.future.done():
                 continue
-            now = self._clock()
-            position, expected = self._outlook(ticket)
-            if now >= waiter.deadline or now + (expected or 0.0) > waiter.deadline:
-                await self._fail(waiter, too_long(ticket, position, expected, max(0.0, waiter.deadline - now)))
+            while (deadline := waiter.deadline) is not None:
+                now = self._clock()
+                position, expected = self._outlook(ticket)
+                if now < deadline and now + (expected or 0.0) <= deadline:
+                    break
+                error = too_long(ticket, position, expected, max(0.0, deadline - now))
+                if not waiter.refuse(error, now, expected or 0.0):
+                    await self._fail(waiter, error)
+                    break
 
     def _say(self) -> None:
         """Say each long wait once: a silent one looks like a hang."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import attrs
 
 from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
-from sessions_us.quota.ledger import Ledger
+from sessions_us.quota.ledger import BEAT, Ledger
 from sessions_us.quota.parting import Share, part, rejoin
 from sessions_us.quota.stores import Held, Store, StoreFailure
 from sessions_us.quota.window import Window
@@ -80,6 +80,7 @@ class Replica:
         self._own = own
         self._emit = emit
         self._version = 0
+        self._heard: float | None = None  # when the store last answered
         self._asked: list[_Asked] = []
         self._writer: asyncio.Task[None] | None = None
         self._apart: _Apart | None = None
@@ -175,7 +176,9 @@ class Replica:
         """Make these decisions, one after the other, as one step of the store."""
         if self._apart is not None and self._apart.found:
             await self._rejoin(self._apart)
-        fresh = any(asked.fresh for asked in batch)
+        # Nothing is decided before the store has told the time, nor after a pause in which the two clocks may have parted.
+        recent = self._heard is not None and self._clock() < self._heard + BEAT
+        fresh = not recent or any(asked.fresh for asked in batch)
         while True:
             try:
                 if fresh and self._apart is None:
@@ -201,6 +204,7 @@ class Replica:
     def _take(self, held: Held) -> None:
         if held.now is not None:
             self._follow(held.now)
+        self._heard = self._clock()
         if held.ledger is not None:
             self.ledger = held.ledger
         elif self._version != held.version and self.store.shared:
@@ -211,7 +215,7 @@ class Replica:
     def _follow(self, time: float) -> None:
         # The answer took a while, so the true difference is larger, never smaller: the largest seen is the best.
         skew = time - self._clock()
-        if self._version == 0 or skew > self.skew or self.skew - skew > _CLOCK_STEP:
+        if self._heard is None or skew > self.skew or self.skew - skew > _CLOCK_STEP:
             self.skew = skew
         else:
             self.skew = max(skew, self.skew - _DRIFT)

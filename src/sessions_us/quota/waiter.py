@@ -3,31 +3,65 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 from sessions_us.errors import ClientClosedError, QuotaTimeoutError, SessionsError
 from sessions_us.events import Emit
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.ledger import Lane, Ticket
 
-__all__ = ("Waiter", "closed", "cut_off", "too_long")
+__all__ = ("Crowd", "Waiter", "closed", "cut_off", "too_long")
+
+
+class Crowd(Protocol):
+    """Several callers behind one request, each with a deadline of its own."""
+
+    @property
+    def deadline(self) -> float | None:
+        """The earliest of theirs, on the limiter's clock; None if nobody has one."""
+
+    def refuse(self, error: QuotaTimeoutError) -> bool:
+        """The turn comes too late for the one with the earliest deadline. False if nobody else waits."""
 
 
 class Waiter:
     """A caller of `acquire` whose turn has not come. Its future gets a lease, or the error that ends the wait."""
 
-    __slots__ = ("deadline", "emit", "future", "label", "lasts", "owner", "said", "ticket")
+    __slots__ = ("_deadline", "crowd", "emit", "future", "label", "lasts", "owner", "said", "ticket")
 
     def __init__(
-        self, ticket: Ticket, deadline: float | None, lasts: float, emit: Emit, label: str, owner: object | None
+        self,
+        ticket: Ticket,
+        deadline: float | None,
+        lasts: float,
+        emit: Emit,
+        label: str,
+        owner: object | None,
+        crowd: Crowd | None = None,
     ) -> None:
         self.ticket = ticket
         self.future: asyncio.Future[Lease | SessionsError] = asyncio.get_running_loop().create_future()
-        self.deadline = deadline
+        self._deadline = deadline
+        self.crowd = crowd
         self.lasts = lasts
         self.emit = emit
         self.label = label
         self.owner = owner
         self.said = False
+
+    @property
+    def deadline(self) -> float | None:
+        """The earliest moment at which somebody's patience ends."""
+        theirs = None if self.crowd is None else self.crowd.deadline
+        return min((moment for moment in (self._deadline, theirs) if moment is not None), default=None)
+
+    def refuse(self, error: QuotaTimeoutError, now: float, expected: float) -> bool:
+        """The turn comes too late for somebody. False if it does for the request, so that it must leave the queue."""
+        if self.crowd is None or (
+            self._deadline is not None and (now >= self._deadline or now + expected > self._deadline)
+        ):
+            return False
+        return self.crowd.refuse(error)
 
 
 def closed() -> ClientClosedError:

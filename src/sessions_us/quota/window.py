@@ -42,6 +42,7 @@ from __future__ import annotations
 import attrs
 
 from sessions_us.quota.headers import Report
+from sessions_us.quota.sample import Sample, later
 
 __all__ = ("Flight", "Heard", "Look", "Sample", "Window")
 
@@ -59,27 +60,6 @@ class Flight:
     lease: int
     sent: float
     until: float | None = None
-
-
-@attrs.frozen
-class Sample:
-    """What the server counted.
-
-    Attributes:
-        received: when its answer, or the last one that overlapped with it, arrived.
-        limit, remaining: as the answer said.
-        earliest, latest: between which moments its own answer puts the reset.
-        expires: the latest moment of the reset by all answers of the window; the count holds until then.
-        not_before: the earliest moment of that reset.
-    """
-
-    received: float
-    limit: int
-    remaining: int
-    earliest: float
-    latest: float
-    expires: float
-    not_before: float
 
 
 @attrs.frozen
@@ -154,39 +134,39 @@ class Window:
         """How much may be sent now, and when to look again."""
         if self.blocked_until is not None and now < self.blocked_until:
             return Look(0, 0, self.blocked_until, known=True)
-        under_way, doubts = len(self.flights), self._live(self.doubts, now)
         sample = self.sample
         if sample is not None and now < sample.expires:
-            slots = sample.remaining - under_way - len(doubts)
-            free, wakes = slots, [sample.expires]
-            if doubts:
-                wakes.append(doubts[0] + self.period)
-            if self.wary_until is not None and now < self.wary_until:
-                free = min(slots - 1, 1 - under_way)
-                careful_until = self.wary_until
-            elif self.quiet_since is not None and now < self.quiet_since + self.period:
-                free = min(slots - under_way, self.ramp - under_way)
-                careful_until = self.quiet_since + self.period
-            else:
-                careful_until = now
-            if slots > max(free, 0):
-                wakes.append(careful_until)
-            log = self._live(self.log, now)
-            if self.rolling and slots < 1 and careful_until <= now and not under_way and log:
-                if len(log) < self.limit:
-                    return Look(1, 1, None, known=False)
-                wakes.append(log[0] + self.period)
-            return Look(max(free, 0), max(slots, 0), min(wakes), known=True)
+            return self._look_at_sample(sample, now)
         if self.probe is not None:
             return Look(0, 0, None, known=False)
         if self.speaks is False:
             return self._look_at_log(now)
-        log = self._live(self.log, now)
-        if self.wary_until is not None and now < self.wary_until and len(log) > self.limit // 2:
-            return Look(0, 0, log[len(log) - self.limit // 2 - 1] + self.period, known=False)
-        if under_way + len(doubts) <= (sample.remaining if sample else 0):
+        log, half = self._live(self.log, now), self.limit // 2
+        if self.wary_until is not None and now < self.wary_until and len(log) > half:
+            return Look(0, 0, log[len(log) - half - 1] + self.period, known=False)
+        if len(self.flights) + len(self._live(self.doubts, now)) <= (sample.remaining if sample else 0):
             return Look(1, 1, None, known=False)
         return self._look_at_log(now)
+
+    def _look_at_sample(self, sample: Sample, now: float) -> Look:
+        """Rules 2, 7 and 8, and what rule 5 says of NestJS."""
+        under_way, doubts = len(self.flights), self._live(self.doubts, now)
+        slots = sample.remaining - under_way - len(doubts)
+        free, careful_until, wakes = slots, now, [sample.expires]
+        if doubts:
+            wakes.append(doubts[0] + self.period)
+        if self.wary_until is not None and now < self.wary_until:
+            free, careful_until = min(slots - 1, 1 - under_way), self.wary_until
+        elif self.quiet_since is not None and now < self.quiet_since + self.period:
+            free, careful_until = min(slots, self.ramp) - under_way, self.quiet_since + self.period
+        elif self.rolling and slots < 1 and not under_way:
+            log = self._live(self.log, now)
+            if len(log) < self.limit:
+                return Look(1, 1, None, known=False)
+            wakes.append(log[0] + self.period)
+        if slots > max(free, 0):
+            wakes.append(careful_until)
+        return Look(max(free, 0), max(slots, 0), min(wakes), known=True)
 
     def _look_at_log(self, now: float) -> Look:
         """Rule 10. Also for a server that has headers, while requests in doubt forbid a probe: it costs time, never a 429."""
@@ -344,7 +324,7 @@ class Window:
         strangers = 0
         if old is not None and old.limit == new.limit:
             strangers = max(0, old.remaining - new.remaining - self.own)
-        sample, newer = (new, True) if old is None else _later(old, new, flight.sent)
+        sample, newer = (new, True) if old is None else later(old, new, flight.sent)
         return attrs.evolve(
             self,
             speaks=True,
@@ -389,20 +369,3 @@ class Window:
             rolling=False,
             ramp=1,
         ), Heard(closed_for=until - now)
-
-
-def _later(old: Sample, new: Sample, sent: float) -> tuple[Sample, bool]:
-    """Rules 3 and 4: the count that holds after `new`, whose request was sent at `sent`, and whether it is `new`'s."""
-    overlapped = sent < old.received
-    if overlapped and new.latest < old.earliest:
-        return attrs.evolve(old, received=new.received), False  # the answer of an older window
-    newer = not overlapped or new.earliest > old.latest or new.remaining < old.remaining
-    kept, other = (new, old) if newer else (old, new)
-    # Nothing was freed between the two counts if both were written before a reset that either announced can have come.
-    if other.expires < kept.expires and new.received <= other.not_before:
-        kept = attrs.evolve(kept, expires=other.expires, not_before=other.not_before)
-    elif not newer and new.remaining == old.remaining and new.received > old.not_before:
-        # Two requests and one count: something was freed between them, so the earlier reset may be over and spent.
-        latest = max(old, new, key=lambda sample: sample.expires)
-        kept = attrs.evolve(kept, expires=latest.expires, not_before=latest.not_before)
-    return (kept if newer else attrs.evolve(kept, received=new.received)), newer

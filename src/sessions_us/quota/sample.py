@@ -1,0 +1,45 @@
+"""One count of the server's, and which of two holds: answers overtake each other."""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = ("Sample", "later")
+
+
+@attrs.frozen
+class Sample:
+    """What the server counted.
+
+    Attributes:
+        received: when its answer, or the last one that overlapped with it, arrived.
+        limit, remaining: as the answer said.
+        earliest, latest: between which moments its own answer puts the reset.
+        expires: the latest moment of the reset by all answers of the window; the count holds until then.
+        not_before: the earliest moment of that reset.
+    """
+
+    received: float
+    limit: int
+    remaining: int
+    earliest: float
+    latest: float
+    expires: float
+    not_before: float
+
+
+def later(old: Sample, new: Sample, sent: float) -> tuple[Sample, bool]:
+    """Rules 3 and 4: the count that holds after `new`, whose request was sent at `sent`, and whether it is `new`'s."""
+    overlapped = sent < old.received
+    if overlapped and new.latest < old.earliest:
+        return attrs.evolve(old, received=new.received), False  # the answer of an older window
+    newer = not overlapped or new.earliest > old.latest or new.remaining < old.remaining
+    kept, other = (new, old) if newer else (old, new)
+    # Nothing was freed between the two counts if both were written before a reset that either announced can have come.
+    if other.expires < kept.expires and new.received <= other.not_before:
+        kept = attrs.evolve(kept, expires=other.expires, not_before=other.not_before)
+    elif not newer and new.remaining == old.remaining and new.received > old.not_before:
+        # Two requests and one count: something was freed between them, so the earlier reset may be over and spent.
+        latest = max(old, new, key=lambda sample: sample.expires)
+        kept = attrs.evolve(kept, expires=latest.expires, not_before=latest.not_before)
+    return (kept if newer else attrs.evolve(kept, received=new.received)), newer
