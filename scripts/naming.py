@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from alignment import Key, template
-from document import Document, Route, routes
+from document import Document, Route, copied, routes
 from openapi_python_client.strings import PythonIdentifier
 
-_FACTS = ("x-key-role", "x-repeatable", "x-pagination")
+#: What ours says of an operation and theirs says itself, or that is ours alone.
+_NOT_FACTS = ("x-evidence", "x-observed", "x-envelope")
 _VERBS = {"put": "update", "patch": "patch"}
 _BRACED = re.compile(r"\{[^{}]*\}")
 
@@ -34,9 +35,9 @@ def name_operations(document: Document, ours: Document, published: dict[Key, str
         operation, key = route.operation, (route.method, template(route.path))
         if key in known:
             operation["operationId"], operation["tags"] = known[key]["operationId"], list(known[key]["tags"])
-            for fact in _FACTS:
-                if fact in known[key]:
-                    operation.setdefault(fact, known[key][fact])
+            for fact, value in known[key].items():
+                if fact.startswith("x-") and fact not in _NOT_FACTS:
+                    operation.setdefault(fact, copied(value))
         elif "operationId" in operation and operation["operationId"] != published.get(key):
             taken.add(_module(operation["operationId"]))
         else:

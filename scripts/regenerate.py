@@ -5,9 +5,13 @@
     python scripts/regenerate.py --pull FROM     the same from an address (the document, or the page that shows it) or a file
     python scripts/regenerate.py --check         change nothing; exit 1 with a diff if anything committed differs
     python scripts/regenerate.py --output DIR    write the whole result under DIR and leave the repository as it is
+    python scripts/regenerate.py --diff OLD NEW  compare two documents, JSON or YAML, and write nothing
+
+A pull and --diff report what changed, as --format says: text, markdown or json.
 
 The same inputs give the same bytes on every supported Python. Exit codes: 0 done, 1 the check failed, 2 bad input or a
-missing tool (one line on stderr, nothing written). The tools are in the dependency group `regenerate`.
+missing tool (one line on stderr, nothing written); with --diff 0 no change, 3 only harmless ones, 4 some that break
+callers or the parsing of answers. The tools are in the dependency group `regenerate`.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ import provenance
 import toolchain
 import tree
 from document import Document, InputError, LostError, dump_json, parse_json, read_bytes, routes
+from report import FORMATS, Format, Report, render
 
 # Modules that import a tool are imported where they are used, after toolchain.find: a missing tool is then one line.
 
@@ -33,6 +38,7 @@ UPSTREAM, ORIGIN, OVERLAY, OPENAPI = (
 )
 #: What our code was written with. A pulled document is filled from it where it leaves something out.
 RECONSTRUCTED = "spec/reconstructed.json"
+CLIENT = "src/sessions_us"
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Result:
     files: Mapping[str, bytes]
     counts: Mapping[str, int]
     notes: tuple[str, ...]
+    report: Report | None = None
 
 
 def load(root: Path) -> dict[str, bytes]:
@@ -78,8 +85,11 @@ def overlay(inputs: Mapping[str, bytes]) -> tuple[Document, tuple[str, ...]]:
     if RECONSTRUCTED not in inputs or _recorded(inputs, "origin") != "pulled":
         return apply(upstream, actions), ()
     taken = take_in(upstream, actions, parse_json(inputs[RECONSTRUCTED], RECONSTRUCTED))
-    unfit = (f"overlay action {action} does not fit the document" for action in taken.unfit)
-    return taken.document, (*taken.defects, *taken.notes, *unfit)
+    return taken.document, (*taken.defects, *taken.notes, *map(_unfit, taken.unfit))
+
+
+def _unfit(action: str) -> str:
+    return f"overlay action {action} does not fit the document"
 
 
 def build(inputs: Mapping[str, bytes], tools: toolchain.Toolchain) -> Result:
@@ -110,7 +120,38 @@ def pull(inputs: Mapping[str, bytes], source: str | None, tools: toolchain.Toolc
     pulled = pull(source, inputs[ORIGIN], known)
     taken = {UPSTREAM: pulled.data, ORIGIN: pulled.record}
     result = build({**inputs, **taken}, tools)
-    return replace(result, files={**result.files, **taken}, notes=(*pulled.notes, *result.notes))
+    report = _pulled_report(inputs, pulled.data, result)
+    told = {_unfit(action) for action in report.unfit}
+    report = replace(report, notes=tuple(note for note in result.notes if note not in told))
+    return replace(result, files={**result.files, **taken}, notes=pulled.notes, report=report)
+
+
+def _pulled_report(inputs: Mapping[str, bytes], data: bytes, result: Result) -> Report:
+    """What the pulled document says otherwise than the one before, and where the client no longer fits."""
+    import drift
+    from core_yaml import parse_yaml
+    from facade import misfits
+    from overlay import apply
+
+    actions = parse_yaml(inputs[OVERLAY], OVERLAY)
+    before, after = parse_json(inputs[UPSTREAM], UPSTREAM), parse_json(data, "the pulled document")
+    if RECONSTRUCTED not in inputs:
+        return drift.between(before, after, actions, None)
+    reconstruction = parse_json(inputs[RECONSTRUCTED], RECONSTRUCTED)
+    report = drift.between(before, after, actions, reconstruction)
+    prefix = f"{tree.OWNED}/{generator.PACKAGE}/"
+    package = {path.removeprefix(prefix): data for path, data in result.files.items() if path.startswith(prefix)}
+    document, ours = parse_json(result.files[OPENAPI], OPENAPI), apply(reconstruction, actions)
+    return replace(report, misfits=tuple(misfits(ROOT / CLIENT, package, document, ours)))
+
+
+def diff(old: Path, new: Path) -> Report:
+    """What differs between two files."""
+    import drift
+    from core_yaml import parse_yaml
+
+    spelling = parse_json(read_bytes(ROOT / RECONSTRUCTED), RECONSTRUCTED) if (ROOT / RECONSTRUCTED).exists() else None
+    return drift.between(drift.read(old), drift.read(new), parse_yaml(read_bytes(ROOT / OVERLAY), OVERLAY), spelling)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,15 +160,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="change nothing; exit 1 if anything committed differs")
     mode.add_argument("--output", type=Path, metavar="DIR", help="write the whole result under DIR instead")
+    mode.add_argument("--diff", nargs=2, type=Path, metavar=("OLD", "NEW"), help="compare two documents; write nothing")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="of the report of a pull or of --diff")
     parser.add_argument("--pull", nargs="?", const="", metavar="FROM", help="take in the published document first")
     options = parser.parse_args(arguments)
-    if options.check and options.pull is not None:
-        parser.error("--check is about what is committed; it does not go with --pull")
+    if (options.check or options.diff) and options.pull is not None:
+        parser.error("--check and --diff are about documents that are here; they do not go with --pull")
     try:
         tools = toolchain.find(ROOT)
+        if options.diff:
+            found = diff(*options.diff)
+            print(render(found, options.format))
+            return found.status
         inputs = load(ROOT)
         result = build(inputs, tools) if options.pull is None else pull(inputs, options.pull or None, tools)
-        return check(result) if options.check else put(result, inputs, options.output)
+        return check(result) if options.check else put(result, inputs, options.output, options.format)
     except (InputError, OSError) as error:
         print(f"regenerate: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if options.check and isinstance(error, LostError) else 2
@@ -140,7 +187,7 @@ def check(result: Result) -> int:
     return 1 if differences else 0
 
 
-def put(result: Result, inputs: Mapping[str, bytes], output: Path | None) -> int:
+def put(result: Result, inputs: Mapping[str, bytes], output: Path | None, form: Format = "text") -> int:
     """Write what differs, into the repository or under another folder."""
     root, files = ROOT, result.files
     if output is not None:
@@ -149,9 +196,12 @@ def put(result: Result, inputs: Mapping[str, bytes], output: Path | None) -> int
     differences = tree.compare(tree.read(root, files), files)
     if differences:
         tree.write(root, files)
+    aside = sys.stdout if result.report is None or form == "text" else sys.stderr  # the report alone can be piped
     for note in result.notes:
-        print(note if note.startswith("warning: ") else f"note: {note}")
-    print(f"{_summary(result)}; {len(differences)} files changed")
+        print(note if note.startswith("warning: ") else f"note: {note}", file=aside)
+    if result.report is not None:
+        print(render(result.report, form))
+    print(f"{_summary(result)}; {len(differences)} files changed", file=aside)
     return 0
 
 
