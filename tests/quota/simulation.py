@@ -24,6 +24,7 @@ class Scenario(NamedTuple):
         lost: the share of requests whose answer never comes; half of them did not reach the server either.
         cancelled: the share of callers who give up while they wait, at a random moment.
         known_start: nobody used the key before.
+        stalled: the share of requests that are up to 25 seconds on their way.
         base, jitter: seconds of latency each way: at least, and the mean of an exponential on top. Answers overtake.
         clients: how many limiters, that know nothing of each other, use the key.
     """
@@ -35,6 +36,7 @@ class Scenario(NamedTuple):
     lost: float = 0.0
     cancelled: float = 0.0
     known_start: bool = False
+    stalled: float = 0.0
     base: float = 0.03
     jitter: float = 0.04
     clients: int = 1
@@ -129,7 +131,8 @@ class _Run:
                 await asyncio.sleep(GIVES_UP)
                 await lease.unknown()
                 return True
-            await asyncio.sleep(scenario.base + random.expovariate(1 / scenario.jitter))
+            stall = random.uniform(0, 25) if random.random() < scenario.stalled else 0.0
+            await asyncio.sleep(scenario.base + random.expovariate(1 / scenario.jitter) + stall)
             answer = self.server.hit(asyncio.get_running_loop().time())
             await asyncio.sleep(GIVES_UP if lost else scenario.base + random.expovariate(1 / scenario.jitter))
         except asyncio.CancelledError:

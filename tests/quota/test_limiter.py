@@ -593,3 +593,36 @@ async def test_two_limiters_with_one_store_share_one_ledger() -> None:
     await (await other.acquire(lane="interactive", deadline=None)).refund()
     await lease.refund()
     await (await two.acquire(lane="interactive", deadline=None)).refund()
+
+
+@virtual
+async def test_the_first_window_starts_slowly_and_the_next_does_not() -> None:
+    """A twin may be starting too: one, two, four under way at first; once a window was quiet, all that is left at once."""
+    world = World()
+    calls = world.start(*(world.call() for _ in range(20)))
+    seen = []
+    for _ in range(4):
+        await asyncio.sleep(RTT * 0.75)
+        seen.append(world.limiter.snapshot().under_way)
+        await asyncio.sleep(RTT * 0.25)
+    assert seen == [1, 2, 4, 2]  # the fourth time three are left: one of them might be a twin's
+    await asyncio.sleep(1061.5 - world.loop.time())
+    assert world.limiter.snapshot().under_way == 9
+    await asyncio.gather(*calls)
+
+
+@virtual
+async def test_a_server_without_headers_closes_with_429_too() -> None:
+    """Retry-After holds though our own log has room; after it, one at a time for a window."""
+    world = World(style=Style("none"))
+    await world.call()
+    await asyncio.sleep(100)
+    lease = await world.limiter.acquire(lane="interactive", deadline=None)
+    await lease.done(429, [("Retry-After", "200")])
+    calls = world.start(*(world.call() for _ in range(3)))
+    await asyncio.sleep(199)
+    assert world.order == [""]
+    await asyncio.sleep(2.1)
+    assert world.limiter.snapshot().under_way == 1
+    await asyncio.gather(*calls)
+    assert world.loop.time() == pytest.approx(1000 + RTT + 100 + 201 + 3 * RTT, abs=0.1)

@@ -107,6 +107,23 @@ class QuotaMachine(RuleBasedStateMachine):
         self.run(self.end(lease, end))
         self.asleep = False
 
+    @precondition(lambda self: self.leases and any(caller.waiting for caller in self.callers))
+    @rule(pick=st.integers(0, 99), end=st.sampled_from(["done", "refund"]), first=st.booleans())
+    def finish_and_cancel(self, pick: int, end: str, first: bool) -> None:
+        """A turn comes, and its caller is cancelled in the same moment: before it, or after it without having seen it."""
+        lease = self.leases.pop(pick % len(self.leases))
+        caller = next(caller for caller in self.callers if caller.waiting)
+
+        async def both() -> None:
+            if first:
+                caller.cancelled = caller.task.cancel()
+            await self.end(lease, end)
+            if not first:
+                caller.cancelled = caller.task.cancel()
+
+        self.run(both())
+        self.asleep = False
+
     async def end(self, lease: Lease, end: str) -> None:
         if end == "refund":
             await lease.refund()

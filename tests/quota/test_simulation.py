@@ -41,6 +41,7 @@ WORLDS: dict[str, Callable[[str, int], Scenario]] = {
     "plain": lambda model, seed: Scenario(model, seed, style(seed), A_RUN),
     "epoch": lambda model, seed: Scenario(model, seed, style(seed, epoch=True), A_RUN),
     "overtaking": lambda model, seed: Scenario(model, seed, style(seed), A_RUN, base=0.3, jitter=1.0),
+    "stalling": lambda model, seed: Scenario(model, seed, style(seed), A_RUN, stalled=0.1),
     "lost": lambda model, seed: Scenario(model, seed, style(seed), A_RUN, lost=0.03, cancelled=0.1),
 }
 RUNS = max(1, math.ceil(REQUESTS / (A_RUN * len(WORLDS) * len(MODELS))))

@@ -1,0 +1,91 @@
+"""The rules of the window that are hard to meet from outside: pure, so a clock is a number."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessions_us.quota.headers import Report
+from sessions_us.quota.window import Window
+
+
+def answered(window: Window, lease: int, now: float, status: int = 200, /, **said: object) -> Window:
+    report = Report(**said)  # type: ignore[arg-type]
+    return window.learnt(report, now).answered(lease, now, status, report)[0]
+
+
+def test_no_probe_while_requests_are_under_way_that_the_count_does_not_cover() -> None:
+    """After a 429 nothing is left, and what is still under way may take what the block's end frees."""
+    window = Window(10, 60.0).sent(0, 0.0, probe=True)
+    window = answered(window, 0, 0.1, limit=10, remaining=9, reset_in=60.0)
+    window = window.sent(1, 0.1, probe=False).sent(2, 0.1, probe=False)
+    window = answered(window, 1, 0.2, 429, retry_after=5.0)
+    assert window.look(1.0).wake == 6.2
+    assert window.look(6.3).free == 0
+    assert window.refunded(2).look(6.3).free == 1
+    lost = window.lost(2, 6.3)
+    assert lost.look(6.4).free == 1  # by our own log, which has room for it
+
+
+@given(
+    st.permutations(range(9)),
+    st.lists(st.floats(0.0, 3.0), min_size=9, max_size=9),
+    st.integers(0, 9),
+)
+def test_the_order_of_answers_does_not_matter(order: list[int], delays: list[float], unanswered: int) -> None:
+    """Nine answers of one window may overtake each other: what is left never exceeds the truth, and is the truth in the end."""
+    window = Window(10, 60.0).sent(0, 0.0, probe=True)
+    window = answered(window, 0, 0.1, limit=10, remaining=9, reset_in=60.0)
+    for lease in range(1, 10):
+        window = window.sent(lease, 0.1, probe=False)
+    now = 0.1
+    for index, position in enumerate(order):
+        if index >= unanswered:
+            break
+        now += delays[index] / 3
+        window = answered(window, position + 1, now, limit=10, remaining=8 - position, reset_in=60.0 - (now - 0.05))
+        assert window.look(now).free == 0
+    if unanswered == 9:
+        assert window.sample is not None
+        assert window.sample.remaining == 0
+        assert 60.05 <= window.sample.expires <= 61.2
+    assert len(window.flights) == 9 - unanswered
+
+
+def test_a_lost_request_is_forgotten_after_a_whole_window() -> None:
+    """It can count no longer, whatever the server did with it."""
+    window = Window(10, 60.0).sent(0, 0.0, probe=True)
+    window = answered(window, 0, 0.1, limit=10, remaining=5, reset_in=3600.0, window=60.0)
+    window = window.sent(1, 0.2, probe=False).lost(1, 10.0)
+    assert window.left(69.9) == 4
+    assert window.left(70.0) == 5
+
+
+def test_a_lease_that_expires_counts_as_lost() -> None:
+    """Whoever had it is gone; the server may have seen its request."""
+    window = Window(10, 60.0).sent(0, 0.0, probe=True, until=30.0)
+    assert window.expired(29.9) is window
+    gone = window.expired(30.0)
+    assert gone.flights == ()
+    assert gone.doubts == (30.0,)
+    assert gone.probe is None
+
+
+def test_probes_that_are_refused_come_later_and_later() -> None:
+    """The margin doubles with each, and is itself again after a success."""
+    window, now, waits = Window(10, 60.0), 0.0, []
+    for lease in range(8):
+        window = window.sent(lease, now, probe=True)
+        window = answered(window, lease, now, 429, retry_after=10.0)
+        assert window.blocked_until is not None
+        waits.append(window.blocked_until - now)
+        now = window.blocked_until
+    assert waits == [11.0, 12.0, 14.0, 18.0, 26.0, 42.0, 42.0, 42.0]
+    window = window.sent(8, now, probe=True)
+    assert answered(window, 8, now, limit=10, remaining=9, reset_in=60.0).strikes == 0
+
+
+def test_a_retry_after_of_years_is_tried_again_after_an_hour() -> None:
+    """A mistake of the server's must not silence the client for ever."""
+    window = Window(10, 60.0).sent(0, 0.0, probe=True)
+    assert answered(window, 0, 0.0, 429, retry_after=1e9).blocked_until == 3601.0
