@@ -390,7 +390,8 @@ class Limiter:
             return ledger, None
 
         self._loop = asyncio.get_running_loop()
-        await self._replica.step(abandon)
+        if abandoned or out:
+            await self._replica.step(abandon)
 
     def _arm(self, wake: float | None) -> None:
         """One timer for whatever comes first: more quota, a deadline, a wait that has become long."""

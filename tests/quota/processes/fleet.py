@@ -117,13 +117,13 @@ class Fleet:
         moments = self.arrivals().values()
         return max(moments) - min(moments)
 
-    def overtaken(self) -> list[tuple[float, float]]:
-        """For each pair of calls that were served in the other order: seconds between the calls, and between the arrivals."""
+    def overtaken(self, by: float) -> list[tuple[int, int]]:
+        """Pairs of calls: the first was called and yet granted later than the second, both by more than so many seconds."""
         called = {each["call"]: each["called"] for each in self.all("done")}
-        arrived = self.arrivals()
+        granted = {each["call"]: each["at"] for each in self.all("granted")}
         return [
-            (called[late] - called[early], arrived[early] - arrived[late])
+            (early, late)
             for early in called
             for late in called
-            if called[early] < called[late] and arrived[late] < arrived[early]
+            if called[late] - called[early] > by and granted[early] - granted[late] > by
         ]

@@ -12,12 +12,15 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 
 import httpx
 
 from sessions_us import Quota, QuotaTimeoutError, RetryPolicy, SessionsError, UserClient
-from sessions_us.events import Event, RequestThrottled, StoreRecovered, StoreUnavailable
+from sessions_us.events import Event, RequestGranted, RequestThrottled, StoreRecovered, StoreUnavailable
 from sessions_us.quota import RedisStore, SQLiteStore
+
+current: ContextVar[int] = ContextVar("current")
 
 
 def say(what: str, **more: object) -> None:
@@ -26,6 +29,8 @@ def say(what: str, **more: object) -> None:
 
 
 def hear(event: Event) -> None:
+    if isinstance(event, RequestGranted):
+        say("granted", call=current.get(None))
     if isinstance(event, StoreUnavailable | StoreRecovered | RequestThrottled):
         say(type(event).__name__)
 
@@ -33,6 +38,7 @@ def hear(event: Event) -> None:
 async def call(user: UserClient, number: int) -> None:
     """One request. The sandbox's own log tells when it arrived; `called` is when it was asked for."""
     called = time.monotonic()
+    current.set(number)
     try:
         await user.request("GET", "/api/rooms", params={"call": number})
     except QuotaTimeoutError as error:
