@@ -52,7 +52,27 @@ class Silence:
     """Read the request, then say nothing until the client gives up."""
 
 
-Behaviour = Say | Reset | Silence
+@dataclass(frozen=True)
+class Early:
+    """Reset the connection before reading anything."""
+
+
+@dataclass(frozen=True)
+class Slowly:
+    """Read the request, then send these bytes one at a time, `pause` seconds apart, and then nothing."""
+
+    raw: bytes
+    pause: float
+
+
+@dataclass(frozen=True)
+class Flood:
+    """Read the request, then send so many bytes of body as fast as they are taken."""
+
+    size: int
+
+
+Behaviour = Say | Reset | Silence | Early | Slowly | Flood
 
 
 class Scripted:
@@ -61,6 +81,7 @@ class Scripted:
     def __init__(self, *script: Behaviour) -> None:
         self._script = deque(script)
         self.arrived: list[Arrived] = []
+        self.connections = 0
         self._writers: set[asyncio.StreamWriter] = set()
 
     @property
@@ -81,9 +102,22 @@ class Scripted:
         while self._writers:
             await asyncio.sleep(0)
 
+    @property
+    def open_connections(self) -> int:
+        """Connections that neither side has closed."""
+        return len(self._writers)
+
+    def _next(self) -> Behaviour:
+        return self._script.popleft() if len(self._script) > 1 else self._script[0]
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        self.connections += 1
         try:
+            if isinstance(self._script[0], Early):
+                self._next()
+                _reset(writer)
+                return
             while await self._one(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -103,19 +137,36 @@ class Scripted:
             headers[name.lower()] = value.strip()
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.arrived.append(Arrived(method, target, headers, body))
-        behaviour = self._script.popleft() if len(self._script) > 1 else self._script[0]
-        match behaviour:
+        match behaviour := self._next():
             case Say():
                 writer.write(behaviour.encoded())
                 await writer.drain()
                 return not behaviour.close
             case Reset():
-                raw = writer.get_extra_info("socket")
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                _reset(writer)
                 return False
-            case Silence():
+            case Slowly():
+                left = asyncio.create_task(reader.read())
+                for byte in behaviour.raw:
+                    if not left.done():
+                        writer.write(bytes([byte]))
+                        await asyncio.wait([left], timeout=behaviour.pause)
+                await left
+                return False
+            case Flood():
+                writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {behaviour.size}\r\n\r\n".encode())
+                for _ in range(behaviour.size // 65536):
+                    writer.write(b" " * 65536)
+                    await writer.drain()
+                return False
+            case _:
                 await reader.read()
                 return False
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    raw = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def unused_port() -> int:
