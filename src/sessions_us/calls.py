@@ -24,7 +24,8 @@ from .options import Options
 from .origin import api_path
 from .paging import PageFacts, Pager
 from .quota import Lane
-from .transport import Answer, Request, Transport, after_write
+from .sharing import Sharing
+from .transport import Answer, Request, after_write
 
 __all__ = ("Calls", "Endpoint")
 
@@ -53,15 +54,16 @@ class Calls:
         options: of the client, for all its calls.
     """
 
-    def __init__(self, transport: Transport, options: Options, emit: Emit, logged: set[tuple[str, str, str]]) -> None:
-        self.transport = transport
+    def __init__(self, sharing: Sharing, options: Options, emit: Emit, logged: set[tuple[str, str, str]]) -> None:
+        self.sharing = sharing
+        self.transport = sharing.transport
         self.options = options
         self._emit = emit
         self._logged = logged
 
     def but(self, options: Options) -> Calls:
         """The same connections, quota and key with other options."""
-        return Calls(self.transport, options, self._emit, self._logged)
+        return Calls(self.sharing, options, self._emit, self._logged)
 
     async def one(self, endpoint: Endpoint[T], *path: str, **arguments: Any) -> T:
         """The object that an operation answers with.
@@ -125,8 +127,11 @@ class Calls:
         if method not in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}:
             raise ValueError("method is one of GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")
         query = [pair for name, value in (params or {}).items() for pair in _query(name, value)]
-        request = Request(f"{method} {path}", method, api_path(path), query, body, repeatable=method == "GET")
-        answer = await self.transport.send(request, self.options, self.options.lane or "interactive")
+        touches = () if method in {"HEAD", "OPTIONS"} else None
+        request = Request(
+            f"{method} {path}", method, api_path(path), query, body, repeatable=method == "GET", touches=touches
+        )
+        answer = await self.sharing.send(request, self.options, self.options.lane or "interactive")
         return self._json(request, answer)
 
     async def _send(
@@ -140,7 +145,7 @@ class Calls:
         lane: Lane = "interactive",
     ) -> tuple[Request, Answer]:
         request = _request(endpoint, path, body=json_body(body or {}, extra), params=params)
-        return request, await self.transport.send(request, self.options, self.options.lane or lane)
+        return request, await self.sharing.send(request, self.options, self.options.lane or lane)
 
     def _decoded(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T:
         decoder = Decoder(request.operation)
@@ -157,6 +162,8 @@ class Calls:
     def _if_any(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T | None:
         if not answer.flaw and answer.body.strip() in {b"", b"null"}:
             return None
+        if request.repeatable:
+            self._json(request, answer)  # a write may answer anything; a read that got no JSON got no answer
         try:
             return self._decoded(request, answer, read)
         except DecodeError as error:
@@ -216,7 +223,9 @@ def _request(
 ) -> Request:
     operation = _operation(endpoint)
     made = endpoint._get_kwargs(*(path_id(value) for value in path))
-    return Request(operation.id, made["method"].upper(), made["url"], params, body, operation.repeatable)
+    return Request(
+        operation.id, made["method"].upper(), made["url"], params, body, operation.repeatable, operation.invalidates
+    )
 
 
 def _object(endpoint: Endpoint[T], body: object, decode: Decoder) -> T:

@@ -18,6 +18,7 @@ from .options import UNCHANGED, Options, Unchanged
 from .origin import Origin
 from .quota import Lane, Limiter, Quota, QuotaSnapshot
 from .retries import RetryPolicy
+from .sharing import Sharing
 from .transport import Transport
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ class _Client(Generic[K]):
         timeout: float = 30.0,
         max_wait: float | None = None,
         strict: bool = False,
+        cache_ttl: float = 0.0,
+        stale_while_revalidate: float = 0.0,
+        stale_if_error: float = 0.0,
         on_event: Callable[[Event], None] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         allow_http: bool = False,
@@ -99,9 +103,16 @@ class _Client(Generic[K]):
                 key and origin share one ledger; clients of different keys do if they were given the same object.
             retries: which failures are tried again, how often and how patiently.
             timeout: seconds of wall time for one attempt, from connecting to the last byte.
-            max_wait: seconds that all waiting of one call may take: for the quota, for back-off, for a Retry-After.
+            max_wait: seconds that all waiting of one call may take: for the quota, for back-off, for a Retry-After, for the
+                same read of another call.
                 None is as long as it takes. A call lasts at most `max_wait` + attempts × `timeout`.
             strict: an answer that is not as described is a `DecodeError`, where it would have been an event.
+            cache_ttl: seconds for which the answer to a read (a GET, or `slots`) is given again without a request. A
+                write by any client of the key drops what it touches. The same read never goes out twice at a time anyway.
+            stale_while_revalidate: seconds beyond `cache_ttl` for which a copy is given at once, while background work
+                renews it.
+            stale_if_error: seconds beyond `cache_ttl` for which a copy stands in where a new answer can't be had: for a
+                `QuotaTimeoutError`, a `TransportError`, a 5xx or a 429.
             on_event: hears what happens (see `sessions_us.events`), at once, so it must be quick. What it raises is
                 logged.
             transport: an `httpx.AsyncBaseTransport` to send with; it stays its giver's to close.
@@ -115,12 +126,22 @@ class _Client(Generic[K]):
         del api_key  # so that no traceback from here on holds it
         if isinstance(key, ConfigurationError):
             raise key
-        options = Options(timeout=timeout, max_wait=max_wait, retries=retries or RetryPolicy(), strict=strict)
+        options = Options(
+            timeout=timeout,
+            max_wait=max_wait,
+            retries=retries or RetryPolicy(),
+            strict=strict,
+            cache_ttl=cache_ttl,
+            stale_while_revalidate=stale_while_revalidate,
+            stale_if_error=stale_if_error,
+        )
         origin = Origin.of(base_url, allow_http=allow_http)
         emit = _hear(on_event)
         limiter = _limiter(key, origin, quota)
         sender = Transport(origin=origin, key=key, limiter=limiter, emit=emit, wire=transport)
-        self._share(Calls(sender, options, emit, set()), owner=True)
+        # A guest acts on what belongs to others, so its writes touch their copies too.
+        sharing = Sharing(sender, key=key.digest("sharing"), everywhere=isinstance(key, GuestKey), emit=emit)
+        self._share(Calls(sharing, options, emit, set()), owner=True)
 
     def _share(self, calls: Calls, *, owner: bool) -> None:
         self._calls = calls
@@ -139,15 +160,27 @@ class _Client(Generic[K]):
         timeout: float | Unchanged = UNCHANGED,
         retries: RetryPolicy | Unchanged = UNCHANGED,
         strict: bool | Unchanged = UNCHANGED,
+        cache_ttl: float | Unchanged = UNCHANGED,
+        stale_while_revalidate: float | Unchanged = UNCHANGED,
+        stale_if_error: float | Unchanged = UNCHANGED,
     ) -> Self:
         """A cheap copy with other options, on the same connections and quota. Closing the copy does nothing.
 
         Args:
             lane: `interactive` or `background` for all calls; None is the default: background for a Pager's pages after
                 the first, interactive for everything else.
-            max_wait, timeout, retries, strict: see the client.
+            max_wait, timeout, retries, strict, cache_ttl, stale_while_revalidate, stale_if_error: see the client.
         """
-        options = self._calls.options.but(lane=lane, max_wait=max_wait, timeout=timeout, retries=retries, strict=strict)
+        options = self._calls.options.but(
+            lane=lane,
+            max_wait=max_wait,
+            timeout=timeout,
+            retries=retries,
+            strict=strict,
+            cache_ttl=cache_ttl,
+            stale_while_revalidate=stale_while_revalidate,
+            stale_if_error=stale_if_error,
+        )
         copy = type(self).__new__(type(self))
         copy._share(self._calls.but(options), owner=False)
         return copy
@@ -175,7 +208,7 @@ class _Client(Generic[K]):
     async def aclose(self) -> None:
         """Closes the connections; calls that wait for the quota fail with `ClientClosedError`. Twice is harmless."""
         if self._owner:
-            await self._calls.transport.aclose()
+            await self._calls.sharing.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = (
+    "CacheHit",
     "Event",
     "RequestGranted",
     "RequestQueued",
     "RequestSent",
     "RequestThrottled",
     "ResponseReceived",
+    "ResponseShared",
     "RetryScheduled",
     "SchemaDrift",
     "StoreRecovered",
@@ -23,6 +26,7 @@ __all__ = (
 )
 
 Emit = Callable[["Event"], None]
+Reuse = Literal["fresh", "stale-while-revalidate", "stale-if-error"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,31 @@ class StoreRecovered(Event):
     """The store of a shared quota can be reached again."""
 
     store: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseShared(Event):
+    """A read got the answer to the same request of another call, so that nothing was sent for it."""
+
+    operation: str
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheHit(Event):
+    """A read got a copy of an earlier answer, `age` seconds old.
+
+    Attributes:
+        operation: the operation.
+        age: seconds since the answer came.
+        why: `fresh`: younger than `cache_ttl`; `stale-while-revalidate`: it is being renewed; `stale-if-error`: a new
+            one could not be had.
+    """
+
+    operation: str
+    age: float
+    why: Reuse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

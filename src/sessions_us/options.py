@@ -27,8 +27,9 @@ def _seconds(options: Options, attribute: Attribute[Any], value: float | None) -
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if value is None and attribute.name == "max_wait":
         return
-    least = "0 or more" if attribute.name == "max_wait" else "more than 0"
-    if value is None or not number or not (0 < value < float("inf") or (value == 0 and attribute.name == "max_wait")):
+    may_be_0 = attribute.name != "timeout"
+    least = "0 or more" if may_be_0 else "more than 0"
+    if value is None or not number or not (0 < value < float("inf") or (value == 0 and may_be_0)):
         raise ConfigurationError(f"{attribute.name} is a number of seconds, {least}, not {value!r}")
 
 
@@ -46,6 +47,14 @@ class Options:
     retries: RetryPolicy = field(factory=RetryPolicy)
     strict: bool = False
     lane: Lane | None = field(default=None, validator=_lane)
+    cache_ttl: float = field(default=0.0, validator=_seconds)
+    stale_while_revalidate: float = field(default=0.0, validator=_seconds)
+    stale_if_error: float = field(default=0.0, validator=_seconds)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether answers are to be kept for a while."""
+        return self.cache_ttl > 0 or self.stale_while_revalidate > 0 or self.stale_if_error > 0
 
     def but(self, **changes: Any) -> Options:
         """A copy with these changes."""

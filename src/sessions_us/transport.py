@@ -14,7 +14,8 @@ import httpx
 from attrs import define, frozen
 
 from . import __version__
-from .bodies import read_body
+from .bodies import finish, read_body
+from .crowd import Crowd
 from .errors import (
     ClientClosedError,
     ConfigurationError,
@@ -31,7 +32,7 @@ from .origin import Origin
 from .quota import Lane, Lease, Limiter
 from .quota.headers import parse_retry_after
 
-__all__ = ("Answer", "Request", "Transport")
+__all__ = ("Answer", "Request", "Transport", "encode")
 
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
@@ -47,7 +48,8 @@ class Request:
         path: percent-encoded, from `/api` on.
         params: the query.
         body: the JSON body; None is no body, and no Content-Type.
-        repeatable: whether it may be sent again when nobody knows what became of it.
+        repeatable: a read, in effect: it may be sent again when nobody knows what became of it, and be shared.
+        touches: the reads, by operationId, that may answer differently once it has happened; None where nobody knows.
     """
 
     operation: str
@@ -56,6 +58,7 @@ class Request:
     params: Sequence[tuple[str, str]]
     body: object | None
     repeatable: bool
+    touches: tuple[str, ...] | None = None
 
 
 @frozen
@@ -98,8 +101,12 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
-    async def send(self, request: Request, options: Options, lane: Lane) -> Answer:
+    async def send(self, request: Request, options: Options, lane: Lane, crowd: Crowd[Answer] | None = None) -> Answer:
         """Sends it, as often as the retry policy allows, each time with a place in the quota.
+
+        Args:
+            request, options, lane: what to send, and how.
+            crowd: those who wait for the answer, where they may be several; their lane goes before `lane`.
 
         Raises:
             QuotaTimeoutError: nothing was sent, because waiting would take longer than `max_wait`.
@@ -108,7 +115,7 @@ class Transport:
         """
         policy = options.retries
         url = self.origin.url(request.path)
-        content = None if request.body is None else _encode(request.body)
+        content = None if request.body is None else encode(request.body)
         waited, arrival, front = 0.0, None, False
         failure: SessionsError | None = None
         last_start: float | None = None  # on the limiter's clock: no retry starts later
@@ -118,7 +125,7 @@ class Transport:
             http = self._client()
             try:
                 lease = await self.limiter.acquire(
-                    lane=lane,
+                    lane=lane if crowd is None else crowd.lane,
                     deadline=deadline,
                     arrival=arrival,
                     front=front,
@@ -126,6 +133,7 @@ class Transport:
                     label=request.operation,
                     emit=self._emit,
                     owner=self,
+                    crowd=crowd,
                 )
             except QuotaTimeoutError:
                 if failure is None:
@@ -135,6 +143,8 @@ class Transport:
             if last_start is None and policy.total is not None:
                 last_start = self.limiter.now() + policy.total
             trace = _Trace(reliable=self._wire is None)
+            if crowd is not None:
+                crowd.sent()
             outcome = await self._attempt(http, request, url, content, lease, options.timeout, attempt, trace)
             if isinstance(outcome, Answer):
                 return outcome
@@ -150,6 +160,8 @@ class Transport:
                 break
             if last_start is not None and self.limiter.now() + pause > last_start:
                 break
+            if crowd is not None and not crowd.failed(failure, pause):
+                break
             reason = str(failure.status_code) if isinstance(failure, StatusError) else type(failure).__name__
             self._emit(RetryScheduled(operation=request.operation, attempt=attempt + 1, delay=pause, reason=reason))
             front = isinstance(failure, StatusError) and failure.status_code == 429
@@ -158,6 +170,10 @@ class Transport:
                 waited += pause
         assert failure is not None  # noqa: S101  # a policy has at least one attempt
         raise failure
+
+    def check(self) -> None:
+        """Raises what a call would: ClientClosedError, ConfigurationError for an event loop that it can't use."""
+        self._client()
 
     def redact(self, said: str) -> str:
         """What a server said, without the key in it."""
@@ -220,10 +236,11 @@ class Transport:
                     if response.is_stream_consumed:  # a transport of the caller's own gave it whole
                         body, whole = response.content[: self._max_body], len(response.content) <= self._max_body
                     else:
-                        stream: AsyncGenerator[bytes, None] = response.aiter_raw()  # type: ignore[assignment]
+                        # Not aiter_raw(), which closes at the end, where a cancellation would leak the connection.
+                        stream: AsyncGenerator[bytes, None] = response.stream.__aiter__()  # type: ignore[union-attr, assignment]
                         body, whole = await read_body(stream, headers.get("content-encoding", ""), self._max_body)
                 finally:
-                    await response.aclose()
+                    await finish(response.aclose())
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as caught:
             problem = caught
         except BaseException:
@@ -351,7 +368,7 @@ class _Trace:
             self.answered = True
 
 
-def _encode(body: object) -> bytes:
+def encode(body: object) -> bytes:
     """Raises: ValueError, TypeError: it holds something that is no JSON (NaN too), before anything is sent."""
     return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 

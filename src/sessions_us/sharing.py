@@ -1,0 +1,228 @@
+"""Single flight and the short-lived cache: a read that is under way, or was answered a moment ago, is not sent again.
+
+What is shared belongs to the process: all clients of one key at one origin fly together and see the same copies, and a write
+through any of them drops what it touches. A guest acts on what belongs to others, so a guest's write drops it for every key
+of the origin. Only bytes are shared: each caller decodes its own, as strictly as it likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from attrs import define, evolve
+
+from .copies import Copies, Copy, Name
+from .crowd import Crowd, Member
+from .errors import ClientClosedError, QuotaTimeoutError, RateLimitedError, ServerError, TransportError
+from .events import CacheHit, Emit, ResponseShared, Reuse
+from .options import Options
+from .quota import Lane
+from .transport import Answer, Request, Transport, encode
+
+__all__ = ("Shared", "Sharing")
+
+
+@define(eq=False)
+class Flight:
+    """One read under way.
+
+    Attributes:
+        name: what is asked.
+        operation: whose request it is; None where the document does not know.
+        crowd: who waits for the answer.
+        keeps: whether the answer is to be kept.
+        task: sends it.
+    """
+
+    name: Name
+    operation: str | None
+    crowd: Crowd[Answer]
+    keeps: bool
+    task: asyncio.Task[None]
+
+
+class Shared:
+    """What clients share. A flight that is not in `flights` any more is neither joined nor kept."""
+
+    def __init__(self, copies: Copies | None = None) -> None:
+        self.flights: dict[Name, Flight] = {}
+        self.copies = copies or Copies()
+
+    def drop(self, which: Callable[[Name, str | None], bool]) -> None:
+        """A write happened. What it touches is forgotten, and what was asked before it will not be kept."""
+        self.copies.drop(which)
+        for flight in list(self.flights.values()):
+            if flight.crowd.under_way and which(flight.name, flight.operation):
+                del self.flights[flight.name]
+
+
+_process = Shared()
+
+
+class Sharing:
+    """Sends one client's requests, each read only as often as it must be.
+
+    Args:
+        transport: sends what has to be sent.
+        key: a digest of the client's key.
+        everywhere: whether its writes touch what belongs to other keys.
+        emit: hears what was saved.
+        shared: with whom; None is the process.
+    """
+
+    def __init__(
+        self, transport: Transport, *, key: str, everywhere: bool, emit: Emit, shared: Shared | None = None
+    ) -> None:
+        self.transport = transport
+        self._key = key
+        self._origin = str(transport.origin) + transport.origin.prefix
+        self._everywhere = everywhere
+        self._emit = emit
+        self._shared = _process if shared is None else shared
+        self._now = transport.limiter.now
+        self._members: set[Member[Answer]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def send(self, request: Request, options: Options, lane: Lane) -> Answer:
+        """The answer: sent for, shared with another call, or a copy as old as the options allow.
+
+        Raises:
+            SessionsError: what `Transport.send` raises.
+        """
+        if not request.repeatable:
+            return await self._write(request, options, lane)
+        self.transport.check()
+        body = None if request.body is None else encode(request.body)
+        name = Name(self._key, self._origin, request.method, request.path, tuple(request.params), body)
+        if not options.keeps:
+            return await self._fly(name, request, options, lane)
+        copy = self._shared.copies.get(name)
+        if copy is not None and self._now() - copy.kept_at < options.cache_ttl:
+            return self._reuse(copy, request, "fresh")
+        if copy is not None and self._now() - copy.kept_at < options.cache_ttl + options.stale_while_revalidate:
+            self._renew(name, request, options)
+            return self._reuse(copy, request, "stale-while-revalidate")
+        try:
+            return await self._fly(name, request, options, lane)
+        except (QuotaTimeoutError, TransportError, RateLimitedError, ServerError):
+            copy = self._shared.copies.get(name)
+            if copy is None or self._now() - copy.kept_at >= options.cache_ttl + options.stale_if_error:
+                raise
+        return self._reuse(copy, request, "stale-if-error")
+
+    async def aclose(self) -> None:
+        """Ends this client's flights, and its part in those of others, then closes the transport."""
+        self._closed = True
+        for member in list(self._members):
+            member.settle(_closed())
+        tasks = [task for task in self._tasks if task.get_loop() is asyncio.get_running_loop()]
+        for task in tasks:
+            task.cancel()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await self.transport.aclose()
+
+    async def _write(self, request: Request, options: Options, lane: Lane) -> Answer:
+        happened = True
+        try:
+            return await self.transport.send(request, options, lane)
+        except QuotaTimeoutError:
+            happened = False
+            raise
+        finally:
+            if happened and request.touches != ():
+                self._shared.drop(self._touched(request.touches))
+
+    def _touched(self, touches: tuple[str, ...] | None) -> Callable[[Name, str | None], bool]:
+        def touched(name: Name, operation: str | None) -> bool:
+            same = name.origin == self._origin and (self._everywhere or name.key == self._key)
+            return same and (touches is None or operation is None or operation in touches)
+
+        return touched
+
+    def _reuse(self, copy: Copy, request: Request, why: Reuse) -> Answer:
+        self._emit(CacheHit(operation=request.operation, age=self._now() - copy.kept_at, why=why))
+        return copy.answer
+
+    # -- flights -----------------------------------------------------------------------------------------------------
+
+    async def _fly(self, name: Name, request: Request, options: Options, lane: Lane) -> Answer:
+        began = self._now()
+        while True:
+            flight = self._under_way(name)
+            if flight is None:
+                flight = self._launch(name, request, options, lane)
+                member, hurry = flight.crowd.begin(options.max_wait), False
+            elif options.max_wait == 0:  # it may wait for nobody
+                return await self.transport.send(request, options, lane)
+            else:
+                member, hurry = flight.crowd.join(lane, options.max_wait)
+                flight.keeps |= options.keeps
+            self._members.add(member)
+            try:
+                if hurry:
+                    await self.transport.limiter.hurry(flight.crowd, lane)
+                outcome = await member.future
+            finally:
+                self._members.discard(member)
+                flight.crowd.leave(member)
+                if flight.crowd.is_empty and not flight.task.done():
+                    await self._abandon(flight)
+            if isinstance(outcome, Answer):
+                if member.joined:
+                    self._emit(ResponseShared(operation=request.operation, method=request.method, path=request.path))
+                return outcome
+            if isinstance(outcome, ClientClosedError) and not self._closed:  # the client that sent it was closed
+                if options.max_wait is not None:
+                    options = evolve(options, max_wait=max(0.0, began + options.max_wait - self._now()))
+                began = self._now()
+                continue
+            raise outcome
+
+    def _under_way(self, name: Name) -> Flight | None:
+        """The flight to join. One of an event loop that has ended will never land."""
+        flight = self._shared.flights.get(name)
+        return flight if flight is not None and flight.task.get_loop() is asyncio.get_running_loop() else None
+
+    def _launch(self, name: Name, request: Request, options: Options, lane: Lane) -> Flight:
+        # A task of its own, so that the call which began it can be cancelled while others wait for the answer.
+        crowd: Crowd[Answer] = Crowd(lane, self._now)
+        operation = None if request.touches is None else request.operation
+        task = asyncio.create_task(self._send(name, request, evolve(options, max_wait=None), crowd))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        flight = self._shared.flights[name] = Flight(name, operation, crowd, options.keeps, task)
+        return flight
+
+    async def _send(self, name: Name, request: Request, options: Options, crowd: Crowd[Answer]) -> None:
+        outcome: Answer | Exception = _closed()
+        try:
+            outcome = await self.transport.send(request, options, crowd.lane, crowd)
+        except Exception as error:
+            outcome = error
+        finally:
+            flight = self._shared.flights.get(name)
+            if flight is not None and flight.crowd is crowd:
+                del self._shared.flights[name]
+                if isinstance(outcome, Answer) and not outcome.flaw and flight.keeps:
+                    self._shared.copies.put(name, Copy(outcome, self._now(), flight.operation))
+            crowd.settle(outcome)
+
+    async def _abandon(self, flight: Flight) -> None:
+        """Nobody waits any more: it ends, and so does its lease."""
+        if self._shared.flights.get(flight.name) is flight:
+            del self._shared.flights[flight.name]
+        flight.task.cancel()
+        await asyncio.wait([flight.task])
+
+    def _renew(self, name: Name, request: Request, options: Options) -> None:
+        """Ask again, behind all that is urgent, unless somebody does."""
+        if self._under_way(name) is None:
+            self._launch(name, request, options, "background").crowd.unattended = True
+
+
+def _closed() -> ClientClosedError:
+    return ClientClosedError("the client was closed; make a new one")
