@@ -239,12 +239,15 @@ def _list_of(convert_item: Convert) -> Convert:
 
 
 def _object_of(model: type[Model]) -> Convert:
-    fields = tuple((field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
-                   for field in model.wire_fields())  # fmt: skip
-    known = frozenset(wire for wire, *_ in fields)
-    folded = {wire.lower(): wire for wire in known}
+    @cache  # at the first answer and not before: a model may contain itself
+    def described() -> tuple[tuple[tuple[str, str, Convert, bool], ...], frozenset[str], dict[str, str]]:
+        fields = tuple((field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
+                       for field in model.wire_fields())  # fmt: skip
+        known = frozenset(wire for wire, *_ in fields)
+        return fields, known, {wire.lower(): wire for wire in known}
 
     def convert(decoder: Decoder, value: Any, path: str) -> Model:
+        fields, known, folded = described()
         raw = _as_object(decoder, value, path)
         values: dict[str, Any] = {}
         extra: dict[str, Any] = {}
