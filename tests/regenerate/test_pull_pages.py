@@ -154,6 +154,13 @@ def show_redoc_definition(site: Website, document: Any) -> str:
     return "/redoc"
 
 
+def show_quoted(site: Website, document: Any) -> str:
+    site.replies["/docs"] = Reply(
+        f"<script>ui({{spec: JSON.parse({json.dumps(in_page(document))})}})</script>".encode()
+    )
+    return "/docs"
+
+
 def show_computed(site: Website, document: Any) -> str:
     site.replies["/docs"] = Reply(
         b"<script>const url = `${location.origin}/openapi.json`; SwaggerUIBundle({url})</script>"
@@ -191,6 +198,7 @@ KINDS: list[Callable[[Website, Any], str]] = [
     show_redoc_init_inline,
     show_redoc_state,
     show_redoc_definition,
+    show_quoted,
     show_computed,
     show_based,
     show_nothing_but_be_guessed,
@@ -255,6 +263,13 @@ def test_between_documents_the_one_with_our_paths_is_taken(site: Website, docume
     pulled = look(site.url, document)
     assert pulled.document == moved
     assert "the best match of 2 documents: 'Another API'" in pulled.notes[0]
+
+
+def test_a_document_in_a_document_is_not_looked_at(site: Website, document: dict[str, Any]) -> None:
+    """An example may be a document itself; the one that holds it is meant."""
+    whole = {**OTHER, "components": {"examples": {"ours": {"value": document}}}}
+    address = site.url + show_express(site, whole)
+    assert look(address, document).document == whole
 
 
 def test_another_api_is_taken_in_with_a_warning(site: Website, document: dict[str, Any]) -> None:
