@@ -108,12 +108,11 @@ class Naming:
         originals = copied(self.schemas)
         renamed: dict[str, str] = {}
         for ours, theirs in winners.items():
-            if theirs is None:
-                continue
-            if theirs in renamed:  # one schema of theirs is several of ours: each gets its copy
-                self.schemas[ours] = copied(originals[theirs])
-            else:
+            if theirs is not None and (theirs not in renamed or _closer(ours, renamed[theirs], theirs)):
                 renamed[theirs] = ours
+        for ours, theirs in winners.items():
+            if theirs is not None and renamed[theirs] != ours:  # one of theirs is several of ours: each gets its copy
+                self.schemas[ours] = copied(originals[theirs])
         for claim in self._claims:
             if winners[claim.ours] == claim.theirs and claim.theirs is not None and renamed[claim.theirs] != claim.ours:
                 claim.node["$ref"] = _PREFIX + claim.ours
@@ -308,6 +307,11 @@ def _sort(schema: Any) -> str:
     if _is_enum(schema):
         return "enum"
     return "scalar" if kinds else "anything"
+
+
+def _closer(name: str, other: str, to: str) -> bool:
+    """Whether a name is part of a third one and the other is not: UserDto is rather User than Guest."""
+    return name.lower() in to.lower() and other.lower() not in to.lower()
 
 
 def _is_enum(schema: Document) -> bool:

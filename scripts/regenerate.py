@@ -164,8 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--format", choices=FORMATS, default="text", help="of the report of a pull or of --diff")
     parser.add_argument("--pull", nargs="?", const="", metavar="FROM", help="take in the published document first")
     options = parser.parse_args(arguments)
-    if (options.check or options.diff) and options.pull is not None:
-        parser.error("--check and --diff are about documents that are here; they do not go with --pull")
+    if options.check and options.pull is not None:
+        parser.error("--check is about what is committed; it does not go with --pull")
+    if options.diff and options.pull is not None:
+        parser.error("--diff is about two files; it does not go with --pull")
     try:
         tools = toolchain.find(ROOT)
         if options.diff:
