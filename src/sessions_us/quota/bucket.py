@@ -8,6 +8,8 @@ from sessions_us.quota.window import Window
 
 __all__ = ("Bucket",)
 
+_HAIR = 1 - 1e-6  # it empties a hair early, or a rounding error at the end of a window would cost a whole refill
+
 
 class Bucket:
     """The backstop for a server that lies about what is left.
@@ -37,5 +39,5 @@ class Bucket:
     def _current(self, window: Window) -> AsyncLimiter:
         of = (window.opened, window.limit, window.period)
         if self._limiter is None or self._of != of:
-            self._limiter, self._of = AsyncLimiter(window.limit, window.period), of
+            self._limiter, self._of = AsyncLimiter(window.limit, window.period * _HAIR), of
         return self._limiter
