@@ -6,16 +6,17 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import httpx
-from attrs import define, frozen
+from attrs import frozen
 
 from . import __version__
-from .bodies import finish, read_body
+from .bodies import read_body
 from .crowd import Crowd
+from .deadlines import finish, within
 from .errors import (
     ClientClosedError,
     ConfigurationError,
@@ -31,6 +32,7 @@ from .options import Options
 from .origin import Origin
 from .quota import Lane, Lease, Limiter
 from .quota.headers import parse_retry_after
+from .wire import Borrowed, KeyAuth, Trace
 
 __all__ = ("Answer", "Request", "Transport", "encode")
 
@@ -142,7 +144,7 @@ class Transport:
             waited, arrival = waited + lease.waited, lease.arrival
             if last_start is None and policy.total is not None:
                 last_start = self.limiter.now() + policy.total
-            trace = _Trace(reliable=self._wire is None)
+            trace = Trace(reliable=self._wire is None)
             if crowd is not None:
                 crowd.sent()
             outcome = await self._attempt(http, request, url, content, lease, options.timeout, attempt, trace)
@@ -200,55 +202,28 @@ class Transport:
         lease: Lease,
         timeout: float,
         attempt: int,
-        trace: _Trace,
+        trace: Trace,
     ) -> Answer | SessionsError:
         """Sends once, and ends the lease once whatever happens. Failures are returned, so that no frame of httpx's,
         which hold the headers, is part of any traceback."""
         said, method, path = self._key.redact, request.method, request.path
         problem: Exception
+        unexpected: Exception | None = None
         self._emit(RequestSent(operation=request.operation, method=method, path=path, attempt=attempt))
-        started = self.limiter.now()
-        status, headers, body, whole = 0, httpx.Headers(), b"", True
+        exchange = self._exchange(http, request, url, content, lease, attempt, trace)
         try:
-            async with asyncio.timeout(timeout):
-                outgoing = http.build_request(
-                    method,
-                    url,
-                    params=list(request.params) or None,
-                    content=content,
-                    headers={"content-type": "application/json"} if content is not None else None,
-                    extensions={"trace": trace} if trace.reliable else None,
-                )
-                response = await http.send(outgoing, stream=True)
-                try:
-                    status, headers = response.status_code, response.headers
-                    await lease.done(status, headers.multi_items())
-                    self._emit(
-                        ResponseReceived(
-                            operation=request.operation,
-                            method=method,
-                            path=path,
-                            attempt=attempt,
-                            status_code=status,
-                            elapsed=self.limiter.now() - started,
-                        )
-                    )
-                    if response.is_stream_consumed:  # a transport of the caller's own gave it whole
-                        body, whole = response.content[: self._max_body], len(response.content) <= self._max_body
-                    else:
-                        # Not aiter_raw(), which closes at the end, where a cancellation would leak the connection.
-                        stream: AsyncGenerator[bytes, None] = response.stream.__aiter__()  # type: ignore[union-attr, assignment]
-                        body, whole = await read_body(stream, headers.get("content-encoding", ""), self._max_body)
-                finally:
-                    await finish(response.aclose())
+            return await within(timeout, exchange)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as caught:
             problem = caught
+        except Exception as caught:  # a bug, or the caller's own transport: raised without the frames that hold the key
+            unexpected, caught.__cause__, caught.__context__ = caught.with_traceback(None), None, None
         except BaseException:
             await lease.unknown()  # cancelled on the way: the server may have counted it
             raise
-        else:
-            return self._outcome(request, status, headers, body, whole)
-        left = status != 0 or not (isinstance(problem, _NEVER_LEFT) or (trace.reliable and not trace.left))
+        if unexpected is not None:
+            await lease.unknown()
+            raise unexpected
+        left = trace.answered or not (isinstance(problem, _NEVER_LEFT) or (trace.reliable and not trace.left))
         await (lease.unknown() if left else lease.refund())
         text = said(f"{type(problem).__name__}: {problem}".removesuffix(": "))
         if isinstance(problem, TimeoutError | httpx.TimeoutException):
@@ -261,6 +236,51 @@ class Transport:
         return TransportError(
             f"{method} {path} got no usable answer ({text})", sent="unknown" if left else "no", method=method, path=path
         )
+
+    async def _exchange(
+        self,
+        http: httpx.AsyncClient,
+        request: Request,
+        url: str,
+        content: bytes | None,
+        lease: Lease,
+        attempt: int,
+        trace: Trace,
+    ) -> Answer | SessionsError:
+        """One request and its answer; raises what httpx raises. A connection is given back whatever happens."""
+        started = self.limiter.now()
+        outgoing = http.build_request(
+            request.method,
+            url,
+            params=list(request.params) or None,
+            content=content,
+            headers={"content-type": "application/json"} if content is not None else None,
+            extensions={"trace": trace} if trace.reliable else None,
+        )
+        response = await http.send(outgoing, stream=True)
+        try:
+            trace.answered = True
+            status, headers = response.status_code, response.headers
+            await lease.done(status, headers.multi_items())
+            self._emit(
+                ResponseReceived(
+                    operation=request.operation,
+                    method=request.method,
+                    path=request.path,
+                    attempt=attempt,
+                    status_code=status,
+                    elapsed=self.limiter.now() - started,
+                )
+            )
+            if response.is_stream_consumed:  # a transport of the caller's own gave it whole
+                body, whole = response.content[: self._max_body], len(response.content) <= self._max_body
+            else:
+                # Not aiter_raw(), which closes at the end, where a cancellation would leak the connection.
+                stream: AsyncGenerator[bytes, None] = response.stream.__aiter__()  # type: ignore[union-attr, assignment]
+                body, whole = await read_body(stream, headers.get("content-encoding", ""), self._max_body)
+        finally:
+            await finish(response.aclose())
+        return self._outcome(request, status, headers, body, whole)
 
     def _outcome(
         self, request: Request, status: int, headers: httpx.Headers, body: bytes, whole: bool
@@ -299,73 +319,17 @@ class Transport:
                 raise ConfigurationError("this client is in use in another event loop; make one client for each")
             self._loop = loop
             self._http = httpx.AsyncClient(
-                auth=_KeyAuth(self._key, self.origin),
+                auth=KeyAuth(self._key, self.origin),
                 headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": _user_agent()},
                 timeout=None,  # noqa: S113  # the whole attempt is timed, not its parts
                 follow_redirects=False,
                 # A server closes idle connections after 5 s; a write that meets that moment would be ambiguous.
                 limits=httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=2.0),
                 trust_env=self.origin.scheme == "https",  # a proxy would read a key that travels in the clear
-                transport=None if self._wire is None else _Borrowed(self._wire),
+                transport=None if self._wire is None else Borrowed(self._wire),
             )
             self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # an API client has no sessions
         return self._http
-
-
-class _KeyAuth(httpx.Auth):
-    """Puts the key on a request to its own origin, at the last moment: as an argument it would be in many frames."""
-
-    def __init__(self, key: ApiKey, origin: Origin) -> None:
-        self._key = key
-        self._origin = origin
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        url = request.url
-        port = url.port or {"https": 443, "http": 80}.get(url.scheme)
-        if (url.scheme, url.host.lower(), port) != (self._origin.scheme, self._origin.host, self._origin.port):
-            raise ConfigurationError("a request to another origin was stopped before it got the key")
-        request.headers["x-api-key"] = self._key.reveal()
-        yield request
-
-
-class _Borrowed(httpx.AsyncBaseTransport):
-    """A transport that belongs to the caller: closing our client leaves it open."""
-
-    def __init__(self, wire: httpx.AsyncBaseTransport) -> None:
-        self._wire = wire
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._wire.handle_async_request(request)
-
-
-@define
-class _Trace:
-    """Listens to httpcore: whether anything of the request left this machine, and on what connection.
-
-    Attributes:
-        reliable: only httpx's own transport tells; with another one nothing can be proven.
-        left: the request's first byte may be on its way.
-        fresh: a connection was opened for it.
-        answered: the headers of an answer came.
-    """
-
-    reliable: bool
-    left: bool = False
-    fresh: bool = False
-    answered: bool = False
-
-    @property
-    def met_a_closed_connection(self) -> bool:
-        """Whether a failure may be no more than an idle connection that the server had closed."""
-        return self.reliable and self.left and not self.fresh and not self.answered
-
-    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
-        if name.endswith("send_request_headers.started"):
-            self.left = True
-        elif name.startswith("connection."):
-            self.fresh = True
-        elif name.endswith("receive_response_headers.complete"):
-            self.answered = True
 
 
 def encode(body: object) -> bytes:

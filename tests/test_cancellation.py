@@ -1,0 +1,210 @@
+"""Calls that are cut short, clients in odd loops, servers that dawdle: nothing stays behind, and nothing hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from support.scripted import Behaviour, Reset, Say, Scripted, Silence, Slowly
+
+from sessions_us import (
+    ConfigurationError,
+    Quota,
+    RateLimitedError,
+    RequestTimeoutError,
+    RetryPolicy,
+    ServerError,
+    SessionsError,
+    UserClient,
+)
+
+pytestmark = pytest.mark.anyio
+
+ROW = {"id": "s1"}
+SPENT = {"ratelimit-limit": "10", "ratelimit-remaining": "0", "ratelimit-reset": "40"}
+
+
+class Interrupted:
+    """Awaits something, and cancels its task at the given suspension, counted from 0."""
+
+    def __init__(self, inner: Awaitable[object], at: int) -> None:
+        self._inner = inner
+        self._at = at
+        self.cancelled = False
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        steps = self._inner.__await__()
+        task = asyncio.current_task()
+        assert task is not None
+        suspensions = 0
+        send, value = steps.send, None
+        while True:
+            try:
+                waits_for = send(value)
+            except StopIteration as done:
+                return done.value
+            if suspensions == self._at:
+                self.cancelled = True
+                task.cancel()
+            suspensions += 1
+            try:
+                value, send = (yield waits_for), steps.send
+            except BaseException as error:  # cancellation among them: it belongs to what is inside
+                value, send = error, steps.throw
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A call in a situation in which it may be cut short.
+
+    Attributes:
+        script: what the server does, the warm-up's answer first.
+        call: what is cut short.
+        ends: whether it comes to an end if nobody cuts it short.
+        warm: whether another call went before, on the connection that this one may use.
+    """
+
+    script: tuple[Behaviour, ...]
+    call: Callable[[UserClient], Awaitable[object]]
+    ends: bool = True
+    warm: bool = True
+
+
+def read(user: UserClient) -> Awaitable[object]:
+    return user.sessions.get("s1")
+
+
+def write(user: UserClient) -> Awaitable[object]:
+    return user.rooms.create(name="Room")
+
+
+async def stream(user: UserClient) -> object:
+    return [session async for session in user.sessions.list()]
+
+
+FINE = Say(body=ROW)
+PAGE = Say(body=[{"id": str(number)} for number in range(20)])
+LAST = Say(body=[{"id": "last"}])
+SCENES = {
+    "the first call": Scene((FINE,), read, warm=False),
+    "a read": Scene((FINE, FINE), read),
+    "a write": Scene((FINE, FINE), write),
+    "a read that is repeated": Scene((FINE, Reset(), Say(502), FINE), read),
+    "a server that closes the connection": Scene((Say(body=ROW, close=True), FINE), read),
+    "a refusal": Scene((FINE, Say(404, {"message": "no"})), read),
+    "a server that says nothing": Scene((FINE, Silence()), read, ends=False),
+    "slow headers": Scene((FINE, Slowly(b"HTTP/1.1 200 OK\r\n", 0.001)), read, ends=False),
+    "a body that stops": Scene((FINE, Say(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{")), write, ends=False),
+    "a long back-off": Scene((FINE, Say(503, None, {"retry-after": "600"})), read, ends=False),
+    "a spent quota": Scene((Say(body=ROW, headers=SPENT), FINE), read, ends=False),
+    "a list of two pages": Scene((FINE, PAGE, LAST), stream),
+}
+SCENES["several at once"] = Scene(
+    (FINE, FINE), lambda user: asyncio.gather(read(user), write(user), user.rooms.get("r1"), user.sessions.get("s2"))
+)
+
+
+async def left_behind(user: UserClient, before: set[asyncio.Task[Any]]) -> list[str]:
+    """What a call that is over must not leave."""
+    for _ in range(5):
+        await asyncio.sleep(0)  # a closed connection says so to its protocol a moment later
+    left = [f"task {task!r}" for task in asyncio.all_tasks() - before if "Scripted" not in repr(task)]
+    snapshot = user.quota.snapshot()
+    if snapshot.under_way or any(snapshot.waiting.values()):
+        left.append(f"lease or place: {snapshot}")
+    transport = user._calls.transport
+    http = transport._http
+    if http is None:
+        return left
+    pool = http._transport._pool  # type: ignore[attr-defined]
+    left += [f"connection {each!r}" for each in pool.connections if not (each.is_idle() or each.is_closed())]
+    left += [f"request {each!r}" for each in pool._requests]
+    if transport.limiter._out or transport.limiter._waiters:
+        left.append("lease or waiter in the limiter")
+    return left
+
+
+@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
+async def test_a_call_that_is_cancelled_leaves_nothing_behind(scene):
+    """At each point where it can be: no task, no connection, no lease, no place in the queue; the next call works."""
+    policy = RetryPolicy(attempts=4, backoff=0.001)
+    point = 0
+    while True:
+        async with Scripted(*scene.script) as server:
+            key, options = f"key-{uuid4()}", {"retries": policy, "base_url": server.url}
+            async with UserClient(key, **options) as user:
+                if scene.warm:
+                    await user.sessions.get("warm")
+                before = asyncio.all_tasks()
+                interrupted = Interrupted(scene.call(user), point)
+                call = asyncio.ensure_future(_whole(interrupted))
+                if scene.ends:
+                    await asyncio.wait([call], timeout=60)
+                else:  # it would wait for ever; where it has no such point any more, it is all tried
+                    while not call.done() and not (interrupted.cancelled or await _rests(call)):
+                        await asyncio.sleep(0)
+                    if not interrupted.cancelled:
+                        call.cancel()
+                    await asyncio.wait([call], timeout=60)
+                assert call.done(), f"cancelled at point {point}, and goes on"
+                if interrupted.cancelled:
+                    assert call.cancelled() or call.exception() is None, point
+                    assert await left_behind(user, before) == [], f"cancelled at point {point}"
+                else:
+                    assert await left_behind(user, before) == []
+                    _ = call.cancelled() or call.exception()
+                    break
+                server._script.clear()
+                server._script.append(FINE)
+                if "quota" not in _name(scene):
+                    assert await user.with_options(timeout=20).sessions.get("again")
+        point += 1
+
+    assert point >= 1
+
+
+def _name(scene: Scene) -> str:
+    return next(name for name, each in SCENES.items() if each is scene)
+
+
+async def _whole(interrupted: Interrupted) -> object:
+    return await interrupted
+
+
+async def _rests(call: asyncio.Task[object]) -> bool:
+    """Whether the call waits for something that won't come by itself."""
+    for _ in range(2000):
+        await asyncio.sleep(0)
+        if call.done():
+            return True
+    return True
+
+
+async def test_a_timeout_around_a_call():
+    """`asyncio.timeout` and a TaskGroup that fails are cancellations too."""
+    async with Scripted(Silence(), Silence(), FINE) as server:
+        async with UserClient(f"key-{uuid4()}", base_url=server.url) as user:
+            before = asyncio.all_tasks()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await read(user)
+            with pytest.raises(ExceptionGroup):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(_whole(read(user)))  # type: ignore[arg-type]
+                    group.create_task(_fail(server))
+
+            assert await left_behind(user, before) == []
+            assert await read(user)
+
+
+async def _fail(server: Scripted) -> None:
+    while len(server.arrived) < 2:
+        await asyncio.sleep(0)
+    raise ValueError("another task of the group")
