@@ -27,13 +27,20 @@ def binary() -> str | None:
         return shutil.which("valkey-server") or shutil.which("redis-server")
 
 
+def _free_port() -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            if port < 55_000:  # a cluster's nodes talk to each other on the port 10,000 above
+                return port
+
+
 class RedisServer:
     """A server on a port of its own, in memory only; it can be stopped and started again on the same port."""
 
     def __init__(self, directory: Path, *options: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = _free_port()
         self._directory = directory
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
