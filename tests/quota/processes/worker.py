@@ -52,7 +52,9 @@ async def call(user: UserClient, number: int) -> None:
 async def main(arguments: argparse.Namespace) -> None:
     policy: Mapping[str, object] = {"on_store_failure": arguments.on_failure, "share": 0.25, "timeout": 1.0}
     kind = RedisStore if "://" in arguments.store else SQLiteStore
-    quota = Quota(arguments.limit, arguments.window, store=kind(arguments.store, **policy))
+    store = kind(arguments.store, **policy)
+    await store.load("warm-up")  # the file or the connection is open, as in a process that has run for a while
+    quota = Quota(arguments.limit, arguments.window, store=store)
     retries = RetryPolicy(attempts=1)
     async with UserClient("warm-up", transport=httpx.MockTransport(lambda _: httpx.Response(200, json=[]))) as user:
         await user.request("GET", "/api/rooms")  # what is imported at the first call, is now
