@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,9 +16,7 @@ from support.scripted import Behaviour, Reset, Say, Scripted, Silence, Slowly
 
 from sessions_us import (
     ConfigurationError,
-    Quota,
     RateLimitedError,
-    RequestTimeoutError,
     RetryPolicy,
     ServerError,
     SessionsError,
@@ -208,3 +206,167 @@ async def _fail(server: Scripted) -> None:
     while len(server.arrived) < 2:
         await asyncio.sleep(0)
     raise ValueError("another task of the group")
+
+
+DAWDLING = {
+    "nothing said": Silence(),
+    "headers a byte at a time": Slowly(b"HTTP/1.1 200 OK\r\nx-long: " + b"a" * 10_000, 0.01),
+    "a body a byte at a time": Slowly(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n" + b"1" * 9999, 0.01),
+    "a Retry-After of a year": Say(503, None, {"retry-after": "31536000"}),
+    "a 429 with a Retry-After of a minute": Say(429, None, {"retry-after": "60"}),
+    "a 503 with a Retry-After of a minute": Say(503, None, {"retry-after": "60"}),
+    "a quota spent for a minute, and a 503": Say(503, None, {**SPENT, "retry-after": "0"}),
+}
+
+
+@pytest.mark.parametrize("fault", DAWDLING.values(), ids=DAWDLING.keys())
+async def test_no_call_lasts_longer_than_its_deadline(fault):
+    """`max_wait` + attempts x `timeout` is 1.5 s here; ten times that is left to a busy machine."""
+    policy = RetryPolicy(attempts=3, backoff=100, backoff_max=100)
+    async with Scripted(fault) as server:
+        async with UserClient(f"key-{uuid4()}", base_url=server.url, timeout=0.4, max_wait=0.3, retries=policy) as user:
+            async with asyncio.timeout(15):
+                with pytest.raises(SessionsError):
+                    await read(user)
+
+
+async def test_a_pause_longer_than_the_deadline_is_an_error_at_once_with_the_time():
+    """Waiting first and failing then would help nobody."""
+    for status, kind in ((429, RateLimitedError), (503, ServerError)):
+        async with Scripted(Say(status, None, {"retry-after": "120"})) as server:
+            async with UserClient(f"key-{uuid4()}", base_url=server.url, max_wait=60) as user:
+                with pytest.raises(kind) as caught:
+                    async with asyncio.timeout(30):
+                        await read(user)
+        assert caught.value.retry_after == 120
+        assert len(server.arrived) == 1
+
+
+async def test_total_bounds_the_retries_of_a_call():
+    """No further attempt starts when the total is over, or would be after the pause."""
+    policy = RetryPolicy(attempts=9, total=0.0, backoff=0.001)
+    patient = RetryPolicy(attempts=3, total=600, backoff=0.001)
+    long_pause = RetryPolicy(attempts=3, total=60, backoff=0.001)
+    async with Scripted(Say(502)) as server, UserClient(f"key-{uuid4()}", base_url=server.url) as user:
+        for each, requests in ((policy, 1), (patient, 3)):
+            before = len(server.arrived)
+            with pytest.raises(ServerError):
+                await read(user.with_options(retries=each))
+            assert len(server.arrived) - before == requests
+    async with Scripted(Say(503, None, {"retry-after": "90"})) as server:
+        async with UserClient(f"key-{uuid4()}", base_url=server.url, retries=long_pause) as user:
+            async with asyncio.timeout(30):
+                with pytest.raises(ServerError):
+                    await read(user)
+    spent = Say(429, None, {**SPENT, "retry-after": "90"})
+    async with Scripted(spent) as server:
+        async with UserClient(f"key-{uuid4()}", base_url=server.url, retries=long_pause) as user:
+            async with asyncio.timeout(30):
+                with pytest.raises(RateLimitedError):
+                    await read(user)
+
+
+async def test_a_second_cancellation_while_a_call_is_cleaning_up():
+    """A timeout and a caller who gives up at the same moment leave no connection behind either."""
+    async with Scripted(FINE, Silence(), FINE) as server:
+        async with UserClient(f"key-{uuid4()}", base_url=server.url) as user:
+            await read(user)
+            before = asyncio.all_tasks()
+            call = asyncio.ensure_future(_whole(read(user)))  # type: ignore[arg-type]
+            while len(server.arrived) < 2:
+                await asyncio.sleep(0)
+            while not call.done():
+                call.cancel()
+                await asyncio.sleep(0)
+
+            assert call.cancelled()
+            assert await left_behind(user, before) == []
+            assert await read(user)
+
+
+async def test_closing_while_calls_are_under_way():
+    """From another task: each call ends, with an answer or with an error of ours."""
+    async with Scripted(FINE, Silence()) as server:
+        user = UserClient(f"key-{uuid4()}", base_url=server.url, timeout=5)
+        await read(user)
+        calls = [asyncio.ensure_future(_whole(read(user))) for _ in range(3)]  # type: ignore[arg-type]
+        while len(server.arrived) < 2:
+            await asyncio.sleep(0)
+        await user.aclose()
+        async with asyncio.timeout(30):
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+
+        assert all(isinstance(outcome, SessionsError) for outcome in outcomes), outcomes
+        assert user.quota.snapshot().under_way == 0
+
+
+async def test_two_loops_at_once_are_refused():
+    """A client belongs to one running loop; another thread's gets one clear line, and the first goes on."""
+    async with Scripted(FINE) as server, UserClient(f"key-{uuid4()}", base_url=server.url) as user:
+        await read(user)
+
+        def elsewhere() -> object:
+            return asyncio.run(_whole(read(user)))  # type: ignore[arg-type]
+
+        with pytest.raises(ConfigurationError, match="one client for each"):
+            await asyncio.to_thread(elsewhere)
+        assert await read(user)
+
+
+SCRIPT = """
+import asyncio, sys, threading
+sys.path[:0] = [{tests!r}]
+from support.scripted import Say, Scripted
+from sessions_us import ClientClosedError, UserClient
+
+server = Scripted(Say(body={{"id": "s1"}}))
+ready, end = threading.Event(), threading.Event()
+
+async def serve():
+    async with server:
+        ready.set()
+        while not end.is_set():
+            await asyncio.sleep(0.01)
+
+thread = threading.Thread(target=asyncio.run, args=(serve(),))
+thread.start()
+ready.wait()
+user = UserClient("key", base_url=server.url)
+
+async def main(close):
+    both = await asyncio.gather(user.sessions.get("s1"), user.rooms.get("s1"))
+    if close:
+        await user.aclose()
+        try:
+            await user.sessions.get("s1")
+        except ClientClosedError:
+            print("closed")
+    return len(both)
+
+{run}
+try:
+    run(main(False))
+except ClientClosedError:
+    print("closed for good")
+end.set()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_one_client_under_several_runs(loop):
+    """A second `asyncio.run`, whose predecessor closed nothing, works; after `aclose` it says so; in a process of its own."""
+    if loop == "uvloop":
+        pytest.importorskip("uvloop", reason="uvloop is not installed")
+    run = "from asyncio import run" if loop == "asyncio" else "from uvloop import run"
+    script = SCRIPT.format(
+        tests=str(Path(__file__).parent),
+        run=f"{run}\nprint(run(main(False)))\nprint(run(main(False)))\nprint(run(main(True)))",
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:-1] == ["2", "2", "closed", "2", "closed for good"]
+    assert "Event loop is closed" not in done.stderr
+    assert done.stderr == ""
