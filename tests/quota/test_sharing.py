@@ -230,6 +230,21 @@ def test_an_outage_is_told_once_and_no_429_comes_of_it(hangs: bool, seed: int) -
     run(main())
 
 
+def test_alone_a_process_takes_no_more_than_its_share() -> None:
+    """A quarter of ten is two, in any window, though nobody else is there and the server would allow ten."""
+
+    async def main() -> None:
+        company = Company("fixed", 1, processes=1, fallback=0.25)
+        (limiter,) = company.limiters
+        await company.call(limiter)
+        company.depot.down = True
+        await asyncio.gather(*(company.call(limiter) for _ in range(12)))
+        granted = sorted(granted for _, granted in company.served)[1:]
+        assert all(later - earlier >= WINDOW for earlier, later in zip(granted, granted[2:], strict=False))
+
+    run(main())
+
+
 def test_refusing_is_at_once_and_ends_with_the_outage() -> None:
     """`refuse`: who waits and who comes is told that nothing was sent; an answer under way is not lost."""
 

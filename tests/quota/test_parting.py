@@ -1,0 +1,121 @@
+"""How a process parts from a store that fails, and comes back: pure decisions."""
+
+from __future__ import annotations
+
+import attrs
+
+from sessions_us.quota.headers import parse_report
+from sessions_us.quota.ledger import BEAT, LAPSE, Ledger
+from sessions_us.quota.parting import Share, part, rejoin
+from sessions_us.quota.window import Window
+
+HEADERS = [("X-RateLimit-Limit", "10"), ("X-RateLimit-Remaining", "7"), ("X-RateLimit-Reset", "50")]
+
+
+def granted(ledger: Ledger, now: float, until: float = 99.0) -> tuple[Ledger, int]:
+    ledger, ticket = ledger.queue("interactive", now, heartbeat=now)
+    return ledger.grant(ledger.turn(now, 0), now, until), ticket.number
+
+
+def sent(ledger: Ledger, lease: int, now: float) -> Ledger:
+    return attrs.evolve(ledger, window=ledger.window.sent(lease, now, probe=False, until=99.0))
+
+
+def known() -> Ledger:
+    """A ledger with a valid count: 7 of 10 left for 50 seconds."""
+    ledger, lease = granted(Ledger.new(10, 60.0), 1.0)
+    ledger, _ = ledger.answered(lease, 1.1, 200, parse_report(HEADERS))
+    return ledger
+
+
+def test_alone_others_requests_count_and_others_places_do_not() -> None:
+    """What others have under way may have been counted; their places in the queue are not this process's to serve."""
+    ledger, mine = granted(known(), 70.0)
+    ledger, _ = ledger.queue("interactive", 70.0, heartbeat=70.0)
+    ledger, own = ledger.queue("background", 70.0, heartbeat=70.0)
+
+    alone = part(ledger, {own.number}, {mine}, 71.0, 12345)
+    assert [flight.lease for flight in alone.window.flights] == [mine]
+    assert (alone.interactive, alone.background) == ((), (own,))
+    assert alone.leases == 12345
+
+    deserted = part(ledger, {own.number}, set(), 71.0, 12345)
+    assert deserted.window.flights == ()
+    assert deserted.window.doubts == (71.0,)
+
+
+def test_alone_a_process_is_wary_of_those_who_are_alone_too() -> None:
+    """They fire at the same count, so one at a time goes out, and not the last."""
+    before = known()
+    assert part(before, set(), set(), 2.0, 1).window.wary_until == 2.0 + 3 * 60.0
+    alone, _ = granted(part(before, set(), set(), 2.0, 1), 2.0)
+    assert alone.window.look(2.0).free == 0
+
+
+def test_back_together_neither_count_holds_and_nothing_is_forgotten() -> None:
+    """What was counted on either side is kept, a lease that ended meanwhile is in doubt, and one probe asks the server anew."""
+    ended, kept, fresh, others = 100, 101, 102, 103
+    shared = sent(sent(known(), ended, 5.0), kept, 5.1)
+    mine = part(shared, set(), {ended, kept}, 6.0, 1000)
+    mine = mine.lost(ended, 7.0)
+    mine = sent(mine, fresh, 8.0)
+    theirs = sent(shared, others, 6.5)
+
+    together = rejoin(theirs, mine, {ended}, 9.0, wary=10.0)
+
+    assert {flight.lease for flight in together.window.flights} == {kept, fresh, others}
+    assert together.window.sample is None
+    assert 9.0 in together.window.doubts
+    assert together.window.wary_until is not None
+    assert together.window.wary_until >= 19.0
+    assert set(theirs.window.log) | set(mine.window.log) <= set(together.window.log)
+    assert together.window.look(9.0).free == 0  # no probe while a request is under way that may be counted or not
+
+
+def test_a_429_on_either_side_closes_both() -> None:
+    """It was the key that was blocked, not the process."""
+    shared, lease = granted(known(), 5.0)
+    mine = part(shared, set(), {lease}, 6.0, 1000)
+    mine, _ = mine.answered(lease, 6.5, 429, parse_report([("Retry-After", "30")]))
+
+    together = rejoin(shared, mine, {lease}, 9.0, wary=10.0)
+
+    assert together.window.blocked_until == mine.window.blocked_until
+    assert together.window.look(30.0).free == 0
+
+
+def test_a_share_is_a_part_of_the_limit_in_any_window() -> None:
+    """Counted until one window after the end of each request; at least one request is always in it."""
+    window, share = Window(10, 60.0), Share(0.25)
+    assert share.has_room(window, 1, 0.0)
+    assert not share.has_room(window, 2, 0.0)
+    share.spend(10.0)
+    share.spend(20.0)
+    assert not share.has_room(window, 0, 69.9)
+    assert share.has_room(window, 0, 70.1)
+    assert not share.has_room(window, 1, 70.1)
+    assert Share(0.01).has_room(window, 0, 0.0)
+
+
+def test_a_heart_that_stops_gives_up_its_place_and_one_that_beats_again_gets_it_back() -> None:
+    """At its old place, with its old arrival."""
+    ledger, first = Ledger.new(10, 60.0).queue("interactive", 0.0, heartbeat=0.0)
+    ledger, second = ledger.queue("interactive", 1.0, heartbeat=LAPSE)
+    assert ledger.tidied(LAPSE - 0.1) is ledger
+    without = ledger.tidied(LAPSE)
+    assert [ticket.number for ticket in without.interactive] == [second.number]
+    assert [ticket.number for ticket in without.alive([first], 7.0).interactive] == [first.number, second.number]
+    beating = ledger.alive([first], 1.0)
+    assert beating is ledger
+    assert ledger.alive([first], BEAT).interactive[0].heartbeat == BEAT
+
+
+def test_a_lease_that_is_over_counts_as_lost() -> None:
+    """Its process may have died before or after it sent the request."""
+    ledger, lease = granted(Ledger.new(10, 60.0), 1.0, until=11.0)
+    assert ledger.tidied(10.9) is ledger
+    after = ledger.tidied(11.0)
+    assert after.window.flights == ()
+    assert after.window.doubts == (11.0,)
+    assert after.window.probe is None
+    assert lease not in [flight.lease for flight in after.window.flights]
