@@ -267,7 +267,7 @@ def test_between_documents_the_one_with_our_paths_is_taken(site: Website, docume
 
 def test_a_document_in_a_document_is_not_looked_at(site: Website, document: dict[str, Any]) -> None:
     """An example may be a document itself; the one that holds it is meant."""
-    ours = {**OTHER, "paths": dict.fromkeys(document["paths"], {})}
+    ours = {**OTHER, "paths": {path: {} for path in document["paths"]}}
     whole = {**OTHER, "components": {"examples": {"ours": {"value": ours}}}}
     address = site.url + show_express(site, whole)
     assert look(address, document).document == whole
