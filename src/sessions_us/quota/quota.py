@@ -29,7 +29,8 @@ class Quota:
         window: seconds. The API documents a minute.
         reserve: slots of each window that background work leaves to interactive work until the window's last tenth; at most a
             fifth of the limit counts.
-        store: where the count is kept: None or `MemoryStore()` for this process alone.
+        store: where the count is kept: None or `MemoryStore()` for this process alone, `SQLiteStore(path)` for all processes
+            of this host, `RedisStore(url)` for all hosts.
 
     Raises:
         ConfigurationError: a value that can't be meant.

@@ -63,6 +63,7 @@ async def test_four_processes_share_a_key_without_a_429(store: str) -> None:
     assert not fleet.overtaken(by=1.0)  # to the millisecond in virtual time, and to 50 ms in the long runs
 
 
+@long
 async def test_four_processes_share_a_key_of_a_server_that_tells_nothing(tmp_path: Path) -> None:
     """Without headers the log of all answers, which the processes keep together, is all there is."""
     await shared(str(tmp_path / "quota.db"), 20, 3.0, "none")
@@ -84,7 +85,7 @@ async def test_others_go_on_when_a_process_is_killed(tmp_path: Path) -> None:
 
 
 @needs_redis
-@pytest.mark.parametrize("policy", ["local", "refuse"])
+@pytest.mark.parametrize("policy", ["local", pytest.param("refuse", marks=long)])
 async def test_a_server_that_stops_and_comes_back_hangs_nobody(server: RedisServer, policy: str) -> None:
     """`local` goes on alone with a share, `refuse` says at once that nothing was sent; both say so, and both come back."""
     async with Sandbox(limit=10, window=2.0, latency=LATENCY) as sandbox:
