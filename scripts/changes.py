@@ -12,17 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from alignment import Key, align, template
 from document import METHODS, Document, Route, follow, routes
+from levels import CALLERS, HARMLESS, PARSING, Level, retyped
 from mending import mend
 from shapes import Shape, shape, shown
-
-Level = Literal["breaking for callers", "breaking for parsing", "harmless"]
-CALLERS: Final = "breaking for callers"
-PARSING: Final = "breaking for parsing"
-HARMLESS: Final = "harmless"
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,9 @@ class _Comparing:
         self.changes.append(Change(self._operation, kind, place, level, words))
 
     def _servers(self) -> None:
-        before, after = ([one.get("url", "").rstrip("/") for one in doc.get("servers") or []] for doc in (self.old, self.new))
+        before, after = (
+            [one.get("url", "").rstrip("/") for one in doc.get("servers") or []] for doc in (self.old, self.new)
+        )
         self._operation = EVERYWHERE
         if before and after and before[0] != after[0]:
             self._tell("server-changed", "", CALLERS, f"the server is {after[0]}, not {before[0]}")
@@ -142,7 +140,9 @@ class _Comparing:
         if new.operation.get("deprecated") and not old.operation.get("deprecated"):
             self._tell("operation-deprecated", "", HARMLESS, "the operation is deprecated")
         for ours, theirs in self.renamed.get(key, {}).items():
-            self._tell("parameter-renamed", f"path parameter {ours}", HARMLESS, f"the path parameter {ours} is called {theirs}")
+            self._tell(
+                "parameter-renamed", f"path parameter {ours}", HARMLESS, f"the path parameter {ours} is called {theirs}"
+            )
         self._parameters(old, new)
         self._body(old, new)
         self._answers(old, new)
@@ -156,7 +156,9 @@ class _Comparing:
             one, other = before.get((where, name)), after.get((where, name))
             if one is None and other is not None:
                 needed = other.get("required") is True
-                self._tell("parameter-added", place, CALLERS if needed else HARMLESS, f"a new {place}" + needed * ", required")
+                self._tell(
+                    "parameter-added", place, CALLERS if needed else HARMLESS, f"a new {place}" + needed * ", required"
+                )
             elif other is None:
                 self._tell("parameter-removed", place, CALLERS, f"the {place} is gone")
             elif one is not None:
@@ -239,7 +241,9 @@ class _Comparing:
                 self._tell("media-removed", place, CALLERS if sent else PARSING, f"{place}: no {name}")
         for name in after:
             if name not in before and not (_is_json(name) and json_before):
-                self._tell("media-added", place, HARMLESS, f"{place}: {name}" + (" as well" if before else ", not nothing"))
+                self._tell(
+                    "media-added", place, HARMLESS, f"{place}: {name}" + (" as well" if before else ", not nothing")
+                )
         if json_before is None or json_after is None:
             return
         one, other = before[json_before].get("schema"), after[json_after].get("schema")
@@ -261,11 +265,13 @@ class _Comparing:
             self._seen.add(pair)
         where = f"{place}, {path}" if path else place
         if before.nullable != after.nullable:
-            level: Level = (CALLERS if before.nullable else HARMLESS) if sent else (HARMLESS if before.nullable else PARSING)
+            level: Level = (
+                (CALLERS if before.nullable else HARMLESS) if sent else (HARMLESS if before.nullable else PARSING)
+            )
             kind, words = ("null-added", "may be null") if after.nullable else ("null-removed", "is never null")
             self._tell(kind, where, level, f"{where}: {words}")
         if before.type != after.type:
-            level = _retyped(before.type, after.type, sent)
+            level = retyped(before.type, after.type, sent)
             self._tell("type-changed", where, level, f"{where}: {after.type}, not {before.type}")
             return
         if before.format != after.format:
@@ -292,7 +298,9 @@ class _Comparing:
                 self._tell("enum-value-added", where, level, f"{where}: may be {shown(value)}")
         for value in before.enum:
             if value not in after.enum:
-                self._tell("enum-value-removed", where, CALLERS if sent else HARMLESS, f"{where}: is never {shown(value)}")
+                self._tell(
+                    "enum-value-removed", where, CALLERS if sent else HARMLESS, f"{where}: is never {shown(value)}"
+                )
 
     def _fields(self, before: Shape, after: Shape, place: str, path: str, sent: bool) -> None:
         for name in {**before.fields, **after.fields}:
@@ -301,17 +309,28 @@ class _Comparing:
             one, other = name in before.required, name in after.required
             if name not in before.fields:
                 level: Level = CALLERS if sent and other else HARMLESS
-                self._tell("field-added", where, level, f"{where}: a new field" + (", required" if sent and other else ""))
+                self._tell(
+                    "field-added", where, level, f"{where}: a new field" + (", required" if sent and other else "")
+                )
             elif name not in after.fields:
                 self._tell("field-removed", where, CALLERS if sent else PARSING, f"{where}: the field is gone")
             else:
-                subject = f"{before.references[-1].rpartition('/')[2]}.{name}" if before.references else f"{self._operation}: {where}"
+                subject = (
+                    f"{before.references[-1].rpartition('/')[2]}.{name}"
+                    if before.references
+                    else f"{self._operation}: {where}"
+                )
                 self._rises(subject, before.fields[name], after.fields[name])
                 if one != other and sent:
                     self._requirement("field", where, f"field {inner} of the body", other)
                 elif one != other:
                     words = "is always there" if other else "may be missing"
-                    self._tell("field-required" if other else "field-optional", where, HARMLESS if other else PARSING, f"{where}: {words}")
+                    self._tell(
+                        "field-required" if other else "field-optional",
+                        where,
+                        HARMLESS if other else PARSING,
+                        f"{where}: {words}",
+                    )
                 self._schema(before.fields[name], after.fields[name], place, inner, sent=sent)
 
     def _variants(self, before: Shape, after: Shape, place: str, path: str, sent: bool) -> None:
@@ -336,7 +355,9 @@ class _Comparing:
             words = f"{where}: never {shape(self.old, one).type}"
             self._tell("variant-removed", where, CALLERS if sent else HARMLESS, words)
         for one in rest:
-            self._tell("variant-added", where, HARMLESS if sent else PARSING, f"{where}: may be {shape(self.new, one).type}")
+            self._tell(
+                "variant-added", where, HARMLESS if sent else PARSING, f"{where}: may be {shape(self.new, one).type}"
+            )
 
     def _differs(self, one: Any, other: Any, sent: bool) -> bool:
         trial = _Comparing(self.old, self.new, {}, _seen=set(self._seen))
@@ -351,16 +372,6 @@ class _Comparing:
         evidence = new.get("x-evidence", "documented")
         if evidence != "inferred" and all(risen.subject != subject for risen in self.risen):
             self.risen.append(Risen(subject, str(evidence)))
-
-
-def _retyped(before: str, after: str, sent: bool) -> Level:
-    """A wider type is fine to send and unsafe to receive; a narrower one the other way round."""
-    wider = {("integer", "number"), ("date-time", "string"), ("date", "string")}
-    if (before, after) in wider or after in ("anything", "one of several"):
-        return HARMLESS if sent else PARSING
-    if (before, after) == ("number", "integer") or before == "anything":
-        return CALLERS if sent else HARMLESS
-    return CALLERS if sent else PARSING
 
 
 def _parameters(document: Document, route: Route) -> dict[tuple[str, str], Document]:

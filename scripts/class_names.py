@@ -14,8 +14,8 @@ from typing import Any
 
 from alignment import template
 from document import Document, Route, copied, follow, references, routes
-from mending import redirect
 from openapi_python_client.strings import ClassName
+from pointers import redirect
 
 _PREFIX = "#/components/schemas/"
 #: Under which names an envelope holds what is meant; the client looks there too.
@@ -98,7 +98,9 @@ class Naming:
 
     def _settle(self) -> None:
         """Each of our names goes to the schema that most answers have in its place; a tie goes to the first."""
-        counts = Counter((claim.ours, claim.theirs) for claim in self._claims if claim.theirs is not None)
+        counts: Counter[tuple[str, str | None]] = Counter(
+            (claim.ours, claim.theirs) for claim in self._claims if claim.theirs is not None
+        )
         winners: dict[str, str | None] = {}
         for claim in self._claims:
             best = max((count for (ours, _), count in counts.items() if ours == claim.ours), default=0)
@@ -120,11 +122,15 @@ class Naming:
             if claim.theirs is None:
                 self._inline(claim, winners)
         self._rename(renamed)
-        lost = Counter((claim.ours, claim.theirs) for claim in self._claims if claim.theirs not in (None, winners[claim.ours]))
+        lost = Counter(
+            (claim.ours, claim.theirs) for claim in self._claims if claim.theirs not in (None, winners[claim.ours])
+        )
         for ours, theirs in lost:
             places = [claim.place for claim in self._claims if (claim.ours, claim.theirs) == (ours, theirs)]
             more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
-            self.notes.append(f"{places[0]}{more}: answers {theirs}, which is another schema than the one called {ours}")
+            self.notes.append(
+                f"{places[0]}{more}: answers {theirs}, which is another schema than the one called {ours}"
+            )
 
     def _make_room(self, winners: dict[str, str | None]) -> None:
         """Whatever else bears one of our names, or one that would be the same class, gets another name."""
@@ -219,7 +225,10 @@ def flatten(document: Document, notes: list[str]) -> None:
                 flat(item, above)
         elif isinstance(node, dict):
             parts = node.get("allOf")
-            if isinstance(parts, list) and len([part for part in parts if _means(part)]) + bool(node.get("properties")) > 1:
+            if (
+                isinstance(parts, list)
+                and len([part for part in parts if _means(part)]) + bool(node.get("properties")) > 1
+            ):
                 merged = _merged(document, node, above, notes)
                 if merged is not None:
                     node.clear()
@@ -241,7 +250,11 @@ def _merged(document: Document, node: Any, above: tuple[str, ...], notes: list[s
             if part["$ref"] in above:
                 return None
             inner = follow(document, part)
-            found = _merged(document, {"allOf": [inner]}, (*above, part["$ref"]), notes) if isinstance(inner, dict) else None
+            found = (
+                _merged(document, {"allOf": [inner]}, (*above, part["$ref"]), notes)
+                if isinstance(inner, dict)
+                else None
+            )
         elif isinstance(part, dict) and "allOf" in part:
             found = _merged(document, part, above, notes)
         else:

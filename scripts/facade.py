@@ -33,7 +33,9 @@ def misfits(client: Path, package: Mapping[str, bytes], document: Document, ours
 
 
 def _imports(client: Path, package: Mapping[str, bytes]) -> Iterator[str]:
-    modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in package if path.endswith(".py")}
+    modules = {
+        path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in package if path.endswith(".py")
+    }
     models = _exported(package["models/__init__.py"])
     for file in sorted(client.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_bytes())):
@@ -42,7 +44,9 @@ def _imports(client: Path, package: Mapping[str, bytes]) -> Iterator[str]:
             home = (node.module or "").removeprefix(PACKAGE).lstrip(".")
             for alias in node.names:
                 full = f"{home}.{alias.name}".lstrip(".")
-                missing = alias.name not in models if home == "models" else home.startswith("api") and full not in modules
+                missing = (
+                    alias.name not in models if home == "models" else home.startswith("api") and full not in modules
+                )
                 if missing or (home and home not in modules):
                     yield f"{file.relative_to(client.parent)}, line {node.lineno}: there is no {full} any more"
 
@@ -85,7 +89,9 @@ def _answer_type(document: Document, route: Route) -> str:
 
 
 def _type(document: Document, schema: Any) -> str:
-    references = [part.removeprefix(_SCHEMAS) for part in shape(document, schema).references if part.startswith(_SCHEMAS)]
+    references = [
+        part.removeprefix(_SCHEMAS) for part in shape(document, schema).references if part.startswith(_SCHEMAS)
+    ]
     if references:
         return references[0]
     resolved = shape(document, schema)

@@ -32,7 +32,9 @@ def graft(document: Document, ours: Document) -> list[str]:
         theirs = present.get((route.method, template(route.path)))
         if theirs is None:
             _operation(document, ours, route)
-            notes.append(f"{route}: not in the document; {route.operation['operationId']} is filled from the reconstruction")
+            notes.append(
+                f"{route}: not in the document; {route.operation['operationId']} is filled from the reconstruction"
+            )
         else:
             notes += _answer(document, ours, route, theirs)
             notes += _pagination(document, route, theirs)
@@ -82,7 +84,10 @@ def _says_something(document: Document, schema: Any) -> bool:
         return _says_something(document, found.get("items"))
     if "$ref" in (schema or {}) and found.get("type", "object") == "object" and not found.get("properties"):
         return bool({"allOf", "anyOf", "oneOf"} & found.keys())
-    return bool({"properties", "allOf", "anyOf", "oneOf", "enum"} & found.keys()) or found.get("type") not in (None, "object")
+    return bool({"properties", "allOf", "anyOf", "oneOf", "enum"} & found.keys()) or found.get("type") not in (
+        None,
+        "object",
+    )
 
 
 def _pagination(document: Document, route: Route, theirs: Route) -> list[str]:
@@ -95,7 +100,9 @@ def _pagination(document: Document, route: Route, theirs: Route) -> list[str]:
     for parameter in route.operation.get("parameters", []):
         if parameter.get("name") == facts.get("parameter"):
             theirs.operation.setdefault("parameters", []).append({**copied(parameter), MARK: _SOURCE})
-            return [f"{theirs}: does not declare the parameter {facts['parameter']!r} of its pages; filled from the reconstruction"]
+            return [
+                f"{theirs}: does not declare the parameter {facts['parameter']!r} of its pages; filled from the reconstruction"
+            ]
     del theirs.operation["x-pagination"]
     return []
 

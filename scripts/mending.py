@@ -13,6 +13,7 @@ from typing import Any
 
 from document import METHODS, Document, InputError, copied, follow, references
 from openapi_python_client.strings import ClassName, PythonIdentifier
+from pointers import component_of, is_alias, moved, redirect
 from pruning import prune
 from schema_mending import SchemaMender
 
@@ -116,22 +117,26 @@ class _Mending:
                 wanted, number = f"{plain}{number}", number + 1
             known = classes.get(ClassName(plain, "field_"))
             if known is not None:
-                self.defects.append(f"{name}: the schemas {known!r} and {name!r} would be one class; this one is called {wanted}")
+                self.defects.append(
+                    f"{name}: the schemas {known!r} and {name!r} would be one class; this one is called {wanted}"
+                )
             elif wanted != name:
                 self.defects.append(f"{name}: no usable name of a schema; called {wanted}")
             classes[ClassName(wanted, "field_")] = name
             names[name] = wanted
-        aliases = {name: value["$ref"] for name, value in schemas.items() if _is_alias(value)}
-        moved = {f"#/components/schemas/{name}": f"#/components/schemas/{new}" for name, new in names.items() if name != new}
+        aliases = {name: value["$ref"] for name, value in schemas.items() if is_alias(value)}
+        renamed = {
+            f"#/components/schemas/{name}": f"#/components/schemas/{new}" for name, new in names.items() if name != new
+        }
         ends: dict[str, str] = {}
         for name in aliases:
             reference, seen = aliases[name], set()
-            while (inner := _component(reference)) in aliases and reference not in seen:
+            while (inner := component_of(reference)) in aliases and reference not in seen:
                 seen.add(reference)
                 reference = aliases[str(inner)]
             ends[f"#/components/schemas/{name}"] = reference
-        if moved or ends:
-            redirect(self.document, lambda reference: _moved(_moved(reference, ends), moved))
+        if renamed or ends:
+            redirect(self.document, lambda reference: moved(moved(reference, ends), renamed))
             kept = {names[name]: value for name, value in schemas.items() if name not in aliases}
             self.document["components"]["schemas"] = kept
 
@@ -165,7 +170,9 @@ class _Mending:
 
         def parameter(match: re.Match[str]) -> str:
             given = match[1]
-            word = re.match(r"[A-Za-z][A-Za-z0-9_-]*", re.sub(r"[^A-Za-z0-9_-]+", "_", given.strip()).lstrip("_-0123456789"))
+            word = re.match(
+                r"[A-Za-z][A-Za-z0-9_-]*", re.sub(r"[^A-Za-z0-9_-]+", "_", given.strip()).lstrip("_-0123456789")
+            )
             name = word[0].rstrip("_-") if word else "id"
             name = f"{name}_id" if name in _TAKEN_PARAMETERS else name
             taken = {PythonIdentifier(other, "field_") for other in names.values()}
@@ -201,7 +208,13 @@ class _Mending:
                 result.setdefault(key, value)
 
     def _operation(self, place: str, path: str, operation: Document, shared: Any, names: dict[str, str]) -> Document:
-        for key, sound in (("summary", str), ("description", str), ("deprecated", bool), ("tags", list), ("operationId", str)):
+        for key, sound in (
+            ("summary", str),
+            ("description", str),
+            ("deprecated", bool),
+            ("tags", list),
+            ("operationId", str),
+        ):
             if key in operation and not isinstance(operation[key], sound):
                 del operation[key]
                 self.defects.append(f"{place}: {key} is not usable; left out")
@@ -236,7 +249,9 @@ class _Mending:
             name, where = parameter["name"], parameter.get("in")
             if where == "body":
                 self.defects.append(f"{place}: the parameter {name!r} is in the body; read as the body")
-                operation.setdefault("requestBody", {"content": {"application/json": {"schema": parameter.get("schema", {})}}})
+                operation.setdefault(
+                    "requestBody", {"content": {"application/json": {"schema": parameter.get("schema", {})}}}
+                )
                 continue
             if where not in _PLACES:
                 self.defects.append(f"{place}: the parameter {name!r} is in {where!r}; left out")
@@ -271,7 +286,9 @@ class _Mending:
             self.defects.append(f"{place}: the path parameter {name!r} is not required, but it always is; read so")
         elif not isinstance(parameter.get("required", False), bool):
             parameter["required"] = str(parameter["required"]).lower() == "true"
-            self.defects.append(f"{place}: whether {name!r} is required is no truth value; read as {parameter['required']}")
+            self.defects.append(
+                f"{place}: whether {name!r} is required is no truth value; read as {parameter['required']}"
+            )
         self._schema_of(parameter, f"{place}: {name}")
         return parameter
 
@@ -283,14 +300,20 @@ class _Mending:
             parameter["schema"] = self.schemas.mend(parameter["schema"], place)
             parameter.pop("content", None)
         elif not isinstance(parameter.get("content"), dict) or len(parameter["content"]) != 1:
-            moved = ("type", "format", "items", "enum", "default", "minimum", "maximum", "pattern", "nullable")
-            schema = {key: parameter.pop(key) for key in moved if key in parameter}
+            beside = ("type", "format", "items", "enum", "default", "minimum", "maximum", "pattern", "nullable")
+            schema = {key: parameter.pop(key) for key in beside if key in parameter}
             parameter.pop("collectionFormat", None)
             parameter.pop("content", None)
             self.defects.append(f"{place}: has no schema; read as {schema.get('type', 'anything')}")
             parameter["schema"] = self.schemas.mend(schema, place)
         named = parameter["schema"].get("type") if isinstance(parameter.get("schema"), dict) else None
-        kinds = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "array": list}
+        kinds: dict[str, type | tuple[type, ...]] = {
+            "string": str,
+            "boolean": bool,
+            "integer": int,
+            "number": (int, float),
+            "array": list,
+        }
         example = parameter.get("example")
         if example is not None and named in kinds and (
             not isinstance(example, kinds[named]) or isinstance(example, bool) is not (named == "boolean")
@@ -298,15 +321,19 @@ class _Mending:
             del parameter["example"]
             self.defects.append(f"{place}: the example is no {named}; left out")
 
-    def _body(self, body: Any, place: str) -> Document | None:
-        if isinstance(body, dict) and "$ref" in body:
+    def _body(self, given: Any, place: str) -> Document | None:
+        body: Document | None = given if isinstance(given, dict) else None
+        if body is not None and "$ref" in body:
             return {"$ref": body["$ref"]}
-        if not isinstance(body, dict) or not isinstance(body.get("content"), dict) or not body["content"]:
-            schema = body.get("schema") if isinstance(body, dict) else None
+        if body is None or not isinstance(body.get("content"), dict) or not body["content"]:
+            schema = body.get("schema") if body is not None else None
             self.defects.append(f"{place}: the request body has no content; {'read as JSON' if schema else 'left out'}")
-            if not isinstance(body, dict) or schema is None:
+            if body is None or schema is None:
                 return None
-            body = {**{key: body[key] for key in body if key != "schema"}, "content": {"application/json": {"schema": schema}}}
+            body = {
+                **{key: body[key] for key in body if key != "schema"},
+                "content": {"application/json": {"schema": schema}},
+            }
         if not isinstance(body.get("required", False), bool):
             del body["required"]
         self._content(body, f"{place}: body")
@@ -363,41 +390,3 @@ class _Mending:
                 for operation in operations:
                     if operation.get("operationId") == name:
                         del operation["operationId"]
-
-
-def redirect(node: Any, where: Any) -> None:
-    """Change every reference under a node, in place."""
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            node["$ref"] = where(node["$ref"])
-        for key, value in node.items():
-            if key == "mapping" and isinstance(value, dict):
-                node[key] = {name: where(target) if isinstance(target, str) else target for name, target in value.items()}
-            else:
-                redirect(value, where)
-    elif isinstance(node, list):
-        for value in node:
-            redirect(value, where)
-
-
-def _moved(reference: str, moved: dict[str, str]) -> str:
-    head, _, rest = _unquoted(reference).partition("#/components/schemas/")
-    name, slash, deeper = rest.partition("/")
-    target = moved.get(f"#/components/schemas/{name.replace('~1', '/').replace('~0', '~')}") if not head else None
-    return reference if target is None else f"{target}{slash}{deeper}"
-
-
-def _unquoted(reference: str) -> str:
-    from urllib.parse import unquote
-
-    return unquote(reference)
-
-
-def _component(reference: str) -> str | None:
-    match = re.fullmatch(r"#/components/schemas/([^/]+)", _unquoted(reference))
-    return match[1].replace("~1", "/").replace("~0", "~") if match else None
-
-
-def _is_alias(schema: Any) -> bool:
-    return isinstance(schema, dict) and isinstance(schema.get("$ref"), str) and set(schema) <= {"$ref", "description", "title"} \
-        and _component(schema["$ref"]) is not None  # fmt: skip

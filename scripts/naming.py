@@ -70,7 +70,11 @@ def derived_id(route: Route) -> str:
         word = _snake(segment)
         words.append(_singular(word) if followed else word)
     on_item = bool(segments) and _BRACED.fullmatch(segments[-1])
-    verb = "create" if route.method == "post" and not on_item and len(segments) <= 2 else _VERBS.get(route.method, route.method)
+    verb = (
+        "create"
+        if route.method == "post" and not on_item and len(segments) <= 2
+        else _VERBS.get(route.method, route.method)
+    )
     return "_".join([verb, *filter(None, words)])
 
 

@@ -7,8 +7,16 @@ from typing import Any
 
 from document import METHODS, Document, InputError
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
+from referencing.exceptions import Unresolvable
 
 _PASSES = 40
+#: What is referred to has to stay; this is the least that each kind has to say.
+_LEAST: dict[str, Document] = {
+    "schemas": {},
+    "responses": {"description": ""},
+    "headers": {"schema": {}},
+    "requestBodies": {"content": {}},
+}
 
 Place = tuple[int | str, ...]
 
@@ -29,7 +37,7 @@ def prune(document: Document) -> list[str]:
     for _ in range(_PASSES):
         try:
             errors = list(kind(document).iter_errors())
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as problem:
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError, Unresolvable) as problem:
             raise InputError(f"not valid OpenAPI; the validator stumbles over {problem!r}") from problem
         if not errors:
             return told
@@ -57,13 +65,15 @@ def _take_out(document: Document, place: Place, error: Any) -> Iterator[str]:
         node.clear()
         node["responses"] = {"default": {"description": ""}}
         yield _words(place)
+    elif place[:1] == ("components",) and len(place) == 3 and place[1] in _LEAST:
+        document["components"][place[1]][place[2]] = dict(_LEAST[str(place[1])])
+        yield _words(place)
     elif len(place) > (3 if place[:1] == ("paths",) else 1):
-        holder = _at(document, place[:-1])
-        if (isinstance(holder, dict) and place[-1] in holder) or (
-            isinstance(holder, list) and isinstance(place[-1], int) and place[-1] < len(holder)
-        ):
-            del holder[place[-1]]
-            yield _words(place)
+        try:
+            del _at(document, place[:-1])[place[-1]]
+        except (LookupError, TypeError):  # went with an earlier one
+            return
+        yield _words(place)
     elif len(place) == 1 and place[0] not in ("openapi", "info", "paths", "components") and place[0] in document:
         del document[str(place[0])]
         yield _words(place)
@@ -72,9 +82,9 @@ def _take_out(document: Document, place: Place, error: Any) -> Iterator[str]:
 def _at(document: Document, place: Place) -> Any:
     node: Any = document
     for part in place:
-        if isinstance(node, dict) and part in node or isinstance(node, list) and isinstance(part, int) and part < len(node):
+        try:
             node = node[part]
-        else:
+        except (LookupError, TypeError):
             return None
     return node
 

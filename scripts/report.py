@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
-from changes import CALLERS, HARMLESS, PARSING, Change, Risen
+from changes import Change, Risen
+from levels import CALLERS, HARMLESS, PARSING, Level
 
 Format = Literal["text", "markdown", "json"]
 FORMATS: Final[tuple[Format, ...]] = ("text", "markdown", "json")
 UNCHANGED, HARMLESS_ONLY, BREAKING = 0, 3, 4
-_ORDER = (CALLERS, PARSING, HARMLESS)
+_MARKUP: Final = {ord(sign): f"&#{ord(sign)};" for sign in "&\\`*_[]<>|#~!@"}
+_ORDER: Final[tuple[Level, ...]] = (CALLERS, PARSING, HARMLESS)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Report:
         counts = Counter(change.level for change in self.changes)
         if not self.changes:
             return "no changes"
-        return f"{len(self.changes)} changes: " + ", ".join(f"{counts[level]} {level}" for level in _ORDER if counts[level])
+        return f"{len(self.changes)} changes: " + ", ".join(
+            f"{counts[level]} {level}" for level in _ORDER if counts[level]
+        )
 
 
 def render(report: Report, form: Format) -> str:
@@ -100,10 +104,7 @@ def _code(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """Names in a document are the vendor's: none of them is to become markup, a mention or a link in a pull request."""
-    plain = _plain(text)
-    for sign in "\\`*_[]<>|#~!@":
-        plain = plain.replace(sign, f"&#{ord(sign)};")
-    return plain
+    return _plain(text).translate(_MARKUP)
 
 
 def _plain(text: str) -> str:

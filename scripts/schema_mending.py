@@ -96,7 +96,7 @@ class SchemaMender:
         if not isinstance(schema["$ref"], str):
             self._tell(f"{place}: the reference is no text; anything is accepted there")
             return {}
-        if len(schema) == 1 or self._modern and "nullable" not in schema:
+        if len(schema) == 1 or (self._modern and "nullable" not in schema):
             return schema
         beside = {key: value for key, value in schema.items() if key in ("description", "nullable") or key[:2] == "x-"}
         if beside.pop("nullable", False) is True:
@@ -117,7 +117,9 @@ class SchemaMender:
             return
         kinds = named if isinstance(named, list) else [named]
         allowed = _TYPES | {"null"} if self._modern else _TYPES
-        if all(isinstance(kind, str) and kind in allowed for kind in kinds) and (self._modern or named in _TYPES):
+        if all(isinstance(kind, str) and kind in allowed for kind in kinds) and (
+            self._modern or isinstance(named, str)
+        ):
             return
         sound: list[Document] = []
         for kind in kinds:

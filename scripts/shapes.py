@@ -95,10 +95,8 @@ def _union(document: Document, variants: list[Any], above: tuple[str, ...]) -> S
         if not (isinstance(variant, dict) and (variant.get("type") == "null" or variant.get("enum") == [None]))
     ]
     nullable = len(real) < len(variants) or any(one.nullable for one in shapes)
-    if len(real) == 1:
-        result = real[0][1]
-    else:
-        result = Shape(type="one of several", variants=[variant for variant, _ in real])
+    several = Shape(type="one of several", variants=[variant for variant, _ in real])
+    result = real[0][1] if len(real) == 1 else several
     result.nullable |= nullable
     return result
 

@@ -85,7 +85,11 @@ def run(folder: Path, code: str) -> str:
     """Run code with a generated package that is found before the committed one, and with the client of this repository."""
     path = os.pathsep.join([str(folder), str(ROOT / "src")])
     process = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert process.returncode == 0, process.stderr
     return process.stdout
@@ -152,13 +156,22 @@ decoder = Decoder("x")
 rows = rows_of({"data": [{"id": "1", "createdAt": "2026-01-01T00:00:00Z", "minutes": 5}], "total": 1}, (), decoder)
 (page,) = list_booking_pages._parse_response(rows, decoder)
 (session,) = list_sessions._parse_response([{"id": "2", "status": "new one", "host": {"id": "3"}}], decoder)
-print(type(page).__name__, page.minutes, page.created_at.year, type(session).__name__, session.status, type(session.host).__name__)
+print(type(page).__name__, page.minutes, page.created_at.year)
+print(type(session).__name__, session.status, type(session.host).__name__)
 """
 
 
 def test_answers_are_read_as_the_new_document_has_them(nest: Nest, tmp_path: Path) -> None:
     """Our class names with their fields, rows out of an envelope, several schemas at once, one that contains itself."""
-    assert run(laid_out(nest[1], tmp_path), DECODE).split() == ["BookingPage", "5.0", "2026", "Session", "new", "one", "User"]
+    assert run(laid_out(nest[1], tmp_path), DECODE).split() == [
+        "BookingPage",
+        "5.0",
+        "2026",
+        "Session",
+        "new",
+        "one",
+        "User",
+    ]
 
 
 def test_every_slip_at_once_gives_a_whole_package() -> None:
@@ -214,8 +227,15 @@ def test_two_schemas_for_one_of_ours_are_told() -> None:
     """Where one answer has another schema than the others, the others keep the name."""
     document = original()
     schemas = document["components"]["schemas"]
-    schemas["RoomSummary"] = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}, "short": {"type": "string"}}}
-    answer(document, "get", "/api/rooms")["schema"] = {"type": "array", "items": {"$ref": "#/components/schemas/RoomSummary"}}
+    schemas["RoomSummary"] = {
+        "type": "object",
+        "required": ["id"],
+        "properties": {"id": {"type": "string"}, "short": {"type": "string"}},
+    }
+    answer(document, "get", "/api/rooms")["schema"] = {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/RoomSummary"},
+    }
     taken, lowered = names_of(document)
     assert "name" in lowered["components"]["schemas"]["Room"]["properties"]
     assert "short" in lowered["components"]["schemas"]["RoomSummary"]["properties"]

@@ -32,6 +32,8 @@ KEPT = {
 }
 CALLERS, PARSING, HARMLESS = "breaking for callers", "breaking for parsing", "harmless"
 EVERYWHERE = "every operation"
+
+
 @dataclass(frozen=True)
 class Mutation:
     """One change of a document.
@@ -146,7 +148,12 @@ def prefix_in_the_server(document: Json) -> None:
     document["paths"] = {path.removeprefix("/api"): item for path, item in document["paths"].items()}
 
 
-@mutation(*((f"{method} /api/rooms/{{id}}", "parameter-renamed", "path parameter id", HARMLESS) for method in ("GET", "PUT", "DELETE")))
+@mutation(
+    *(
+        (f"{method} /api/rooms/{{id}}", "parameter-renamed", "path parameter id", HARMLESS)
+        for method in ("GET", "PUT", "DELETE")
+    )
+)
 def path_parameter_renamed(document: Json) -> None:
     item = document["paths"]["/api/rooms/{roomId}"] = document["paths"].pop("/api/rooms/{id}")
     for operation in item.values():
@@ -187,7 +194,9 @@ def operation_dropped(document: Json) -> None:
 
 @mutation(("GET /api/recordings/{id}", "operation-added", "", HARMLESS))
 def operation_added(document: Json) -> None:
-    document["paths"]["/api/recordings/{id}"] = {"get": json.loads(json.dumps(document["paths"]["/api/rooms/{id}"]["get"]))}
+    document["paths"]["/api/recordings/{id}"] = {
+        "get": json.loads(json.dumps(document["paths"]["/api/rooms/{id}"]["get"]))
+    }
 
 
 @mutation(
@@ -248,7 +257,10 @@ def body_field_dropped(document: Json) -> None:
     del body(document, "post", "/api/sessions")["properties"]["description"]
 
 
-@mutation(("POST /api/sessions", "field-required", "body, timeZone", CALLERS), ("POST /api/sessions", "field-optional", "body, name", HARMLESS))
+@mutation(
+    ("POST /api/sessions", "field-required", "body, timeZone", CALLERS),
+    ("POST /api/sessions", "field-optional", "body, name", HARMLESS),
+)
 def body_fields_required_and_not(document: Json) -> None:
     body(document, "post", "/api/sessions")["required"] = ["startAt", "timeZone"]
 
@@ -299,7 +311,8 @@ def success_is_another_status(document: Json) -> None:
 
 
 @mutation(
-    ("GET /api/rooms", "status-removed", "answer 409, 422", HARMLESS), ("GET /api/rooms", "status-added", "answer 451", HARMLESS)
+    ("GET /api/rooms", "status-removed", "answer 409, 422", HARMLESS),
+    ("GET /api/rooms", "status-added", "answer 451", HARMLESS),
 )
 def errors_other(document: Json) -> None:
     responses = document["paths"]["/api/rooms"]["get"]["responses"]
@@ -388,7 +401,10 @@ def type_unknown(document: Json) -> None:
     start["type"] = "datetime"
 
 
-@mutation((SLOTS, "field-required", "answer 201, [].startAt", HARMLESS), slips=((EVERYWHERE, "required belongs to the object"),))
+@mutation(
+    (SLOTS, "field-required", "answer 201, [].startAt", HARMLESS),
+    slips=((EVERYWHERE, "required belongs to the object"),),
+)
 def required_on_the_field(document: Json) -> None:
     fields(document, "Slot")["startAt"]["required"] = True
 
@@ -427,6 +443,6 @@ def unknown_key_in_an_operation(document: Json) -> None:
 if __name__ == "__main__":
     chosen = {each.name: each for each in MUTATIONS}
     if len(sys.argv) > 1:
-        print(json.dumps(chosen[sys.argv[1]](), indent=2, ensure_ascii=False))
+        sys.stdout.write(json.dumps(chosen[sys.argv[1]](), indent=2, ensure_ascii=False) + "\n")
     else:
-        print("\n".join(chosen))
+        sys.stdout.write("\n".join(chosen) + "\n")

@@ -1,5 +1,7 @@
 """A document of the same API as a NestJS application would publish it: nothing in it is called what we call it."""
 
+# ruff: noqa: E501 - a table
+
 from __future__ import annotations
 
 from typing import Any
@@ -30,9 +32,16 @@ def listed(item: Json) -> Json:
     return {"allOf": [ref("PaginatedDto"), {"properties": {"data": {"type": "array", "items": item}}}]}
 
 
-def operation(identifier: str, tag: str, answer: Any = None, body: str | None = None, *parameters: Json, status: str = "200") -> Json:
+def operation(
+    identifier: str, tag: str, answer: Any = None, body: str | None = None, *parameters: Json, status: str = "200"
+) -> Json:
     response: Json = {"description": ""} if answer is None else {"description": "", **content(answer)}
-    result: Json = {"operationId": identifier, "parameters": list(parameters), "responses": {status: response}, "tags": [tag]}
+    result: Json = {
+        "operationId": identifier,
+        "parameters": list(parameters),
+        "responses": {status: response},
+        "tags": [tag],
+    }
     if body is not None:
         result["requestBody"] = {"required": True, **content(ref(body))}
     return {**result, "security": [{"x-api-key": []}]}

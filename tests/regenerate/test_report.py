@@ -1,0 +1,124 @@
+"""What regeneration says of two documents: as text, as Markdown, as JSON, and by its exit status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
+
+from changes import Change, Risen
+from document import dump_json
+from facade import misfits
+from report import Report, render
+from support.mutations import MUTATIONS, RECONSTRUCTION, original
+
+Regenerate = Callable[..., "CompletedProcess[str]"]
+ROOT = RECONSTRUCTION.parents[1]
+NAMED = {mutation.name: mutation for mutation in MUTATIONS}
+
+REPORT = Report(
+    changes=(
+        Change("GET /api/rooms", "field-added", "answer 200, [].size", "harmless", "answer 200, [].size: a new field"),
+        Change(
+            "GET /api/rooms",
+            "field-removed",
+            "answer 200, [].name",
+            "breaking for parsing",
+            "answer 200, [].name: gone",
+        ),
+        Change("GET /api/<b>|@me", "operation-added", "", "harmless", "a new\x1b[31m operation `x` [y](http://z)"),
+    ),
+    risen=(Risen("Slot.startAt", "documented"),),
+    unfit=("3: $.paths['/a'].get",),
+)
+
+
+@pytest.mark.parametrize(
+    ("mutation", "status"),
+    [("nothing", 0), ("schema_renamed", 0), ("answer_field_added", 3), ("evidence_risen", 3), ("operation_dropped", 4)],
+)
+def test_the_exit_status_of_diff_tells_whom_it_breaks(
+    mutation: str, status: int, regenerate: Regenerate, tmp_path: Path
+) -> None:
+    """0 no change, 3 only harmless ones, 4 some that break somebody; and nothing is written."""
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_bytes(dump_json(original()))
+    new.write_bytes(dump_json(NAMED[mutation]()))
+    process = regenerate(ROOT, "--diff", str(old), str(new), "--format", "json", cwd=tmp_path)
+    assert (process.returncode, process.stderr) == (status, "")
+    assert json.loads(process.stdout)["status"] == status
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.json", "old.json"]
+
+
+def test_diff_reads_yaml_and_refuses_what_is_no_document(regenerate: Regenerate, tmp_path: Path) -> None:
+    """The same document as YAML is no change; anything else is one line and exit status 2."""
+    old, new = tmp_path / "old.json", tmp_path / "new.yaml"
+    document = {"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": {}}
+    document["paths"] = {"/a": {"get": {"responses": {"200": {"description": "ok"}}}}}
+    old.write_bytes(dump_json(document))
+    new.write_text(
+        "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths:\n  /a: {get: {responses: {'200': {description: ok}}}}\n"
+    )
+    process = regenerate(ROOT, "--diff", str(old), str(new))
+    assert (process.returncode, process.stdout) == (0, "no changes\n")
+    new.write_text("<html>")
+    process = regenerate(ROOT, "--diff", str(old), str(new))
+    assert process.returncode == 2
+    assert len(process.stderr.splitlines()) == 1
+
+
+def test_text_has_the_breaking_changes_first() -> None:
+    """By operation, in whole words, and nothing that a terminal would obey."""
+    assert render(REPORT, "text").splitlines() == [
+        "3 changes: 1 breaking for parsing, 2 harmless",
+        "",
+        "GET /api/rooms",
+        "  breaking for parsing: answer 200, [].name: gone",
+        "  harmless: answer 200, [].size: a new field",
+        "",
+        "GET /api/<b>|@me",
+        "  harmless: a new [31m operation `x` [y](http://z)",
+        "",
+        "Overlay actions that no longer match (1)",
+        "  action 3: $.paths['/a'].get",
+        "",
+        "Known better now (1)",
+        "  Slot.startAt: inferred before, documented now",
+    ]
+
+
+def test_markdown_takes_nothing_of_a_document_for_markup() -> None:
+    """A name in a vendor's document becomes no link, no mention and no table cell in a pull request."""
+    lines = render(REPORT, "markdown").splitlines()
+    assert "| **breaking for parsing** | answer 200, &#91;&#93;.name: gone |" in lines
+    assert "### `GET /api/<b>|@me`" in lines
+    (row,) = (line for line in lines if "operation &#96;x&#96;" in line)
+    assert row.count("|") == 3
+    assert "](" not in row
+
+
+def test_json_says_the_same() -> None:
+    """Each change with its operation, kind, place, level and words."""
+    said = json.loads(render(REPORT, "json"))
+    assert (said["status"], len(said["changes"])) == (4, 3)
+    assert said["changes"][1]["kind"] == "field-removed"
+    assert said["risen"] == [{"subject": "Slot.startAt", "evidence": "documented"}]
+
+
+def test_an_import_without_a_target_is_named(tmp_path: Path) -> None:
+    """The file and line of the client that ask for a module or a model that is gone."""
+    (tmp_path / "client").mkdir()
+    (tmp_path / "client/rooms.py").write_text(
+        "from sessions_us_api.api.rooms import get_room, old_room\nfrom sessions_us_api.models import Lobby, Room\n"
+    )
+    package = {"api/rooms/get_room.py": b"", "api/rooms/__init__.py": b"", "models/__init__.py": b'__all__ = ("Room",)'}
+    empty = {"paths": {}, "components": {"schemas": {}}}
+    assert misfits(tmp_path / "client", package, empty, empty) == [
+        "client/rooms.py, line 1: there is no api.rooms.old_room any more",
+        "client/rooms.py, line 2: there is no models.Lobby any more",
+    ]
