@@ -76,6 +76,15 @@ def regenerate_check(session: nox.Session) -> None:
 
 
 @nox.session
+def pages(session: nox.Session) -> None:
+    """Pulls from the real documentation pages, installed from npm. Needs Node.js 20."""
+    if shutil.which("npm") is None:
+        session.skip("npm is missing: install Node.js 20 or newer")
+    _install(session, "test", "regenerate")
+    session.run("python", "-m", "pytest", "-m", "npm", "tests/regenerate/test_pull_npm.py", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Builds the wheel, installs it alone, and imports everything that needs no extra."""
     session.install("build")

@@ -18,10 +18,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 EVIL = 'x"""\nimport os\nos.environ["INJECTED"] = "1"\n"""\\'
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "npm: installs documentation pages from npm; `nox -s pages` runs these")
-
-
 def document() -> dict[str, Any]:
     """A new copy of the small upstream document."""
 
