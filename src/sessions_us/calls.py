@@ -155,8 +155,11 @@ class Calls:
         except (NotUnderstood, RecursionError) as error:
             why = str(error)  # raised below, so that the error has no context that holds the body once more
         else:
-            self._surprised(request, answer, decoder)
-            return result
+            why = self._surprised(decoder)
+            if not why:
+                return result
+            del result
+        del body  # a traceback that prints locals must not print what a server echoes
         raise self._not_understood(request, answer, why)
 
     def _if_any(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T | None:
@@ -173,13 +176,12 @@ class Calls:
         self._tell(SchemaDrift(operation=request.operation, field="", problem=problem))
         return None
 
-    def _surprised(self, request: Request, answer: Answer, decoder: Decoder) -> None:
+    def _surprised(self, decoder: Decoder) -> str:
+        """Tells what surprised; why that is an error, empty where it is none."""
         for drift in decoder.drifts:
             self._tell(drift)
-        if self.options.strict:
-            for drift in decoder.drifts:
-                if drift.problem != UNKNOWN_FIELD:
-                    raise self._not_understood(request, answer, f"{drift.problem} at {drift.field or 'the top'}")
+        odd = (drift for drift in decoder.drifts if self.options.strict and drift.problem != UNKNOWN_FIELD)
+        return next((f"{drift.problem} at {drift.field or 'the top'}" for drift in odd), "")
 
     def _json(self, request: Request, answer: Answer) -> Any:
         """The decoded body, None for an empty one."""

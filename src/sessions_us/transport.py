@@ -11,7 +11,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import httpx
-from attrs import frozen
+from attrs import field, frozen
 
 from . import __version__
 from .bodies import read_body
@@ -74,7 +74,7 @@ class Answer:
     """
 
     status_code: int
-    body: bytes
+    body: bytes = field(repr=False)  # a traceback that prints locals must not print it
     flaw: str = ""
 
 

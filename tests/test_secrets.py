@@ -1,0 +1,270 @@
+"""One canary key, put wherever a key can be, and looked for wherever it must not be."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import logging
+import pickle
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from support.scripted import Early, Reset, Say, Scripted, Silence, unused_port
+
+from sessions_us import (
+    ConfigurationError,
+    DecodeError,
+    GuestClient,
+    RetryPolicy,
+    SessionsError,
+    StatusError,
+    UserClient,
+    UserKey,
+    client,
+)
+from sessions_us.sandbox import Sandbox
+
+pytestmark = pytest.mark.anyio
+
+POLICY = RetryPolicy(attempts=2, backoff=0.001)
+
+
+def everything(error: BaseException) -> list[str]:
+    """All that a traceback printer could show of an error: messages, attributes, notes, causes, and every local."""
+    seen: list[str] = []
+    todo: list[BaseException | None] = [error]
+    done: set[int] = set()
+    while todo:
+        each = todo.pop()
+        if each is None or id(each) in done:
+            continue
+        done.add(id(each))
+        seen += [str(each), repr(each), repr(each.__dict__), repr(each.args)]
+        for frame, _ in traceback.walk_tb(each.__traceback__):
+            name = frame.f_code.co_filename
+            assert "/httpx/" not in name, "a frame of httpx's holds the headers"
+            assert "/httpcore/" not in name
+            if "/tests/" not in name:  # the test itself knows the key
+                seen += [f"{local}={value!r}" for local, value in frame.f_locals.items()]
+        todo += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
+    return seen
+
+
+def echoes(key: str) -> dict[str, Say]:
+    """What a server may say that has heard the key, in all the forms in which JSON can write it."""
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in key)
+    told = json.dumps({"id": "s1", key: {"nested": key}, "name": [key]})
+    return {
+        "in a message": Say(401, {"message": f"no such key: {key}", key: [{"at": key}]}),
+        "in a list of messages": Say(400, {"message": [f"{key} is bad", key]}),
+        "escaped": Say(400, f'{{"message": "{escaped}"}}'.encode()),
+        "in text": Say(500, f"<html>{key}</html>".encode()),
+        "in a redirect": Say(302, {"next": key}, {"x-seen": "yes"}),
+        "in a 200 that is no JSON": Say(200, f"<html>{key}</html>".encode()),
+        "in a 200 without an id": Say(200, {"key": key}),
+        "as the name of a field": Say(200, told.encode()),
+    }
+
+
+KEYS = ["canary-{}", 'canary"\\{}', "canary {} with/odd?characters&%41"]
+
+
+@pytest.mark.parametrize("form", KEYS)
+async def test_a_canary_key_shows_up_nowhere(form, caplog):
+    """Logs at DEBUG of us, httpx, httpcore and asyncio; repr; errors with all their frames; events; pickles; snapshots."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("sessions_us", "httpx", "httpcore", "asyncio"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    key = form.format(uuid4().hex)
+    seen: list[str] = []
+    errors: list[BaseException] = []
+    faults = {"reset": Reset(), "early": Early(), "silence": Silence(), "nonsense": Say(raw=b"?\r\n\r\n", close=True)}
+    for fault in (*faults.values(), *echoes(key).values()):
+        events: list[Any] = []
+        async with Scripted(fault) as server:
+            options: dict[str, Any] = {"base_url": server.url, "retries": POLICY, "timeout": 0.2, "max_wait": 1}
+            for strict in (False, True):
+                async with UserClient(key, on_event=events.append, strict=strict, **options) as user:
+                    calls: list[Callable[[], Any]] = [
+                        lambda user=user: user.sessions.get("s1"),
+                        lambda user=user: user.sessions.list().collect(),
+                        lambda user=user: user.webhooks.create(url="https://example.com", trigger="SESSION_CREATED"),
+                        lambda user=user: user.request("GET", "/api/anything"),
+                        lambda user=user: user.sessions.get(""),
+                    ]
+                    for call in calls:
+                        try:
+                            await call()
+                        except (SessionsError, ValueError) as error:
+                            errors.append(error)
+                    snapshot = user.quota.snapshot()
+                    seen += [
+                        repr(user),
+                        str(user),
+                        repr(vars(user)),
+                        repr(snapshot),
+                        repr(user.quota),
+                        repr(user.sessions),
+                    ]
+                    seen += [repr(user.sessions.list()), user.sessions.list().cursor]
+                    transport = user._calls.transport
+                    seen += [repr(part) for part in (transport, user._calls, transport.limiter, transport.origin)]
+                    seen += [repr(vars(part)) for part in (transport, user._calls, transport.limiter)]
+                    for hidden in (copy.copy, copy.deepcopy, pickle.dumps):
+                        with pytest.raises(TypeError):
+                            hidden(user)
+        seen += [repr(event) for event in events]
+    async with UserClient(key, base_url=f"http://127.0.0.1:{unused_port()}", retries=POLICY) as user:
+        try:
+            await user.sessions.get("s1")
+        except SessionsError as error:
+            errors.append(error)
+    for error in errors:
+        seen += everything(error)
+        if isinstance(error, SessionsError):
+            again = pickle.loads(pickle.dumps(error))
+            seen += [repr(again.__dict__), repr(copy.copy(error).__dict__), pickle.dumps(error, 0).decode("latin-1")]
+    seen += [record.getMessage() for record in caplog.records]
+    seen += [repr(record.args) for record in caplog.records]
+    seen += [name for name, _ in client._ledgers]
+
+    assert len(errors) > 60
+    assert any(record.name.startswith("httpcore") for record in caplog.records)
+    escaped = json.dumps(key)[1:-1]
+    assert not [text[:300] + text[-200:] for text in dict.fromkeys(seen) if key in text or escaped in text or repr(key)[1:-1] in text]
+
+
+async def test_an_error_of_a_transport_of_the_callers_own():
+    """It comes through as it is, but without the frames that hold the request and its headers."""
+    key = f"canary-{uuid4()}"
+
+    class Broken(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            assert request.headers["x-api-key"] == key
+            try:
+                raise KeyError("a bug")
+            except KeyError as error:
+                raise RuntimeError("in the transport") from error
+
+    async with UserClient(key, transport=Broken()) as user:
+        with pytest.raises(RuntimeError, match="in the transport") as caught:
+            await user.sessions.get("s1")
+
+    assert not [text for text in everything(caught.value) if key in text]
+
+
+async def test_a_cancelled_call_shows_no_key():
+    """A CancelledError has a traceback too."""
+    key = f"canary-{uuid4()}"
+    async with Scripted(Silence()) as server, UserClient(key, base_url=server.url) as user:
+        call = asyncio.ensure_future(user.sessions.get("s1"))
+        while not server.arrived:
+            await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await call
+
+    assert not [text for text in everything(caught.value) if key in text]
+
+
+@pytest.mark.parametrize("tail", ["\r\nx-evil: 1", "\nx", "\x00", "\x7f", "\u2028", "é", "\x0bx", "\x85"])
+@pytest.mark.parametrize("kind", [UserClient, GuestClient])
+def test_a_key_that_would_inject_a_header_is_refused_and_not_shown(kind, tail):
+    """By us, at construction, and not by whatever library meets it first."""
+    key = f"canary-{uuid4()}{tail}"
+    with pytest.raises(ConfigurationError) as caught:
+        kind(key)
+
+    assert not [text for text in everything(caught.value) if key[:40] in text]
+
+
+@pytest.mark.parametrize("where", ["https://127.0.0.1", "http://127.0.0.1:{other}", "http://localhost:{port}"])
+async def test_the_key_goes_to_its_origin_and_nowhere_else(where):
+    """Another host, port or scheme is stopped before the key is put on; a redirect there is not followed."""
+    async with Scripted(Say(body={})) as other, Scripted() as server:
+        target = where.format(other=other.port, port=server.port) + "/api/sessions/s1"
+        server._script.append(Say(307, None, {"location": target}))
+        async with UserClient("canary", base_url=server.url) as user:
+            with pytest.raises(StatusError) as caught:
+                await user.sessions.get("s1")
+            http = user._calls.transport._http
+            assert http is not None
+            with pytest.raises(ConfigurationError, match="another origin"):
+                await http.get(target)
+
+    assert caught.value.status_code == 307
+    assert len(server.arrived) == 1
+    assert other.arrived == []
+
+
+async def test_a_redirect_from_https_to_http_of_the_same_host_is_not_followed():
+    """That would put the key on the wire in the clear."""
+    asked: list[httpx.URL] = []
+
+    class Wire(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            asked.append(request.url)
+            return httpx.Response(301, headers={"location": "http://api.example.com/api/sessions/s1"})
+
+    async with UserClient("canary", base_url="https://api.example.com", transport=Wire()) as user:
+        with pytest.raises(StatusError):
+            await user.sessions.get("s1")
+
+    assert [url.scheme for url in asked] == ["https"]
+
+
+async def test_the_sandbox_does_not_log_keys(caplog):
+    """Neither its own, nor one that it does not know."""
+    caplog.set_level(logging.DEBUG)
+    stranger = f"canary-{uuid4()}"
+    async with Sandbox() as sandbox:
+        async with UserClient(sandbox.user_key, base_url=sandbox.url) as user:
+            await user.rooms.list().collect(1)
+        async with UserClient(stranger, base_url=sandbox.url) as user:
+            with pytest.raises(StatusError) as caught:
+                await user.rooms.list().collect(1)
+        keys = [sandbox.user_key, sandbox.guest_key, stranger]
+        seen = [*caplog.messages, *(repr(request) for request in sandbox.requests), *everything(caught.value)]
+
+    assert not [text for text in seen for key in keys if key in text]
+
+
+def test_the_command_line_does_not_show_a_key():
+    """A key in the environment is nobody's to see, whatever the command does."""
+    import os
+
+    key = f"canary-{uuid4()}"
+    environment = {**os.environ, "SESSIONS_USER_KEY": key, "SESSIONS_GUEST_KEY": f"{key}-guest"}
+    for arguments in (["--help"], ["--version"], ["demo", "--window", "nonsense"], ["no-such-command"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "sessions_us.cli", *arguments],
+            env=environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert key not in done.stdout + done.stderr
+
+
+async def test_a_decode_error_keeps_the_body_but_not_the_key():
+    """Whoever has to find out needs the one and must not get the other."""
+    key = f"canary-{uuid4()}"
+    async with Scripted(Say(200, f"<p>{key}</p>".encode())) as server, UserClient(key, base_url=server.url) as user:
+        with pytest.raises(DecodeError) as caught:
+            await user.sessions.get("s1")
+
+    assert caught.value.body == b"<p>[api key]</p>"
+
+
+def test_a_ledger_is_named_by_a_digest():
+    """A name that a store writes down, or a metric could bear, can't be turned back into the key."""
+    key = UserKey(f"canary-{uuid4()}")
+    UserClient(key)
+
+    names = [name for name, _ in client._ledgers if name == key.digest("quota")]
+    assert len(names) == 1
+    assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name, _ in client._ledgers)
