@@ -101,6 +101,12 @@ class _Mending:
                 self.defects.append(f"info.{key} is no text")
                 info[key] = str(info.get(key, value))
         self.document["info"] = info
+        tags = self.document.get("tags", [])
+        if not isinstance(tags, list) or not all(
+            isinstance(tag, dict) and isinstance(tag.get("name"), str) for tag in tags
+        ):
+            del self.document["tags"]
+            self.defects.append("tags is no list of named ones; left out")
 
     # Components
 
