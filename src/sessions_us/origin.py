@@ -15,6 +15,7 @@ from .errors import ConfigurationError
 __all__ = ("PRODUCTION", "Origin", "api_path")
 
 PRODUCTION: Final = "https://api.app.sessions.us"
+_MOST_CODINGS: Final = 5
 
 
 @frozen
@@ -81,12 +82,16 @@ def api_path(path: str) -> str:
     """
     if not path.startswith("/"):
         raise ValueError("a path starts with '/', such as '/api/sessions'")
-    decoded = unquote(path)
-    if "\\" in decoded or any(segment in {".", ".."} for segment in decoded.split("/")):
-        raise ValueError(
-            "a path must not hold '.' or '..' as a segment, nor a backslash: it would address another path"
-        )
-    return _safe_path(path)
+    decoded, encoded = path, ""
+    for _ in range(_MOST_CODINGS):  # a proxy decodes, and so does what is behind it
+        if "\\" in decoded or any(segment in {".", ".."} for segment in decoded.split("/")):
+            raise ValueError(
+                "a path must not hold '.' or '..' as a segment, nor a backslash: it would address another path"
+            )
+        decoded, encoded = unquote(decoded), decoded
+        if decoded == encoded:
+            return _safe_path(path)
+    raise ValueError("a path must not be percent-encoded over and over again")
 
 
 def _safe_path(path: str) -> str:
