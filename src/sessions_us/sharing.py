@@ -191,7 +191,8 @@ class Sharing:
         # A task of its own, so that the call which began it can be cancelled while others wait for the answer.
         crowd: Crowd[Answer] = Crowd(lane, self._now)
         operation = None if request.touches is None else request.operation
-        task = asyncio.create_task(self._send(name, request, evolve(options, max_wait=None), crowd))
+        patient = options if options.max_wait is None else evolve(options, max_wait=None)  # the crowd has the patience
+        task = asyncio.create_task(self._send(name, request, patient, crowd))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         flight = self._shared.flights[name] = Flight(name, operation, crowd, options.keeps, task)
