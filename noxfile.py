@@ -15,7 +15,7 @@ nox.options.error_on_external_run = True
 nox.options.sessions = ["tests", "lint", "types", "regenerate_check", "build"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-EXTRAS = "cli,sandbox"
+EXTRAS = "cli,sandbox,redis"
 
 
 def _interpreter(version: str) -> str | None:
@@ -73,6 +73,14 @@ def regenerate_check(session: nox.Session) -> None:
     """Whether what is committed is what the document and the overlay give."""
     session.install(*nox.project.dependency_groups(PROJECT, "regenerate"))
     session.run("python", "scripts/regenerate.py", "--check")
+
+
+@nox.session
+def drift(session: nox.Session) -> None:
+    """Reports what the vendor's document changes against ours, without touching the repository."""
+    session.install(*nox.project.dependency_groups(PROJECT, "regenerate"))
+    out = str(Path(session.create_tmp()).resolve() / "pulled")
+    session.run("python", "scripts/regenerate.py", "--pull", "--output", out, "--format", "text", *session.posargs)
 
 
 @nox.session

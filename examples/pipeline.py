@@ -9,11 +9,19 @@ Interrupt it and run it again: it goes on with the page that it was at. The sess
 import asyncio
 import json
 import sys
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 
 from sessions_us import Session, SessionsError, UserClient
 
 AT_ONCE = 5  # more would only queue: the quota, not the concurrency, decides how fast this goes
+
+
+async def in_order(lines: Iterable[Coroutine[None, None, str]]) -> list[str]:
+    """All of them at once. If one fails the others are cancelled, and nothing goes on in the background."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in lines]
+    return [task.result() for task in tasks]
 
 
 async def export(user: UserClient, target: Path) -> int:
@@ -33,7 +41,8 @@ async def export(user: UserClient, target: Path) -> int:
         async for page in pager.pages():
             # The cursor names the page that is being worked on; it moves when the next page is asked for.
             place.write_text(pager.cursor)
-            file.writelines(await asyncio.gather(*map(line, page.items)))
+            # Every line of a page or none: what fails here is fetched again with its page.
+            file.writelines(await in_order(map(line, page.items)))
             file.flush()
             written += len(page.items)
             quota = user.quota.snapshot()
@@ -53,5 +62,6 @@ async def main() -> None:
 if __name__ == "__main__":
     try:
         asyncio.run(main())
-    except SessionsError as error:
+    except* SessionsError as errors:
+        error = errors.exceptions[0]
         raise SystemExit(f"{type(error).__name__}: {error} (run it again to go on)") from None

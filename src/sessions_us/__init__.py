@@ -84,6 +84,8 @@ if TYPE_CHECKING:
         MemoryStore,
         Quota,
         QuotaSnapshot,
+        RedisStore,
+        SQLiteStore,
     )
     from .retries import (
         RetryPolicy,
@@ -116,6 +118,7 @@ __all__ = (
     "QuotaSnapshot",
     "QuotaTimeoutError",
     "RateLimitedError",
+    "RedisStore",
     "RegisteredParticipant",
     "RequestGranted",
     "RequestQueued",
@@ -129,6 +132,7 @@ __all__ = (
     "RichText",
     "Room",
     "RoomReference",
+    "SQLiteStore",
     "SchemaDrift",
     "ServerError",
     "Session",
@@ -201,6 +205,8 @@ _HOMES = {
         "MemoryStore",
         "Quota",
         "QuotaSnapshot",
+        "RedisStore",
+        "SQLiteStore",
     ),
     ".retries": ("RetryPolicy",),
     "sessions_us_api.models": (
@@ -230,13 +236,15 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    for home, names in _HOMES.items():
-        if name in names:
-            value = getattr(import_module(home, __name__), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # so that a type checker refuses names that are not there
+
+    def __getattr__(name: str) -> object:
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(home, __name__), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

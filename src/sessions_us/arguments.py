@@ -44,7 +44,10 @@ def wire_datetime(value: datetime, name: str = "date-time") -> str:
     """
     if value.utcoffset() is None:
         raise ValueError(f"{name} has no time zone. Give an aware one, such as datetime(2026, 5, 4, 9, tzinfo=UTC)")
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    try:
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    except OverflowError:
+        raise ValueError(f"{name} is no year of UTC's calendar") from None
 
 
 def json_body(fields: Mapping[str, object], extra: Extra | None = None) -> dict[str, Any] | None:

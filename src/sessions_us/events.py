@@ -149,7 +149,10 @@ class CacheHit(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaDrift(Event):
-    """The server sent something that the document does not describe. The raw value was kept.
+    """The server sent something that the document does not describe.
+
+    Inside an object the raw value stays in `additional_properties` (but an id that came as a number is read as a string);
+    a row of a paginated list stays in `page.raw`; what takes the place of a whole answer is given up.
 
     Attributes:
         operation: the operation whose answer it was.

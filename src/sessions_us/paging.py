@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from hashlib import blake2b
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -172,11 +172,13 @@ class Pager(Generic[T]):
         while self._rest or await self._refill():
             yield self._rest.popleft()
 
-    def __iter__(self) -> NoReturn:
-        raise TypeError("a Pager is asynchronous: use `async for item in pager`, or `await pager.collect()`")
+    if not TYPE_CHECKING:  # so that a type checker says it first
 
-    def __await__(self) -> NoReturn:
-        raise TypeError("a Pager can't be awaited: use `async for item in pager`, or `await pager.collect()`")
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a Pager is asynchronous: use `async for item in pager`, or `await pager.collect()`")
+
+        def __await__(self) -> NoReturn:
+            raise TypeError("a Pager can't be awaited: use `async for item in pager`, or `await pager.collect()`")
 
     def __repr__(self) -> str:
         return f"<Pager at {self.cursor}>"
@@ -202,7 +204,8 @@ class Pager(Generic[T]):
                 repeated = self._advance(place, raw)
                 fresh = [item for item in items if self._is_fresh(item)]
                 if fresh or (raw and not repeated):
-                    self._page = Page(fresh, self._facts.base if place.number is None else place.number, raw)
+                    first = self._facts.base if self._facts.known_base is None else self._facts.known_base
+                    self._page = Page(fresh, first if place.number is None else place.number, raw)
                     return self._page
 
     def _advance(self, place: _Place, raw: list[Any]) -> bool:

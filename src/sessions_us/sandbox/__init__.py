@@ -36,16 +36,18 @@ _HOMES = {
 _NEEDED = ("starlette", "uvicorn")
 
 
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        module = importlib.import_module(f"{__name__}.{home}")
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _NEEDED:
-            raise
-        message = f"sessions_us.sandbox needs {missing}: pip install 'sessions-us[sandbox]'"
-        raise ImportError(message, name=__name__) from None
-    return getattr(module, name)
+if not TYPE_CHECKING:  # so that a type checker refuses names that are not there
+
+    def __getattr__(name: str) -> object:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            module = importlib.import_module(f"{__name__}.{home}")
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing not in _NEEDED:
+                raise
+            message = f"sessions_us.sandbox needs {missing}: pip install 'sessions-us[sandbox]'"
+            raise ImportError(message, name=__name__) from None
+        return getattr(module, name)

@@ -35,7 +35,9 @@ class Fault:
 
     @staticmethod
     def usual_body(what: int | Drop) -> bytes:
-        return json.dumps(Refusal(what, "On demand").body()).encode() if isinstance(what, int) else b""
+        if not isinstance(what, int) or what in {204, 304}:  # these have no body by their nature
+            return b""
+        return json.dumps(Refusal(what, "On demand").body()).encode()
 
     def concerns(self, method: str, path: str, *, counted: bool) -> bool:
         return (
