@@ -1,0 +1,22 @@
+"""The fuzz session runs, and a short one finds nothing; the long one is `nox -s fuzz`."""
+
+from __future__ import annotations
+
+import pytest
+from fuzz import session
+from support.corpus import corpus
+
+
+def test_a_short_session_finds_nothing():
+    """Every target is given inputs, and holds what it promises."""
+    counts = session.run(0, examples=50)
+
+    assert set(counts) == {"headers", "bodies", "origins", "paths"}
+    assert all(count >= 20 for count in counts.values())
+
+
+@pytest.mark.parametrize("name", ["headers", "origins", "paths"])
+def test_what_was_found_before(name):
+    """The corpus is tried for ever."""
+    for found in corpus(name):
+        getattr(session, name)([tuple(pair) for pair in found] if name == "headers" else found)
