@@ -84,6 +84,13 @@ def drift(session: nox.Session) -> None:
 
 
 @nox.session
+def processes(session: nox.Session) -> None:
+    """Several processes on one key, through SQLite and a real Valkey, at windows of 30 s. Takes a quarter of an hour."""
+    _install(session, "test")
+    session.run("python", "-m", "pytest", "tests/quota/processes", *session.posargs, env={"SESSIONS_LONG_TESTS": "1"})
+
+
+@nox.session
 def pages(session: nox.Session) -> None:
     """Pulls from the real documentation pages, installed from npm. Needs Node.js 20."""
     if shutil.which("npm") is None:
