@@ -14,7 +14,7 @@ from sessions_us.errors import QuotaTimeoutError
 from sessions_us.events import Event, StoreRecovered, StoreUnavailable
 from sessions_us.quota import Lane, Limiter, Quota
 from sessions_us.quota.ledger import LAPSE, Ledger
-from sessions_us.quota.limiter import LEASE_MARGIN
+from sessions_us.quota.pump import LEASE_MARGIN
 from sessions_us.quota.replica import RETRY
 from sessions_us.quota.stores import Held, StoreFailure
 from sessions_us.quota.stores.text import from_text, to_text
