@@ -354,12 +354,13 @@ async def test_who_joins_a_back_off_that_is_too_long_hears_what_failed():
     hear = lambda event: pausing.set() if isinstance(event, RetryScheduled) else None  # noqa: E731
     async with Server() as server, client(server, on_event=hear, retries=RetryPolicy()) as user:
         server.status, server.headers = 503, {"retry-after": "30"}
-        patient, hasty = start(user.rooms.get("r1"), user.with_options(max_wait=9).rooms.get("r1"))
-        with pytest.raises(ServerError):
-            await hasty
-        await pausing.wait()
-        with pytest.raises(ServerError):
-            await user.with_options(max_wait=9).rooms.get("r1")
+        patient, hasty = start(*(each.rooms.get("r1") for each in (user, user.with_options(max_wait=25))))
+        async with asyncio.timeout(10):  # at once, and not when its patience is over
+            with pytest.raises(ServerError):
+                await hasty
+            await pausing.wait()
+            with pytest.raises(ServerError):
+                await user.with_options(max_wait=25).rooms.get("r1")
 
         assert not patient.done()
         assert len(server.arrived) == 1
@@ -382,6 +383,19 @@ async def test_the_most_urgent_lane_of_all_counts():
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         assert user.quota.snapshot().waiting == {"interactive": 0, "background": 0}
+
+
+async def test_a_visitor_may_join_before_the_queue_is_reached():
+    """Both calls begin in the same moment."""
+    async with Server() as server, client(server) as user:
+        await spend(user, server)
+        calls = start(user.with_options(lane="background").rooms.get("r1"), user.rooms.get("r1"))
+        await until(lambda: sum(user.quota.snapshot().waiting.values()))
+
+        assert user.quota.snapshot().waiting == {"interactive": 1, "background": 0}
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
 
 
 async def test_a_closed_client_ends_its_flights_and_nobody_elses_calls():
@@ -481,6 +495,25 @@ async def test_a_stale_copy_is_given_at_once_and_renewed():
 
     assert {room.name for room in stale} == {"1"}
     assert (renewed.name, too_old.name) == ("2", "3")
+
+
+async def test_a_renewal_goes_on_when_who_joined_it_leaves():
+    """It was begun for whoever asks next."""
+    async with Server() as server, client(server, cache_ttl=10, stale_while_revalidate=20) as user:
+        clock = Clock(user)
+        await user.rooms.get("r1")
+        clock.now += 15
+        server.gate.clear()
+        await user.rooms.get("r1")
+        visitor = asyncio.create_task(user.with_options(cache_ttl=0, stale_while_revalidate=0).rooms.get("r1"))
+        await until(lambda: len(server.arrived) == 2)
+        visitor.cancel()
+        await asyncio.gather(visitor, return_exceptions=True)
+        server.gate.set()
+        await until(lambda: not user._calls.sharing._tasks)
+
+        assert (await user.rooms.get("r1")).name == "2"
+        assert len(server.arrived) == 2
 
 
 async def test_a_renewal_waits_in_the_background_and_ends_with_the_client():

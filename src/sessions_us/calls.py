@@ -25,7 +25,7 @@ from .origin import api_path
 from .paging import PageFacts, Pager
 from .quota import Lane
 from .sharing import Sharing
-from .transport import Answer, Request, after_write
+from .transport import Answer, Request, Transport, after_write
 
 __all__ = ("Calls", "Endpoint")
 
@@ -55,8 +55,8 @@ class Calls:
     """
 
     def __init__(self, sharing: Sharing, options: Options, emit: Emit, logged: set[tuple[str, str, str]]) -> None:
-        self.sharing = sharing
-        self.transport = sharing.transport
+        self.sharing: Sharing = sharing
+        self.transport: Transport = sharing.transport
         self.options = options
         self._emit = emit
         self._logged = logged

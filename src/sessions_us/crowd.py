@@ -16,13 +16,19 @@ T = TypeVar("T")
 
 
 class Member(Generic[T]):
-    """One of those who wait. Its future gets the answer, or an error that is nobody else's."""
+    """One of those who wait.
+
+    Attributes:
+        deadline: until when, on the limiter's clock; None: as long as it takes.
+        joined: whether another call had begun the request.
+        future: gets the answer, or an error that is nobody else's.
+    """
 
     __slots__ = ("_timer", "deadline", "future", "joined")
 
     def __init__(self, deadline: float | None, joined: bool) -> None:
-        self.deadline = deadline
-        self.joined = joined
+        self.deadline: float | None = deadline
+        self.joined: bool = joined
         self.future: asyncio.Future[T | Exception] = asyncio.get_running_loop().create_future()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -56,10 +62,10 @@ class Crowd(Generic[T]):
     """
 
     def __init__(self, lane: Lane, clock: Callable[[], float]) -> None:
-        self.lane = lane
+        self.lane: Lane = lane
         self.members: list[Member[T]] = []
-        self.under_way = False
-        self.unattended = False
+        self.under_way: bool = False
+        self.unattended: bool = False
         self._clock = clock
         self._sent_at = 0.0
         self._failure: SessionsError | None = None

@@ -47,7 +47,7 @@ class Shared:
 
     def __init__(self, copies: Copies | None = None) -> None:
         self.flights: dict[Name, Flight] = {}
-        self.copies = copies or Copies()
+        self.copies: Copies = copies or Copies()
 
     def drop(self, which: Callable[[Name, str | None], bool]) -> None:
         """A write happened. What it touches is forgotten, and what was asked before it will not be kept."""
@@ -74,7 +74,7 @@ class Sharing:
     def __init__(
         self, transport: Transport, *, key: str, everywhere: bool, emit: Emit, shared: Shared | None = None
     ) -> None:
-        self.transport = transport
+        self.transport: Transport = transport
         self._key = key
         self._origin = str(transport.origin) + transport.origin.prefix
         self._everywhere = everywhere

@@ -19,9 +19,11 @@ class Crowd(Protocol):
     @property
     def deadline(self) -> float | None:
         """The earliest of theirs, on the limiter's clock; None if nobody has one."""
+        ...
 
     def refuse(self, error: QuotaTimeoutError) -> bool:
         """The turn comes too late for the one with the earliest deadline. False if nobody else waits."""
+        ...
 
 
 class Waiter:
@@ -39,15 +41,15 @@ class Waiter:
         owner: object | None,
         crowd: Crowd | None = None,
     ) -> None:
-        self.ticket = ticket
+        self.ticket: Ticket = ticket
         self.future: asyncio.Future[Lease | SessionsError] = asyncio.get_running_loop().create_future()
         self._deadline = deadline
-        self.crowd = crowd
-        self.lasts = lasts
-        self.emit = emit
-        self.label = label
-        self.owner = owner
-        self.said = False
+        self.crowd: Crowd | None = crowd
+        self.lasts: float = lasts
+        self.emit: Emit = emit
+        self.label: str = label
+        self.owner: object | None = owner
+        self.said: bool = False
 
     @property
     def deadline(self) -> float | None:
