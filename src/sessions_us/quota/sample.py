@@ -30,7 +30,7 @@ class Sample:
 
 def later(old: Sample, new: Sample, sent: float) -> tuple[Sample, bool]:
     """Rules 3 and 4: the count that holds after `new`, whose request was sent at `sent`, and whether it is `new`'s."""
-    overlapped = sent < old.received
+    overlapped = sent <= old.received  # in doubt they did
     if overlapped and new.latest < old.earliest:
         return attrs.evolve(old, received=new.received), False  # the answer of an older window
     newer = not overlapped or new.earliest > old.latest or new.remaining < old.remaining
