@@ -73,8 +73,8 @@ class Replica:
         emit: Emit,
     ) -> None:
         self.store = store
-        self.ledger = attrs.evolve(ledger, leases=_numbers()) if store.shared else ledger
-        self.skew = 0.0  # the store's time minus ours
+        self.ledger: Ledger = attrs.evolve(ledger, leases=_numbers()) if store.shared else ledger
+        self.skew: float = 0.0  # the store's time minus ours
         self._name = name
         self._clock = clock
         self._own = own

@@ -82,7 +82,7 @@ class RedisStore:
             )
         self._url = f"{_SCHEMES[scheme]}://{rest}"
         self._cluster = cluster
-        self.fallback = store.fallback(on_store_failure, share)
+        self.fallback: float | None = store.fallback(on_store_failure, share)
         self._timeout = store.seconds(timeout)
         self._where = _without_secrets(url)
         self._client: Redis | RedisCluster | None = None

@@ -64,12 +64,12 @@ class SQLiteStore:
             raise ConfigurationError(
                 "SQLiteStore needs the path of a file; MemoryStore keeps the count in this process."
             )
-        self.path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         if not self.path.parent.is_dir():
             raise ConfigurationError(
                 f"SQLiteStore({str(path)!r}): there is no directory {self.path.parent}; make it first."
             )
-        self.fallback = store.fallback(on_store_failure, share)
+        self.fallback: float | None = store.fallback(on_store_failure, share)
         self._timeout = store.seconds(timeout)
         import_module("sqlite3")  # not by every program that only imports this package, nor later, on the event loop
         self._worker: ThreadPoolExecutor | None = None
