@@ -256,6 +256,32 @@ async def test_a_write_that_happened_is_no_error_whatever_it_answers(body):
     assert body in {b"", b"null"} or any(isinstance(event, SchemaDrift) for event in events)
 
 
+async def test_nothing_where_a_page_should_be_does_not_end_a_list_in_silence():
+    """An empty body is an error, after which the Pager goes on with that page; null is told, and an error when strict."""
+    full = Say(body=[{"id": f"s{number}"} for number in range(20)])
+    async with Scripted(full, full, Say(body=b""), Say(body=[{"id": "last"}])) as server, client(server) as user:
+        pager = user.sessions.list()
+        with pytest.raises(DecodeError, match="no page"):
+            await pager.collect()
+        assert len(await pager.collect()) == 21
+    events: list[Any] = []
+    async with Scripted(full, full, Say(body=None)) as server, client(server, on_event=events.append) as user:
+        assert len(await user.rooms.list().collect()) == 20
+        with pytest.raises(DecodeError, match="null"):
+            await user.with_options(strict=True).rooms.list(page=3).collect()
+
+    assert [event.problem for event in events if isinstance(event, SchemaDrift)] == ["null", "null"]
+
+
+async def test_takeaways_under_names_that_nobody_foresaw_are_kept():
+    """The names are reconstructed; what comes instead stays in additional_properties."""
+    async with Scripted(Say(body={"summary": "long"})) as server, client(server) as user:
+        takeaways = await user.sessions.takeaways("s1")
+
+    assert takeaways is not None
+    assert takeaways.additional_properties == {"summary": "long"}
+
+
 async def test_a_create_that_must_return_says_that_the_write_happened():
     """The caller must not simply try again."""
     async with Scripted(Say(201, b"<html>")) as server, client(server) as user:

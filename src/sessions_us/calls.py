@@ -110,7 +110,9 @@ class Calls:
         async def fetch(number: int | None, lane: Lane) -> tuple[list[T], list[Any]]:
             params = [] if number is None else [(facts.parameter, str(number))]
             request, answer = await self._send(endpoint, path, params=params, lane=lane)
-            return self._decoded(request, answer, lambda body, decode: _rows(endpoint, body, decode))
+            if not answer.flaw and not answer.body.strip():
+                raise self._not_understood(request, answer, "no page")
+            return self._decoded(request, answer, lambda body, decode: _page(endpoint, body, decode))
 
         known = PageFacts(
             origin=str(self.transport.origin) + self.transport.origin.prefix,
@@ -238,6 +240,7 @@ def _object(endpoint: Endpoint[T], body: object, decode: Decoder) -> T:
     """
     operation = _operation(endpoint)
     problem = NotUnderstood("no object")
+    silent: tuple[T, Decoder] | None = None
     for candidate, enveloped in _objects(body, _envelopes(operation.path)):
         trial = Decoder(operation.id)
         try:
@@ -246,13 +249,18 @@ def _object(endpoint: Endpoint[T], body: object, decode: Decoder) -> T:
             problem = error
             continue
         if isinstance(result, Model) and candidate and not _says_something(result):
-            continue  # of a model without an id anything is an instance
+            silent = silent or (result, trial)  # of a model without an id anything is an instance
+            continue
         if enveloped:
             decode.note("", "envelope")
         for drift in trial.drifts:
             decode.note(drift.field, drift.problem)
         return result
-    raise problem
+    if silent is None:
+        raise problem
+    for drift in silent[1].drifts:
+        decode.note(drift.field, drift.problem)
+    return silent[0]
 
 
 def _objects(body: object, names: tuple[str, ...]) -> Iterator[tuple[object, bool]]:
@@ -276,6 +284,13 @@ def _rows(endpoint: Endpoint[list[T]], body: object, decode: Decoder) -> tuple[l
     """The rows that were understood, and all of them raw."""
     raw = rows_of(body, _envelopes(_operation(endpoint).path), decode)
     return endpoint._parse_response(raw, decode), raw
+
+
+def _page(endpoint: Endpoint[list[T]], body: object, decode: Decoder) -> tuple[list[T], list[Any]]:
+    """The same for a page. Nothing where a page should be is told: it ends a list that may go on."""
+    if body is None:
+        decode.note("", "null")
+    return _rows(endpoint, body, decode)
 
 
 @cache
