@@ -16,6 +16,7 @@ nox.options.sessions = ["tests", "lint", "types", "regenerate_check", "build"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 EXTRAS = "cli,sandbox,redis"
+ALONE = "tests/quota/processes"
 
 
 def _interpreter(version: str) -> str | None:
@@ -41,7 +42,13 @@ def _install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:
 def tests(session: nox.Session) -> None:
     """The tests, on each supported Python that is present."""
     _install(session, "test", "regenerate")
-    session.run("python", "-X", "dev", "-m", "pytest", *session.posargs)
+    pytest = ["python", "-X", "dev", "-m", "pytest"]
+    if session.posargs:
+        session.run(*pytest, *session.posargs)
+        return
+    # Tests that measure order between processes want the machine for themselves.
+    session.run(*pytest, "-n", "auto", "--ignore", ALONE)
+    session.run(*pytest, ALONE)
 
 
 @nox.session

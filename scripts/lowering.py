@@ -78,7 +78,9 @@ class _Lowering:
                 # Free-form and optional: the facade types the arguments and decides whether there is a body at all.
                 result["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}}}
             else:
-                self.notes.append(f"{route}: takes no JSON body, only {', '.join(content) or 'nothing'}; left to the client")
+                self.notes.append(
+                    f"{route}: takes no JSON body, only {', '.join(content) or 'nothing'}; left to the client"
+                )
         result["responses"] = self._responses(route)
         return result
 
@@ -112,7 +114,8 @@ class _Lowering:
         if not successes:
             self.notes.append(f"{route}: declares no 2xx response, so it returns nothing")
         contents = {
-            status: follow(self.document, route.operation["responses"][status]).get("content", {}) for status in successes
+            status: follow(self.document, route.operation["responses"][status]).get("content", {})
+            for status in successes
         }
         schemas = [
             media["schema"]
@@ -175,9 +178,14 @@ class _Lowering:
         if not properties:  # anything at all; nullability needs no word, since every field may be None
             return description
         required = [name for name in schema.get("required", []) if name == "id" and name in properties]
-        lowered = {name: self._schema(properties[name], f"{place}.{name}") for name in self._distinct(properties, place)}
+        lowered = {
+            name: self._schema(properties[name], f"{place}.{name}") for name in self._distinct(properties, place)
+        }
         if required and "id" in lowered:  # ids are opaque strings
-            lowered["id"] = {"type": "string", **{key: lowered["id"][key] for key in ("description",) if key in lowered["id"]}}
+            lowered["id"] = {
+                "type": "string",
+                **{key: lowered["id"][key] for key in ("description",) if key in lowered["id"]},
+            }
         return {"type": "object", "properties": lowered, "required": required, **description}
 
     def _distinct(self, properties: Document, place: str) -> list[str]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+import tracemalloc
+import zlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +33,7 @@ from sessions_us import (
     TransportError,
     UserClient,
 )
+from sessions_us.bodies import read_body
 
 pytestmark = pytest.mark.anyio
 
@@ -187,6 +190,23 @@ def test_all_operations_are_tried():
     """None is left out of the table."""
     assert {case.operation for case in CASES} == set(OPERATION_IDS)
     assert len(CASES) == 47
+
+
+async def test_a_bomb_is_not_unpacked_to_be_measured():
+    """64 MB that travel as 64 kB cost no more memory than the bound allows."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packed = b"".join([*(packer.compress(bytes(2**20)) for _ in range(64)), packer.flush()])
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield packed
+
+    tracemalloc.start()
+    body, whole = await read_body(stream(), "gzip", 2**20)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (len(body), whole) == (2**20, False)
+    assert peak < 8 * 2**20
 
 
 OPERATION_IDS = [operation.id for operation in OPERATIONS.values()]

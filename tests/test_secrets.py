@@ -138,7 +138,11 @@ async def test_a_canary_key_shows_up_nowhere(form, caplog):
     assert len(errors) > 60
     assert any(record.name.startswith("httpcore") for record in caplog.records)
     escaped = json.dumps(key)[1:-1]
-    assert not [text[:300] + text[-200:] for text in dict.fromkeys(seen) if key in text or escaped in text or repr(key)[1:-1] in text]
+    assert not [
+        text[:300] + text[-200:]
+        for text in dict.fromkeys(seen)
+        if key in text or escaped in text or repr(key)[1:-1] in text
+    ]
 
 
 async def test_an_error_of_a_transport_of_the_callers_own():

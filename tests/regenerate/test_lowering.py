@@ -214,7 +214,10 @@ def test_a_body_that_is_not_json_is_told() -> None:
 
 def test_what_an_envelope_holds_is_the_answer() -> None:
     """Where the document says that rows come in an envelope, their type is that of the rows."""
-    envelope = {"type": "object", "properties": {"data": {"type": "array", "items": PERSON}, "total": {"type": "integer"}}}
+    envelope = {
+        "type": "object",
+        "properties": {"data": {"type": "array", "items": PERSON}, "total": {"type": "integer"}},
+    }
     source = document({"200": json_answer(envelope)}, {"Person": {"type": "object"}}, **{"x-envelope": "data"})
     (answer,) = lower(source).document["paths"]["/a"]["post"]["responses"].values()
     assert answer["content"]["application/json"]["schema"] == {"type": "array", "items": PERSON}
