@@ -161,15 +161,11 @@ async def test_a_call_that_is_cancelled_leaves_nothing_behind(scene):
                     break
                 server._script.clear()
                 server._script.append(FINE)
-                if "quota" not in _name(scene):
+                if scene is not SCENES["a spent quota"]:
                     assert await user.with_options(timeout=20).sessions.get("again")
         point += 1
 
     assert point >= 1
-
-
-def _name(scene: Scene) -> str:
-    return next(name for name, each in SCENES.items() if each is scene)
 
 
 async def _made(scene: Scene, user: UserClient) -> object:
@@ -396,5 +392,11 @@ async def test_a_call_that_is_cancelled_at_any_moment_leaves_nothing_behind(scen
                 assert call.cancelled() or finished or call.exception() is None, turns
                 _ = call.cancelled() or call.exception()
                 assert await left_behind(user, before) == [], f"cancelled after {turns} turns"
+                http = user._calls.transport._http
+                kept = 0 if http is None else len(http._transport._pool.connections)  # type: ignore[attr-defined]
+                async with asyncio.timeout(60):  # the server's side of what was closed hears of it
+                    while server.open_connections > kept:
+                        await asyncio.sleep(0)
+                assert user._calls.transport._busy == {}
         if finished:
             break

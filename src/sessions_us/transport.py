@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -100,6 +100,7 @@ class Transport:
         self._max_body = max_body
         self._jitter = jitter
         self._http: httpx.AsyncClient | None = None
+        self._busy: dict[httpx.AsyncClient, int] = {}  # how many exchanges each has under way
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -124,7 +125,7 @@ class Transport:
         for attempt in range(1, policy.attempts + 1):
             until = None if options.max_wait is None else self.limiter.now() + options.max_wait - waited
             deadline = min((moment for moment in (until, last_start) if moment is not None), default=None)
-            http = self._client()
+            self.check()
             try:
                 lease = await self.limiter.acquire(
                     lane=lane if crowd is None else crowd.lane,
@@ -141,6 +142,11 @@ class Transport:
                 if failure is None:
                     raise
                 break  # it was sent, and that is what the caller must know
+            try:
+                http = self._client()  # not the one from before the wait, which may be closed by now
+            except SessionsError:
+                await lease.refund()
+                raise
             waited, arrival = waited + lease.waited, lease.arrival
             if last_start is None and policy.total is not None:
                 last_start = self.limiter.now() + policy.total
@@ -212,7 +218,7 @@ class Transport:
         self._emit(RequestSent(operation=request.operation, method=method, path=path, attempt=attempt))
         exchange = self._exchange(http, request, url, content, lease, attempt, trace)
         try:
-            return await within(timeout, exchange)
+            return await self._cut_off(http, timeout, exchange)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as caught:
             problem = caught
         except Exception as caught:  # a bug, or the caller's own transport: raised without the frames that hold the key
@@ -236,6 +242,25 @@ class Transport:
         return TransportError(
             f"{method} {path} got no usable answer ({text})", sent="unknown" if left else "no", method=method, path=path
         )
+
+    async def _cut_off(
+        self, http: httpx.AsyncClient, timeout: float, exchange: Coroutine[Any, Any, Answer | SessionsError]
+    ) -> Answer | SessionsError:
+        """An exchange in time. One that is cut off at the wrong moment leaves a connection in the pool that is neither used nor
+        free, and twenty of them are a client that never sends again: so that pool is closed when its last exchange is over."""
+        self._busy[http] = self._busy.get(http, 0) + 1
+        try:
+            return await within(timeout, exchange)
+        except (TimeoutError, asyncio.CancelledError):
+            if self._http is http:
+                self._http = None
+            raise
+        finally:
+            self._busy[http] -= 1
+            if not self._busy[http]:
+                del self._busy[http]
+                if self._http is not http:
+                    await finish(http.aclose())
 
     async def _exchange(
         self,
