@@ -63,7 +63,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """mypy and pyright over everything, and whether every public name is typed."""
     _install(session, "test", "types", "regenerate")
-    session.run("mypy", "src", "generated", "scripts", "examples", "tests/typing")
+    session.run("mypy", "src", "generated", "scripts", "examples", "benchmarks", "tests/typing")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "sessions_us", "--ignoreexternal")
 
