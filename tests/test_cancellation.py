@@ -232,12 +232,12 @@ async def test_no_call_lasts_longer_than_its_deadline(fault):
 
 async def test_a_pause_longer_than_the_deadline_is_an_error_at_once_with_the_time():
     """Waiting first and failing then would help nobody."""
-    for status, kind in ((429, RateLimitedError), (503, ServerError)):
+    for status, kind, call in ((429, RateLimitedError, read), (503, ServerError, read), (503, ServerError, write)):
         async with Scripted(Say(status, None, {"retry-after": "120"})) as server:
             async with UserClient(f"key-{uuid4()}", base_url=server.url, max_wait=60) as user:
                 with pytest.raises(kind) as caught:
                     async with asyncio.timeout(30):
-                        await read(user)
+                        await call(user)
         assert caught.value.retry_after == 120
         assert len(server.arrived) == 1
 

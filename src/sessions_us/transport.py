@@ -16,7 +16,6 @@ from attrs import field, frozen
 from . import __version__
 from .bodies import read_body
 from .crowd import Crowd
-from .deadlines import finish, within
 from .errors import (
     ClientClosedError,
     ConfigurationError,
@@ -27,6 +26,7 @@ from .errors import (
     TransportError,
 )
 from .events import Emit, RequestSent, ResponseReceived, RetryScheduled
+from .finishing import finish
 from .keys import ApiKey
 from .options import Options
 from .origin import Origin
@@ -250,7 +250,8 @@ class Transport:
         free, and twenty of them are a client that never sends again: so that pool is closed when its last exchange is over."""
         self._busy[http] = self._busy.get(http, 0) + 1
         try:
-            return await within(timeout, exchange)
+            async with asyncio.timeout(timeout):
+                return await exchange
         except (TimeoutError, asyncio.CancelledError):
             if self._http is http:
                 self._http = None
@@ -304,7 +305,7 @@ class Transport:
                 stream: AsyncGenerator[bytes, None] = response.stream.__aiter__()  # type: ignore[union-attr, assignment]
                 body, whole = await read_body(stream, headers.get("content-encoding", ""), self._max_body)
         finally:
-            await finish(response.aclose())
+            await response.aclose()
         return self._outcome(request, status, headers, body, whole)
 
     def _outcome(
