@@ -486,7 +486,8 @@ async def test_a_transport_of_the_callers_own():
 @pytest.mark.parametrize(
     "url",
     ["", "api.test", "ftp://api.test", "https://", "https://u:p@api.test", "https://api.test/?x=1", "https://api.test#f",
-     "http://api.test", "http://10.0.0.1:8000", "https://api.test/../x", "https://api.test:x"],
+     "http://api.test", "http://10.0.0.1:8000", "https://api.test/../x", "https://api.test:x",
+     "https://exa mple.com", "https://api.test:0"],
 )  # fmt: skip
 def test_a_base_url_that_would_expose_the_key_is_refused(url, monkeypatch):
     """https, or http to this machine; nothing that hides where it leads."""
@@ -574,3 +575,19 @@ def test_an_option_that_makes_no_sense_is_refused(name, value):
     """With one line that says what it takes."""
     with pytest.raises(ConfigurationError, match=f"{name} is a number of seconds"):
         UserClient("k", **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("quota", 5), ("quota", "10/60s"), ("retries", 5), ("on_event", 5), ("transport", 5), ("base_url", 5)],
+)
+def test_an_argument_of_the_wrong_kind_is_refused_at_once(name, value):
+    """And not at the first call, far from its cause."""
+    with pytest.raises(ConfigurationError, match=name):
+        UserClient("k", **{name: value})
+
+
+def test_options_of_a_copy_are_checked_too():
+    """None is no retry policy; RetryPolicy(attempts=1) is."""
+    with pytest.raises(ConfigurationError, match=r"RetryPolicy\(attempts=1\)"):
+        UserClient("k").with_options(retries=None)  # type: ignore[arg-type]

@@ -129,12 +129,13 @@ class _Client(Generic[K]):
         options = Options(
             timeout=timeout,
             max_wait=max_wait,
-            retries=retries or RetryPolicy(),
+            retries=RetryPolicy() if retries is None else retries,
             strict=strict,
             cache_ttl=cache_ttl,
             stale_while_revalidate=stale_while_revalidate,
             stale_if_error=stale_if_error,
         )
+        _check_kinds(quota=quota, on_event=on_event, transport=transport)
         origin = Origin.of(base_url, allow_http=allow_http)
         emit = _hear(on_event)
         limiter = _limiter(key, origin, quota)
@@ -299,6 +300,16 @@ class GuestClient(_Client[GuestKey]):
         from .resources.guests import GuestEvents
 
         return GuestEvents(self._calls)
+
+
+def _check_kinds(*, quota: object, on_event: object, transport: object) -> None:
+    """Says at once what would otherwise fail at the first call, far from its cause."""
+    if quota is not None and not isinstance(quota, Quota):
+        raise ConfigurationError(f"quota is a Quota, such as Quota.parse('10/60s'), not {quota!r}")
+    if on_event is not None and not callable(on_event):
+        raise ConfigurationError(f"on_event is a function that takes an event, not {on_event!r}")
+    if transport is not None and not hasattr(transport, "handle_async_request"):
+        raise ConfigurationError(f"transport is an httpx.AsyncBaseTransport, not {transport!r}")
 
 
 def _hear(on_event: Callable[[Event], None] | None) -> Callable[[Event], None]:

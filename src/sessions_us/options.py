@@ -38,13 +38,18 @@ def _lane(options: Options, attribute: Attribute[Any], value: str | None) -> Non
         raise ConfigurationError(f"lane is 'interactive' or 'background', not {value!r}")
 
 
+def _retries(options: Options, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, RetryPolicy):
+        raise ConfigurationError(f"retries is a RetryPolicy (RetryPolicy(attempts=1) for none), not {value!r}")
+
+
 @frozen(kw_only=True)
 class Options:
     """See `UserClient` and `GuestClient` for what each means."""
 
     timeout: float = field(default=30.0, validator=_seconds)
     max_wait: float | None = field(default=None, validator=_seconds)
-    retries: RetryPolicy = field(factory=RetryPolicy)
+    retries: RetryPolicy = field(factory=RetryPolicy, validator=_retries)
     strict: bool = False
     lane: Lane | None = field(default=None, validator=_lane)
     cache_ttl: float = field(default=0.0, validator=_seconds)

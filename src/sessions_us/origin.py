@@ -42,23 +42,26 @@ class Origin:
             ConfigurationError: no URL of an origin, or plain http to another host than this one without `allow_http`.
         """
         given = base_url if base_url is not None else os.environ.get("SESSIONS_BASE_URL", "").strip() or PRODUCTION
+        if not isinstance(given, str):
+            raise ConfigurationError(f"base_url is a string such as {PRODUCTION}, not a {type(given).__name__}")
         try:
             parts = urlsplit(given)
             port = parts.port
             prefix = _safe_path(parts.path.rstrip("/"))
         except ValueError:
             raise ConfigurationError("base_url is no usable URL (SESSIONS_BASE_URL if it was not given)") from None
-        if parts.scheme not in {"https", "http"} or not parts.hostname:
+        host = parts.hostname
+        if parts.scheme not in {"https", "http"} or not host or not re.fullmatch(r"[\w.:%~-]+", host) or port == 0:
             raise ConfigurationError(f"base_url must look like {PRODUCTION}, with https:// and a host")
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
             raise ConfigurationError("base_url must have no user name, password, query or fragment")
-        if parts.scheme == "http" and not (allow_http or _is_loopback(parts.hostname)):
+        if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
             raise ConfigurationError(
-                f"base_url is plain http to {parts.hostname}: the key could be read on its way. "
+                f"base_url is plain http to {host}: the key could be read on its way. "
                 "Use https, or pass allow_http=True if that network is yours."
             )
         default = 443 if parts.scheme == "https" else 80
-        return cls(parts.scheme, parts.hostname.lower(), port or default, prefix)
+        return cls(parts.scheme, host.lower(), port or default, prefix)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attrs import field, frozen
-from attrs.validators import ge, gt, optional
+from attrs.validators import ge, gt, instance_of, optional
 
 from .errors import RateLimitedError, SessionsError, StatusError, TransportError
 
@@ -29,7 +29,7 @@ class RetryPolicy:
         postponed: which say that only together with a Retry-After.
     """
 
-    attempts: int = field(default=4, validator=ge(1))
+    attempts: int = field(default=4, validator=[instance_of(int), ge(1)])
     total: float | None = field(default=None, validator=optional(ge(0)))
     backoff: float = field(default=0.5, validator=ge(0))
     backoff_max: float = field(default=8.0, validator=ge(0))
