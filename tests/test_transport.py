@@ -379,7 +379,7 @@ async def test_closing_fails_what_waits_and_only_its_own():
     async with Scripted(spent) as server:
         one, other = client(server, "shared-key"), client(server, "shared-key")
         await read(one)
-        waiting = [asyncio.create_task(each.sessions.get(id)) for each, id in ((one, "s2"), (other, "s3"))]
+        waiting = [asyncio.create_task(each.sessions.get(name)) for each, name in ((one, "s2"), (other, "s3"))]
         while one.quota.snapshot().waiting["interactive"] < 2:
             await asyncio.sleep(0)
 

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     )
     from .events import (
         CacheHit,
+        ClientEvent,
         RequestGranted,
         RequestQueued,
         RequestSent,
@@ -98,6 +99,7 @@ __all__ = (
     "BookingPage",
     "CacheHit",
     "ClientClosedError",
+    "ClientEvent",
     "Collaborator",
     "ConfigurationError",
     "ConflictError",
@@ -181,6 +183,7 @@ _HOMES = {
     ),
     ".events": (
         "CacheHit",
+        "ClientEvent",
         "RequestGranted",
         "RequestQueued",
         "RequestSent",

@@ -12,7 +12,7 @@ from attrs import asdict
 
 from .calls import Calls
 from .errors import ConfigurationError
-from .events import Event
+from .events import ClientEvent
 from .keys import ApiKey, GuestKey, UserKey
 from .options import UNCHANGED, Options, Unchanged
 from .origin import Origin
@@ -90,7 +90,7 @@ class _Client(Generic[K]):
         cache_ttl: float = 0.0,
         stale_while_revalidate: float = 0.0,
         stale_if_error: float = 0.0,
-        on_event: Callable[[Event], None] | None = None,
+        on_event: Callable[[ClientEvent], None] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         allow_http: bool = False,
     ) -> None:
@@ -312,10 +312,10 @@ def _check_kinds(*, quota: object, on_event: object, transport: object) -> None:
         raise ConfigurationError(f"transport is an httpx.AsyncBaseTransport, not {transport!r}")
 
 
-def _hear(on_event: Callable[[Event], None] | None) -> Callable[[Event], None]:
+def _hear(on_event: Callable[[ClientEvent], None] | None) -> Callable[[ClientEvent], None]:
     """A listener that can't break a call."""
 
-    def emit(event: Event) -> None:
+    def emit(event: ClientEvent) -> None:
         if on_event is not None:
             try:
                 on_event(event)

@@ -11,7 +11,7 @@ from typing import Literal
 
 __all__ = (
     "CacheHit",
-    "Event",
+    "ClientEvent",
     "RequestGranted",
     "RequestQueued",
     "RequestSent",
@@ -25,17 +25,17 @@ __all__ = (
     "StrangerSeen",
 )
 
-Emit = Callable[["Event"], None]
+Emit = Callable[["ClientEvent"], None]
 Reuse = Literal["fresh", "stale-while-revalidate", "stale-if-error"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class ClientEvent:
     """The root of all events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestQueued(Event):
+class RequestQueued(ClientEvent):
     """A request waits for the quota.
 
     Attributes:
@@ -52,7 +52,7 @@ class RequestQueued(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestGranted(Event):
+class RequestGranted(ClientEvent):
     """A request got its place in the quota, after `waited` seconds."""
 
     lane: str
@@ -61,7 +61,7 @@ class RequestGranted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestSent(Event):
+class RequestSent(ClientEvent):
     """A request goes out now. `attempt` counts from 1."""
 
     operation: str
@@ -71,7 +71,7 @@ class RequestSent(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseReceived(Event):
+class ResponseReceived(ClientEvent):
     """An answer came back, `elapsed` seconds after the request was sent."""
 
     operation: str
@@ -83,7 +83,7 @@ class ResponseReceived(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryScheduled(Event):
+class RetryScheduled(ClientEvent):
     """A request will be sent again, in `delay` seconds at the earliest. `reason` is a status or a kind of failure."""
 
     operation: str
@@ -93,7 +93,7 @@ class RetryScheduled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestThrottled(Event):
+class RequestThrottled(ClientEvent):
     """The server answered 429, and asked to wait `retry_after` seconds (None: it did not say)."""
 
     retry_after: float | None
@@ -101,14 +101,14 @@ class RequestThrottled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StrangerSeen(Event):
+class StrangerSeen(ClientEvent):
     """Somebody else uses this key: the server counted `used_by_others` requests more than we sent."""
 
     used_by_others: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreUnavailable(Event):
+class StoreUnavailable(ClientEvent):
     """The store of a shared quota can't be reached; `reason` names the kind of failure."""
 
     store: str
@@ -116,14 +116,14 @@ class StoreUnavailable(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreRecovered(Event):
+class StoreRecovered(ClientEvent):
     """The store of a shared quota can be reached again."""
 
     store: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseShared(Event):
+class ResponseShared(ClientEvent):
     """A read got the answer to the same request of another call, so that nothing was sent for it."""
 
     operation: str
@@ -132,7 +132,7 @@ class ResponseShared(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CacheHit(Event):
+class CacheHit(ClientEvent):
     """A read got a copy of an earlier answer, `age` seconds old.
 
     Attributes:
@@ -148,7 +148,7 @@ class CacheHit(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SchemaDrift(Event):
+class SchemaDrift(ClientEvent):
     """The server sent something that the document does not describe.
 
     Inside an object the raw value stays in `additional_properties` (but an id that came as a number is read as a string);

@@ -12,7 +12,7 @@ from quota.models import Server, Style
 from support.clock import VirtualLoop, run
 
 from sessions_us.errors import ClientClosedError, ConfigurationError, QuotaTimeoutError
-from sessions_us.events import Event, RequestGranted, RequestQueued, RequestThrottled, StrangerSeen
+from sessions_us.events import ClientEvent, RequestGranted, RequestQueued, RequestThrottled, StrangerSeen
 from sessions_us.quota import Lane, Lease, Limiter, MemoryStore, Quota
 
 RTT = 0.2
@@ -25,7 +25,7 @@ class World:
         self, model: str = "fixed", style: Style | None = None, quota: Quota | None = None, limit: int = 10
     ) -> None:
         self.server = Server(model, style or Style(), limit=limit)
-        self.events: list[Event] = []
+        self.events: list[ClientEvent] = []
         self.loop = asyncio.get_running_loop()
         self.limiter = Limiter(quota or Quota(), clock=self.loop.time, emit=self.events.append)
         self.order: list[str] = []
@@ -472,7 +472,7 @@ async def test_events_tell_of_waiting_and_of_turns() -> None:
     """Queued with the position and the expected wait, granted with the wait; each caller may bring its own listener."""
     world = World()
     await world.exhaust()
-    own: list[Event] = []
+    own: list[ClientEvent] = []
     lease = await world.limiter.acquire(lane="background", deadline=None, label="export", emit=own.append)
     assert world.events == []
     queued, granted = own

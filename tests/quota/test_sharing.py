@@ -11,7 +11,7 @@ from quota.models import Server, Style
 from support.clock import run
 
 from sessions_us.errors import QuotaTimeoutError
-from sessions_us.events import Event, StoreRecovered, StoreUnavailable
+from sessions_us.events import ClientEvent, StoreRecovered, StoreUnavailable
 from sessions_us.quota import Lane, Limiter, Quota
 from sessions_us.quota.ledger import LAPSE, Ledger
 from sessions_us.quota.pump import LEASE_MARGIN
@@ -78,11 +78,11 @@ class Company:
         self.loop = asyncio.get_running_loop()
         self.server = Server(model, Style(**style), limit=LIMIT)  # type: ignore[arg-type]
         self.depot = Depot(self.dice, fallback)
-        self.events: list[list[Event]] = [[] for _ in range(processes)]
+        self.events: list[list[ClientEvent]] = [[] for _ in range(processes)]
         self.limiters = [self.limiter(events) for events in self.events]
         self.served: list[tuple[float, float]] = []
 
-    def limiter(self, events: list[Event]) -> Limiter:
+    def limiter(self, events: list[ClientEvent]) -> Limiter:
         ahead = self.dice.uniform(0, 1e5)
         quota = Quota(LIMIT, WINDOW, store=self.depot)
         return Limiter(quota, name="key", clock=lambda: self.loop.time() + ahead, emit=events.append)

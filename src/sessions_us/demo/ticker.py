@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from sessions_us.client import GuestClient, UserClient
-from sessions_us.events import Event, RequestGranted, RequestQueued, RequestSent, ResponseReceived, SchemaDrift
+from sessions_us.events import ClientEvent, RequestGranted, RequestQueued, RequestSent, ResponseReceived, SchemaDrift
 
 __all__ = ("Ticker", "print_headings")
 
@@ -44,7 +44,7 @@ class Ticker:
         self._granted = 0.0
         self._waits: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: ClientEvent) -> None:
         match event:
             case RequestQueued(expected_wait=float(seconds), label=label) if seconds >= _WORTH_SAYING:
                 self.say(f"{label} waits for the next window, {seconds:.1f} s or a little more")

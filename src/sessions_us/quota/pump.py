@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sessions_us.errors import ConfigurationError, SessionsError
-from sessions_us.events import Emit, Event, RequestGranted, RequestQueued
+from sessions_us.events import ClientEvent, Emit, RequestGranted, RequestQueued
 from sessions_us.quota.bucket import Bucket
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.ledger import BEAT, Lane, Ledger, Ticket, Turn
@@ -37,7 +37,7 @@ _TICK = 0.001  # seconds; no loop's timers are finer, and one that fires a hair 
 _log = logging.getLogger("sessions_us")
 
 
-def ignore(event: Event) -> None:
+def ignore(event: ClientEvent) -> None:
     """Nobody listens."""
 
 
@@ -341,7 +341,7 @@ class Pump:
     def _cut_off(self, lane: Lane) -> SessionsError:
         return cut_off(self._store, str(self._replica.failure), lane, RETRY)
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: ClientEvent) -> None:
         """Tell all who use this limiter, each once."""
         for emit in {self._emit, *self._owners.values()}:
             emit(event)

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 import httpx
 
 from sessions_us import Quota, QuotaTimeoutError, RetryPolicy, SessionsError, UserClient
-from sessions_us.events import Event, RequestGranted, RequestThrottled, StoreRecovered, StoreUnavailable
+from sessions_us.events import ClientEvent, RequestGranted, RequestThrottled, StoreRecovered, StoreUnavailable
 from sessions_us.quota import RedisStore, SQLiteStore
 
 current: ContextVar[int] = ContextVar("current")
@@ -28,7 +28,7 @@ def say(what: str, **more: object) -> None:
     sys.stdout.flush()
 
 
-def hear(event: Event) -> None:
+def hear(event: ClientEvent) -> None:
     if isinstance(event, RequestGranted):
         say("granted", call=current.get(None))
     if isinstance(event, StoreUnavailable | StoreRecovered | RequestThrottled):
