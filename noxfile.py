@@ -139,6 +139,20 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Feeds headers, answers and paths that nobody thought of; the argument is minutes."""
+    _install(session, "test")
+    session.run("python", "tests/fuzz/session.py", *session.posargs)
+
+
+@nox.session
+def reliability(session: nox.Session) -> None:
+    """Writes docs/reliability.md anew from what the tests of faults find."""
+    _install(session, "test")
+    session.run("python", "-X", "dev", "-m", "pytest", "tests/test_faults.py", env={"SESSIONS_WRITE_DOCS": "1"})
+
+
+@nox.session
 def prism(session: nox.Session) -> None:
     """Every operation against Prism, which validates requests and answers from spec/openapi.json. Needs Node.js."""
     if shutil.which("npm") is None:
