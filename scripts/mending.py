@@ -252,18 +252,20 @@ class _Mending:
             if not isinstance(parameter, dict) or not isinstance(parameter.get("name"), str) or not parameter["name"]:
                 self.defects.append(f"{place}: a parameter without a name; left out")
                 continue
-            name, where = parameter["name"], parameter.get("in")
+            name: str = parameter["name"]
+            where: object = parameter.get("in")
             if where == "body":
                 self.defects.append(f"{place}: the parameter {name!r} is in the body; read as the body")
                 operation.setdefault(
                     "requestBody", {"content": {"application/json": {"schema": parameter.get("schema", {})}}}
                 )
                 continue
-            if where not in _PLACES:
+            if not isinstance(where, str) or where not in _PLACES:
                 self.defects.append(f"{place}: the parameter {name!r} is in {where!r}; left out")
                 continue
             if where == "path":
-                parameter["name"] = name = names.get(name, name)
+                name = names.get(name, name)
+                parameter["name"] = name
                 if name not in wanted:
                     self.defects.append(f"{place}: the path has no place for the parameter {name!r}; left out")
                     continue

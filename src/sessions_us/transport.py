@@ -213,22 +213,22 @@ class Transport:
         """Sends once, and ends the lease once whatever happens. Failures are returned, so that no frame of httpx's,
         which hold the headers, is part of any traceback."""
         said, method, path = self._key.redact, request.method, request.path
-        problem: Exception
-        unexpected: Exception | None = None
+        expected = True
         self._emit(RequestSent(operation=request.operation, method=method, path=path, attempt=attempt))
         exchange = self._exchange(http, request, url, content, lease, attempt, trace)
         try:
             return await self._cut_off(http, timeout, exchange)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as caught:
-            problem = caught
+            problem: Exception = caught
         except Exception as caught:  # a bug, or the caller's own transport: raised without the frames that hold the key
-            unexpected, caught.__cause__, caught.__context__ = caught.with_traceback(None), None, None
+            problem, expected = caught.with_traceback(None), False
+            problem.__cause__ = problem.__context__ = None
         except BaseException:
             await lease.unknown()  # cancelled on the way: the server may have counted it
             raise
-        if unexpected is not None:
+        if not expected:
             await lease.unknown()
-            raise unexpected
+            raise problem
         left = trace.answered or not (isinstance(problem, _NEVER_LEFT) or (trace.reliable and not trace.left))
         await (lease.unknown() if left else lease.refund())
         text = said(f"{type(problem).__name__}: {problem}".removesuffix(": "))
