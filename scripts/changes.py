@@ -233,6 +233,7 @@ class _Comparing:
         before, after = old.get("content") or {}, new.get("content") or {}
         self._seen = set() if seen is None else seen
         json_before, json_after = (next((name for name in one if _is_json(name)), None) for one in (before, after))
+        first = next((name for name in before if name in after), None)
         if before and not after:
             self._tell("schema-removed", place, HARMLESS if sent else PARSING, f"{place}: no longer says what is in it")
             return
@@ -241,9 +242,10 @@ class _Comparing:
                 self._tell("media-removed", place, CALLERS if sent else PARSING, f"{place}: no {name}")
         for name in after:
             if name not in before and not (_is_json(name) and json_before):
-                self._tell(
-                    "media-added", place, HARMLESS, f"{place}: {name}" + (" as well" if before else ", not nothing")
-                )
+                how = " as well" if first else " instead" if before else ", not nothing"
+                self._tell("media-added", place, HARMLESS, f"{place}: {name}{how}")
+        if json_before is None or json_after is None:
+            json_before = json_after = first  # a form or the like
         if json_before is None or json_after is None:
             return
         one, other = before[json_before].get("schema"), after[json_after].get("schema")

@@ -54,6 +54,12 @@ def prune(document: Document) -> list[str]:
 
 def _take_out(document: Document, place: Place, error: Any) -> Iterator[str]:
     node = _at(document, place)
+    if not place and isinstance(error.schema, dict) and "default" in error.schema:
+        # Of a default that its own schema refuses, the validator tells the schema and not where it is.
+        for found in [where for where, each in _walk(document) if each == error.schema]:
+            del _at(document, found)["default"]
+            yield _words((*found, "default"))
+        return
     if error.validator in ("additionalProperties", "unevaluatedProperties") and isinstance(node, dict):
         unknown = [key for key in node if repr(key) in error.message and key not in METHODS]
         for key in unknown:
@@ -77,6 +83,12 @@ def _take_out(document: Document, place: Place, error: Any) -> Iterator[str]:
     elif len(place) == 1 and place[0] not in ("openapi", "info", "paths", "components") and place[0] in document:
         del document[str(place[0])]
         yield _words(place)
+
+
+def _walk(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    yield place, node
+    for key, inner in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from _walk(inner, (*place, key))
 
 
 def _at(document: Document, place: Place) -> Any:

@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
+import changes
 import drift
 from core_yaml import parse_yaml
 from support.mutations import MUTATIONS, RECONSTRUCTION, Mutation, original
@@ -30,3 +31,21 @@ def test_the_report_names_what_was_changed_and_nothing_else(mutation: Mutation) 
     levels = {level for *_, level in mutation.told}
     expected_status = 4 if levels - {"harmless"} else 3 if told or slips or report.risen else 0
     assert report.status == expected_status
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "level"),
+    [({"note": {}}, {}, "breaking for callers"), ({}, {"note": {}}, "harmless"), ({"note": {}}, {"note": {}}, None)],
+)
+def test_the_body_of_a_form_is_compared_too(
+    before: dict[str, object], after: dict[str, object], level: str | None
+) -> None:
+    """Whatever both documents call its media type."""
+
+    def document(properties: dict[str, object]) -> dict[str, object]:
+        form = {"multipart/form-data": {"schema": {"type": "object", "properties": properties}}}
+        operation = {"requestBody": {"content": form}, "responses": {"200": {"description": ""}}}
+        return {"openapi": "3.0.3", "info": {"title": "", "version": ""}, "paths": {"/kites": {"post": operation}}}
+
+    told = changes.compare(document(before), document(after)).changes
+    assert [(one.operation, one.level) for one in told] == ([("POST /kites", level)] if level else [])

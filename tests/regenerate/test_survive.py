@@ -258,6 +258,24 @@ def test_an_unknown_operation_gets_a_name_of_its_own() -> None:
     assert found["POST /api/sessions/{sessionId}/class"]["tags"] == ["sessions"]
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"type": "string", "format": "date-time", "default": "not a date"},
+        {"type": "string", "maxLength": 2, "default": "long"},
+        {"type": "integer", "minimum": 5, "default": 1},
+    ],
+)
+def test_a_default_that_its_own_schema_refuses_is_left_out_and_told(field: dict[str, Any]) -> None:
+    """Nothing else of the document suffers for it."""
+    document = original()
+    fields(document, "Room")["odd"] = dict(field)
+    taken, _ = names_of(document)
+    del field["default"]
+    assert any("default" in defect and "left out" in defect for defect in taken.defects)
+    assert fields(taken.document, "Room")["odd"] == field
+
+
 def test_taking_in_what_we_have_changes_nothing() -> None:
     """The reconstruction itself comes out as it does without all this, but for what is kept by name."""
     taken = take_in(WHOLE, OVERLAY, WHOLE)
