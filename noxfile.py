@@ -15,7 +15,7 @@ nox.options.error_on_external_run = True
 nox.options.sessions = ["tests", "lint", "types", "regenerate_check", "build"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-EXTRAS = "cli,sandbox,redis"
+EXTRAS = "cli,sandbox,redis,fastapi,pipelines"
 ALONE = "tests/quota/processes"
 
 
