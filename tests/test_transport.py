@@ -132,6 +132,24 @@ async def test_a_request_that_never_left_is_repeated_and_then_says_so(call):
     assert (snapshot.remaining, snapshot.under_way) == (10, 0)
 
 
+async def test_back_off_is_random():
+    """Clients that failed together don't come back together."""
+    delays: list[float] = []
+
+    def hear(event: object) -> None:
+        if isinstance(event, RetryScheduled):
+            delays.append(event.delay)
+
+    policy = RetryPolicy(attempts=4, backoff=0.001, backoff_max=0.001)
+    async with Scripted(Say(502)) as server, client(server, retries=policy, on_event=hear) as user:
+        for call in (read, slots):
+            with pytest.raises(ServerError):
+                await call(user)
+
+    assert len(set(delays)) == len(delays) == 6
+    assert max(delays) < 0.001
+
+
 async def test_silence_ends_with_the_timeout():
     """An attempt is bounded as a whole; a write is not sent again."""
     async with Scripted(Silence()) as server, client(server, timeout=0.05) as user:
