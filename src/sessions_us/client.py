@@ -12,7 +12,7 @@ from attrs import asdict
 
 from .calls import Calls
 from .errors import ConfigurationError
-from .events import ClientEvent
+from .events import ClientEvent, ignore
 from .keys import ApiKey, GuestKey, UserKey
 from .options import UNCHANGED, Options, Unchanged
 from .origin import Origin
@@ -314,12 +314,13 @@ def _check_kinds(*, quota: object, on_event: object, transport: object) -> None:
 
 def _hear(on_event: Callable[[ClientEvent], None] | None) -> Callable[[ClientEvent], None]:
     """A listener that can't break a call."""
+    if on_event is None:
+        return ignore
 
     def emit(event: ClientEvent) -> None:
-        if on_event is not None:
-            try:
-                on_event(event)
-            except Exception:
-                _logger.exception("on_event raised on a %s", type(event).__name__)
+        try:
+            on_event(event)
+        except Exception:
+            _logger.exception("on_event raised on a %s", type(event).__name__)
 
     return emit

@@ -23,6 +23,7 @@ __all__ = (
     "StoreRecovered",
     "StoreUnavailable",
     "StrangerSeen",
+    "ignore",
 )
 
 Emit = Callable[["ClientEvent"], None]
@@ -163,3 +164,7 @@ class SchemaDrift(ClientEvent):
     operation: str
     field: str
     problem: str
+
+
+def ignore(event: ClientEvent) -> None:
+    """Nobody listens: what is dear to build for a listener need not be built for this one."""

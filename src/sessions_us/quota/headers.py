@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import attrs
 
@@ -33,10 +34,11 @@ _NUMBER = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
 _NAME = re.compile(r"(ratelimit|x-ratelimit|x-rate-limit|x-retry)-(limit|remaining|reset|policy)(?:-(.+))?", re.ASCII)
 _ITEM = re.compile(r'(?:"[^"]*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:"[^"]*"|[^;"])+')
+_NO_QUOTA = ("", "")
 _FAMILIES = ("ratelimit", "x-ratelimit", "x-rate-limit", "x-retry")
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Report:
     """What one response said. None: not said.
 
@@ -61,14 +63,13 @@ class Report:
     retry_after: float | None = None
 
 
-@attrs.frozen
-class _Policy:
-    """One policy of one family, as text."""
+class _Policy(NamedTuple):
+    """One policy of one family; its reset as text, for that may be a date."""
 
-    limit: str = ""
-    remaining: str = ""
-    reset: str = ""
-    window: str = ""
+    limit: int | None
+    remaining: int | None
+    reset: str
+    window: float | None
 
 
 def parse_report(headers: Headers) -> Report:
@@ -76,21 +77,20 @@ def parse_report(headers: Headers) -> Report:
     families = _grouped(headers)
     times = families.get("", {}).get("", {})
     policy = _tightest(families)
-    reset_in, reset_at = _reset(policy.reset) if policy else (None, None)
-    # Dates are dear to read, and needed only to translate moments.
-    date = _date(times.get("date", "")) if reset_at is not None else None
-    retry_after = _retry_after(times)
+    retry_after = _retry_after(times) if "retry-after" in times else None
     if policy is None:
         return Report(retry_after=retry_after)
-    limit, remaining, window = _count(policy.limit), _count(policy.remaining), _number(policy.window)
+    limit, remaining, reset, window = policy
+    reset_in, reset_at = _reset(reset)
     return Report(
         limit=limit or None,  # a limit of 0 can't be meant: this very request was answered
         window=window if window and window <= _LONGEST_DELTA else None,
-        remaining=min(remaining, limit) if remaining is not None and limit else remaining,
+        remaining=limit if limit and remaining is not None and remaining > limit else remaining,
         reset_in=reset_in,
         reset_at=reset_at,
-        exact="." in policy.reset or (reset_at is not None and not reset_at.is_integer()),
-        date=date,
+        exact="." in reset or (reset_at is not None and not reset_at.is_integer()),
+        # Dates are dear to read, and needed only to translate moments.
+        date=None if reset_at is None else _date(times.get("date", "")),
         retry_after=retry_after,
     )
 
@@ -143,11 +143,15 @@ def _tightest(families: _Groups) -> _Policy | None:
         policies = [
             policy for name, group in families[family].items() for policy in _policies(family, name, group, families)
         ]
-        counted = [policy for policy in policies if _count(policy.remaining) is not None]
+        counted = [policy for policy in policies if policy.remaining is not None]
         if counted:
-            return min(counted, key=lambda policy: (_count(policy.remaining), -(_number(policy.reset) or 0.0)))
-        limited = limited or next((policy for policy in policies if _count(policy.limit)), None)
+            return counted[0] if len(counted) == 1 else min(counted, key=_room)
+        limited = limited or next((policy for policy in policies if policy.limit), None)
     return limited
+
+
+def _room(policy: _Policy) -> tuple[int, float]:
+    return policy.remaining or 0, -(_number(policy.reset) or 0.0)
 
 
 def _policies(family: str, name: str, group: dict[str, str], families: _Groups) -> Sequence[_Policy]:
@@ -158,7 +162,7 @@ def _policies(family: str, name: str, group: dict[str, str], families: _Groups) 
         limit = families.get("x-ratelimit", {}).get(name, {}).get("limit", "")
     quotas = _quotas(group.get("policy", "")) or _quotas(limit)  # `10;w=60`, of the oldest drafts
     limit = limit.partition(",")[0].partition(";")[0]
-    return [_Policy(limit, group.get("remaining", ""), group.get("reset", ""), _window(quotas, limit))]
+    return [_Policy(_count(limit), _count(group.get("remaining", "")), group.get("reset", ""), _window(quotas, limit))]
 
 
 def _combined(group: Mapping[str, str]) -> Sequence[_Policy]:
@@ -168,23 +172,26 @@ def _combined(group: Mapping[str, str]) -> Sequence[_Policy]:
     if any("r" in parameters for _, parameters in items):
         return [
             _Policy(
-                limit=quotas.get(name, ("", ""))[0],
-                remaining=parameters.get("r", ""),
+                limit=_count(quotas.get(name, _NO_QUOTA)[0]),
+                remaining=_count(parameters.get("r", "")),
                 reset=parameters.get("t", ""),
-                window=quotas.get(name, ("", ""))[1],
+                window=_number(quotas.get(name, _NO_QUOTA)[1]),
             )
             for name, parameters in items
         ]
     flat = {name: value for _, parameters in items for name, value in parameters.items()}
     limit = flat.get("limit", "")
-    return [_Policy(limit, flat.get("remaining", ""), flat.get("reset", ""), _window(quotas, limit))]
+    return [_Policy(_count(limit), _count(flat.get("remaining", "")), flat.get("reset", ""), _window(quotas, limit))]
 
 
-def _quotas(policy: str) -> dict[str, tuple[str, str]]:
+def _quotas(policy: str) -> Mapping[str, tuple[str, str]]:
     """`"name"; q=10; w=60` or `10;w=60`, a list of them -> name or quota: (quota, window)."""
+    return _read_quotas(policy) if "=" in policy else {}
+
+
+@lru_cache(maxsize=32)  # a server says the same each time
+def _read_quotas(policy: str) -> Mapping[str, tuple[str, str]]:
     quotas: dict[str, tuple[str, str]] = {}
-    if "=" not in policy:
-        return quotas
     for item in _ITEM.findall(policy):
         name, parameters = _parameters(item)
         if "w" in parameters or "q" in parameters:
@@ -192,8 +199,12 @@ def _quotas(policy: str) -> dict[str, tuple[str, str]]:
     return quotas
 
 
-def _window(quotas: Mapping[str, tuple[str, str]], limit: str) -> str:
-    return next((window for quota, window in quotas.values() if quota == limit.strip()), "")
+def _window(quotas: Mapping[str, tuple[str, str]], limit: str) -> float | None:
+    limit = limit.strip()
+    for quota, window in quotas.values():
+        if quota == limit:
+            return _number(window)
+    return None
 
 
 def _parameters(item: str) -> tuple[str, dict[str, str]]:
@@ -210,7 +221,8 @@ def _parameters(item: str) -> tuple[str, dict[str, str]]:
 
 def _number(text: str) -> float | None:
     text = text.strip()
-    return float(text) if _NUMBER.fullmatch(text) else None
+    plain = len(text) <= 15 and text.isascii() and text.isdigit()  # as nearly all are, and much cheaper to see
+    return float(text) if plain or _NUMBER.fullmatch(text) else None
 
 
 def _count(text: str) -> int | None:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import attrs
 
+from sessions_us.quota.evolve import evolve
 from sessions_us.quota.headers import Report
 from sessions_us.quota.window import Heard, Window
 
@@ -24,7 +25,7 @@ BEAT = 2.0  # seconds between two heartbeats of a process that waits
 LAPSE = 6.0  # seconds without one, after which a process is taken for dead
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Ticket:
     """A place in a lane.
 
@@ -53,7 +54,7 @@ class Ticket:
         return self.heartbeat is None or now < self.heartbeat + LAPSE
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Turn:
     """Whose turn it is.
 
@@ -68,7 +69,7 @@ class Turn:
     wake: float | None = None
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Ledger:
     """One key's quota.
 
@@ -106,9 +107,12 @@ class Ledger:
         """Take a place in a lane."""
         ticket = Ticket(self.leases, lane, self.arrivals if arrival is None else arrival, now, front, heartbeat)
         line = self._line(lane)
-        place = bisect_left(line, ticket.order, key=_order) if line else 0
-        line = (*line[:place], ticket, *line[place:])
-        ledger = attrs.evolve(
+        if not line or line[-1].order < ticket.order:
+            line = (*line, ticket)
+        else:
+            place = bisect_left(line, ticket.order, key=_order)
+            line = (*line[:place], ticket, *line[place:])
+        ledger = evolve(
             self,
             interactive=line if lane == "interactive" else self.interactive,
             background=line if lane == "background" else self.background,
@@ -122,16 +126,16 @@ class Ledger:
         interactive, background = self._without(ticket)
         if interactive is self.interactive and background is self.background:
             return self
-        return attrs.evolve(self, interactive=interactive, background=background)
+        return evolve(self, interactive=interactive, background=background)
 
     def promote(self, ticket: Ticket) -> Ledger:
         """A ticket of background work becomes interactive and keeps its arrival number, so that it loses nothing."""
         rest = self.leave(ticket)
         if rest is self or ticket.lane == "interactive":
             return self
-        line, ticket = rest.interactive, attrs.evolve(ticket, lane="interactive")
+        line, ticket = rest.interactive, evolve(ticket, lane="interactive")
         place = bisect_left(line, ticket.order, key=_order)
-        return attrs.evolve(rest, interactive=(*line[:place], ticket, *line[place:]))
+        return evolve(rest, interactive=(*line[:place], ticket, *line[place:]))
 
     def ahead(self, ticket: Ticket) -> int:
         """How many go before it, as things are."""
@@ -172,13 +176,17 @@ class Ledger:
         """How many slots of a window background work leaves alone: never more than a fifth."""
         return min(reserve, self.window.limit // 5)
 
-    def earliest(self, ticket: Ticket, now: float, reserve: int) -> float:
-        """A lower bound of the moment at which this ticket's turn comes, as far as anything is known."""
-        ahead = self.ahead(ticket)
-        earliest = self.window.earliest(ahead, now)
-        if ticket.lane == "interactive" or earliest > now or self.window.flights or self.interactive:
+    def is_last(self, ticket: Ticket) -> bool:
+        """Whether nobody is behind it."""
+        return (self.background or self.interactive)[-1] is ticket
+
+    def earliest(self, lane: Lane, ahead: int, now: float, reserve: int) -> float:
+        """A lower bound of the moment at which a ticket's turn comes, with so many ahead of it, as far as anything is known."""
+        look = self.window.look(now)
+        earliest = self.window.earliest(ahead, look, now)
+        if lane == "interactive" or earliest > now or self.window.flights or self.interactive:
             return earliest
-        look, last_tenth = self.window.look(now), self.window.last_tenth()
+        last_tenth = self.window.last_tenth()
         if look.known and last_tenth is not None and 0 < look.slots <= self.kept_back(reserve) + ahead:
             return max(now, last_tenth)
         return earliest
@@ -192,7 +200,7 @@ class Ledger:
 
     def _without(self, ticket: Ticket) -> tuple[tuple[Ticket, ...], tuple[Ticket, ...]]:
         line = self._line(ticket.lane)
-        place = bisect_left(line, ticket.order, key=_order)
+        place = 0 if line and line[0] is ticket else bisect_left(line, ticket.order, key=_order)
         if place < len(line) and line[place].number == ticket.number:
             line = (*line[:place], *line[place + 1 :])
         return (line, self.background) if ticket.lane == "interactive" else (self.interactive, line)
@@ -205,7 +213,7 @@ class Ledger:
         if ticket is None:
             return self
         interactive, background = self._without(ticket)
-        return attrs.evolve(
+        return evolve(
             self,
             window=self.window.sent(ticket.number, now, probe=turn.probe, until=until),
             interactive=interactive,
@@ -216,15 +224,15 @@ class Ledger:
     def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[Ledger, Heard]:
         """A lease ends with an answer."""
         window, heard = self.window.learnt(report, now).answered(lease, now, status, report)
-        return attrs.evolve(self, window=window), heard
+        return evolve(self, window=window), heard
 
     def lost(self, lease: int, now: float) -> Ledger:
         """A lease ends without an answer, though its request was sent."""
-        return attrs.evolve(self, window=self.window.lost(lease, now))
+        return evolve(self, window=self.window.lost(lease, now))
 
     def refunded(self, lease: int) -> Ledger:
         """A lease ends, and its request never left this machine."""
-        return attrs.evolve(self, window=self.window.refunded(lease))
+        return evolve(self, window=self.window.refunded(lease))
 
     # -- several processes -------------------------------------------------------------------------------------------
 
@@ -234,7 +242,7 @@ class Ledger:
         lines = [tuple(ticket for ticket in line if ticket.lives(now)) for line in (self.interactive, self.background)]
         if window is self.window and (len(lines[0]), len(lines[1])) == (len(self.interactive), len(self.background)):
             return self
-        return attrs.evolve(self, window=window, interactive=lines[0], background=lines[1])
+        return evolve(self, window=window, interactive=lines[0], background=lines[1])
 
     def alive(self, tickets: Iterable[Ticket], now: float) -> Ledger:
         """The process of these tickets lives: their heartbeat is now. One that was taken for dead gets its place back.
@@ -251,9 +259,9 @@ class Ledger:
         for ticket in tickets:
             window = window.refunded(ticket.number)
             line = interactive if ticket.lane == "interactive" else background
-            line.append(attrs.evolve(ticket, heartbeat=now))
+            line.append(evolve(ticket, heartbeat=now))
             arrivals = max(arrivals, ticket.arrival + 1)
-        return attrs.evolve(
+        return evolve(
             self,
             window=window,
             interactive=tuple(sorted(interactive, key=_order)),

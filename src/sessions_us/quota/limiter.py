@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-import attrs
-
-from sessions_us.events import Emit, RequestGranted
+from sessions_us.events import Emit, RequestGranted, ignore
+from sessions_us.quota.evolve import evolve
 from sessions_us.quota.lease import Lease
-from sessions_us.quota.ledger import Lane, Ledger, Ticket
+from sessions_us.quota.ledger import Lane, Ledger, Ticket, Turn
 from sessions_us.quota.pump import LEASE, Pump
 from sessions_us.quota.quota import QuotaSnapshot
 from sessions_us.quota.waiter import Crowd, Waiter, closed
@@ -71,24 +70,25 @@ class Limiter(Pump):
         if self._replica.failure is not None:
             await self._replica.seek()
 
-        def ask(ledger: Ledger, now: float) -> tuple[Ledger, tuple[Ticket | None, bool]]:
+        def ask(ledger: Ledger, now: float) -> tuple[Ledger, tuple[Ticket | None, Turn | None]]:
             if self._replica.cut_off:
-                return ledger, (None, False)
+                return ledger, (None, None)
             heartbeat = now if self._store.shared else None
             ledger, ticket = ledger.queue(lane, now, arrival=arrival, front=front, heartbeat=heartbeat)
             turn = ledger.turn(now, self.quota.reserve)
             if turn.ticket is ticket and self._has_room(ledger, turn):
-                return ledger.grant(turn, now, self._until(now, lasts)), (ticket, True)
-            return ledger, (ticket, False)
+                return ledger.grant(turn, now, self._until(now, lasts)), (ticket, None)
+            return ledger, (ticket, turn)
 
-        ticket, granted = await self._ask(ask)
+        ticket, turn = await self._ask(ask)
         if ticket is None:
             raise self._cut_off(lane)
-        if granted:
-            lease = self._hand_out(ticket, emit, label)
+        if turn is not None:
+            return await self._wait(Waiter(ticket, deadline, lasts, emit, label, owner, crowd), turn)
+        lease = self._hand_out(ticket, emit, label)
+        if emit is not ignore:
             emit(RequestGranted(lane=lane, waited=0.0, label=label))
-            return lease
-        return await self._wait(Waiter(ticket, deadline, lasts, emit, label, owner, crowd))
+        return lease
 
     async def hurry(self, crowd: Crowd, lane: Lane) -> None:
         """Somebody joined a crowd: its request goes into the more urgent lane, and is refused at once to whom it is too late."""
@@ -97,8 +97,9 @@ class Limiter(Pump):
             return
         before = waiter.ticket
         if lane == "interactive" and before.lane == "background":
-            waiter.ticket = attrs.evolve(before, lane=lane)
+            waiter.ticket = evolve(before, lane=lane)
             await self._replica.step(lambda ledger, now: (ledger.promote(before), None))
+        self._watched[waiter.ticket.number] = waiter
         await self._pump()
 
     def now(self) -> float:

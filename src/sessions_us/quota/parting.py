@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import attrs
-
+from sessions_us.quota.evolve import evolve
 from sessions_us.quota.ledger import Ledger, Ticket
 from sessions_us.quota.window import WARY_WINDOWS, Window
 
@@ -27,9 +26,9 @@ def part(ledger: Ledger, tickets: Collection[int], leases: Collection[int], now:
     for flight in window.flights:
         if flight.lease not in leases:
             window = window.lost(flight.lease, now)
-    return attrs.evolve(
+    return evolve(
         ledger,
-        window=attrs.evolve(window, wary_until=now + WARY_WINDOWS * window.period),
+        window=evolve(window, wary_until=now + WARY_WINDOWS * window.period),
         interactive=_own(ledger.interactive, tickets),
         background=_own(ledger.background, tickets),
         leases=numbers,
@@ -50,9 +49,9 @@ def rejoin(theirs: Ledger, mine: Ledger, ended: Collection[int], now: float, war
         window = window.lost(lease, now)
     known = {flight.lease for flight in window.flights}
     flights = (*window.flights, *(flight for flight in mine.window.flights if flight.lease not in known))
-    return attrs.evolve(
+    return evolve(
         theirs,
-        window=attrs.evolve(
+        window=evolve(
             mine.window,
             sample=None,  # neither side's count knows of the other's requests
             flights=flights,

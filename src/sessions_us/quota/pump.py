@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sessions_us.errors import ConfigurationError, SessionsError
-from sessions_us.events import ClientEvent, Emit, RequestGranted, RequestQueued
+from sessions_us.events import ClientEvent, Emit, RequestGranted, RequestQueued, ignore
 from sessions_us.quota.bucket import Bucket
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.ledger import BEAT, Lane, Ledger, Ticket, Turn
@@ -25,7 +25,7 @@ from sessions_us.quota.stores import MemoryStore
 from sessions_us.quota.waiter import Waiter, cut_off, too_long
 from sessions_us.quota.window import Heard
 
-__all__ = ("LEASE", "LEASE_MARGIN", "Pump", "ignore")
+__all__ = ("LEASE", "LEASE_MARGIN", "Pump")
 
 T = TypeVar("T")
 
@@ -35,10 +35,6 @@ LEASE = 60.0  # seconds that a request may take, unless it is told
 LEASE_MARGIN = 5.0  # seconds after which a lease that should be over is taken back
 _TICK = 0.001  # seconds; no loop's timers are finer, and one that fires a hair too early must not spin
 _log = logging.getLogger("sessions_us")
-
-
-def ignore(event: ClientEvent) -> None:
-    """Nobody listens."""
 
 
 class Pump:
@@ -54,6 +50,7 @@ class Pump:
         ledger = Ledger.new(quota.limit, quota.window)
         self._replica = Replica(self._store, name, ledger, clock=clock, own=self._own, emit=self._tell)
         self._waiters: dict[int, Waiter] = {}
+        self._watched: dict[int, Waiter] = {}  # of these, who may be refused, or whose wait may yet become long
         self._owners: WeakKeyDictionary[object, Emit] = WeakKeyDictionary()
         self._out: set[int] = set()  # leases that have not ended
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -71,7 +68,7 @@ class Pump:
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 
-    async def _ask(self, ask: Decide[tuple[Ticket | None, bool]]) -> tuple[Ticket | None, bool]:
+    async def _ask(self, ask: Decide[tuple[Ticket | None, Turn | None]]) -> tuple[Ticket | None, Turn | None]:
         """Take a place. A caller who is cancelled while a shared store takes it down gives it back."""
         if not self._store.shared:
             return await self._replica.step(ask)
@@ -84,12 +81,17 @@ class Pump:
                 await self._replica.step(lambda ledger, now: (ledger.refunded(ticket.number).leave(ticket), None))
             raise
 
-    async def _wait(self, waiter: Waiter) -> Lease:
+    async def _wait(self, waiter: Waiter, turn: Turn) -> Lease:
+        """Wait for the turn. `turn`: whose it was when this one came."""
         ticket = waiter.ticket
-        self._waiters[ticket.number] = waiter
+        self._waiters[ticket.number] = self._watched[ticket.number] = waiter
         try:
-            await self._pump()
-            if not waiter.future.done():
+            if self._store.shared or turn.ticket is not None or not self._replica.ledger.is_last(ticket):
+                await self._pump()
+            else:  # all that has changed is that one more waits, so a crowd costs no more than its members
+                await self._review([waiter])
+                self._arm(turn.wake, [waiter], sooner=True)
+            if waiter.emit is not ignore and not waiter.future.done():
                 position, expected = self._outlook(ticket)
                 waiter.emit(
                     RequestQueued(lane=ticket.lane, position=position, expected_wait=expected, label=waiter.label)
@@ -100,7 +102,8 @@ class Pump:
             raise
         if isinstance(outcome, SessionsError):
             raise outcome
-        waiter.emit(RequestGranted(lane=outcome.lane, waited=outcome.waited, label=waiter.label))
+        if waiter.emit is not ignore:
+            waiter.emit(RequestGranted(lane=outcome.lane, waited=outcome.waited, label=waiter.label))
         return outcome
 
     async def _withdraw(self, waiter: Waiter) -> None:
@@ -115,8 +118,12 @@ class Pump:
             await self._rest()
 
     async def _leave(self, waiter: Waiter) -> None:
-        self._waiters.pop(waiter.ticket.number, None)
+        self._forget(waiter.ticket)
         await self._replica.step(lambda ledger, now: (ledger.leave(waiter.ticket), None))
+
+    def _forget(self, ticket: Ticket) -> None:
+        self._waiters.pop(ticket.number, None)
+        self._watched.pop(ticket.number, None)
 
     async def _fail(self, waiter: Waiter, error: SessionsError) -> None:
         await self._leave(waiter)
@@ -152,7 +159,7 @@ class Pump:
             if waiter is None:
                 break
             fresh = False
-            self._waiters.pop(waiter.ticket.number, None)
+            self._forget(waiter.ticket)
             lease = self._hand_out(waiter.ticket, waiter.emit, waiter.label)
             if waiter.future.done():
                 await lease.refund()
@@ -163,10 +170,9 @@ class Pump:
             if self._replica.cut_off:
                 for waiter in list(self._waiters.values()):
                     await self._fail(waiter, self._cut_off(waiter.ticket.lane))
-        if self._waiters:
-            await self._refuse()
-            self._say()
-        self._arm(wake)
+        if self._watched:
+            await self._review(sorted(self._watched.values(), key=_place))
+        self._arm(wake, self._watched.values())
 
     def _next(self, ledger: Ledger, now: float) -> tuple[Ledger, tuple[Waiter | None, float | None]]:
         if self._replica.cut_off:
@@ -205,46 +211,40 @@ class Pump:
         waited = max(0.0, now + self._replica.skew - ticket.since)
         return Lease(ticket, granted_at=now, waited=waited, finish=self._finish, emit=emit, label=label)
 
-    async def _refuse(self) -> None:
-        if all(waiter.deadline is None for waiter in self._waiters.values()):
-            return
-        for ticket in (*self._replica.ledger.interactive, *self._replica.ledger.background):
-            waiter = self._waiters.get(ticket.number)
-            if waiter is None or waiter.future.done():
+    async def _review(self, waiters: Iterable[Waiter]) -> None:
+        """Refuse who waits in vain, and say each long wait once, for a silent one looks like a hang. In the queue's order."""
+        for waiter in waiters:
+            if waiter.future.done():
                 continue
-            while (deadline := waiter.deadline) is not None:
-                now = self._clock()
-                position, expected = self._outlook(ticket)
-                if now < deadline and now + (expected or 0.0) <= deadline:
-                    break
-                error = too_long(ticket, position, expected, max(0.0, deadline - now))
+            now, (position, expected) = self._clock(), self._outlook(waiter.ticket)
+            while (deadline := waiter.deadline) is not None and (now >= deadline or now + (expected or 0.0) > deadline):
+                error = too_long(waiter.ticket, position, expected, max(0.0, deadline - now))
                 if not waiter.refuse(error, now, expected or 0.0):
                     await self._fail(waiter, error)
                     break
-
-    def _say(self) -> None:
-        """Say each long wait once: a silent one looks like a hang."""
-        now = self._replica.now()
-        for waiter in self._waiters.values():
-            if waiter.said:
+            if waiter.future.done():
                 continue
-            position, expected = self._outlook(waiter.ticket)
-            if (expected or 0.0) > LONG_WAIT or now - waiter.ticket.since >= LONG_WAIT:
+            if not waiter.said and self._is_long(waiter, expected):
                 waiter.said = True
-                when = "not known yet" if expected is None else f"{expected:.0f} s"
                 _log.info(
                     "%s waits for the quota: lane %s, position %d, expected wait %s",
                     waiter.label or "a request",
                     waiter.ticket.lane,
                     position,
-                    when,
+                    "not known yet" if expected is None else f"{expected:.0f} s",
                 )
+            if waiter.said and deadline is None:
+                self._watched.pop(waiter.ticket.number, None)
+
+    def _is_long(self, waiter: Waiter, expected: float | None) -> bool:
+        return (expected or 0.0) > LONG_WAIT or self._replica.now() - waiter.ticket.since >= LONG_WAIT
 
     def _outlook(self, ticket: Ticket) -> tuple[int, float | None]:
         """Its place in the queue, 1 for the next, and the seconds that it has to wait at least; None if nothing is known."""
-        now = self._replica.now()
-        wait = self._replica.ledger.earliest(ticket, now, self.quota.reserve) - now
-        return self._replica.ledger.ahead(ticket) + 1, wait if wait > 0 else None
+        ledger, now = self._replica.ledger, self._replica.now()
+        ahead = ledger.ahead(ticket)
+        wait = ledger.earliest(ticket.lane, ahead, now, self.quota.reserve) - now
+        return ahead + 1, wait if wait > 0 else None
 
     # -- loop, timer, bucket -----------------------------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ class Pump:
         self._bucket = Bucket()
         self._replica.bind()
         self._pumping = self._seeking = None
-        abandoned, self._waiters = self._waiters, {}
+        abandoned, self._waiters, self._watched = self._waiters, {}, {}
         out, self._out = self._out, set()
 
         def abandon(ledger: Ledger, now: float) -> tuple[Ledger, None]:
@@ -270,22 +270,37 @@ class Pump:
         if abandoned or out:
             await self._replica.step(abandon)
 
-    def _arm(self, wake: float | None) -> None:
-        """One timer for whatever comes first: more quota, a deadline, a wait that has become long."""
-        self._disarm()
+    def _arm(self, wake: float | None, waiters: Iterable[Waiter], *, sooner: bool = False) -> None:
+        """One timer for whatever comes first: more quota, a deadline, a wait that has become long.
+
+        Args:
+            wake: when there may be more quota, on the ledger's clock.
+            waiters: whose deadlines and long waits to think of.
+            sooner: the timer that is set holds, unless this one is earlier.
+        """
         if not self._waiters or self._loop is None:
+            self._disarm()
             return
         moments = [] if wake is None else [wake - self._replica.skew]
-        for waiter in self._waiters.values():
-            if waiter.deadline is not None:
-                moments.append(waiter.deadline)
+        for waiter in waiters:
+            if (deadline := waiter.deadline) is not None:
+                moments.append(deadline)
             if not waiter.said:
                 moments.append(waiter.ticket.since - self._replica.skew + LONG_WAIT)
         if self._store.shared:
             news = self._replica.failure is None and (wake is None or self._replica.ledger.window.flights)
             moments.append(self._clock() + (POLL if news else BEAT / 2))
-        if moments:
-            self._timer = self._loop.call_later(max(_TICK, min(moments) - self._clock()), self._tick)
+        if not moments:
+            if not sooner:
+                self._disarm()
+            return
+        when = self._loop.time() + max(_TICK, min(moments) - self._clock())
+        if self._timer is not None:
+            early = when - self._timer.when()
+            if abs(early) < _TICK or (sooner and early > 0):
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._tick)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -314,7 +329,8 @@ class Pump:
         heard = await self._replica.step(decide)
         if self._waiters:
             await self._pump()
-        await self._rest()
+        if self._store.shared:
+            await self._rest()
         return heard
 
     async def _settle(self, step: Coroutine[Any, Any, T]) -> T:
@@ -345,3 +361,7 @@ class Pump:
         """Tell all who use this limiter, each once."""
         for emit in {self._emit, *self._owners.values()}:
             emit(event)
+
+
+def _place(waiter: Waiter) -> tuple[bool, tuple[bool, int, int]]:
+    return waiter.ticket.lane == "background", waiter.ticket.order

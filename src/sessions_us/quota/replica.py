@@ -13,9 +13,8 @@ import secrets
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
-import attrs
-
 from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
+from sessions_us.quota.evolve import evolve
 from sessions_us.quota.ledger import BEAT, Ledger
 from sessions_us.quota.parting import Share, part, rejoin
 from sessions_us.quota.stores import Held, Store, StoreFailure
@@ -73,7 +72,7 @@ class Replica:
         emit: Emit,
     ) -> None:
         self.store = store
-        self.ledger: Ledger = attrs.evolve(ledger, leases=_numbers()) if store.shared else ledger
+        self.ledger: Ledger = evolve(ledger, leases=_numbers()) if store.shared else ledger
         self.skew: float = 0.0  # the store's time minus ours
         self._name = name
         self._clock = clock
@@ -127,7 +126,7 @@ class Replica:
             if ledger is self.ledger:
                 return result
             accepted, held = await self.store.swap(self._name, self._version, ledger)
-            self._take(held)
+            self._version, self.ledger = held.version, held.ledger or self.ledger
             if accepted:
                 return result
 
@@ -207,9 +206,9 @@ class Replica:
         self._heard = self._clock()
         if held.ledger is not None:
             self.ledger = held.ledger
-        elif self._version != held.version and self.store.shared:
+        elif self._version != held.version:
             # The store lost it. Ours goes on, with numbers that nobody has: it may not be the newest that there was.
-            self.ledger = attrs.evolve(self.ledger, leases=_numbers())
+            self.ledger = evolve(self.ledger, leases=_numbers())
         self._version = held.version
 
     def _follow(self, time: float) -> None:

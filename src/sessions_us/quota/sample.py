@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import attrs
 
+from sessions_us.quota.evolve import evolve
+
 __all__ = ("Sample", "later")
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Sample:
     """What the server counted.
 
@@ -32,14 +34,14 @@ def later(old: Sample, new: Sample, sent: float) -> tuple[Sample, bool]:
     """Rules 3 and 4: the count that holds after `new`, whose request was sent at `sent`, and whether it is `new`'s."""
     overlapped = sent <= old.received  # in doubt they did
     if overlapped and new.latest < old.earliest:
-        return attrs.evolve(old, received=new.received), False  # the answer of an older window
+        return evolve(old, received=new.received), False  # the answer of an older window
     newer = not overlapped or new.earliest > old.latest or new.remaining < old.remaining
     kept, other = (new, old) if newer else (old, new)
     # Nothing was freed between the two counts if both were written before a reset that either announced can have come.
     if other.expires < kept.expires and new.received <= other.not_before:
-        kept = attrs.evolve(kept, expires=other.expires, not_before=other.not_before)
+        kept = evolve(kept, expires=other.expires, not_before=other.not_before)
     elif not newer and new.remaining == old.remaining and new.received > old.not_before:
         # Two requests and one count: something was freed between them, so the earlier reset may be over and spent.
         latest = max(old, new, key=lambda sample: sample.expires)
-        kept = attrs.evolve(kept, expires=latest.expires, not_before=latest.not_before)
-    return (kept if newer else attrs.evolve(kept, received=new.received)), newer
+        kept = evolve(kept, expires=latest.expires, not_before=latest.not_before)
+    return (kept if newer else evolve(kept, received=new.received)), newer

@@ -39,8 +39,11 @@ a fast one is closer together there than here. And neither knows what was used b
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import attrs
 
+from sessions_us.quota.evolve import evolve
 from sessions_us.quota.headers import Report
 from sessions_us.quota.sample import Sample, later
 
@@ -53,7 +56,7 @@ WARY_WINDOWS = 3
 MOST_STRIKES = 5  # the margin after a row of refused probes is at most 2**5 as long
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Flight:
     """A request under way. `until`: when its lease is over, if it can expire (its process may have died)."""
 
@@ -62,7 +65,7 @@ class Flight:
     until: float | None = None
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Look:
     """What may be sent now.
 
@@ -79,7 +82,7 @@ class Look:
     known: bool
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Heard:
     """What an answer meant: how many requests strangers sent, and for how many seconds a 429 closed the window."""
 
@@ -87,7 +90,7 @@ class Heard:
     closed_for: float | None = None
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Window:
     """The state of one key at one server. Times are seconds on a clock that never goes back.
 
@@ -152,9 +155,9 @@ class Window:
         """Rules 2, 7 and 8, and what rule 5 says of NestJS."""
         under_way, doubts = len(self.flights), self._live(self.doubts, now)
         slots = sample.remaining - under_way - len(doubts)
-        free, careful_until, wakes = slots, now, [sample.expires]
+        free, careful_until, wake = slots, now, sample.expires
         if doubts:
-            wakes.append(doubts[0] + self.period)
+            wake = min(wake, doubts[0] + self.period)
         if self.wary_until is not None and now < self.wary_until:
             free, careful_until = min(slots - 1, 1 - under_way), self.wary_until
         elif self.quiet_since is not None and now < self.quiet_since + self.period:
@@ -163,10 +166,10 @@ class Window:
             log = self._live(self.log, now)
             if len(log) < self.limit:
                 return Look(1, 1, None, known=False)
-            wakes.append(log[0] + self.period)
+            wake = min(wake, log[0] + self.period)
         if slots > max(free, 0):
-            wakes.append(careful_until)
-        return Look(max(free, 0), max(slots, 0), min(wakes), known=True)
+            wake = min(wake, careful_until)
+        return Look(max(free, 0), max(slots, 0), wake, known=True)
 
     def _look_at_log(self, now: float) -> Look:
         """Rule 10. Also for a server that has headers, while requests in doubt forbid a probe: it costs time, never a 429."""
@@ -181,14 +184,13 @@ class Window:
                 wakes.append(self.quiet_since + self.period)
         return Look(max(free, 0), max(slots, 0), min(wakes, default=None), known=self.speaks is False)
 
-    def earliest(self, ahead: int, now: float) -> float:
-        """A lower bound of the moment at which a request with `ahead` others before it may be sent.
+    def earliest(self, ahead: int, look: Look, now: float) -> float:
+        """A lower bound of the moment at which a request with `ahead` others before it may be sent, by a look of now.
 
         Beyond what is counted it assumes the best: that the server's next window opens at once, and holds `limit`.
         """
         if self.blocked_until is not None and now < self.blocked_until:
             return self.blocked_until + self._windows(ahead - self.limit)
-        look = self.look(now)
         if self.flights or not look.known or look.wake is None:
             return now + self._windows(ahead - self.limit)
         if ahead < look.slots:
@@ -229,13 +231,13 @@ class Window:
         """The stamps of the last window: what is older can't count any more. Stamps are in order."""
         if not stamps or stamps[0] + self.period > now:
             return stamps
-        return tuple(stamp for stamp in stamps if stamp + self.period > now)
+        return stamps[bisect_right(stamps, now, key=lambda stamp: stamp + self.period) :]
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
     def sent(self, lease: int, now: float, *, probe: bool, until: float | None = None) -> Window:
         """A lease was given out. Where nothing was known it is the probe, and the server's next window begins with it."""
-        return attrs.evolve(
+        return evolve(
             self,
             flights=(*self.flights, Flight(lease, now, until)),
             own=self.own + 1,
@@ -245,15 +247,15 @@ class Window:
 
     def refunded(self, lease: int) -> Window:
         """A lease came back: its request never left this machine."""
-        flights = tuple(flight for flight in self.flights if flight.lease != lease)
-        return attrs.evolve(self, flights=flights, probe=None if self.probe == lease else self.probe)
+        flights = tuple([flight for flight in self.flights if flight.lease != lease])
+        return evolve(self, flights=flights, probe=None if self.probe == lease else self.probe)
 
     def lost(self, lease: int, now: float) -> Window:
         """A request got no answer that counts; the server may have seen it at any moment until now."""
         if not any(flight.lease == lease for flight in self.flights):
             return self
         window = self.refunded(lease)
-        return attrs.evolve(window, doubts=(*self._live(self.doubts, now), now), log=(*self._live(self.log, now), now))
+        return evolve(window, doubts=(*self._live(self.doubts, now), now), log=(*self._live(self.log, now), now))
 
     def expired(self, now: float) -> Window:
         """Leases that are over count as lost: whoever had them is gone."""
@@ -272,9 +274,9 @@ class Window:
             return self._refused(flight, now, report)
         if report.remaining is not None:
             return self._counted(flight, now, report)
-        window = attrs.evolve(self.lost(lease, now), quiet_since=now if self.quiet_since is None else self.quiet_since)
+        window = evolve(self.lost(lease, now), quiet_since=now if self.quiet_since is None else self.quiet_since)
         # A route that the server does not limit has no headers: that must not switch them off for the others.
-        return (window if self.speaks else attrs.evolve(window, speaks=False, sample=None, doubts=())), Heard()
+        return (window if self.speaks else evolve(window, speaks=False, sample=None, doubts=())), Heard()
 
     def learnt(self, report: Report, now: float) -> Window:
         """What an answer tells of the limit, the window and the server's clock; known before `answered` is told of it."""
@@ -289,7 +291,7 @@ class Window:
             offset = max(report.date - now, report.date - now if offset is None else offset)
         if (limit, period, offset) == (self.limit, self.period, self.offset):
             return self
-        return attrs.evolve(self, limit=limit, period=period, offset=offset)
+        return evolve(self, limit=limit, period=period, offset=offset)
 
     def _reset(self, flight: Flight, now: float, report: Report) -> tuple[float, float] | None:
         """Between which moments the reset lies; None if the answer does not tell."""
@@ -306,8 +308,8 @@ class Window:
         """Rules 3, 4, 7, 8 and 9."""
         remaining = report.remaining or 0
         old, reset = self.sample, self._reset(flight, now, report)
-        flights = tuple(other for other in self.flights if other is not flight)
-        doubts = tuple(stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent)
+        flights = tuple([other for other in self.flights if other is not flight])
+        doubts = tuple([stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent])
         if reset is not None:
             earliest, latest = reset[0], max(reset[1], now)
         elif old is not None and now < old.expires and remaining < old.remaining:
@@ -317,15 +319,15 @@ class Window:
         new = Sample(now, self.limit, remaining, earliest, latest, expires=latest, not_before=earliest)
         log = self._live(self.log, now)
         used, others = self.limit - remaining, len(flights) + len(doubts)
-        just_begun = self.probe == flight.lease and earliest + MARGIN >= flight.sent + self.period - MARGIN
-        ours = 1 + others + len(self._live(self.log, flight.sent))
-        rolling = self.rolling or (just_begun and 1 + others < used <= ours)
+        rolling = self.rolling
+        if self.probe == flight.lease and earliest + MARGIN >= flight.sent + self.period - MARGIN:  # it has just begun
+            rolling = rolling or 1 + others < used <= 1 + others + len(self._live(self.log, flight.sent))
 
         strangers = 0
         if old is not None and old.limit == new.limit:
             strangers = max(0, old.remaining - new.remaining - self.own)
         sample, newer = (new, True) if old is None else later(old, new, flight.sent)
-        return attrs.evolve(
+        return evolve(
             self,
             speaks=True,
             sample=sample,
@@ -349,11 +351,11 @@ class Window:
             wait = self.period if reset is None else max(0.0, reset[1] - now)
         until = now + min(wait, LONGEST_BLOCK) + MARGIN * 2**self.strikes
         until = max(until, self.blocked_until or until)
-        flights = tuple(other for other in self.flights if other is not flight)
-        doubts = tuple(stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent)
+        flights = tuple([other for other in self.flights if other is not flight])
+        doubts = tuple([stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent])
         probing = self.probe == flight.lease
         speaks = True if report.remaining is not None else self.speaks  # NestJS's 429 has nothing but Retry-After
-        return attrs.evolve(
+        return evolve(
             self,
             speaks=speaks,
             sample=None if speaks is False else Sample(now, self.limit, 0, until, until, until, until),

@@ -15,7 +15,7 @@ __all__ = ("Held", "OnStoreFailure", "Store", "StoreFailure", "fallback", "new_v
 OnStoreFailure = Literal["local", "refuse"]
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Held:
     """What a store holds under a name.
 
