@@ -1,6 +1,6 @@
 """What a place in the quota costs beside aiolimiter's: CPU time, in turns, in one run, in virtual time.
 
-`python benchmarks/acquire.py [--rounds 15]`. Both hold to 10 requests per 60 seconds, which pass at once here. Ours is the
+`python benchmarks/acquire.py [--rounds 100]`. Both hold to 10 requests per 60 seconds, which pass at once here. Ours is the
 whole of `acquire` and `done`, with the headers of a draft-6 server: it charges the very bucket of aiolimiter's that it is
 compared with. Only the ratios mean anything; machines differ and are shared.
 """
@@ -68,7 +68,7 @@ async def each(clock: Clock) -> dict[str, Run]:
         Limiter(Quota(LIMIT, WINDOW), clock=clock_of(clock)),
         Server(),
     )
-    many = 3000
+    many = 300
 
     async def nothing() -> int:
         for _ in range(many):
@@ -161,7 +161,7 @@ def measure(state: Callable[[Clock], Coroutine[Any, Any, dict[str, Run]]], round
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=100)
     rounds = parser.parse_args().rounds
     print(f"Python {sys.version.split()[0]}, {rounds} rounds, the least of each")
     print(f"{'CPU µs for one request':36}{'aiolimiter':>12}{'sessions-us':>14}{'ratio':>8}")

@@ -34,7 +34,6 @@ _NUMBER = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
 _NAME = re.compile(r"(ratelimit|x-ratelimit|x-rate-limit|x-retry)-(limit|remaining|reset|policy)(?:-(.+))?", re.ASCII)
 _ITEM = re.compile(r'(?:"[^"]*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:"[^"]*"|[^;"])+')
-_NO_QUOTA = ("", "")
 _FAMILIES = ("ratelimit", "x-ratelimit", "x-rate-limit", "x-retry")
 
 
@@ -103,6 +102,7 @@ def parse_retry_after(headers: Headers) -> float | None:
     return _retry_after(_grouped(headers).get("", {}).get("", {}))
 
 
+_Quotas = Mapping[str, tuple[int | None, float | None]]  # name, or the quota itself -> quota, window
 _Groups = dict[str, dict[str, dict[str, str]]]  # family -> policy's name -> part -> value
 
 
@@ -140,9 +140,9 @@ def _tightest(families: _Groups) -> _Policy | None:
     for family in _FAMILIES:
         if family not in families:
             continue
-        policies = [
-            policy for name, group in families[family].items() for policy in _policies(family, name, group, families)
-        ]
+        policies: list[_Policy] = []
+        for name, group in families[family].items():
+            policies += _policies(family, name, group, families)
         counted = [policy for policy in policies if policy.remaining is not None]
         if counted:
             return counted[0] if len(counted) == 1 else min(counted, key=_room)
@@ -161,8 +161,8 @@ def _policies(family: str, name: str, group: dict[str, str], families: _Groups) 
     if family == "x-retry" and not limit:  # nestjs-rate-limiter: X-RateLimit-Limit, X-Retry-Remaining, X-Retry-Reset
         limit = families.get("x-ratelimit", {}).get(name, {}).get("limit", "")
     quotas = _quotas(group.get("policy", "")) or _quotas(limit)  # `10;w=60`, of the oldest drafts
-    limit = limit.partition(",")[0].partition(";")[0]
-    return [_Policy(_count(limit), _count(group.get("remaining", "")), group.get("reset", ""), _window(quotas, limit))]
+    count = _count(limit.partition(",")[0].partition(";")[0])
+    return (_Policy(count, _count(group.get("remaining", "")), group.get("reset", ""), _window(quotas, count)),)
 
 
 def _combined(group: Mapping[str, str]) -> Sequence[_Policy]:
@@ -172,38 +172,34 @@ def _combined(group: Mapping[str, str]) -> Sequence[_Policy]:
     if any("r" in parameters for _, parameters in items):
         return [
             _Policy(
-                limit=_count(quotas.get(name, _NO_QUOTA)[0]),
+                limit=quotas.get(name, (None, None))[0],
                 remaining=_count(parameters.get("r", "")),
                 reset=parameters.get("t", ""),
-                window=_number(quotas.get(name, _NO_QUOTA)[1]),
+                window=quotas.get(name, (None, None))[1],
             )
             for name, parameters in items
         ]
     flat = {name: value for _, parameters in items for name, value in parameters.items()}
-    limit = flat.get("limit", "")
-    return [_Policy(_count(limit), _count(flat.get("remaining", "")), flat.get("reset", ""), _window(quotas, limit))]
+    count = _count(flat.get("limit", ""))
+    return [_Policy(count, _count(flat.get("remaining", "")), flat.get("reset", ""), _window(quotas, count))]
 
 
-def _quotas(policy: str) -> Mapping[str, tuple[str, str]]:
-    """`"name"; q=10; w=60` or `10;w=60`, a list of them -> name or quota: (quota, window)."""
-    return _read_quotas(policy) if "=" in policy else {}
-
-
-@lru_cache(maxsize=32)  # a server says the same each time
-def _read_quotas(policy: str) -> Mapping[str, tuple[str, str]]:
-    quotas: dict[str, tuple[str, str]] = {}
-    for item in _ITEM.findall(policy):
+@lru_cache(maxsize=64)  # a server says the same each time
+def _quotas(policy: str) -> _Quotas:
+    """`"name"; q=10; w=60` or `10;w=60`, or a list of them."""
+    quotas: dict[str, tuple[int | None, float | None]] = {}
+    for item in _ITEM.findall(policy) if "=" in policy else ():
         name, parameters = _parameters(item)
         if "w" in parameters or "q" in parameters:
-            quotas.setdefault(name, (parameters.get("q", name), parameters.get("w", "")))
+            quotas.setdefault(name, (_count(parameters.get("q", name)), _number(parameters.get("w", ""))))
     return quotas
 
 
-def _window(quotas: Mapping[str, tuple[str, str]], limit: str) -> float | None:
-    limit = limit.strip()
+def _window(quotas: _Quotas, limit: int | None) -> float | None:
+    """The window of the quota that is the limit."""
     for quota, window in quotas.values():
-        if quota == limit:
-            return _number(window)
+        if quota is not None and quota == limit:
+            return window
     return None
 
 
@@ -221,11 +217,17 @@ def _parameters(item: str) -> tuple[str, dict[str, str]]:
 
 def _number(text: str) -> float | None:
     text = text.strip()
-    plain = len(text) <= 15 and text.isascii() and text.isdigit()  # as nearly all are, and much cheaper to see
-    return float(text) if plain or _NUMBER.fullmatch(text) else None
+    return float(text) if _is_plain(text) or _NUMBER.fullmatch(text) else None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is a whole number, as nearly all are: cheaper to see than by a pattern."""
+    return text.isdigit() and text.isascii() and len(text) <= 15
 
 
 def _count(text: str) -> int | None:
+    if _is_plain(text):
+        return int(text)
     number = _number(text)
     return None if number is None else int(number)
 

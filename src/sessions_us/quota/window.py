@@ -90,6 +90,9 @@ class Heard:
     closed_for: float | None = None
 
 
+_NOTHING = Heard()
+
+
 @attrs.frozen(slots=False)
 class Window:
     """The state of one key at one server. Times are seconds on a clock that never goes back.
@@ -269,14 +272,14 @@ class Window:
         """A request was answered."""
         flight = next((flight for flight in self.flights if flight.lease == lease), None)
         if flight is None:
-            return self, Heard()
+            return self, _NOTHING
         if status == 429:
             return self._refused(flight, now, report)
         if report.remaining is not None:
             return self._counted(flight, now, report)
         window = evolve(self.lost(lease, now), quiet_since=now if self.quiet_since is None else self.quiet_since)
         # A route that the server does not limit has no headers: that must not switch them off for the others.
-        return (window if self.speaks else evolve(window, speaks=False, sample=None, doubts=())), Heard()
+        return (window if self.speaks else evolve(window, speaks=False, sample=None, doubts=())), _NOTHING
 
     def learnt(self, report: Report, now: float) -> Window:
         """What an answer tells of the limit, the window and the server's clock; known before `answered` is told of it."""
@@ -341,7 +344,7 @@ class Window:
             wary_until=now + WARY_WINDOWS * self.period if strangers else self.wary_until,
             rolling=rolling,
             ramp=self.ramp + 1,
-        ), Heard(strangers)
+        ), Heard(strangers) if strangers else _NOTHING
 
     def _refused(self, flight: Flight, now: float, report: Report) -> tuple[Window, Heard]:
         """Rule 6. It is a count too: nothing left, and more at the end of the block."""
