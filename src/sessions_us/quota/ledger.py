@@ -6,14 +6,14 @@ This is what a store keeps. Everything that several processes have to agree on i
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal
 
 import attrs
 
 from sessions_us.quota.evolve import evolve
 from sessions_us.quota.headers import Report
-from sessions_us.quota.window import Heard, Window
+from sessions_us.quota.window import Heard, Look, Window
 
 __all__ = ("Lane", "Ledger", "Ticket", "Turn")
 
@@ -48,10 +48,6 @@ class Ticket:
     @property
     def order(self) -> tuple[bool, int, int]:
         return not self.front, self.arrival, self.number
-
-    def lives(self, now: float) -> bool:
-        """Whether its process does, as far as can be told."""
-        return self.heartbeat is None or now < self.heartbeat + LAPSE
 
 
 @attrs.frozen(slots=False)
@@ -180,9 +176,8 @@ class Ledger:
         """Whether nobody is behind it."""
         return (self.background or self.interactive)[-1] is ticket
 
-    def earliest(self, lane: Lane, ahead: int, now: float, reserve: int) -> float:
-        """A lower bound of the moment at which a ticket's turn comes, with so many ahead of it, as far as anything is known."""
-        look = self.window.look(now)
+    def earliest(self, lane: Lane, ahead: int, look: Look, now: float, reserve: int) -> float:
+        """A lower bound of the moment at which a ticket's turn comes that has so many ahead of it, by a look of now."""
         earliest = self.window.earliest(ahead, look, now)
         if lane == "interactive" or earliest > now or self.window.flights or self.interactive:
             return earliest
@@ -239,25 +234,40 @@ class Ledger:
     def tidied(self, now: float) -> Ledger:
         """Without what dead processes left: leases that are over count as lost, tickets without a heartbeat are gone."""
         window = self.window.expired(now)
-        lines = [tuple(ticket for ticket in line if ticket.lives(now)) for line in (self.interactive, self.background)]
-        if window is self.window and (len(lines[0]), len(lines[1])) == (len(self.interactive), len(self.background)):
+        dead = {
+            ticket.number
+            for line in (self.interactive, self.background)
+            for ticket in line
+            if ticket.heartbeat is not None and now >= ticket.heartbeat + LAPSE
+        }
+        if window is self.window and not dead:
             return self
-        return evolve(self, window=window, interactive=lines[0], background=lines[1])
+        interactive, background = (
+            tuple([ticket for ticket in line if ticket.number not in dead])
+            for line in (self.interactive, self.background)
+        )
+        return evolve(self, window=window, interactive=interactive, background=background)
 
-    def alive(self, tickets: Iterable[Ticket], now: float) -> Ledger:
+    def alive(self, tickets: Sequence[Ticket], now: float) -> Ledger:
         """The process of these tickets lives: their heartbeat is now. One that was taken for dead gets its place back.
 
         Nothing changes as long as all heartbeats are recent. A lease of such a ticket was never handed out, for it waits.
         """
-        tickets = tuple(tickets)
-        if all(self._beats(ticket, now) for ticket in tickets):
+        beating = {
+            ticket.number: ticket.lane
+            for line in (self.interactive, self.background)
+            for ticket in line
+            if ticket.heartbeat is not None and now < ticket.heartbeat + BEAT
+        }
+        if all(beating.get(ticket.number) == ticket.lane for ticket in tickets):
             return self
         window, arrivals = self.window, self.arrivals
         own = {ticket.number for ticket in tickets}
         interactive = [ticket for ticket in self.interactive if ticket.number not in own]
         background = [ticket for ticket in self.background if ticket.number not in own]
+        for lease in own.intersection([flight.lease for flight in window.flights]):
+            window = window.refunded(lease)
         for ticket in tickets:
-            window = window.refunded(ticket.number)
             line = interactive if ticket.lane == "interactive" else background
             line.append(evolve(ticket, heartbeat=now))
             arrivals = max(arrivals, ticket.arrival + 1)
@@ -268,14 +278,6 @@ class Ledger:
             background=tuple(sorted(background, key=_order)),
             arrivals=arrivals,
         )
-
-    def _beats(self, ticket: Ticket, now: float) -> bool:
-        line = self._line(ticket.lane)
-        place = bisect_left(line, ticket.order, key=_order)
-        if place == len(line) or line[place].number != ticket.number:
-            return False
-        heartbeat = line[place].heartbeat
-        return heartbeat is not None and now < heartbeat + BEAT
 
 
 def _order(ticket: Ticket) -> tuple[bool, int, int]:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable
+from itertools import count
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -20,7 +21,7 @@ from sessions_us.quota.bucket import Bucket
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.ledger import BEAT, Lane, Ledger, Ticket, Turn
 from sessions_us.quota.quota import Quota
-from sessions_us.quota.replica import RETRY, Decide, Replica
+from sessions_us.quota.replica import AT_ONCE, RETRY, Decide, Replica
 from sessions_us.quota.stores import MemoryStore
 from sessions_us.quota.waiter import Waiter, cut_off, too_long
 from sessions_us.quota.window import Heard
@@ -89,7 +90,7 @@ class Pump:
             if self._store.shared or turn.ticket is not None or not self._replica.ledger.is_last(ticket):
                 await self._pump()
             else:  # all that has changed is that one more waits, so a crowd costs no more than its members
-                await self._review([waiter])
+                await self._inform(waiter, *self._outlook(ticket))
                 self._arm(turn.wake, [waiter], sooner=True)
             if waiter.emit is not ignore and not waiter.future.done():
                 position, expected = self._outlook(ticket)
@@ -153,12 +154,15 @@ class Pump:
             self._pumping = None
 
     async def _round(self) -> None:
-        fresh = True
-        while True:
-            waiter, wake = await self._replica.step(self._next, fresh=fresh)
+        for granted in count():
+            if (
+                granted == AT_ONCE and not self._store.shared
+            ):  # others have a turn of the loop before the rest is let go
+                wake: float | None = self._replica.now()
+                break
+            waiter, wake = await self._replica.step(self._next, fresh=granted == 0)
             if waiter is None:
                 break
-            fresh = False
             self._forget(waiter.ticket)
             lease = self._hand_out(waiter.ticket, waiter.emit, waiter.label)
             if waiter.future.done():
@@ -170,16 +174,14 @@ class Pump:
             if self._replica.cut_off:
                 for waiter in list(self._waiters.values()):
                     await self._fail(waiter, self._cut_off(waiter.ticket.lane))
-        if self._watched:
-            await self._review(sorted(self._watched.values(), key=_place))
+        await self._review()
         self._arm(wake, self._watched.values())
 
     def _next(self, ledger: Ledger, now: float) -> tuple[Ledger, tuple[Waiter | None, float | None]]:
         if self._replica.cut_off:
             return ledger, (None, None)
         if self._store.shared:
-            waiting = (waiter for waiter in self._waiters.values() if not waiter.future.done())
-            ledger = ledger.alive((waiter.ticket for waiter in waiting), now)
+            ledger = ledger.alive([each.ticket for each in self._waiters.values() if not each.future.done()], now)
         while True:
             turn = ledger.turn(now, self.quota.reserve)
             waiter = None if turn.ticket is None else self._waiters.get(turn.ticket.number)
@@ -211,39 +213,48 @@ class Pump:
         waited = max(0.0, now + self._replica.skew - ticket.since)
         return Lease(ticket, granted_at=now, waited=waited, finish=self._finish, emit=emit, label=label)
 
-    async def _review(self, waiters: Iterable[Waiter]) -> None:
-        """Refuse who waits in vain, and say each long wait once, for a silent one looks like a hang. In the queue's order."""
-        for waiter in waiters:
-            if waiter.future.done():
-                continue
-            now, (position, expected) = self._clock(), self._outlook(waiter.ticket)
-            while (deadline := waiter.deadline) is not None and (now >= deadline or now + (expected or 0.0) > deadline):
-                error = too_long(waiter.ticket, position, expected, max(0.0, deadline - now))
-                if not waiter.refuse(error, now, expected or 0.0):
-                    await self._fail(waiter, error)
-                    break
-            if waiter.future.done():
-                continue
-            if not waiter.said and self._is_long(waiter, expected):
-                waiter.said = True
-                _log.info(
-                    "%s waits for the quota: lane %s, position %d, expected wait %s",
-                    waiter.label or "a request",
-                    waiter.ticket.lane,
-                    position,
-                    "not known yet" if expected is None else f"{expected:.0f} s",
-                )
-            if waiter.said and deadline is None:
-                self._watched.pop(waiter.ticket.number, None)
+    async def _review(self) -> None:
+        """Tell all whom it may concern how things are, in the queue's order. One look serves for all: they may be many."""
+        if not self._watched:
+            return
+        ledger, now, gone = self._replica.ledger, self._replica.now(), 0
+        look = ledger.window.look(now)
+        for place, ticket in enumerate((*ledger.interactive, *ledger.background)):
+            waiter = self._watched.get(ticket.number)
+            if waiter is not None and not waiter.future.done():
+                ahead = place - gone
+                wait = ledger.earliest(ticket.lane, ahead, look, now, self.quota.reserve) - now
+                gone += await self._inform(waiter, ahead + 1, wait if wait > 0 else None)
 
-    def _is_long(self, waiter: Waiter, expected: float | None) -> bool:
-        return (expected or 0.0) > LONG_WAIT or self._replica.now() - waiter.ticket.since >= LONG_WAIT
+    async def _inform(self, waiter: Waiter, position: int, expected: float | None) -> bool:
+        """Refuse it, if it waits in vain; if its wait is long, say so, once: a silent one looks like a hang. Gives if it goes."""
+        wait = expected or 0.0
+        while (deadline := waiter.deadline) is not None:
+            now = self._clock()
+            if now < deadline and now + wait <= deadline:
+                break
+            error = too_long(waiter.ticket, position, expected, max(0.0, deadline - now))
+            if not waiter.refuse(error, now, wait):
+                await self._fail(waiter, error)
+                return True
+        if not waiter.said and (wait > LONG_WAIT or self._replica.now() - waiter.ticket.since >= LONG_WAIT):
+            waiter.said = True
+            _log.info(
+                "%s waits for the quota: lane %s, position %d, expected wait %s",
+                waiter.label or "a request",
+                waiter.ticket.lane,
+                position,
+                "not known yet" if expected is None else f"{expected:.0f} s",
+            )
+        if waiter.said and deadline is None:
+            self._watched.pop(waiter.ticket.number, None)
+        return False
 
     def _outlook(self, ticket: Ticket) -> tuple[int, float | None]:
         """Its place in the queue, 1 for the next, and the seconds that it has to wait at least; None if nothing is known."""
         ledger, now = self._replica.ledger, self._replica.now()
         ahead = ledger.ahead(ticket)
-        wait = ledger.earliest(ticket.lane, ahead, now, self.quota.reserve) - now
+        wait = ledger.earliest(ticket.lane, ahead, ledger.window.look(now), now, self.quota.reserve) - now
         return ahead + 1, wait if wait > 0 else None
 
     # -- loop, timer, bucket -----------------------------------------------------------------------------------------
@@ -361,7 +372,3 @@ class Pump:
         """Tell all who use this limiter, each once."""
         for emit in {self._emit, *self._owners.values()}:
             emit(event)
-
-
-def _place(waiter: Waiter) -> tuple[bool, tuple[bool, int, int]]:
-    return waiter.ticket.lane == "background", waiter.ticket.order

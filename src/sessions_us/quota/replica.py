@@ -20,11 +20,12 @@ from sessions_us.quota.parting import Share, part, rejoin
 from sessions_us.quota.stores import Held, Store, StoreFailure
 from sessions_us.quota.window import Window
 
-__all__ = ("Decide", "Replica")
+__all__ = ("AT_ONCE", "RETRY", "Decide", "Replica")
 
 T = TypeVar("T")
 Decide = Callable[[Ledger, float], tuple[Ledger, T]]
 
+AT_ONCE = 25  # decisions in one turn of the event loop, or a crowd would keep it from everybody else
 RETRY = 5.0  # seconds between two attempts to reach a store that failed
 _CLOCK_STEP = 5.0  # seconds; a store's time that went back further was set back
 _DRIFT = 0.001  # seconds by which two clocks may drift apart between two steps
@@ -153,7 +154,7 @@ class Replica:
         batch: list[_Asked] = []
         try:
             while self._asked:
-                batch, self._asked = self._asked, []
+                batch, self._asked = self._asked[:AT_ONCE], self._asked[AT_ONCE:]
                 for asked, result in zip(batch, await self._settle(batch), strict=True):
                     if not asked.future.done():
                         asked.future.set_result(result)

@@ -54,7 +54,9 @@ class Waiter:
     @property
     def deadline(self) -> float | None:
         """The earliest moment at which somebody's patience ends."""
-        theirs = None if self.crowd is None else self.crowd.deadline
+        if self.crowd is None:
+            return self._deadline
+        theirs = self.crowd.deadline
         return min((moment for moment in (self._deadline, theirs) if moment is not None), default=None)
 
     def refuse(self, error: QuotaTimeoutError, now: float, expected: float) -> bool:

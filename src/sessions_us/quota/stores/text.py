@@ -1,24 +1,24 @@
 """A ledger as the text that a store keeps. Pure.
 
-`1 <checksum> <JSON>`. A text of another format, or one that was damaged, is no ledger.
+`1 <checksum> <JSON>`, in which a lane is a text of rows. A text of another format, or one that was damaged, is no ledger.
 """
 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
-import attrs
-
-from sessions_us.quota.ledger import Ledger, Ticket
+from sessions_us.quota.ledger import Lane, Ledger, Ticket
 from sessions_us.quota.window import Flight, Sample, Window
 
 __all__ = ("FORMAT", "Unreadable", "check_time", "from_text", "to_text")
 
 FORMAT = 1
 _AHEAD = 5.0  # seconds; a ledger from further in the future was written by another clock, or before it was set back
-_FLIGHTS, _LINES, _STAMPS = "flights", ("interactive", "background"), ("doubts", "log")
+_FLIGHTS, _STAMPS = "flights", ("doubts", "log")
+_LINES: tuple[Lane, Lane] = ("interactive", "background")
 
 
 class Unreadable(ValueError):
@@ -27,12 +27,12 @@ class Unreadable(ValueError):
 
 def to_text(ledger: Ledger) -> str:
     """The ledger as text."""
-    window = attrs.asdict(ledger.window, recurse=False)
-    window[_FLIGHTS] = [attrs.astuple(flight, recurse=False) for flight in ledger.window.flights]
-    window["sample"] = None if ledger.window.sample is None else attrs.astuple(ledger.window.sample, recurse=False)
-    data = {**attrs.asdict(ledger, recurse=False), "window": window}
+    window = _fields(ledger.window)
+    window[_FLIGHTS] = [tuple(_fields(flight).values()) for flight in ledger.window.flights]
+    window["sample"] = ledger.window.sample and tuple(_fields(ledger.window.sample).values())
+    data = {**_fields(ledger), "window": window}
     for lane in _LINES:
-        data[lane] = [_row(ticket) for ticket in data[lane]]
+        data[lane] = ";".join([_row(ticket) for ticket in data[lane]])
     body = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return f"{FORMAT} {_checksum(body)} {body}"
 
@@ -66,15 +66,29 @@ def from_text(text: str) -> Ledger:
         for stamps in _STAMPS:
             window[stamps] = tuple(window[stamps])
         for lane in _LINES:
-            data[lane] = tuple(Ticket(*row) for row in data[lane])
+            data[lane] = tuple([_ticket(lane, row) for row in data[lane].split(";")]) if data[lane] else ()
         return Ledger(window=Window(**window), **data)
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise Unreadable(f"another format: {type(problem).__name__}") from None
 
 
-def _row(ticket: Ticket) -> tuple[object, ...]:
-    # Not attrs.astuple, which takes ten times as long: there may be a thousand of them.
-    return ticket.number, ticket.lane, ticket.arrival, ticket.since, ticket.front, ticket.heartbeat
+def _fields(value: object) -> dict[str, Any]:
+    return dict(vars(value))
+
+
+# There may be hundreds of tickets, and all but the newest are as they were: so each is written and read once.
+
+
+@lru_cache(maxsize=2048)
+def _row(ticket: Ticket) -> str:
+    return f"{ticket.number},{ticket.arrival},{ticket.since!r},{ticket.front:d},{ticket.heartbeat!r}"
+
+
+@lru_cache(maxsize=2048)
+def _ticket(lane: Lane, row: str) -> Ticket:
+    number, arrival, since, front, heartbeat = row.split(",")
+    beat = None if heartbeat == "None" else float(heartbeat)
+    return Ticket(int(number), lane, int(arrival), float(since), front == "1", beat)
 
 
 def _checksum(body: str) -> str:
