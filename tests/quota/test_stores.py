@@ -7,7 +7,9 @@ import contextlib
 import gc
 import logging
 import os
+import shutil
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
@@ -396,6 +398,45 @@ async def test_a_password_is_used_and_never_shown(tmp_path: Path, caplog: pytest
     assert "swordfish" not in said
     assert "sardine" not in said
     assert "127.0.0.1" in repr(right)
+
+
+@needs_redis
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl to make a certificate with")
+async def test_tls_and_what_it_trusts_come_from_the_url(tmp_path: Path) -> None:
+    """`rediss://` and `valkeys://` speak TLS, to a server whose certificate is checked; another one is a failure."""
+    certificate, key = str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem")
+    request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=quota -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(["openssl", *request.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    with RedisServer(tmp_path, "--requirepass", "swordfish") as server:
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            behind, before = await asyncio.open_connection("127.0.0.1", server.port)
+            await asyncio.gather(_copy(reader, before), _copy(behind, writer))
+
+        front = await asyncio.start_server(relay, "127.0.0.1", 0, ssl=context)
+        where = f"default:swordfish@127.0.0.1:{front.sockets[0].getsockname()[1]}/0"
+        for scheme in ("rediss", "valkeys"):
+            store = RedisStore(f"{scheme}://{where}?ssl_ca_certs={certificate}")
+            await use(Limiter(Quota(store=store), name="key"))
+            assert (await store.load("key")).ledger is not None
+            await store.aclose()
+        # Nobody vouches for it, and nobody speaks TLS: the server hears of both, and that is no failure of the test.
+        loop, handler = asyncio.get_running_loop(), asyncio.get_running_loop().get_exception_handler()
+        loop.set_exception_handler(lambda loop, context: None)
+        for url in (f"rediss://{where}", f"redis://{where}"):
+            with pytest.raises(StoreFailure):
+                await RedisStore(url, timeout=1.0).load("key")
+        front.close()
+        loop.set_exception_handler(handler)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while said := await reader.read(65536):
+            writer.write(said)
+    writer.close()
 
 
 @needs_redis
