@@ -45,7 +45,8 @@ _ledgers: dict[tuple[str, str], Limiter] = {}
 def _limiter(key: ApiKey, origin: Origin, given: Quota | None) -> Limiter:
     """The limiter of a key at an origin, shared by all clients of the key, and of the same `Quota` object."""
     quota = Quota.from_env() if given is None else given
-    name, place = key.digest("quota"), str(origin)
+    place = str(origin)
+    name = key.digest(f"quota at {place}")  # what a shared store calls it: another origin counts for itself
     if (name, place) not in _ledgers:
         shared = (each for (_, where), each in _ledgers.items() if where == place and each.quota is given)
         _ledgers[name, place] = next(shared, None) or Limiter(quota, name=name)

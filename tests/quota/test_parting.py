@@ -89,8 +89,8 @@ def test_a_share_is_a_part_of_the_limit_in_any_window() -> None:
     window, share = Window(10, 60.0), Share(0.25)
     assert share.has_room(window, 1, 0.0)
     assert not share.has_room(window, 2, 0.0)
-    share.spend(10.0)
-    share.spend(20.0)
+    share.spend(window, 10.0)
+    share.spend(window, 20.0)
     assert not share.has_room(window, 0, 69.9)
     assert share.has_room(window, 0, 70.1)
     assert not share.has_room(window, 1, 70.1)
@@ -119,3 +119,13 @@ def test_a_lease_that_is_over_counts_as_lost() -> None:
     assert after.window.doubts == (11.0,)
     assert after.window.probe is None
     assert lease not in [flight.lease for flight in after.window.flights]
+
+
+def test_a_share_remembers_one_window_only() -> None:
+    """It counts while the store is well, too, for years perhaps."""
+    share, window = Share(0.5), Window(10, 60.0)
+    for minute in range(1000):
+        share.spend(window, 60.0 * minute)
+    assert len(share._ended) == 1
+    assert share.has_room(window, 3, 60.0 * 999)
+    assert not share.has_room(window, 4, 60.0 * 999)

@@ -204,6 +204,30 @@ def test_leases_and_places_of_a_dead_process_are_taken_back() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("cancellations", [1, 2, 3])
+def test_a_caller_who_is_cancelled_again_and_again_leaves_nothing(cancellations: int) -> None:
+    """What a slow store had taken down for it is given back, however little patience there is for giving it back."""
+
+    async def main() -> None:
+        company = Company("fixed", 1, processes=1)
+        (limiter,) = company.limiters
+        await company.call(limiter)
+        held = await limiter.acquire(lane="interactive", deadline=None)
+        asking = asyncio.create_task(limiter.acquire(lane="interactive", deadline=None))
+        for _ in range(cancellations):
+            await asyncio.sleep(0.0005)
+            asking.cancel()
+        await asyncio.wait([asking])
+        await asyncio.sleep(0.1)
+        ledger = company.ledger()
+        assert ledger.interactive == ()
+        assert len(ledger.window.flights) == 1
+        await held.refund()
+        await company.settled()
+
+    run(main())
+
+
 @pytest.mark.parametrize("hangs", [False, True])
 @pytest.mark.parametrize("seed", range(2))
 def test_an_outage_is_told_once_and_no_429_comes_of_it(hangs: bool, seed: int) -> None:

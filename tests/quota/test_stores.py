@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from quota.redis_server import RedisServer, binary
 
-from sessions_us import ConfigurationError, Quota, UserClient
+from sessions_us import AuthenticationError, ConfigurationError, Quota, RetryPolicy, UserClient
 from sessions_us.quota import Limiter, MemoryStore, RedisStore, SQLiteStore
 from sessions_us.quota.ledger import Ledger
 from sessions_us.quota.stores import Store, StoreFailure, sqlite, text
@@ -154,6 +154,23 @@ async def test_clients_of_one_store_share_one_budget_and_leave_nothing_open(stor
     if isinstance(store, SQLiteStore):
         assert store._open == []
         assert sandbox.user_key.encode() not in path.read_bytes()
+
+
+async def test_a_key_at_two_origins_has_two_ledgers(store: Store) -> None:
+    """A sandbox and the real server count each for itself, also where one store holds both counts."""
+    async with Sandbox(limit=5, window=60) as here, Sandbox(limit=5, window=60) as there:
+        quota, key = Quota(limit=5, window=60, store=store), here.user_key
+        async with (
+            UserClient(key, base_url=here.url, quota=quota) as one,
+            UserClient(key, base_url=there.url, quota=quota, retries=RetryPolicy(attempts=1)) as two,
+        ):
+            await one.rooms.list().collect(limit=1)
+            with contextlib.suppress(AuthenticationError):  # the other one does not know the key
+                await two.rooms.list().collect(limit=1)
+            names = [client._calls.transport.limiter._replica._name for client in (one, two)]
+            ledgers = [(await store.load(name)).ledger for name in names]
+    assert names[0] != names[1]
+    assert [each is not None and len(each.window.log) for each in ledgers] == [1, 1]
 
 
 async def test_a_caller_who_is_cancelled_at_any_moment_leaves_nothing_behind(store: Store) -> None:

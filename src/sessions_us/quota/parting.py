@@ -76,14 +76,16 @@ class Share:
         self._share = share
         self._ended: list[float] = []
 
-    def spend(self, now: float) -> None:
+    def spend(self, window: Window, now: float) -> None:
         """A lease ended, and its request may have counted."""
-        self._ended.append(now)
+        self._ended = [*self._live(window, now), now]
 
     def has_room(self, window: Window, under_way: int, now: float) -> bool:
         """Whether one more is within the share; one at a time always is, however small it be."""
-        self._ended = [moment for moment in self._ended if now < moment + window.period]
-        return under_way + len(self._ended) < max(1, int(window.limit * self._share))
+        return under_way + len(self._live(window, now)) < max(1, int(window.limit * self._share))
+
+    def _live(self, window: Window, now: float) -> list[float]:
+        return [moment for moment in self._ended if now < moment + window.period]
 
 
 def _own(line: tuple[Ticket, ...], numbers: Collection[int]) -> tuple[Ticket, ...]:

@@ -77,10 +77,13 @@ class Pump:
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
-            ticket, _ = await asking
-            if ticket is not None:
-                await self._replica.step(lambda ledger, now: (ledger.refunded(ticket.number).leave(ticket), None))
+            await self._settle(self._give_back(asking))
             raise
+
+    async def _give_back(self, asking: asyncio.Future[tuple[Ticket | None, Turn | None]]) -> None:
+        ticket, _ = await asking
+        if ticket is not None:
+            await self._replica.step(lambda ledger, now: (ledger.refunded(ticket.number).leave(ticket), None))
 
     async def _wait(self, waiter: Waiter, turn: Turn) -> Lease:
         """Wait for the turn. `turn`: whose it was when this one came."""

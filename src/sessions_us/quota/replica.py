@@ -107,7 +107,7 @@ class Replica:
     def spend(self) -> None:
         """One of its leases ended."""
         if self.store.shared:
-            self._share.spend(self.now())
+            self._share.spend(self.ledger.window, self.now())
 
     async def step(self, decide: Decide[T], *, fresh: bool = False) -> T:
         """Decide on the newest ledger, and set what comes out: again if somebody else was faster.
