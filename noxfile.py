@@ -133,9 +133,11 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Ratios, measured side by side."""
-    _install(session)
-    session.run("python", "benchmarks/call.py", *session.posargs)
+    """Ratios, measured side by side: `call`, which is the default, or `quota --real`."""
+    named = session.posargs and not session.posargs[0].startswith("-")
+    which, *arguments = session.posargs if named else ("call", *session.posargs)
+    _install(session, "benchmarks")
+    session.run("python", f"benchmarks/{which}.py", *arguments)
 
 
 @nox.session

@@ -141,6 +141,21 @@ async def test_background_work_leaves_the_reserve_until_the_last_tenth_of_the_wi
 
 
 @virtual
+async def test_the_reserve_stays_where_slots_come_back_one_by_one() -> None:
+    """A bucket's first reset is seconds away and brings back one slot: that is no last tenth of a window."""
+    world = World("gcra")
+    start = world.loop.time()
+    exports = world.start(*(world.call("export", "background") for _ in range(30)))
+    for second in (30, 90):
+        await asyncio.sleep(start + second - world.loop.time())
+        urgent = await world.call("urgent")
+        assert urgent.waited == 0
+    await asyncio.gather(*exports)
+    assert world.loop.time() < start + 150
+    assert world.server.refused == 0
+
+
+@virtual
 async def test_a_small_limit_has_no_reserve() -> None:
     """The reserve is at most a fifth: of 4 that is none."""
     world = World(quota=Quota(limit=4), limit=4)

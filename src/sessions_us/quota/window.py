@@ -221,8 +221,12 @@ class Window:
         return max((moment for moment in moments if moment is not None and now < moment), default=None)
 
     def last_tenth(self) -> float | None:
-        """When the last tenth of the window begins; None where no window is known."""
-        return None if self.sample is None else self.sample.expires - self.period / 10
+        """When the last tenth of the window begins; None where no window is known.
+
+        It is the one that the last count told. Where slots come back one by one, an earlier count's reset frees one of them.
+        """
+        sample = self.sample
+        return None if sample is None else min(sample.latest - self.period / 10, sample.expires)
 
     def _windows(self, beyond: int) -> float:
         return max(0, beyond // self.limit) * self.period

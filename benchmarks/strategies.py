@@ -1,0 +1,133 @@
+"""What keeps a limit: ours, what others offer, and nothing. Each gives a way to send one request.
+
+They are used as their documentation shows it. aiolimiter and pyrate-limiter wait before a request and know nothing of its
+answer, so what gets a 429 is lost. openai-python has no limiter, but repeats a 429 twice, after Retry-After where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NamedTuple
+
+import httpx
+
+from sessions_us import Quota, SessionsError, UserClient
+from sessions_us.quota import Lane, SQLiteStore
+
+__all__ = ("SHARED", "STRATEGIES", "Lost", "Place", "Send")
+
+PATIENCE = 60.0  # seconds for one attempt, of whichever client
+
+Send = Callable[[int, Lane], Awaitable[object]]
+"""Sends the request of a number, and returns when it is answered. Only ours knows lanes."""
+
+
+class Lost(Exception):
+    """A request was given up: its caller got an error."""
+
+
+class Place(NamedTuple):
+    """Where to send to, and what is allowed there.
+
+    Attributes:
+        key: the API key, whose requests the server counts.
+        limit, window: requests per so many seconds.
+        file: a file that the processes of the key may share; none for one process alone.
+    """
+
+    url: str
+    key: str
+    limit: int
+    window: float
+    file: str | None = None
+
+
+@asynccontextmanager
+async def ours(place: Place) -> AsyncIterator[Send]:
+    store = SQLiteStore(place.file) if place.file else None
+    quota = Quota(place.limit, place.window, store=store)
+    async with UserClient(place.key, base_url=place.url, quota=quota, timeout=PATIENCE) as user:
+        lanes: dict[Lane, UserClient] = {"interactive": user, "background": user.with_options(lane="background")}
+
+        async def send(number: int, lane: Lane) -> object:
+            try:
+                return await lanes[lane].request("GET", f"/api/calls/{number}")
+            except SessionsError as error:
+                raise Lost(str(error)) from error
+
+        yield send
+
+
+@asynccontextmanager
+async def nothing(place: Place) -> AsyncIterator[Send]:
+    headers, limits = {"x-api-key": place.key}, httpx.Limits(keepalive_expiry=2.0)  # before the server hangs up
+    async with httpx.AsyncClient(base_url=place.url, headers=headers, limits=limits, timeout=PATIENCE) as client:
+
+        async def send(number: int, lane: Lane) -> object:
+            answer = await client.get(f"/api/calls/{number}")
+            if answer.is_error:
+                raise Lost(str(answer.status_code))
+            return answer.json()
+
+        yield send
+
+
+@asynccontextmanager
+async def aiolimiter(place: Place) -> AsyncIterator[Send]:
+    from aiolimiter import AsyncLimiter
+
+    limiter = AsyncLimiter(place.limit, place.window)
+    async with nothing(place) as bare:
+
+        async def send(number: int, lane: Lane) -> object:
+            async with limiter:
+                return await bare(number, lane)
+
+        yield send
+
+
+@asynccontextmanager
+async def pyrate(place: Place) -> AsyncIterator[Send]:
+    from pyrate_limiter.limiter_factory import create_inmemory_limiter, create_sqlite_limiter
+
+    milliseconds = round(place.window * 1000)
+    if place.file:
+        limiter = create_sqlite_limiter(place.limit, milliseconds, place.file, use_file_lock=True)
+    else:
+        limiter = create_inmemory_limiter(place.limit, milliseconds)
+    with limiter:
+        async with nothing(place) as bare:
+
+            async def send(number: int, lane: Lane) -> object:
+                await limiter.try_acquire_async("key")
+                return await bare(number, lane)
+
+            yield send
+
+
+@asynccontextmanager
+async def openai(place: Place) -> AsyncIterator[Send]:
+    from openai import AsyncOpenAI, OpenAIError
+
+    url = f"{place.url}/api"
+    async with AsyncOpenAI(api_key=place.key, base_url=url, max_retries=2, timeout=PATIENCE) as client:
+
+        async def send(number: int, lane: Lane) -> object:
+            try:
+                return await client.get(f"/calls/{number}", cast_to=object)
+            except OpenAIError as error:
+                raise Lost(str(error)) from error
+
+        yield send
+
+
+STRATEGIES: dict[str, Callable[[Place], AbstractAsyncContextManager[Send]]] = {
+    "sessions-us": ours,
+    "aiolimiter": aiolimiter,
+    "pyrate-limiter": pyrate,
+    "openai-python": openai,
+    "no limiter": nothing,
+}
+SHARED = ("sessions-us", "pyrate-limiter")
+"""Which have a store that the processes of a host can share."""
