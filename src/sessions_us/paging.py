@@ -138,7 +138,7 @@ class _Walk(Generic[T]):
         self._facts = facts
         self._place = place
         self._verify_end = verify_end
-        self._lane = lane
+        self._lane: Lane | None = lane
         self._hurry = hurry
         self._size = facts.size
         self._previous: list[str] | None = None
@@ -149,7 +149,8 @@ class _Walk(Generic[T]):
 
     async def step(self, *, ahead: bool) -> _Step[T]:
         """The next page. One that is fetched ahead is nobody's urgent work, whatever lane its reader was given."""
-        number, lane = self._place.number, self._lane
+        number = self._place.number
+        lane: Lane | None = self._lane
         if ahead:
             lane = "background"
         elif lane is None:
