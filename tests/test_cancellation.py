@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from support.scripted import Behaviour, Reset, Say, Scripted, Silence, Slowly
+from support.interrupted import FINE, SCENES, SPENT, Interrupted, made, read, whole, write
+from support.scripted import Say, Scripted, Silence, Slowly
 
 from sessions_us import (
     ConfigurationError,
@@ -24,89 +23,6 @@ from sessions_us import (
 )
 
 pytestmark = pytest.mark.anyio
-
-ROW = {"id": "s1"}
-SPENT = {"ratelimit-limit": "10", "ratelimit-remaining": "0", "ratelimit-reset": "40"}
-
-
-class Interrupted:
-    """Awaits something, and cancels its task at the given suspension, counted from 0."""
-
-    def __init__(self, inner: Awaitable[object], at: int) -> None:
-        self._inner = inner
-        self._at = at
-        self.cancelled = False
-
-    def __await__(self) -> Generator[Any, Any, object]:
-        steps = self._inner.__await__()
-        task = asyncio.current_task()
-        assert task is not None
-        suspensions = 0
-        send, value = steps.send, None
-        while True:
-            try:
-                waits_for = send(value)
-            except StopIteration as done:
-                return done.value
-            if suspensions == self._at:
-                self.cancelled = True
-                task.cancel()
-            suspensions += 1
-            try:
-                value, send = (yield waits_for), steps.send
-            except BaseException as error:  # cancellation among them: it belongs to what is inside
-                value, send = error, steps.throw
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A call in a situation in which it may be cut short.
-
-    Attributes:
-        script: what the server does, the warm-up's answer first.
-        call: what is cut short.
-        ends: whether it comes to an end if nobody cuts it short.
-        warm: whether another call went before, on the connection that this one may use.
-    """
-
-    script: tuple[Behaviour, ...]
-    call: Callable[[UserClient], Awaitable[object]]
-    ends: bool = True
-    warm: bool = True
-
-
-def read(user: UserClient) -> Awaitable[object]:
-    return user.sessions.get("s1")
-
-
-def write(user: UserClient) -> Awaitable[object]:
-    return user.rooms.create(name="Room")
-
-
-async def stream(user: UserClient) -> object:
-    return [session async for session in user.sessions.list()]
-
-
-FINE = Say(body=ROW)
-PAGE = Say(body=[{"id": str(number)} for number in range(20)])
-LAST = Say(body=[{"id": "last"}])
-SCENES = {
-    "the first call": Scene((FINE,), read, warm=False),
-    "a read": Scene((FINE, FINE), read),
-    "a write": Scene((FINE, FINE), write),
-    "a read that is repeated": Scene((FINE, Reset(), Say(502), FINE), read),
-    "a server that closes the connection": Scene((Say(body=ROW, close=True), FINE), read),
-    "a refusal": Scene((FINE, Say(404, {"message": "no"})), read),
-    "a server that says nothing": Scene((FINE, Silence()), read, ends=False),
-    "slow headers": Scene((FINE, Slowly(b"HTTP/1.1 200 OK\r\n", 0.001)), read, ends=False),
-    "a body that stops": Scene((FINE, Say(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{")), write, ends=False),
-    "a long back-off": Scene((FINE, Say(503, None, {"retry-after": "600"})), read, ends=False),
-    "a spent quota": Scene((Say(body=ROW, headers=SPENT), FINE), read, ends=False),
-    "a list of two pages": Scene((FINE, PAGE, LAST), stream),
-}
-SCENES["several at once"] = Scene(
-    (FINE, FINE), lambda user: asyncio.gather(read(user), write(user), user.rooms.get("r1"), user.sessions.get("s2"))
-)
 
 
 async def left_behind(user: UserClient, before: set[asyncio.Task[Any]]) -> list[str]:
@@ -142,7 +58,7 @@ async def test_a_call_that_is_cancelled_leaves_nothing_behind(scene):
                     await user.sessions.get("warm")
                 before = asyncio.all_tasks()
                 interrupted = Interrupted(scene.call(user), point)
-                call = asyncio.ensure_future(_whole(interrupted))
+                call = asyncio.ensure_future(whole(interrupted))
                 if scene.ends:
                     await asyncio.wait([call], timeout=60)
                 else:  # it would wait for ever; where it has no such point any more, it is all tried
@@ -168,14 +84,6 @@ async def test_a_call_that_is_cancelled_leaves_nothing_behind(scene):
     assert point >= 1
 
 
-async def _made(scene: Scene, user: UserClient) -> object:
-    return await scene.call(user)
-
-
-async def _whole(interrupted: Interrupted) -> object:
-    return await interrupted
-
-
 async def _rests(call: asyncio.Task[object]) -> bool:
     """Whether the call waits for something that won't come by itself."""
     for _ in range(2000):
@@ -195,7 +103,7 @@ async def test_a_timeout_around_a_call():
                     await read(user)
             with pytest.raises(ExceptionGroup):
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(_whole(read(user)))  # type: ignore[arg-type]
+                    group.create_task(whole(read(user)))
                     group.create_task(_fail(server))
 
             assert await left_behind(user, before) == []
@@ -272,7 +180,7 @@ async def test_a_second_cancellation_while_a_call_is_cleaning_up():
         async with UserClient(f"key-{uuid4()}", base_url=server.url) as user:
             await read(user)
             before = asyncio.all_tasks()
-            call = asyncio.ensure_future(_whole(read(user)))  # type: ignore[arg-type]
+            call = asyncio.ensure_future(whole(read(user)))
             while len(server.arrived) < 2:
                 await asyncio.sleep(0)
             while not call.done():
@@ -289,7 +197,7 @@ async def test_closing_while_calls_are_under_way():
     async with Scripted(FINE, Silence()) as server:
         user = UserClient(f"key-{uuid4()}", base_url=server.url, timeout=5)
         await read(user)
-        calls = [asyncio.ensure_future(_whole(read(user))) for _ in range(3)]  # type: ignore[arg-type]
+        calls = [asyncio.ensure_future(whole(read(user))) for _ in range(3)]
         while len(server.arrived) < 2:
             await asyncio.sleep(0)
         await user.aclose()
@@ -306,7 +214,7 @@ async def test_two_loops_at_once_are_refused():
         await read(user)
 
         def elsewhere() -> object:
-            return asyncio.run(_whole(read(user)))  # type: ignore[arg-type]
+            return asyncio.run(whole(read(user)))
 
         with pytest.raises(ConfigurationError, match="one client for each"):
             await asyncio.to_thread(elsewhere)
@@ -382,7 +290,7 @@ async def test_a_call_that_is_cancelled_at_any_moment_leaves_nothing_behind(scen
                 if scene.warm:
                     await user.sessions.get("warm")
                 before = asyncio.all_tasks()
-                call = asyncio.ensure_future(_made(scene, user))
+                call = asyncio.ensure_future(made(scene, user))
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 finished = call.done()

@@ -99,17 +99,18 @@ class Calls:
         self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, prefetch: int, verify_end: bool
     ) -> Pager[T]:
         """A Pager over a paginated list."""
-        if prefetch != 0:
-            raise ValueError("prefetch is not built yet: leave it at 0")
         operation = _operation(endpoint)
         facts = operation.pagination
         if facts is None:
             raise TypeError(f"{operation.id} is not paginated")
         _request(endpoint, path)  # a bad id fails here and not in the midst of the iteration
 
+        def asked(number: int | None) -> Request:
+            return _request(endpoint, path, params=[] if number is None else [(facts.parameter, str(number))])
+
         async def fetch(number: int | None, lane: Lane) -> tuple[list[T], list[Any]]:
-            params = [] if number is None else [(facts.parameter, str(number))]
-            request, answer = await self._send(endpoint, path, params=params, lane=lane)
+            request = asked(number)
+            answer = await self.sharing.send(request, self.options, lane)
             if not answer.flaw and not answer.body.strip():
                 raise self._not_understood(request, answer, "no page")
             return self._decoded(request, answer, lambda body, decode: _page(endpoint, body, decode))
@@ -121,7 +122,16 @@ class Calls:
             base_is_proven=facts.base_evidence == "wire",
             size=facts.size,
         )
-        return Pager(fetch, known, page=page, verify_end=verify_end)
+        return Pager(
+            fetch,
+            known,
+            page=page,
+            verify_end=verify_end,
+            prefetch=prefetch,
+            lane=self.options.lane,
+            hurry=lambda number: self.sharing.hurry(asked(number)),
+            spawn=self.sharing.spawn,
+        )
 
     async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
         """Any path of the API through the same pipeline; the decoded JSON, None for an empty body."""
@@ -143,11 +153,9 @@ class Calls:
         *,
         body: Mapping[str, object] | None = None,
         extra: Extra | None = None,
-        params: Sequence[tuple[str, str]] = (),
-        lane: Lane = "interactive",
     ) -> tuple[Request, Answer]:
-        request = _request(endpoint, path, body=json_body(body or {}, extra), params=params)
-        return request, await self.sharing.send(request, self.options, self.options.lane or lane)
+        request = _request(endpoint, path, body=json_body(body or {}, extra))
+        return request, await self.sharing.send(request, self.options, self.options.lane or "interactive")
 
     def _decoded(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T:
         decoder = Decoder(request.operation)

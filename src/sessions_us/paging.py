@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 from attrs import evolve, field, frozen
 
+from .prefetch import Prefetch, Spawn
 from .quota import Lane
 
 __all__ = ("Page", "PageFacts", "Pager")
@@ -68,6 +69,9 @@ class Page(Generic[T]):
 Fetch = Callable[[int | None, Lane], Awaitable[tuple[list[T], list[Any]]]]
 """Gets the page of a number (None: the first, unnumbered): its understood rows, and all rows raw."""
 
+Hurry = Callable[[int | None], Awaitable[None]]
+"""Puts the request for the page of a number, if it is under way, into the lane interactive."""
+
 
 @frozen
 class _Place:
@@ -105,6 +109,90 @@ class _Place:
         raise ValueError(f"page is a page number (0 or more) or the cursor of a Pager, not {cursor!r}")
 
 
+@frozen
+class _Step(Generic[T]):
+    """A page as it came.
+
+    Attributes:
+        number: of the page, as the server counts.
+        items: its understood rows.
+        raw: all its rows.
+        repeated: whether they are those of the page before.
+        next: where the next request goes.
+    """
+
+    number: int
+    items: list[T]
+    raw: list[Any]
+    repeated: bool
+    next: _Place
+
+
+class _Walk(Generic[T]):
+    """From page to page: each answer says where the next request goes. A step that fails is made again by the next call."""
+
+    def __init__(
+        self, fetch: Fetch[T], facts: PageFacts, place: _Place, *, verify_end: bool, lane: Lane | None, hurry: Hurry
+    ) -> None:
+        self._fetch = fetch
+        self._facts = facts
+        self._place = place
+        self._verify_end = verify_end
+        self._lane: Lane | None = lane
+        self._hurry = hurry
+        self._size = facts.size
+        self._previous: list[str] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self._place.is_end
+
+    async def step(self, *, ahead: bool) -> _Step[T]:
+        """The next page. One that is fetched ahead is nobody's urgent work, whatever lane its reader was given."""
+        number = self._place.number
+        lane: Lane | None = self._lane
+        if ahead:
+            lane = "background"
+        elif lane is None:
+            lane = "interactive" if self._previous is None else "background"
+        items, raw = await self._fetch(number, lane)
+        repeated = self._advance(raw)
+        if number is None:
+            number = self._facts.base if self._facts.known_base is None else self._facts.known_base
+        return _Step(number, items, raw, repeated, self._place)
+
+    async def hurry(self) -> None:
+        """A reader waits for what is fetched ahead: from now on it has the reader's own lane."""
+        if self._lane == "interactive":
+            await self._hurry(self._place.number)
+
+    def _advance(self, raw: list[Any]) -> bool:
+        """Decides from a page's rows where the next request goes. True if they are those of the page before."""
+        place, rows = self._place, [_row_name(row) for row in raw]
+        repeated = rows == self._previous
+        unsure = bool(place.before) and bool(rows)
+        if unsure:  # most rows the same, for a few may have moved in between
+            repeated = 2 * _common(place.before, _sketch(rows)) >= len(rows)
+            self._facts.learn_base(1 if repeated else 0)
+        self._size = max(self._size, len(rows)) if self._previous is None else self._size
+        self._previous = rows
+        short = len(rows) < self._size and not self._verify_end
+        if not rows or short or (repeated and not unsure):
+            self._place = _Place(is_end=True)
+        elif place.number is not None:
+            # Asked for by number 0, the first page may be the one that 1 means too.
+            self._place = _Place(place.number + 1, _sketch(rows) if place.number == 0 else "")
+        elif self._facts.known_base is not None:
+            self._place = _Place(self._facts.known_base + 1)
+        else:
+            self._place = _Place(1, _sketch(rows))
+        return repeated
+
+
+async def _never_late(number: int | None) -> None:
+    """No other request is waited for."""
+
+
 class Pager(Generic[T]):
     """The items of a paginated list. It sends nothing until it is iterated.
 
@@ -112,18 +200,28 @@ class Pager(Generic[T]):
     `async for page in pager.pages()` gives whole pages; `await pager.collect()` a list. A Pager survives an error and a
     cancellation: iterate it again and it goes on with the page that failed. Page numbers are no snapshot: what is deleted
     on the server while a list is read may move another item past the reader.
+
+    With `prefetch=n`, up to n pages beyond the one that is being read are fetched while its reader works, one after the
+    other, in the lane background. When an iteration ends, however it ends, so does the request that is under way for it; what
+    was fetched is kept for the next iteration. `collect` has no work to do meanwhile, and fetches nothing ahead.
     """
 
     def __init__(
-        self, fetch: Fetch[T], facts: PageFacts, *, page: int | str | None = None, verify_end: bool = False
+        self,
+        fetch: Fetch[T],
+        facts: PageFacts,
+        *,
+        page: int | str | None = None,
+        verify_end: bool = False,
+        prefetch: int = 0,
+        lane: Lane | None = None,
+        hurry: Hurry = _never_late,
+        spawn: Spawn = asyncio.create_task,
     ) -> None:
-        self._fetch = fetch
-        self._facts = facts
-        self._verify_end = verify_end
         self._next = _Place.parse(page)
         self._current = self._next
-        self._size = facts.size
-        self._previous: list[str] | None = None
+        walk = _Walk(fetch, facts, self._next, verify_end=verify_end, lane=lane, hurry=hurry)
+        self._steps: Prefetch[_Step[T]] = Prefetch(walk, prefetch, spawn)
         self._page: Page[T] | None = None
         self._rest: deque[T] = deque()
         self._recent: OrderedDict[object, None] = OrderedDict()
@@ -134,17 +232,19 @@ class Pager(Generic[T]):
         """An opaque string: the first page not wholly consumed. `list(page=cursor)` goes on there, at least once.
 
         A page is consumed when its reader comes back for more: what fails while its last item is worked on is not lost.
+        Pages that were fetched ahead are not consumed.
         """
         return str(self._current)
 
     async def pages(self) -> AsyncIterator[Page[T]]:
         """The pages from here on; first what `async for item` left of a page, if it was stopped within one."""
-        if self._rest and self._page is not None:
-            rest = evolve(self._page, items=list(self._rest))
-            self._rest.clear()
-            yield rest
-        while (page := await self._turn_page()) is not None:
-            yield page
+        async with self._steps:
+            if self._rest and self._page is not None:
+                rest = evolve(self._page, items=list(self._rest))
+                self._rest.clear()
+                yield rest
+            while (page := await self._turn_page()) is not None:
+                yield page
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """All items from here on, or the first `limit` of them.
@@ -169,8 +269,9 @@ class Pager(Generic[T]):
         return items
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        while self._rest or await self._refill():
-            yield self._rest.popleft()
+        async with self._steps:
+            while self._rest or await self._refill():
+                yield self._rest.popleft()
 
     if not TYPE_CHECKING:  # so that a type checker says it first
 
@@ -196,39 +297,15 @@ class Pager(Generic[T]):
         """The next page that is not a repetition, None after the last."""
         async with self._turn:
             while True:
-                place = self._current = self._next
-                if place.is_end:
+                self._current = self._next
+                if self._next.is_end:
                     return None
-                lane: Lane = "interactive" if self._previous is None else "background"
-                items, raw = await self._fetch(place.number, lane)
-                repeated = self._advance(place, raw)
-                fresh = [item for item in items if self._is_fresh(item)]
-                if fresh or (raw and not repeated):
-                    first = self._facts.base if self._facts.known_base is None else self._facts.known_base
-                    self._page = Page(fresh, first if place.number is None else place.number, raw)
+                step = await self._steps.next()
+                self._next = step.next
+                fresh = [item for item in step.items if self._is_fresh(item)]
+                if fresh or (step.raw and not step.repeated):
+                    self._page = Page(fresh, step.number, step.raw)
                     return self._page
-
-    def _advance(self, place: _Place, raw: list[Any]) -> bool:
-        """Decides from a page's rows where the next request goes. True if they are those of the page before."""
-        rows = [_row_name(row) for row in raw]
-        repeated = rows == self._previous
-        unsure = bool(place.before) and bool(rows)
-        if unsure:  # most rows the same, for a few may have moved in between
-            repeated = 2 * _common(place.before, _sketch(rows)) >= len(rows)
-            self._facts.learn_base(1 if repeated else 0)
-        self._size = max(self._size, len(rows)) if self._previous is None else self._size
-        self._previous = rows
-        short = len(rows) < self._size and not self._verify_end
-        if not rows or short or (repeated and not unsure):
-            self._next = _Place(is_end=True)
-        elif place.number is not None:
-            # Asked for by number 0, the first page may be the one that 1 means too.
-            self._next = _Place(place.number + 1, _sketch(rows) if place.number == 0 else "")
-        elif self._facts.known_base is not None:
-            self._next = _Place(self._facts.known_base + 1)
-        else:
-            self._next = _Place(1, _sketch(rows))
-        return repeated
 
     def _is_fresh(self, item: T) -> bool:
         name = getattr(item, "id", None)

@@ -8,7 +8,8 @@ of the origin. Only bytes are shared: each caller decodes its own, as strictly a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from attrs import define, evolve
 
@@ -94,8 +95,7 @@ class Sharing:
         if not request.repeatable:
             return await self._write(request, options, lane)
         self.transport.check()
-        body = None if request.body is None else encode(request.body)
-        name = Name(self._key, self._origin, request.method, request.path, tuple(request.params), body)
+        name = self._name(request)
         if not options.keeps:
             return await self._fly(name, request, options, lane)
         copy = self._shared.copies.get(name)
@@ -111,6 +111,20 @@ class Sharing:
             if copy is None or self._now() - copy.kept_at >= options.cache_ttl + options.stale_if_error:
                 raise
         return self._reuse(copy, request, "stale-if-error")
+
+    async def hurry(self, request: Request) -> None:
+        """Somebody waits for a read that was begun in the lane background: if it is under way, it goes before its lane."""
+        flight = self._under_way(self._name(request))
+        if flight is not None:
+            flight.crowd.lane = "interactive"
+            await self.transport.limiter.hurry(flight.crowd, "interactive")
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that ends with this client, at the latest."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def aclose(self) -> None:
         """Ends this client's flights, and its part in those of others, then closes the transport."""
@@ -135,6 +149,10 @@ class Sharing:
         finally:
             if happened and request.touches != ():
                 self._shared.drop(self._touched(request.touches))
+
+    def _name(self, request: Request) -> Name:
+        body = None if request.body is None else encode(request.body)
+        return Name(self._key, self._origin, request.method, request.path, tuple(request.params), body)
 
     def _touched(self, touches: tuple[str, ...] | None) -> Callable[[Name, str | None], bool]:
         def touched(name: Name, operation: str | None) -> bool:
@@ -192,9 +210,7 @@ class Sharing:
         crowd: Crowd[Answer] = Crowd(lane, self._now)
         operation = None if request.touches is None else request.operation
         patient = options if options.max_wait is None else evolve(options, max_wait=None)  # the crowd has the patience
-        task = asyncio.create_task(self._send(name, request, patient, crowd))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = self.spawn(self._send(name, request, patient, crowd))
         flight = self._shared.flights[name] = Flight(name, operation, crowd, options.keeps, task)
         return flight
 

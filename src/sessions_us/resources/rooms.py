@@ -41,14 +41,14 @@ class Rooms:
 
         Args:
             page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            prefetch: how many pages to fetch ahead of the reader; 0 is none.
+            prefetch: how many pages to fetch ahead, in the lane background, while the reader works; 0 is none.
             verify_end: ask for one page more than seems to exist, which costs a request.
 
         Returns:
             A Pager, which sends nothing until it is iterated.
 
         Raises:
-            ValueError: `page` is neither a page number nor a cursor, or `prefetch` can't be had.
+            ValueError: `page` is neither a page number nor a cursor, or `prefetch` is no number of pages.
             SessionsError: while iterating; see `sessions_us.errors`.
 
         Endpoint: GET /api/rooms

@@ -1,0 +1,113 @@
+"""A site of several processes behind one key: a burst of visitors, and a booking while an export runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from support.site import SiteProcesses
+
+from sessions_us import Quota, SQLiteStore, UserClient
+from sessions_us.quota.ledger import Ledger
+from sessions_us.sandbox import Sandbox
+
+pytestmark = pytest.mark.anyio
+
+START = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+DAYS = {"start": START.isoformat(), "end": (START + timedelta(days=7)).isoformat()}
+TESTS = Path(__file__).parent
+
+
+def environment(sandbox: Sandbox, store: Path, quota: str) -> dict[str, str]:
+    """What the site and the export are told. Warnings of their libraries are not what is tested."""
+    return {
+        "SESSIONS_BASE_URL": sandbox.url,
+        "SESSIONS_USER_KEY": sandbox.user_key,
+        "SITE_STORE": str(store),
+        "SITE_QUOTA": quota,
+        "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
+    }
+
+
+async def test_200_visitors_within_a_second_cost_one_request_for_each_worker(tmp_path: Path) -> None:
+    """All are answered, with slots; none of the requests is a 429."""
+    async with Sandbox(limit=10, window=60, latency=0.2) as sandbox:
+        async with SiteProcesses(environment(sandbox, tmp_path / "quota.db", "10/60s"), workers=4) as site:
+            limits = httpx.Limits(max_connections=200)
+            async with httpx.AsyncClient(base_url=site.url, limits=limits, timeout=60) as visitors:
+
+                async def visit(number: int) -> httpx.Response:
+                    await asyncio.sleep(number / 200)
+                    return await visitors.get(f"/pages/{sandbox.team_page_id}/slots", params=DAYS)
+
+                answers = await asyncio.gather(*map(visit, range(200)))
+
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.json()["free"] for answer in answers}) == 1
+        assert answers[0].json()["free"] > 0
+        workers = {answer.json()["worker"] for answer in answers}
+        assert (sandbox.limiter.admitted, sandbox.limiter.refused) == (len(workers), 0)
+        assert len(workers) <= 4
+
+
+async def test_a_booking_is_sent_before_the_next_page_of_an_export_in_another_process(tmp_path: Path) -> None:
+    """The export has spent the quota and waits for more; whoever books then goes before it, though they came later."""
+    store, quota = tmp_path / "quota.db", "6/8s"
+    async with Sandbox(limit=6, window=8) as sandbox:
+        told = environment(sandbox, store, quota)
+        page = sandbox.team_page_id
+        async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as direct:
+            body = {"start": DAYS["start"].replace("+00:00", ".000Z"), "end": DAYS["end"].replace("+00:00", ".000Z")}
+            slot = (await direct.post(f"/api/booking-pages/{page}/slots", json=body)).json()[0]["startAt"]
+        sandbox.limiter.reset()
+        async with SiteProcesses(told, workers=1) as site:
+            export = await asyncio.create_subprocess_exec(
+                sys.executable,
+                str(TESTS / "support" / "exporting.py"),
+                env={**os.environ, **told},
+                stdout=asyncio.subprocess.DEVNULL,
+            )
+            try:
+                async with asyncio.timeout(60), httpx.AsyncClient(base_url=site.url, timeout=60) as visitor:
+                    watch = await _ledger_of(sandbox, store)
+                    while not ((await watch()).background and not (await watch()).window.flights):
+                        await asyncio.sleep(0.01)
+                    booking = asyncio.create_task(
+                        visitor.post(f"/pages/{page}/bookings", params={"start": slot}), name="booking"
+                    )
+                    while True:
+                        ledger = await watch()
+                        if booking.done() or (ledger.interactive and not ledger.window.flights):
+                            break
+                        await asyncio.sleep(0.005)
+                    before = len(sandbox.requests)
+                    answer = await booking
+                    while not any(each.method == "GET" for each in sandbox.requests[before + 1 :]):
+                        await asyncio.sleep(0.01)
+            finally:
+                export.kill()
+                await export.wait()
+
+    assert answer.status_code == 200
+    after = [f"{each.method} {each.path}" for each in sandbox.requests[before:]]
+    assert after[:2] == ["POST /api/bookings", "GET /api/sessions"]
+    assert sandbox.limiter.refused == 0
+
+
+async def _ledger_of(sandbox: Sandbox, path: Path) -> Callable[[], Awaitable[Ledger]]:
+    """Reads what the processes share, as one more of them."""
+    store = SQLiteStore(path, timeout=20)
+    async with UserClient(sandbox.user_key, base_url=sandbox.url, quota=Quota(6, 8, reserve=0, store=store)) as user:
+        name = user._calls.transport.limiter._replica._name
+
+    async def read() -> Ledger:
+        held = await store.load(name)
+        return held.ledger or Ledger.new(6, 8)
+
+    return read
