@@ -27,9 +27,10 @@ from ..arguments import path_id
 from ..client import UserClient
 from ..decoding import Decoder, NotUnderstood, rows_of
 from ..paging import Pager
+from .rows import key_of
 from .sink import Row
 
-__all__ = ("RESOURCES", "Child", "Resource", "key_of")
+__all__ = ("RESOURCES", "Child", "Resource")
 
 Open = Callable[[UserClient, int | str | None], Pager[Any]]
 OpenOf = Callable[[UserClient, str], Pager[Any]]
@@ -50,6 +51,11 @@ class Child:
     shape: Any
     operation: str
     pager: OpenOf | None = None
+
+    @property
+    def least_requests(self) -> int:
+        """What it costs; a paginated list is told to be at its end by an empty page."""
+        return 1 if self.pager is None else 2
 
     async def fetch(self, client: UserClient, id: str) -> tuple[Any, int]:
         """What belongs to the row of this id, raw, and how many pages that took.
@@ -106,12 +112,6 @@ class Resource:
             return now - datetime.fromisoformat(ended) >= _NOTES_WITHIN
         except (ValueError, TypeError):
             return False
-
-
-def key_of(row: object) -> str | None:
-    """The id of a row as text; None where there is none."""
-    name = row.get("id") if isinstance(row, dict) else None
-    return str(name) if isinstance(name, str | int) and not isinstance(name, bool) and name != "" else None
 
 
 _NOTES_WITHIN: Final = timedelta(hours=1)

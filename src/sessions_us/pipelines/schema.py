@@ -6,7 +6,6 @@ tolerant decoder that reads answers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -17,9 +16,10 @@ from sessions_us_api.types import Model
 
 from ..decoding import Decoder, NotUnderstood
 from .plan import RESOURCES, Child
+from .rows import as_json, is_text
 from .sink import Row
 
-__all__ = ("EXTRA", "Column", "as_json", "columns", "fit")
+__all__ = ("EXTRA", "Column", "columns", "fit")
 
 EXTRA: Final = "additional_properties"
 """The JSON text column of every object: what the document does not describe, or describes otherwise, by wire name."""
@@ -120,12 +120,6 @@ def fit(resource: str, row: Row, *, children: bool = True) -> dict[str, Any]:
     return {column.name: values.get(column.name) for column in shape}
 
 
-def as_json(value: object) -> str:
-    """Compact JSON, as it came: half a surrogate pair, which no encoding can hold, stays an escape."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text if _is_text(text) else json.dumps(value, separators=(",", ":"))
-
-
 def _child(child: Child, raw: Any) -> tuple[Any, dict[str, Any]]:
     """What belongs to a row, typed, and what of it could not be."""
     try:
@@ -174,7 +168,7 @@ def _typed(value: Any, raw: Any) -> Any:
                 return [_typed(item, raw[place] if same else None) for place, item in enumerate(value)]
             except _Unfit:
                 raise _Unfit(None) from None
-        case str() if not _is_text(value):
+        case str() if not is_text(value):
             raise _Unfit(None)
         case int() if not -(2**63) <= value < 2**63:
             raise _Unfit(None)
@@ -192,11 +186,3 @@ def _milliseconds(value: datetime) -> datetime:
     if moment.microsecond % 1000:
         raise _Unfit(moment.replace(microsecond=moment.microsecond // 1000 * 1000))
     return moment
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
