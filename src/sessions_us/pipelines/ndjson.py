@@ -231,11 +231,9 @@ def _latest(path: Path) -> Iterator[bytes]:
                 key = key_of(json.loads(line)) or f"\0{number}"
                 index.execute("INSERT OR REPLACE INTO last VALUES (?, ?)", (key, number))
         wanted = index.execute("SELECT line FROM last ORDER BY line")
-        number = -1
         with path.open("rb") as file:
-            for (line_number,) in wanted:
-                while number < line_number:
-                    line, number = file.readline(), number + 1
-                yield line
+            lines = enumerate(file)
+            for (last,) in wanted:
+                yield next(line for number, line in lines if number == last)
     finally:
         index.close()

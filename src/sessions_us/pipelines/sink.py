@@ -39,12 +39,15 @@ class Sink(Protocol):
         Raises:
             ExportError: what is there is not what the mark says, or, without a mark, is somebody else's.
         """
+        ...
 
     def write(self, resource: str, rows: Sequence[Row]) -> None:
         """Take rows. A row of an id that was written before supersedes that one, at the latest in `finish`."""
+        ...
 
     def commit(self) -> str:
         """Make all that was written durable. The answer is the mark that says so."""
+        ...
 
     def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
         """End a run: afterwards each row is there once.
@@ -55,6 +58,8 @@ class Sink(Protocol):
         Yields:
             Marks, if anything changes. Each is kept in the state before the next is asked for.
         """
+        ...
 
     def close(self) -> None:
         """Free what `open` took. Called whatever happened, perhaps without `open`; it must not write."""
+        ...

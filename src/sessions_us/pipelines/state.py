@@ -34,7 +34,8 @@ _TABLES: Final = (
         name TEXT PRIMARY KEY, pass INTEGER NOT NULL DEFAULT 1, page INTEGER, listed INTEGER NOT NULL DEFAULT 0,
         moved INTEGER NOT NULL DEFAULT 0, moved_before INTEGER NOT NULL DEFAULT 0, complete INTEGER NOT NULL DEFAULT 0,
         done INTEGER NOT NULL DEFAULT 0, added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
-        odd INTEGER NOT NULL DEFAULT 0)""",
+        odd INTEGER NOT NULL DEFAULT 0,
+        known INTEGER NOT NULL)""",
     """CREATE TABLE rows (
         resource TEXT, key TEXT, listed BLOB NOT NULL, written BLOB, settled INTEGER NOT NULL DEFAULT 0,
         run INTEGER NOT NULL, first_pass INTEGER NOT NULL, pass INTEGER NOT NULL, page INTEGER NOT NULL,
@@ -57,7 +58,7 @@ class Turn:
         done: whether no further pass is needed.
         seen: rows that this run has seen.
         waiting: of these, how many wait for what belongs to them.
-        known: rows of this and earlier runs.
+        known: rows of earlier runs.
     """
 
     number: int
@@ -95,7 +96,6 @@ class State:
         self._file = file = StateFile(path, _TABLES, job)
         self.run: int = int(file.get("run") or 0)
         self._seen = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE run = ? GROUP BY 1", self.run))
-        self._known = Counter(file.counts("SELECT resource, COUNT(*) FROM rows GROUP BY 1"))
         self._waiting = Counter(file.counts("SELECT resource, COUNT(*) FROM queue WHERE NOT ready GROUP BY 1"))
         (self.ready_rows,) = file.one("SELECT COUNT(*) FROM queue WHERE ready")
 
@@ -118,7 +118,9 @@ class State:
         self._file.set("finished", "no")
         self._file.change("DELETE FROM resources")
         for name in self._resources:
-            self._file.change("INSERT INTO resources (name) VALUES (?)", name)
+            self._file.change(
+                "INSERT INTO resources (name, known) SELECT ?, COUNT(*) FROM rows WHERE resource = ?", name, name
+            )
         self._file.commit()
         self._seen.clear()
 
@@ -147,12 +149,10 @@ class State:
 
     def turn(self, resource: str) -> Turn:
         """Where a resource stands."""
-        number, page, listed, done = self._file.one(
-            "SELECT pass, page, listed, done FROM resources WHERE name = ?", resource
+        number, page, listed, done, known = self._file.one(
+            "SELECT pass, page, listed, done, known FROM resources WHERE name = ?", resource
         )
-        return Turn(
-            number, page, bool(listed), bool(done), self._seen[resource], self._waiting[resource], self._known[resource]
-        )
+        return Turn(number, page, bool(listed), bool(done), self._seen[resource], self._waiting[resource], known)
 
     def note_page(self, resource: str, number: int, rows: Sequence[Any], then: int | None) -> None:
         """Notes the rows of a page, and where to go on after it. What is new or may have changed is queued."""
@@ -190,7 +190,6 @@ class State:
             *(*place, digest, self.run, this_pass, this_pass, page),
         )
         self._seen[resource.name] += 1
-        self._known[resource.name] += not found
         if listed == digest and settled:
             return
         if resource.children:
