@@ -32,7 +32,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     """The rows of an NDJSON file, of which each line must be whole."""
     text = path.read_text("utf-8")
     assert text == "" or text.endswith("\n")
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in text.split("\n")[:-1]]
 
 
 def ids(path: Path) -> list[str]:
