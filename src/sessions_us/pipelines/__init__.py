@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .dlt_sink import DltSink
     from .export import export
     from .ndjson import NDJSONSink
     from .parquet import ParquetSink
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from .report import ExportReport, ResourceReport, Told
     from .schema import Column, columns
     from .sink import Sink
+    from .source import sessions_source
 
 __all__ = (
     "RESOURCES",
     "Child",
     "Column",
+    "DltSink",
     "ExportReport",
     "NDJSONSink",
     "ParquetSink",
@@ -33,12 +36,14 @@ __all__ = (
     "Told",
     "columns",
     "export",
+    "sessions_source",
 )
 
 _HOMES = {
     "RESOURCES": "plan",
     "Child": "plan",
     "Column": "schema",
+    "DltSink": "dlt_sink",
     "ExportReport": "report",
     "NDJSONSink": "ndjson",
     "ParquetSink": "parquet",
@@ -48,8 +53,9 @@ _HOMES = {
     "Told": "report",
     "columns": "schema",
     "export": "export",
+    "sessions_source": "source",
 }
-_NEEDED = ("pyarrow",)
+_NEEDED = ("dlt", "pyarrow")
 
 
 if not TYPE_CHECKING:  # so that a type checker refuses names that are not there
