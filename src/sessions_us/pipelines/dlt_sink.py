@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dlt
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.exceptions import ConfigFieldMissingException, LookupTraces
 from dlt.common.destination import Destination
+from dlt.common.destination.client import DestinationClientDwhConfiguration
 from dlt.common.destination.exceptions import (
     DestinationUndefinedEntity,
     InvalidDestinationReference,
@@ -18,6 +20,7 @@ from dlt.common.destination.exceptions import (
     UnknownDestinationModule,
 )
 from dlt.common.pipeline import PipelineContext
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ..errors import ConfigurationError, ExportError
 from .dlt_tables import NESTING, identified, table_of
@@ -61,7 +64,8 @@ class DltSink:
         pipelines_dir: in which directory to work; None is the system's for temporary files.
 
     Raises:
-        ConfigurationError: there is no such destination, or it can't merge: files, for instance, could only be appended to.
+        ConfigurationError: there is no such destination, something is missing to reach it, or it can't replace rows: files,
+            for instance, could only be appended to.
     """
 
     def __init__(
@@ -73,7 +77,7 @@ class DltSink:
         pipelines_dir: str | Path | None = None,
     ) -> None:
         os.environ.setdefault(_TELEMETRY, "false")
-        self._destination, self._location = _destination(destination)
+        self._destination, self._location = _destination(destination, dataset)
         self._dataset = dataset
         self._pipeline_name = pipeline_name
         self._parent = None if pipelines_dir is None else Path(pipelines_dir)
@@ -100,12 +104,18 @@ class DltSink:
         """Begins, or goes on after the commit that gave `mark`. What came after it is merged once more.
 
         Raises:
-            ExportError: the database knows nothing of that commit.
+            ExportError: the database can't be reached, or knows nothing of that commit.
         """
         self.close()
         self._mark = mark or _NOTHING
         pipeline = self._begin()
-        if mark and not _has_load(pipeline, mark):
+        try:
+            known = _has_load(pipeline, self._mark)
+        except Exception as error:  # of dlt's, or of a driver of its
+            self.close()
+            raise ExportError(f"{self._location} can't be reached: {_reason(error)}") from error
+        if mark and not known:
+            self.close()
             raise ExportError(
                 f"the state speaks of rows that are not in the dataset {self._dataset!r} of {self._location}: "
                 "give the database of the last time, or start anew with another state"
@@ -123,7 +133,7 @@ class DltSink:
             The mark of this commit: the id of dlt's load.
 
         Raises:
-            PipelineStepFailed: dlt could not; what was written is still there for another try.
+            ExportError: the database did not take them. What was written is still there for another try.
         """
         if self._pipeline is None:
             raise RuntimeError("the sink is not open")
@@ -131,9 +141,11 @@ class DltSink:
             return self._mark
         try:
             loaded = self._pipeline.run([_resource(name, list(rows.values())) for name, rows in self._rows.items()])
-        except BaseException:
+        except PipelineStepFailed as error:
             self._begin()  # dlt keeps a load that failed, and would load that and nothing else the next time
-            raise
+            raise ExportError(
+                f"{self._location} did not take the rows: {_reason(error)}. Put that right and run the same export again"
+            ) from error
         self._mark = loaded.loads_ids[-1]
         self._rows.clear()
         return self._mark
@@ -172,11 +184,11 @@ class DltSink:
             self._work = None
 
 
-def _destination(given: str | AnyDestination) -> tuple[AnyDestination, str]:
+def _destination(given: str | AnyDestination, dataset: str) -> tuple[AnyDestination, str]:
     """What rows go to, and where that is, without a password.
 
     Raises:
-        ConfigurationError: there is no such destination, or it can't replace rows.
+        ConfigurationError: there is no such destination, something is missing to reach it, or it can't replace rows.
     """
     scheme, separator, _ = given.partition("://") if isinstance(given, str) else ("", "", "")
     name = _SCHEMES.get(scheme, scheme) if separator else given
@@ -185,22 +197,32 @@ def _destination(given: str | AnyDestination) -> tuple[AnyDestination, str]:
         if found is None:
             raise InvalidDestinationReference(name)
         strategies = found.capabilities().supported_merge_strategies or ()
-        location = str(found.configuration(found.spec(), accept_partial=True))
+        settings = found.spec()
+        if isinstance(settings, DestinationClientDwhConfiguration):
+            settings._bind_dataset_name(dataset)  # noqa: SLF001  # dlt has no other name for it, and documents this one
+        location = str(found.configuration(settings))
     except (InvalidDestinationReference, UnknownDestinationModule):
-        raise ConfigurationError(
-            f"dlt knows no destination {name!r}: give a URL such as duckdb:///sessions.duckdb, or a destination of dlt's"
-        ) from None
+        problem = f"dlt knows no destination {name!r}: give a URL such as duckdb:///sessions.duckdb"
     except ImportError as error:
-        raise ConfigurationError(
-            f"the destination {name!r} needs {error.name or 'a driver'}, which is not installed"
-        ) from None
-    if _REPLACE not in strategies:
-        raise ConfigurationError(
+        problem = f"the destination {name!r} needs {error.name or 'a driver'}, which is not installed"
+    except ConfigFieldMissingException as error:
+        lacking = ", ".join(dict.fromkeys(_missing(error.traces)))
+        problem = f"the destination {name!r} lacks {lacking}: give a whole URL, or see dlt's documentation"
+    else:
+        if _REPLACE in strategies:
+            return found, location
+        problem = (
             f"{found.destination_name} can't replace rows, so that an export that goes on would write some twice: "
             "give a database, such as duckdb:///sessions.duckdb"
         )
-    path = location.removeprefix("duckdb:///")
-    return found, f"duckdb:///{Path(path).absolute()}" if path and path != location else location
+    raise ConfigurationError(problem)
+
+
+def _missing(traces: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """The settings that dlt found nowhere."""
+    for name, tried in traces.items():
+        inner = [each.traces for each in tried if isinstance(each, LookupTraces)]
+        yield from (setting for each in inner for setting in _missing(each)) if inner else (name,)
 
 
 def _has_load(pipeline: dlt.Pipeline, load_id: str) -> bool:
@@ -208,12 +230,18 @@ def _has_load(pipeline: dlt.Pipeline, load_id: str) -> bool:
     try:
         with pipeline.sql_client() as client:
             table = client.make_qualified_table_name("_dlt_loads")
-            found = client.execute_sql(f"SELECT load_id FROM {table} WHERE load_id = %s", load_id)  # noqa: S608
-            return bool(found)
+            return bool(client.execute_sql(f"SELECT load_id FROM {table} WHERE load_id = %s", load_id))  # noqa: S608
     except DestinationUndefinedEntity:
         return False
     except SqlClientNotAvailable:
         return True
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what was wrong at first: dlt tells the rest at length, around it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _resource(name: str, rows: list[dict[str, Any]]) -> DltResource:
