@@ -70,6 +70,56 @@ def _fit(row: dict[str, Any]) -> dict[str, Any]:
     return fit("sessions", row)
 
 
+def _duckdb(place: Path) -> Any:
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    from sessions_us.pipelines import DltSink
+
+    sink = DltSink(f"duckdb:///{place}/rows.duckdb", dataset="sessions", pipelines_dir=place / "work")
+    sink.rows_per_commit = 15  # so that kills meet loads, which are what takes its time
+    return sink
+
+
+def _read_duckdb(place: Path) -> list[dict[str, Any]]:
+    import duckdb
+
+    def moment(name: str) -> str:
+        return f"strftime({name} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%gZ')"
+
+    with duckdb.connect(str(place / "rows.duckdb"), read_only=True) as database:
+        database.execute("USE sessions")
+        (unowned,) = database.execute(
+            "SELECT (SELECT count(*) FROM sessions__participants WHERE _dlt_parent_id NOT IN (SELECT _dlt_id FROM sessions))"
+            " + (SELECT count(*) FROM sessions__transcripts WHERE _dlt_parent_id NOT IN (SELECT _dlt_id FROM sessions))"
+        ).fetchone() or (None,)
+        assert unowned == 0, "rows that hang on nothing"
+        query = f"""
+            SELECT id, name, quick_session, {moment("created_at")}, {moment("ended_at")}, session_link, takeaways__takeaways_text,
+                (SELECT list([p.id, p.is_owner::TEXT, p.guest__email, p.user__email] ORDER BY p._dlt_list_idx)
+                    FROM sessions__participants p WHERE p._dlt_parent_id = s._dlt_id),
+                (SELECT list([t.participant_id, {moment("t.source_timestamp")}, c.text] ORDER BY t._dlt_list_idx)
+                    FROM sessions__transcripts t JOIN sessions__transcripts__content c ON c._dlt_parent_id = t._dlt_id
+                    WHERE t._dlt_parent_id = s._dlt_id)
+            FROM sessions s"""
+        return [{"id": row[0], "rest": list(row[1:])} for row in database.execute(query).fetchall()]
+
+
+def _in_tables(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as the query above answers it."""
+    people = [
+        [
+            each["id"],
+            str(each["isOwner"]).lower(),
+            (each["guest"] or {}).get("email"),
+            (each["user"] or {}).get("email"),
+        ]
+        for each in row["participants"]
+    ]
+    said = [[each["participantId"], each["sourceTimestamp"], each["content"][0]["text"]] for each in row["transcripts"]]
+    names = ("name", "quickSession", "createdAt", "endedAt", "sessionLink")
+    notes = (row["takeaways"] or {}).get("takeawaysText")
+    return {"id": row["id"], "rest": [*(row[name] for name in names), notes, people or None, said or None]}
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of sink: how to make one, how to read what it left, and how a row of the server looks there."""
@@ -79,7 +129,11 @@ class Kind:
     expect: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row
 
 
-SINKS: dict[str, Kind] = {"ndjson": Kind(_ndjson, _read_ndjson), "parquet": Kind(_parquet, _read_parquet, _fit)}
+SINKS: dict[str, Kind] = {
+    "ndjson": Kind(_ndjson, _read_ndjson),
+    "parquet": Kind(_parquet, _read_parquet, _fit),
+    "duckdb": Kind(_duckdb, _read_duckdb, _in_tables),
+}
 
 # -- the process that is killed ----------------------------------------------------------------------------------------
 

@@ -68,6 +68,10 @@ class DltSink:
             for instance, could only be appended to.
     """
 
+    # A load takes a second or two, however little it brings.
+    rows_per_commit = 1_000
+    seconds_per_commit = 60.0
+
     def __init__(
         self,
         destination: str | AnyDestination,
@@ -90,15 +94,6 @@ class DltSink:
     def identity(self) -> str:
         """Which dataset of which database."""
         return f"dlt {self._location} {self._dataset}"
-
-    @property
-    def rows_per_commit(self) -> int:
-        """A load takes a second or two, however little it brings."""
-        return 1000
-
-    @property
-    def seconds_per_commit(self) -> float:
-        return 60.0
 
     def open(self, mark: str | None, resources: Sequence[str]) -> None:
         """Begins, or goes on after the commit that gave `mark`. What came after it is merged once more.

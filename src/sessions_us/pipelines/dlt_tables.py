@@ -8,14 +8,12 @@ that its column can't hold goes into a column beside it (`start_at__v_text`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from .plan import key_of
+from .rows import digest_of, key_of
 from .schema import EXTRA, Column
 
 if TYPE_CHECKING:
@@ -105,10 +103,7 @@ def loadable(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def identified(row: Mapping[str, Any]) -> dict[str, Any]:
     """The same with an `id`, which tables are merged by: one that is made of what the row says, if the server gave none."""
-    name = key_of(row)
-    if name is None:
-        name = f"without id: {blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=16).hexdigest()}"
-    return loadable({**row, "id": name})
+    return loadable({**row, "id": key_of(row) or f"without id: {digest_of(row).hex()}"})
 
 
 def _loadable(value: Any) -> Any:

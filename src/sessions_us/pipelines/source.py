@@ -14,7 +14,8 @@ from ..client import UserClient
 from ..errors import NotFoundError
 from ..keys import UserKey
 from .dlt_tables import NESTING, identified, loadable, table_of
-from .plan import RESOURCES, Child, Resource, key_of
+from .plan import RESOURCES, Child, Resource
+from .rows import key_of
 from .schema import Column, columns
 
 if TYPE_CHECKING:
