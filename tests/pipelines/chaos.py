@@ -75,7 +75,7 @@ def _duckdb(place: Path) -> Any:
     from sessions_us.pipelines import DltSink
 
     sink = DltSink(f"duckdb:///{place}/rows.duckdb", dataset="sessions", pipelines_dir=place / "work")
-    sink.rows_per_commit = 15  # so that kills meet loads, which are what takes its time
+    sink.rows_per_commit = 25  # so that kills meet loads, which are what takes its time
     return sink
 
 
@@ -360,7 +360,8 @@ async def _start(
         await asyncio.wait_for(child.wait(), 120 if lives is None else 4 * lives if point else lives)
     except TimeoutError:
         point = "anywhere"
-        child.kill()
+        with suppress(ProcessLookupError):  # it ended by itself, just now
+            child.kill()
     said = (await child.stdout.read()).decode()
     status = await child.wait()
     if status == -signal.SIGKILL and lives is not None:
