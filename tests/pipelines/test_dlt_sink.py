@@ -177,8 +177,8 @@ def test_an_export_of_nothing_goes_on(database: Database, sink: DltSink) -> None
     assert sink.commit() == mark
 
 
-def test_a_commit_that_failed_can_be_tried_again(tmp_path: Path) -> None:
-    """What was written is kept until the database has it, and no failed load stands in the way."""
+def test_a_commit_that_failed_can_be_tried_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What was written is kept until the database has it, and no failed load stands in the way; the error is told once."""
     sink = DltSink(f"duckdb:///{tmp_path}/out.duckdb", dataset="d")
     sink.open(None, ["rooms"])
     sink.write("rooms", [{"id": "r1"}])
@@ -188,6 +188,7 @@ def test_a_commit_that_failed_can_be_tried_again(tmp_path: Path) -> None:
     (tmp_path / "out.duckdb").mkdir()
     with pytest.raises(ExportError, match=r"out\.duckdb did not take the rows: .*run the same export again"):
         sink.commit()
+    assert capfd.readouterr().err == ""
 
     (tmp_path / "out.duckdb").rmdir()
     (tmp_path / "away.duckdb").rename(tmp_path / "out.duckdb")

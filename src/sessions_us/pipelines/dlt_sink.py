@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -135,7 +137,8 @@ class DltSink:
         if not self._rows:
             return self._mark
         try:
-            loaded = self._pipeline.run([_resource(name, list(rows.values())) for name, rows in self._rows.items()])
+            with _quiet():
+                loaded = self._pipeline.run([_resource(name, list(rows.values())) for name, rows in self._rows.items()])
         except PipelineStepFailed as error:
             self._begin()  # dlt keeps a load that failed, and would load that and nothing else the next time
             raise ExportError(
@@ -237,6 +240,17 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """dlt writes a failure to stderr, at length and several times, besides raising it."""
+    log = logging.getLogger("dlt")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _resource(name: str, rows: list[dict[str, Any]]) -> DltResource:
