@@ -71,8 +71,8 @@ class DltSink:
     """
 
     # A load takes a second or two, however little it brings.
-    rows_per_commit = 1_000
-    seconds_per_commit = 60.0
+    rows_per_commit: int = 1_000
+    seconds_per_commit: float = 60.0
 
     def __init__(
         self,
