@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,7 +49,9 @@ def sent(sandbox: Sandbox) -> list[str]:
     return [f"{request.method} {request.path}" for request in sandbox.requests]
 
 
-@pytest.mark.parametrize("name", ["quickstart.py", "backend.py", "pipeline.py"])
+@pytest.mark.parametrize(
+    "name", ["quickstart.py", "backend.py", "pipeline.py", "workers.py", "weeks.py", "attendance.py"]
+)
 def test_examples_are_short(name: str) -> None:
     """People copy what they can read at a glance: less than 80 lines."""
     assert len((EXAMPLES / name).read_text("utf-8").splitlines()) < 80
@@ -115,6 +119,68 @@ def test_pipeline_goes_on_where_it_failed(sessions_sandbox: Sandbox, tmp_path: P
     assert asked[0].query == {"page": "3"}
     ids = [row["id"] for row in _rows(tmp_path / "out.ndjson")]
     assert ids == [session["id"] for session in _all_sessions(sessions_sandbox)]
+
+
+def test_workers_write_each_note_once(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A file for each session that is over and has takeaways, and one request for each that is over."""
+    done = run("workers.py", sessions_sandbox, "notes", cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    asked = Counter(request.path for request in sessions_sandbox.requests if request.path.endswith("/takeaways"))
+    over = [session for session in _all_sessions(sessions_sandbox) if session["endedAt"]]
+    assert asked == Counter(f"/api/sessions/{session['id']}/takeaways" for session in over)
+    notes = {session["id"]: _asked(sessions_sandbox, f"/api/sessions/{session['id']}/takeaways") for session in over}
+    written = {path.stem: path.read_text("utf-8") for path in (tmp_path / "notes").iterdir()}
+    assert written == {
+        session["id"]: f"# {session['name']}\n\n{notes[session['id']]['takeawaysText']}\n"
+        for session in over
+        if notes[session["id"]] is not None
+    }
+    assert done.stdout == f"{len(written)} notes in notes\n"
+    assert len(written) > 20
+
+
+def test_workers_end_together(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """What one of them is refused ends the program in a line, though the others still had work."""
+    sessions_sandbox.fail(403, path="/api/sessions/*/takeaways")
+    done = run("workers.py", sessions_sandbox, "notes", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("PermissionDeniedError")
+
+
+def test_weeks_counts_what_was_held(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """The table's sums are those of the API's rows."""
+    done = run("weeks.py", sessions_sandbox, cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    held = [each for each in _all_sessions(sessions_sandbox) if each["actualStart"] and each["endedAt"]]
+    weeks = [row["week"] for row in rows]
+    assert weeks == sorted(set(weeks))
+    assert all(date.fromisoformat(week).isoweekday() == 1 for week in weeks)
+    assert sum(int(row["sessions"]) for row in rows) == len(held)
+    assert sum(int(row["quick"]) for row in rows) == sum(each["quickSession"] for each in held) > 0
+    assert sum(int(row["minutes"]) for row in rows) == 42 * len(held)
+
+
+def test_attendance_counts_each_person_once_a_session(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """The host was in all sessions; everybody else in those whose participants the API says."""
+    done = run("attendance.py", sessions_sandbox, cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    over = [session for session in _all_sessions(sessions_sandbox) if session["endedAt"]]
+    counted: Counter[str] = Counter()
+    for session in over:
+        people = [each["user"] or each["guest"] for each in session["participants"]]
+        counted.update({person["email"] for person in people if person["email"]})
+    *shown, last = done.stdout.splitlines()
+    told = [(email, int(count)) for count, email in map(str.split, shown)]
+    assert told[0] == ("grace@example.com", len(over))
+    assert [count for _, count in told] == [count for _, count in counted.most_common(10)]
+    assert all(counted[email] == count for email, count in told)
+    assert last == f"{len(counted)} people"
 
 
 @pytest.mark.anyio
@@ -216,10 +282,9 @@ def _all_sessions(sandbox: Sandbox) -> list[dict[str, Any]]:
     return sessions
 
 
-def _asked(sandbox: Sandbox, path: str) -> list[dict[str, Any]]:
+def _asked(sandbox: Sandbox, path: str) -> Any:
     answer = httpx.get(f"{sandbox.url}{path}", headers={"x-api-key": sandbox.user_key}, timeout=30)
-    rows: list[dict[str, Any]] = answer.raise_for_status().json()
-    return rows
+    return answer.raise_for_status().json()
 
 
 def _without_nulls(value: Any) -> Any:

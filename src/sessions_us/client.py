@@ -154,6 +154,17 @@ class _Client(Generic[K]):
         """The quota of this client's key, shared with every other client of the key in this process."""
         return ClientQuota(self._calls.transport.limiter)
 
+    def fingerprint(self, purpose: str) -> str:
+        """A name for this client's key at its origin, to tell later whose work something is.
+
+        Args:
+            purpose: what the name is for; each purpose has another one.
+
+        Returns:
+            The origin and a digest of the key that can't be turned back.
+        """
+        return self._calls.transport.fingerprint(purpose)
+
     def with_options(
         self,
         *,

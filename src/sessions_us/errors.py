@@ -15,6 +15,7 @@ __all__ = (
     "ConfigurationError",
     "ConflictError",
     "DecodeError",
+    "ExportError",
     "NotFoundError",
     "PermissionDeniedError",
     "QuotaTimeoutError",
@@ -174,6 +175,13 @@ class DecodeError(SessionsError):
         self.status_code = status_code
         self.method = method
         self.path = path
+
+
+class ExportError(SessionsError):
+    """An export can't go on with its files: the state or the sink is damaged, full, read-only, in use, or of another job.
+
+    What was committed is untouched; the message says what to do.
+    """
 
 
 _BY_STATUS: Mapping[int, type[StatusError]] = {

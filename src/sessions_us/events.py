@@ -12,6 +12,7 @@ from typing import Literal
 __all__ = (
     "CacheHit",
     "ClientEvent",
+    "ExportProgress",
     "RequestGranted",
     "RequestQueued",
     "RequestSent",
@@ -28,6 +29,7 @@ __all__ = (
 
 Emit = Callable[["ClientEvent"], None]
 Reuse = Literal["fresh", "stale-while-revalidate", "stale-if-error"]
+ExportStage = Literal["listing", "fetching", "verifying", "finishing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,30 @@ class SchemaDrift(ClientEvent):
     operation: str
     field: str
     problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportProgress(ClientEvent):
+    """An export got on.
+
+    Attributes:
+        resource: what it works on now: `sessions`, `rooms`, …
+        stage: `listing`: it reads the list; `fetching`: it reads what belongs to each row; `verifying`: it reads the list
+            again for what moved; `finishing`: it tidies the sink.
+        done: rows of the resource that need no further request.
+        total: rows of the resource; None until its list was read to the end for the first time.
+        requests: what this run asked for so far, without retries.
+        requests_left: an estimate; None until every list was read to the end for the first time.
+        seconds_left: an estimate from the quota as it is known, for this run alone on the key; None where `requests_left` is.
+    """
+
+    resource: str
+    stage: ExportStage
+    done: int
+    total: int | None
+    requests: int
+    requests_left: int | None
+    seconds_left: float | None
 
 
 def ignore(event: ClientEvent) -> None:

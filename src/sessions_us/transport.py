@@ -104,6 +104,10 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
+    def fingerprint(self, purpose: str) -> str:
+        """A name for the key at its origin that can't be turned back, different for each purpose."""
+        return f"{self.origin}{self.origin.prefix}#{self._key.digest(purpose)}"
+
     async def send(self, request: Request, options: Options, lane: Lane, crowd: Crowd[Answer] | None = None) -> Answer:
         """Sends it, as often as the retry policy allows, each time with a place in the quota.
 

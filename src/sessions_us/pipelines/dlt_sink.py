@@ -1,0 +1,267 @@
+"""An export into DuckDB, PostgreSQL and whatever else dlt can merge into."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.exceptions import ConfigFieldMissingException, LookupTraces
+from dlt.common.destination import Destination
+from dlt.common.destination.client import DestinationClientDwhConfiguration
+from dlt.common.destination.exceptions import (
+    DestinationUndefinedEntity,
+    InvalidDestinationReference,
+    SqlClientNotAvailable,
+    UnknownDestinationModule,
+)
+from dlt.common.pipeline import PipelineContext
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from ..errors import ConfigurationError, ExportError
+from .dlt_tables import NESTING, identified, table_of
+from .schema import columns
+from .sink import Row
+
+if TYPE_CHECKING:
+    from dlt.common.destination.reference import AnyDestination
+    from dlt.extract import DltResource
+
+__all__ = ("DltSink",)
+
+_SCHEMES: Final[Mapping[str, str]] = {"postgresql": "postgres"}
+"""Where the scheme of a URL is not what dlt calls the destination."""
+
+_TELEMETRY: Final = "RUNTIME__DLTHUB_TELEMETRY"
+
+_REPLACE: Final = "delete-insert"
+"""How rows are merged: those with the same ids go, with what hangs on them, and the new ones come."""
+
+_NOTHING: Final = ""
+"""The mark while nothing was there to load."""
+
+
+class DltSink:
+    """Merges rows into the tables of a database, by id, with each commit.
+
+    A commit is one load of dlt's: it replaces the rows that have the same ids, together with the rows of the lists in them
+    (`sessions__participants`), so that what is written twice is there once. Between commits rows are kept in memory. What dlt
+    works on lies in a directory of this sink's own, which is new each time: a process that was killed leaves nothing behind
+    that the next one could stumble over, and the schema is read from the database.
+
+    dlt tells its makers about each run unless it is told not to. Where nobody has decided (`RUNTIME__DLTHUB_TELEMETRY`),
+    this sink decides that it does not.
+
+    Args:
+        destination: a URL such as `duckdb:///data/sessions.duckdb` or `postgresql://user@host/database`; or what dlt takes:
+            `dlt.destinations.bigquery()` or the name of one that dlt's own configuration describes.
+        dataset: where the tables are: a schema of the database.
+        pipeline_name: under which dlt keeps its own records in the database.
+        pipelines_dir: in which directory to work; None is the system's for temporary files.
+
+    Raises:
+        ConfigurationError: there is no such destination, something is missing to reach it, or it can't replace rows: files,
+            for instance, could only be appended to.
+    """
+
+    # A load takes a second or two, however little it brings.
+    rows_per_commit: int = 1_000
+    seconds_per_commit: float = 60.0
+
+    def __init__(
+        self,
+        destination: str | AnyDestination,
+        *,
+        dataset: str = "sessions",
+        pipeline_name: str = "sessions_us_export",
+        pipelines_dir: str | Path | None = None,
+    ) -> None:
+        os.environ.setdefault(_TELEMETRY, "false")
+        self._destination, self._location = _destination(destination, dataset)
+        self._dataset = dataset
+        self._pipeline_name = pipeline_name
+        self._parent = None if pipelines_dir is None else Path(pipelines_dir)
+        self._rows: dict[str, dict[str, dict[str, Any]]] = {}
+        self._mark = _NOTHING
+        self._work: tempfile.TemporaryDirectory[str] | None = None
+        self._pipeline: dlt.Pipeline | None = None
+
+    @property
+    def identity(self) -> str:
+        """Which dataset of which database."""
+        return f"dlt {self._location} {self._dataset}"
+
+    def open(self, mark: str | None, resources: Sequence[str]) -> None:
+        """Begins, or goes on after the commit that gave `mark`. What came after it is merged once more.
+
+        Raises:
+            ExportError: the database can't be reached, or knows nothing of that commit.
+        """
+        self.close()
+        self._mark = mark or _NOTHING
+        pipeline = self._begin()
+        try:
+            known = _has_load(pipeline, self._mark)
+        except Exception as error:  # of dlt's, or of a driver of its
+            self.close()
+            raise ExportError(f"{self._location} can't be reached: {_reason(error)}") from error
+        if mark and not known:
+            self.close()
+            raise ExportError(
+                f"the state speaks of rows that are not in the dataset {self._dataset!r} of {self._location}: "
+                "give the database of the last time, or start anew with another state"
+            )
+
+    def write(self, resource: str, rows: Sequence[Row]) -> None:
+        """Takes rows for the next commit. A row takes the place of an earlier one with its id."""
+        for row in map(identified, rows):
+            self._rows.setdefault(resource, {})[row["id"]] = row
+
+    def commit(self) -> str:
+        """Loads what was written.
+
+        Returns:
+            The mark of this commit: the id of dlt's load.
+
+        Raises:
+            ExportError: the database did not take them. What was written is still there for another try.
+        """
+        if self._pipeline is None:
+            raise RuntimeError("the sink is not open")
+        if not self._rows:
+            return self._mark
+        try:
+            with _quiet():
+                loaded = self._pipeline.run([_resource(name, list(rows.values())) for name, rows in self._rows.items()])
+        except PipelineStepFailed as error:
+            self._begin()  # dlt keeps a load that failed, and would load that and nothing else the next time
+            raise ExportError(
+                f"{self._location} did not take the rows: {_reason(error)}. Put that right and run the same export again"
+            ) from error
+        self._mark = loaded.loads_ids[-1]
+        self._rows.clear()
+        return self._mark
+
+    def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
+        """Nothing is left to do: every commit has merged what it loaded."""
+        return iter(())
+
+    def close(self) -> None:
+        """Forgets what was not committed, and removes the working directory. Twice is harmless."""
+        self._rows.clear()
+        self._end()
+
+    def _begin(self) -> dlt.Pipeline:
+        self._end()
+        if self._parent is not None:
+            self._parent.mkdir(parents=True, exist_ok=True)
+        self._work = tempfile.TemporaryDirectory(
+            prefix="sessions-us-dlt-", dir=self._parent, ignore_cleanup_errors=True
+        )
+        self._pipeline = dlt.pipeline(
+            pipeline_name=self._pipeline_name,
+            pipelines_dir=self._work.name,
+            destination=self._destination,
+            dataset_name=self._dataset,
+        )
+        return self._pipeline
+
+    def _end(self) -> None:
+        active = Container()[PipelineContext]  # of this thread; another one may have a pipeline of its own
+        if active.is_active() and active.pipeline() is self._pipeline:
+            active.deactivate()
+        self._pipeline = None
+        if self._work is not None:
+            self._work.cleanup()
+            self._work = None
+
+
+def _destination(given: str | AnyDestination, dataset: str) -> tuple[AnyDestination, str]:
+    """What rows go to, and where that is, without a password.
+
+    Raises:
+        ConfigurationError: there is no such destination, something is missing to reach it, or it can't replace rows.
+    """
+    scheme, separator, _ = given.partition("://") if isinstance(given, str) else ("", "", "")
+    name = _SCHEMES.get(scheme, scheme) if separator else given
+    try:
+        found = Destination.from_reference(name, credentials=given if separator else None)
+        if found is None:
+            raise InvalidDestinationReference(name)
+        strategies = found.capabilities().supported_merge_strategies or ()
+        settings = found.spec()
+        if isinstance(settings, DestinationClientDwhConfiguration):
+            settings._bind_dataset_name(dataset)  # noqa: SLF001  # dlt has no other name for it, and documents this one
+        location = str(found.configuration(settings))
+    except (InvalidDestinationReference, UnknownDestinationModule):
+        problem = f"dlt knows no destination {name!r}: give a URL such as duckdb:///sessions.duckdb"
+    except ImportError as error:
+        problem = f"the destination {name!r} needs {error.name or 'a driver'}, which is not installed"
+    except ConfigFieldMissingException as error:
+        lacking = ", ".join(dict.fromkeys(_missing(error.traces)))
+        problem = f"the destination {name!r} lacks {lacking}: give a whole URL, or see dlt's documentation"
+    else:
+        if _REPLACE in strategies:
+            return found, location
+        problem = (
+            f"{found.destination_name} can't replace rows, so that an export that goes on would write some twice: "
+            "give a database, such as duckdb:///sessions.duckdb"
+        )
+    raise ConfigurationError(problem)
+
+
+def _missing(traces: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """The settings that dlt found nowhere."""
+    for name, tried in traces.items():
+        inner = [each.traces for each in tried if isinstance(each, LookupTraces)]
+        yield from (setting for each in inner for setting in _missing(each)) if inner else (name,)
+
+
+def _has_load(pipeline: dlt.Pipeline, load_id: str) -> bool:
+    """Whether a load is in the database; True where a destination can't be asked."""
+    try:
+        with pipeline.sql_client() as client:
+            table = client.make_qualified_table_name("_dlt_loads")
+            return bool(client.execute_sql(f"SELECT load_id FROM {table} WHERE load_id = %s", load_id))  # noqa: S608
+    except DestinationUndefinedEntity:
+        return False
+    except SqlClientNotAvailable:
+        return True
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what was wrong at first: dlt tells the rest at length, around it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """dlt writes a failure to stderr, at length and several times, besides raising it."""
+    log = logging.getLogger("dlt")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+def _resource(name: str, rows: list[dict[str, Any]]) -> DltResource:
+    table = table_of(columns(name))
+    resource: DltResource = dlt.resource(
+        rows,
+        name=name,
+        write_disposition={"disposition": "merge", "strategy": _REPLACE},
+        primary_key="id",
+        columns=table.columns,
+        nested_hints=table.nested_hints,
+        max_table_nesting=NESTING,
+    )
+    return resource

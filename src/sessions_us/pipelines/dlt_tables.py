@@ -1,0 +1,121 @@
+"""The tables that dlt fills: the columns of `schema` in dlt's terms, and rows that dlt can load without a loss.
+
+An object inside a row becomes columns (`room__slug`), a list a table of its own (`sessions__participants`), as dlt does by
+itself. What the document leaves open, as the nodes of rich text, is one column of JSON; so is a list in an inner object, for
+dlt can't be told what such a table is like. Fields that no document names are added by dlt as they appear, and a value
+that its column can't hold goes into a column beside it (`start_at__v_text`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import field, frozen
+
+from .rows import digest_of, key_of
+from .schema import EXTRA, Column
+
+if TYPE_CHECKING:
+    from dlt.common.data_types.typing import TDataType
+    from dlt.common.schema.typing import TColumnSchema
+    from dlt.extract.hints import TResourceNestedHints
+
+__all__ = ("NESTING", "Table", "identified", "loadable", "table_of")
+
+NESTING: Final = 2
+"""How deep lists inside of lists become tables; what is deeper is JSON. The document goes down to
+`sessions__transcripts__content`; a field that nobody knows yet must not make tables without end."""
+
+_TYPES: Final[Mapping[str, TDataType]] = {
+    "text": "text",
+    "boolean": "bool",
+    "integer": "bigint",
+    "number": "double",
+    "timestamp": "timestamp",
+    "date": "date",
+    "json": "json",
+}
+
+
+@frozen
+class Table:
+    """One table and those of the lists in it.
+
+    Attributes:
+        columns: by the names of fields, those of inner objects joined by two underscores.
+        nested: the columns of the tables of lists, by their path inside a row.
+    """
+
+    columns: dict[str, TColumnSchema] = field(factory=dict)
+    nested: dict[tuple[str, ...], dict[str, TColumnSchema]] = field(factory=dict)
+
+    @property
+    def nested_hints(self) -> dict[Any, TResourceNestedHints]:
+        """The same as dlt wants to be told it. The keys are `Any` because no other type is both a path here and one there."""
+        return {path: {"columns": columns} for path, columns in self.nested.items()}
+
+
+def table_of(columns: Iterable[Column]) -> Table:
+    """The table of rows that have these columns."""
+    table = Table()
+    _add(table, table.columns, (), (), columns)
+    return table
+
+
+def _add(
+    table: Table,
+    known: dict[str, TColumnSchema],
+    place: tuple[str, ...],
+    within: tuple[str, ...],
+    columns: Iterable[Column],
+) -> None:
+    """Adds columns to a table.
+
+    Args:
+        table: gets the tables of lists.
+        known: the columns of the table at `place`.
+        place: the path of that table inside a row.
+        within: the path of the object that has the columns inside that table.
+        columns: what to add.
+    """
+    for column in columns:
+        path = (*within, column.name)
+        if column.name == EXTRA:
+            continue  # dlt keeps what is unknown as columns
+        if column.kind == "object":
+            _add(table, known, place, path, column.fields)
+        elif column.kind == "list" and column.item is not None and not within:
+            inside = table.nested[place + path] = {}
+            items = column.item.fields if column.item.kind == "object" else (Column("value", column.item.kind),)
+            _add(table, inside, place + path, (), items)
+        else:
+            name = "__".join(path)
+            known[name] = {"name": name, "data_type": _TYPES.get(column.kind, "json")}
+
+
+def loadable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as dlt can load it. What no database holds is written out: a NUL, half a surrogate pair, an integer beyond
+    64 bits."""
+    clean: dict[str, Any] = _loadable(row)
+    return clean
+
+
+def identified(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with an `id`, which tables are merged by: one that is made of what the row says, if the server gave none."""
+    return loadable({**row, "id": key_of(row) or f"without id: {digest_of(row).hex()}"})
+
+
+def _loadable(value: Any) -> Any:
+    match value:
+        case dict():
+            # In a table null and absent are the same; but dlt would make a column for the null of an inner object.
+            return {_loadable(name): _loadable(item) for name, item in value.items() if item is not None}
+        case list():
+            return [_loadable(item) for item in value]
+        case str():
+            return value.replace("\0", "\\u0000").encode(errors="backslashreplace").decode()
+        case int() if not -(2**63) <= value < 2**63:
+            return str(value)
+        case _:
+            return value

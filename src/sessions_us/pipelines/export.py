@@ -1,0 +1,290 @@
+"""The job: every row of the lists that were asked for, each once in the sink, whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from attrs import evolve
+
+from ..client import UserClient
+from ..errors import ExportError, NotFoundError
+from ..events import ClientEvent, ExportProgress, ExportStage
+from ..paging import Page
+from .plan import RESOURCES, Resource
+from .progress import requests_left, seconds_for
+from .report import ExportReport
+from .sink import Row, Sink
+from .state import State, Task
+from .worker import Worker
+
+__all__ = ("export",)
+
+T = TypeVar("T")
+
+_logger = logging.getLogger("sessions_us")
+
+_PATIENCE: Final = 0.25
+"""Seconds that a request may take before what was read until then is saved meanwhile."""
+_LONGEST_UNSAVED: Final = 1.0
+"""Seconds after which it is saved though requests are quick."""
+
+
+async def export(
+    client: UserClient,
+    resources: Sequence[str],
+    sink: Sink,
+    *,
+    state: str | os.PathLike[str],
+    children: bool = True,
+    on_event: Callable[[ClientEvent], None] | None = None,
+) -> ExportReport:
+    """Exports lists, with what belongs to their rows. Stopped at any point, the same call goes on.
+
+    Every request goes in the background lane, so that it never stands before interactive work. Rows are as the server sent
+    them, by wire names, with what belongs to them nested: `participants`, `transcripts` and `takeaways` in sessions,
+    `bookings` and `collaborators` in booking pages.
+
+    Run again after its end, it brings the sink up to date: new and changed rows are written, and what belongs to a session
+    that had ended is not fetched again. Rows that the server does not have any more stay in the sink and are told.
+
+    Args:
+        client: whose key may read them.
+        resources: names from `RESOURCES`: `booking_pages`, `bookings`, `rooms`, `sessions`, `events`.
+        sink: where the rows go.
+        state: path of the file that remembers how far the job is (SQLite). It belongs to this job alone, and holds rows that
+            wait for the sink, so it is made for its owner alone.
+        children: also read what belongs to each row, which costs requests for each: three for a session.
+        on_event: hears `ExportProgress`, at once, so it must be quick. What it raises is logged.
+
+    Returns:
+        What was done, and what came and went meanwhile.
+
+    Raises:
+        ValueError: an unknown resource, or none.
+        ExportError: the state or the sink is damaged, full, read-only, in use by another process or of another job.
+        SessionsError: what a request raises. What was read until then is kept.
+        asyncio.CancelledError: what was read until then is kept.
+    """
+    wanted = [each if children else evolve(each, children=()) for each in _wanted(resources)]
+    worker = Worker()
+    try:
+        opened = await worker.run(State, Path(state), _job(client, wanted, sink, children), wanted)
+        try:
+            job = _Export(client.with_options(lane="background"), wanted, sink, opened, worker, on_event)
+            return await job.run()
+        finally:
+            await worker.run(sink.close)
+            await worker.run(opened.close)
+    finally:
+        worker.close()
+
+
+class _Export:
+    """One run, or the rest of one."""
+
+    def __init__(
+        self,
+        client: UserClient,
+        resources: Sequence[Resource],
+        sink: Sink,
+        state: State,
+        worker: Worker,
+        on_event: Callable[[ClientEvent], None] | None,
+    ) -> None:
+        self._client = client
+        self._resources = resources
+        self._sink = sink
+        self._state = state
+        self._worker = worker
+        self._on_event = on_event
+        self._requests = 0
+        self._saved_at = self._written_at = time.monotonic()
+        self._sink_failed = False
+
+    async def run(self) -> ExportReport:
+        resumed = await self._worker.run(self._start)
+        try:
+            left = list(self._resources)
+            while left:
+                for resource in left:
+                    await self._list(resource)
+                for resource in left:
+                    await self._fetch(resource)
+                left = [resource for resource in left if not await self._worker.run(self._state.advance, resource.name)]
+            await self._tell(self._resources[-1], "finishing")
+            await self._worker.run(self._finish)
+        except BaseException as error:
+            await self._save_what_stands(error)
+            raise
+        reports = {each.name: await self._worker.run(self._state.report, each.name) for each in self._resources}
+        return ExportReport(resources=reports, requests=self._requests, resumed=resumed)
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    async def _list(self, resource: Resource) -> None:
+        """Reads a list from where this pass over it stands to its end."""
+        turn = await self._worker.run(self._state.turn, resource.name)
+        if turn.listed or turn.done:
+            return
+        stage: ExportStage = "listing" if turn.number == 1 else "verifying"
+        await self._tell(resource, stage)
+        numbered = turn.page is not None
+        pages = resource.pager(self._client, turn.page).pages()
+        while (page := await self._ask(_next(pages))) is not None:
+            self._requests += 1
+            # Which number the first page has is only supposed, so it is read again where a run stopped right after it.
+            then, numbered = page.number + 1 if numbered else None, True
+            await self._worker.run(self._state.note_page, resource.name, page.number, page.raw, then)
+            await self._save_in_time()
+            await self._tell(resource, stage)
+        self._requests += 1
+        await self._worker.run(self._state.note_end, resource.name)
+
+    async def _fetch(self, resource: Resource) -> None:
+        """Reads what belongs to the rows that wait for it."""
+        while (task := await self._worker.run(self._state.next_task, resource.name)) is not None:
+            row, orphan = await self._complete(resource, task)
+            settled = not orphan and resource.is_settled(row, datetime.now(UTC))
+            await self._worker.run(self._state.complete, resource.name, task.key, row, settled=settled, orphan=orphan)
+            await self._save_in_time()
+            await self._tell(resource, "fetching")
+
+    async def _complete(self, resource: Resource, task: Task) -> tuple[Row, bool]:
+        """A row with what belongs to it, and whether it is gone from the server."""
+        row = dict(task.row)
+        for child in resource.children:
+            try:
+                row[child.name], pages = await self._ask(child.fetch(self._client, task.key))
+                self._requests += pages
+            except (NotFoundError, ValueError):  # or an id that no path can hold
+                self._requests += 1
+                if child is resource.children[0]:
+                    return row, True
+                row[child.name] = None  # some servers say so of what was never there
+        return row, False
+
+    async def _ask(self, request: Coroutine[Any, Any, T]) -> T:
+        """The answer to a request. If it takes its time, what was read until now is saved meanwhile."""
+        task = asyncio.create_task(request)
+        try:
+            await asyncio.wait([task], timeout=_PATIENCE)
+            if not task.done():
+                await self._save()
+            return await task
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+
+    # -- saving ------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> bool:
+        """Opens the sink where the state stands. Whether there is a run to go on with."""
+        self._sink_step(lambda: self._sink.open(self._state.mark, [each.name for each in self._resources]))
+        self._state.keep(self._sink_step(self._sink.commit))  # from here on the state knows what is there
+        resumed = not self._state.is_finished
+        if not resumed:
+            self._state.begin_run()
+        return resumed
+
+    async def _save_in_time(self) -> None:
+        if time.monotonic() - self._saved_at >= _LONGEST_UNSAVED or self._is_due():
+            await self._save()
+
+    def _is_due(self) -> bool:
+        """Whether the rows that are ready have waited long enough."""
+        waited = time.monotonic() - self._written_at
+        ready = self._state.ready_rows
+        return ready >= self._sink.rows_per_commit or (ready > 0 and waited >= self._sink.seconds_per_commit)
+
+    async def _save(self) -> None:
+        await self._worker.run(self._write if self._is_due() else self._state.commit)
+        self._saved_at = time.monotonic()
+
+    def _write(self) -> None:
+        """Moves the rows that are ready from the state into the sink: there they are durable before the state says so."""
+        for resource in self._resources:
+            for rows in self._state.ready(resource.name):
+                self._sink_step(partial(self._sink.write, resource.name, rows))
+        self._state.keep(self._sink_step(self._sink.commit), written=True)
+        self._written_at = time.monotonic()
+
+    def _finish(self) -> None:
+        self._write()
+        marks = self._sink.finish(self._state.counts())
+        while (mark := self._sink_step(lambda: next(marks, None))) is not None:
+            self._state.keep(mark)
+        self._state.end_run()
+
+    async def _save_what_stands(self, error: BaseException) -> None:
+        """Before an error goes on. What can't be saved is told, and will be read again."""
+        try:
+            await self._worker.run(self._state.commit if self._sink_failed else self._write)
+        except ExportError as failure:
+            if failure is not error:
+                error.add_note(f"What was read last could not be saved: {failure}")
+
+    def _sink_step(self, step: Callable[[], T]) -> T:
+        """Calls the sink. After a failure it is not called again but to be closed."""
+        try:
+            return step()
+        except OSError as error:
+            self._sink_failed = True
+            raise ExportError(
+                f"{self._sink.identity} can't be used: {error.strerror or error}. Put that right and run the same export "
+                "again; what was committed is untouched"
+            ) from error
+        except BaseException:
+            self._sink_failed = True
+            raise
+
+    # -- telling -----------------------------------------------------------------------------------------------------
+
+    async def _tell(self, resource: Resource, stage: ExportStage) -> None:
+        if self._on_event is None:
+            return
+        turns = await self._worker.run(lambda: {each: self._state.turn(each.name) for each in self._resources})
+        turn, left = turns[resource], requests_left(turns)
+        event = ExportProgress(
+            resource=resource.name,
+            stage=stage,
+            done=turn.seen - turn.waiting,
+            total=turn.seen if turn.listed or turn.number > 1 else None,
+            requests=self._requests,
+            requests_left=left,
+            seconds_left=None if left is None else seconds_for(left, self._client.quota.snapshot()),
+        )
+        try:
+            self._on_event(event)
+        except Exception:
+            _logger.exception("on_event raised on an ExportProgress")
+
+
+async def _next(pages: AsyncIterator[Page[Any]]) -> Page[Any] | None:
+    return await anext(pages, None)
+
+
+def _wanted(resources: Sequence[str]) -> list[Resource]:
+    names = [resources] if isinstance(resources, str) else list(dict.fromkeys(resources))
+    unknown = [name for name in names if name not in RESOURCES]
+    if unknown or not names:
+        raise ValueError(f"resources are some of {', '.join(RESOURCES)}, not {', '.join(map(repr, unknown)) or 'none'}")
+    return [RESOURCES[name] for name in names]
+
+
+def _job(client: UserClient, resources: Sequence[Resource], sink: Sink, children: bool) -> dict[str, str]:
+    """What a state is for. It names no key."""
+    return {
+        "sink": sink.identity,
+        "resources": ", ".join(resource.name for resource in resources),
+        "children": "yes" if children else "no",
+        "server and key": client.fingerprint("export"),
+    }

@@ -1,0 +1,278 @@
+"""Parquet: typed columns, in parts that a manifest names."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from attrs import asdict, field, frozen
+
+from ..errors import ExportError
+from .durable import checksum, replace, sync, sync_directory
+from .schema import Column, columns, fit
+from .sink import Row
+
+__all__ = ("ParquetSink", "arrow_schema")
+
+_MANIFEST: Final = "_manifest.json"
+_NAME: Final = re.compile(r"part-\d{6,}\.parquet")
+_SMALL: Final = 64 << 20
+"""Bytes of a part that is still merged with others."""
+_GROUP: Final = 8 << 20
+"""Bytes in memory of a row group that is written by a merge."""
+
+
+@frozen
+class Part:
+    """A file that was committed.
+
+    Attributes:
+        name: in the directory of its resource.
+        rows: how many.
+        bytes: its size.
+        sum: its CRC-32.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    sum: int = field(repr=False)
+
+
+class ParquetSink:
+    """Typed columns under wire names, in `DIRECTORY/RESOURCE/part-000001.parquet` and so on.
+
+    The types are those of the API's document, see `columns`. What the document does not describe, or describes otherwise,
+    is in the column `additional_properties` of its object, as JSON text.
+
+    A mark names the parts that count, as does `_manifest.json` for readers; a start deletes the others. At the end of a run
+    rows that were superseded are dropped and small parts merged, so that all `*.parquet` of a resource together hold each
+    row once.
+
+    Args:
+        path: the directory. Made if it does not exist.
+    """
+
+    rows_per_commit = 10_000
+    seconds_per_commit = 60.0
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: Path = Path(path).absolute()
+        self._parts: dict[str, list[Part]] = {}
+        self._next = 1
+        self._open: dict[str, _Writer] = {}
+
+    @property
+    def identity(self) -> str:
+        return f"Parquet in {self.path}"
+
+    def open(self, mark: str | None, resources: Sequence[str]) -> None:
+        if mark is None:
+            self._parts = {resource: [] for resource in resources}
+            self._require_empty()
+        else:
+            known = json.loads(mark)
+            self._next = known["next"]
+            self._parts = {name: [Part(**part) for part in known["parts"][name]] for name in resources}
+            for resource, parts in self._parts.items():
+                for part in parts:
+                    self._check(self._place(resource) / part.name, part)
+        for resource in resources:
+            self._place(resource).mkdir(parents=True, exist_ok=True)
+        sync_directory(self.path)
+        self._publish()
+
+    def write(self, resource: str, rows: Sequence[Row]) -> None:
+        if resource not in self._open:
+            self._open[resource] = self._writer(resource)
+        fitted = [fit(resource, row) for row in rows]
+        self._open[resource].add(pa.Table.from_pylist(fitted, schema=arrow_schema(resource)))
+
+    def commit(self) -> str:
+        for resource, writer in self._open.items():
+            self._parts[resource].append(writer.finish())
+            sync_directory(self._place(resource))
+        if self._open:
+            self._open = {}
+            self._write_manifest()
+        return self._mark()
+
+    def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
+        for resource, parts in self._parts.items():
+            superseded = sum(part.rows for part in parts) != counts[resource]
+            merged = parts if superseded else [part for part in parts if part.bytes < _SMALL]
+            if superseded or len(merged) > 1:
+                part = self._merge(resource, merged)
+                self._parts[resource] = [each for each in parts if each not in merged] + [part]
+                if sum(each.rows for each in self._parts[resource]) != counts[resource]:
+                    raise ExportError(
+                        f"{self._place(resource)} has not the {counts[resource]} rows that the state knows of: start anew "
+                        "with another state and another place"
+                    )
+                yield self._mark()
+        self._publish()
+
+    def close(self) -> None:
+        for writer in self._open.values():
+            writer.abandon()
+        self._open.clear()
+
+    def _place(self, resource: str) -> Path:
+        return self.path / resource
+
+    def _require_empty(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise ExportError(f"{self.path} is a file: Parquet goes into a directory")
+        if any(self.path.rglob("*.parquet")):
+            raise ExportError(
+                f"{self.path} holds Parquet files that the state knows nothing of: export to another place, or move them away"
+            )
+
+    def _check(self, path: Path, part: Part) -> None:
+        size = path.stat().st_size if path.exists() else None
+        if size == part.bytes and checksum(path, part.bytes) == part.sum:
+            return
+        problem = "is gone" if size is None else "was changed by somebody else"
+        raise ExportError(
+            f"{path} {problem}: bring it back from a copy, or start anew with another state and another place"
+        )
+
+    def _publish(self) -> None:
+        """Tells readers which parts count, then deletes the others."""
+        self._write_manifest()
+        for resource, parts in self._parts.items():
+            names = {part.name for part in parts}
+            for path in self._place(resource).iterdir():
+                if _NAME.fullmatch(path.name) and path.name not in names:
+                    path.unlink()
+            sync_directory(self._place(resource))
+
+    def _write_manifest(self) -> None:
+        manifest, new = self.path / _MANIFEST, self.path / f"{_MANIFEST}.new"
+        told = {name: [f"{name}/{part.name}" for part in parts] for name, parts in self._parts.items()}
+        new.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        sync(new)
+        replace(new, manifest)
+
+    def _mark(self) -> str:
+        parts = {name: [asdict(part) for part in parts] for name, parts in self._parts.items()}
+        return json.dumps({"next": self._next, "parts": parts})
+
+    def _writer(self, resource: str) -> _Writer:
+        number, self._next = self._next, self._next + 1
+        path = self._place(resource) / f"part-{number:06}.parquet"
+        return _Writer(path, arrow_schema(resource))
+
+    def _merge(self, resource: str, parts: Sequence[Part]) -> Part:
+        """One part in the place of several; of each id the row of the last part that has it."""
+        writer = self._writer(resource)
+        index = sqlite3.connect(
+            "", isolation_level=None
+        )  # a file of its own that goes with it, so that memory stays flat
+        try:
+            index.execute("PRAGMA synchronous = OFF")
+            index.execute("CREATE TABLE last (id TEXT PRIMARY KEY, part INTEGER) WITHOUT ROWID")
+            index.execute("BEGIN")
+            for number, part in enumerate(parts):
+                for batch in self._batches(resource, part, ["id"]):
+                    ids = [(id_, number) for id_ in batch.column("id").to_pylist() if id_ is not None]
+                    index.executemany("INSERT OR REPLACE INTO last VALUES (?, ?)", ids)
+            for number, part in enumerate(parts):
+                for batch in self._batches(resource, part, None):
+                    wanted = [
+                        id_ is None
+                        or index.execute("SELECT part FROM last WHERE id = ?", (id_,)).fetchone() == (number,)
+                        for id_ in batch.column("id").to_pylist()
+                    ]
+                    writer.gather(pa.Table.from_batches([batch.filter(pa.array(wanted))]))
+            merged = writer.finish()
+        except BaseException:
+            writer.abandon()
+            raise
+        finally:
+            index.close()
+        sync_directory(self._place(resource))
+        return merged
+
+    def _batches(self, resource: str, part: Part, names: list[str] | None) -> Iterator[Any]:
+        with pq.ParquetFile(self._place(resource) / part.name) as file:
+            yield from file.iter_batches(batch_size=256, columns=names)
+
+
+class _Writer:
+    """One part that is being written."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._rows = 0
+        self._gathered: list[pa.Table] = []
+        self._file = pq.ParquetWriter(path, schema, compression="zstd")
+
+    def add(self, table: pa.Table) -> None:
+        """Writes a row group."""
+        self._rows += table.num_rows
+        self._file.write_table(table)
+
+    def gather(self, table: pa.Table) -> None:
+        """Takes rows, and writes a row group once there are enough of them."""
+        self._gathered.append(table)
+        if sum(each.nbytes for each in self._gathered) >= _GROUP:
+            self._write_gathered()
+
+    def finish(self) -> Part:
+        """Makes the part durable."""
+        self._write_gathered()
+        self._file.close()
+        sync(self._path)
+        size = self._path.stat().st_size
+        return Part(self._path.name, self._rows, size, checksum(self._path, size))
+
+    def abandon(self) -> None:
+        """Gives up; the file stays to be deleted by the next start."""
+        with suppress(OSError, pa.ArrowException):
+            self._file.close()
+
+    def _write_gathered(self) -> None:
+        if self._gathered:
+            self.add(pa.concat_tables(self._gathered))
+            self._gathered = []
+
+
+@cache
+def arrow_schema(resource: str) -> pa.Schema:
+    """The columns of a resource as Arrow types them.
+
+    Raises:
+        KeyError: there is no such resource.
+    """
+    return pa.schema([(column.name, _arrow_type(column)) for column in columns(resource)])
+
+
+def _arrow_type(column: Column) -> pa.DataType:
+    match column.kind:
+        case "object":
+            return pa.struct([(each.name, _arrow_type(each)) for each in column.fields])
+        case "list" if column.item is not None:
+            return pa.list_(_arrow_type(column.item))
+        case kind:
+            return _SCALARS[kind]
+
+
+_SCALARS: Final[Mapping[str, pa.DataType]] = {
+    "text": pa.string(),
+    "boolean": pa.bool_(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "timestamp": pa.timestamp("ms", tz="UTC"),
+    "date": pa.date32(),
+    "json": pa.string(),
+}

@@ -1,0 +1,155 @@
+"""What there is to export: the lists of the API, what belongs to their rows, and how each is read raw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote
+
+from attrs import frozen
+from sessions_us_api.models import (
+    Booking,
+    BookingPage,
+    Collaborator,
+    Event,
+    Participant,
+    Room,
+    Session,
+    Takeaways,
+    Transcript,
+)
+from sessions_us_api.operations import OPERATIONS
+from sessions_us_api.types import Model
+
+from ..arguments import path_id
+from ..client import UserClient
+from ..decoding import Decoder, NotUnderstood, rows_of
+from ..paging import Pager
+from .rows import key_of
+from .sink import Row
+
+__all__ = ("RESOURCES", "Child", "Resource")
+
+Open = Callable[[UserClient, int | str | None], Pager[Any]]
+OpenOf = Callable[[UserClient, str], Pager[Any]]
+
+
+@frozen
+class Child:
+    """What belongs to a row and is read by a request of its own.
+
+    Attributes:
+        name: under which it is nested in the row.
+        shape: as models have it: `list[Participant]`, `Takeaways`.
+        operation: the id of the operation that reads it.
+        pager: opens its list for the id of a row, where it is paginated.
+    """
+
+    name: str
+    shape: Any
+    operation: str
+    pager: OpenOf | None = None
+
+    @property
+    def least_requests(self) -> int:
+        """What it costs; a paginated list is told to be at its end by an empty page."""
+        return 1 if self.pager is None else 2
+
+    async def fetch(self, client: UserClient, id: str) -> tuple[Any, int]:
+        """What belongs to the row of this id, raw, and how many pages that took.
+
+        Raises:
+            ValueError: the id can't stand in a path.
+            SessionsError: what the request raises; `NotFoundError` if the row is gone.
+        """
+        if self.pager is not None:
+            pages = [page.raw async for page in self.pager(client, id).pages()]
+            every = [row for page in pages for row in page]
+            rows = {key_of(row) or place: row for place, row in enumerate(every)}  # items shift while pages are read
+            return list(rows.values()), len(pages) + 1
+        path = OPERATIONS[self.operation].path.replace("{id}", quote(path_id(id), safe=""))
+        body = await client.request("GET", path)
+        if isinstance(self.shape, type):
+            return body, 1
+        try:
+            return rows_of(body, (self.name,), Decoder(self.operation)), 1
+        except NotUnderstood:
+            return body, 1  # raw is better than nothing
+
+
+@frozen
+class Resource:
+    """A list of the API.
+
+    Attributes:
+        name: as the client has it: `sessions`.
+        model: what a row is.
+        children: what belongs to a row.
+        pager: opens the list at a page number or a cursor; None is the beginning.
+    """
+
+    name: str
+    model: type[Model]
+    pager: Open
+    children: tuple[Child, ...] = ()
+
+    def is_settled(self, row: Row, now: datetime) -> bool:
+        """Whether what belongs to a row, which was just read with its children, can't change any more.
+
+        A session that has ended is. But its takeaways and transcripts are written after its end: while it has none, it
+        settles an hour later.
+        """
+        if not self.children:
+            return True
+        ended = row.get("endedAt")
+        if not isinstance(ended, str):
+            return False
+        if row.get("takeaways") and row.get("transcripts"):
+            return True
+        try:
+            return now - datetime.fromisoformat(ended) >= _NOTES_WITHIN
+        except (ValueError, TypeError):
+            return False
+
+
+_NOTES_WITHIN: Final = timedelta(hours=1)
+
+_ALL: Final = (
+    Resource(
+        "booking_pages",
+        BookingPage,
+        lambda client, page: client.booking_pages.list(page=page, verify_end=True),
+        (
+            Child(
+                "bookings",
+                list[Booking],
+                "list_booking_page_bookings",
+                lambda client, page_id: client.booking_pages.bookings(page_id, verify_end=True),
+            ),
+            Child(
+                "collaborators",
+                list[Collaborator],
+                "list_booking_page_collaborators",
+                lambda client, page_id: client.booking_pages.collaborators.list(page_id, verify_end=True),
+            ),
+        ),
+    ),
+    Resource("bookings", Booking, lambda client, page: client.bookings.list(page=page, verify_end=True)),
+    Resource("rooms", Room, lambda client, page: client.rooms.list(page=page, verify_end=True)),
+    Resource(
+        "sessions",
+        Session,
+        lambda client, page: client.sessions.list(page=page, verify_end=True),
+        (
+            Child("participants", list[Participant], "list_session_participants"),
+            Child("transcripts", list[Transcript], "get_session_transcripts"),
+            Child("takeaways", Takeaways, "get_session_takeaways"),
+        ),
+    ),
+    Resource("events", Event, lambda client, page: client.events.list(page=page, verify_end=True)),
+)
+
+RESOURCES: Final[Mapping[str, Resource]] = MappingProxyType({resource.name: resource for resource in _ALL})
+"""Everything that can be exported, by name."""

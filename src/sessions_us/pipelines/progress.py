@@ -1,0 +1,42 @@
+"""How much is left, in requests and in seconds: pure estimates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from ..quota import QuotaSnapshot
+from .plan import Resource
+from .state import Turn
+
+__all__ = ("requests_left", "seconds_for")
+
+_PAGE_ROWS: Final = 20
+_PASSES: Final = 2
+"""How often a list is read if nothing moves."""
+
+
+def requests_left(turns: Mapping[Resource, Turn]) -> int | None:
+    """How many requests a run still needs if nothing moves; None while it is not known how long a list is."""
+    left = 0
+    for resource, turn in turns.items():
+        read_once = turn.listed or turn.number > 1
+        if not read_once and not turn.known:
+            return None
+        rows = turn.seen if read_once else max(turn.known, turn.seen)
+        pages = math.ceil(rows / _PAGE_ROWS) + 1  # the last is empty
+        if not turn.done:
+            left += max(0, _PASSES - turn.number) * pages
+            left += 0 if turn.listed else max(1, pages - (turn.page or 1) + 1)
+        left += turn.waiting * sum(child.least_requests for child in resource.children)
+    return left
+
+
+def seconds_for(requests: int, quota: QuotaSnapshot) -> float:
+    """How long a number of requests takes if nobody else sends any."""
+    beyond = requests - quota.remaining
+    if beyond <= 0:
+        return 0.0
+    windows = math.ceil(beyond / quota.limit) - 1
+    return (quota.window if quota.resets_in is None else quota.resets_in) + windows * quota.window

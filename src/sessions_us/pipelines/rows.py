@@ -1,0 +1,34 @@
+"""Rows: what names one, whether it is the same as before, and how it is written."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+
+__all__ = ("as_json", "digest_of", "is_text", "key_of")
+
+
+def key_of(row: object) -> str | None:
+    """The id of a row as text; None where there is none."""
+    name = row.get("id") if isinstance(row, dict) else None
+    return str(name) if isinstance(name, str | int) and not isinstance(name, bool) and name != "" else None
+
+
+def digest_of(row: object) -> bytes:
+    """Sixteen bytes that are the same for the same row, in whatever order its fields come."""
+    return blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=16).digest()
+
+
+def as_json(value: object) -> str:
+    """Compact JSON in one line. Half a surrogate pair, which no encoding can hold, stays an escape."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if is_text(text) else json.dumps(value, separators=(",", ":"))
+
+
+def is_text(value: str) -> bool:
+    """Whether UTF-8 can hold it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

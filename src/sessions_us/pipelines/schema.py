@@ -1,0 +1,188 @@
+"""The columns of each resource, as `spec/openapi.json` types them, and rows that fit them without a loss.
+
+The generated models are that document in Python, so the columns are read from them, and rows are understood by the same
+tolerant decoder that reads answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import Any, Final, Literal, get_args, get_origin
+
+from attrs import field, frozen
+from sessions_us_api.types import Model
+
+from ..decoding import Decoder, NotUnderstood
+from .plan import RESOURCES, Child
+from .rows import as_json, is_text
+from .sink import Row
+
+__all__ = ("EXTRA", "Column", "columns", "fit")
+
+EXTRA: Final = "additional_properties"
+"""The JSON text column of every object: what the document does not describe, or describes otherwise, by wire name."""
+
+Kind = Literal["text", "boolean", "integer", "number", "timestamp", "date", "json", "object", "list"]
+
+_SCALARS: Final[Mapping[type, Kind]] = {
+    str: "text",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    datetime: "timestamp",
+    date: "date",
+}
+
+
+@frozen
+class Column:
+    """One column.
+
+    Attributes:
+        name: the wire name.
+        kind: `text`, `boolean`, `integer` (64 bits), `number` (double), `timestamp` (UTC, milliseconds), `date`, `json` (any
+            value as text), `object` (a struct of `fields`), `list` (of `item`).
+        fields: of an object.
+        item: of a list.
+    """
+
+    name: str
+    kind: Kind
+    fields: tuple[Column, ...] = field(default=(), repr=False)
+    item: Column | None = field(default=None, repr=False)
+
+
+def columns(resource: str, *, children: bool = True) -> tuple[Column, ...]:
+    """The columns of a resource, in the order of the document.
+
+    Args:
+        resource: its name, one of `RESOURCES`.
+        children: with those for what belongs to a row.
+
+    Returns:
+        `id` first, last `additional_properties`. All but `id` may be null.
+
+    Raises:
+        KeyError: there is no such resource.
+    """
+    noun = RESOURCES[resource]
+    nested = noun.children if children else ()
+    names = {child.name for child in nested}
+    own = tuple(column for column in _fields(noun.model, ()) if column.name not in names)
+    return (*own[:-1], *(_column(child.name, child.shape, ()) for child in nested), own[-1])
+
+
+def _fields(model: type[Model], within: tuple[type[Model], ...]) -> tuple[Column, ...]:
+    known = tuple(_column(each.wire, each.shape, (*within, model)) for each in model.wire_fields())
+    return (*known, Column(EXTRA, "json"))
+
+
+def _column(name: str, shape: Any, within: tuple[type[Model], ...]) -> Column:
+    if get_origin(shape) is list:
+        item = _column("item", get_args(shape)[0], within)
+        return Column(name, "json") if item.kind == "json" else Column(name, "list", item=item)
+    if isinstance(shape, type):
+        if issubclass(shape, Model):
+            return Column(name, "json") if shape in within else Column(name, "object", _fields(shape, within))
+        if issubclass(shape, Enum):
+            return Column(name, "text")
+        return Column(name, _SCALARS.get(shape, "json"))
+    return Column(name, "json")  # a union: there is no one type for it
+
+
+class _Unfit(ValueError):
+    """A value that its column can't hold as it is."""
+
+
+def fit(resource: str, row: Row, *, children: bool = True) -> dict[str, Any]:
+    """A row as its columns have it: date-times aware and in UTC, objects as dicts with all their fields, lists as lists.
+
+    What a column can't hold is null there, and raw in the `additional_properties` of its object, and so is every field that
+    the document does not know. Nothing is lost, and nothing raises.
+    """
+    noun = RESOURCES[resource]
+    nested = noun.children if children else ()
+    names = {child.name for child in nested}
+    own = {name: value for name, value in row.items() if name not in names}
+    shape = columns(resource, children=children)
+    try:
+        values, extra = _understood(Decoder(resource)(own, noun.model), own)
+    except (NotUnderstood, RecursionError):
+        values, extra = {}, own
+    for child in nested:
+        raw = row.get(child.name)
+        if raw is not None:
+            values[child.name], kept = _child(child, raw)
+            extra |= kept
+    values[EXTRA] = as_json(extra) if extra else None
+    return {column.name: values.get(column.name) for column in shape}
+
+
+def _child(child: Child, raw: Any) -> tuple[Any, dict[str, Any]]:
+    """What belongs to a row, typed, and what of it could not be."""
+    try:
+        value = _typed(Decoder(child.operation)(raw, child.shape), raw)
+    except (NotUnderstood, _Unfit, RecursionError):
+        return None, {child.name: raw}
+    lost = isinstance(value, list) and len(value) < len(raw)
+    return value, {child.name: raw} if lost else {}
+
+
+def _understood(model: Model, raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of an object, and what else there is of it."""
+    values: dict[str, Any] = {}
+    extra = dict(model.additional_properties)
+    for each in model.wire_fields():
+        value = getattr(model, each.name)
+        given = raw.get(each.wire)
+        if value is None:
+            values[each.wire] = None
+        elif _column(each.wire, each.shape, ()).kind == "json":
+            values[each.wire] = as_json(model.to_dict().get(each.wire) if given is None else given)
+        else:
+            try:
+                values[each.wire] = _typed(value, given)
+            except _Unfit as error:
+                values[each.wire] = error.args[0]
+                extra[each.wire] = value.isoformat() if isinstance(value, date) else given
+    return values, extra
+
+
+def _typed(value: Any, raw: Any) -> Any:
+    """A decoded value as its column has it.
+
+    Raises:
+        _Unfit: the column can't hold it; the argument is what it can hold.
+    """
+    match value:
+        case Model():
+            values, extra = _understood(value, raw if isinstance(raw, dict) else {})
+            return {**values, EXTRA: as_json(extra) if extra else None}
+        case Enum():
+            return value.value
+        case list():
+            same = isinstance(raw, list) and len(raw) == len(value)
+            try:
+                return [_typed(item, raw[place] if same else None) for place, item in enumerate(value)]
+            except _Unfit:
+                raise _Unfit(None) from None
+        case str() if not is_text(value):
+            raise _Unfit(None)
+        case int() if not -(2**63) <= value < 2**63:
+            raise _Unfit(None)
+        case datetime():
+            return _milliseconds(value)
+        case _:
+            return value
+
+
+def _milliseconds(value: datetime) -> datetime:
+    try:
+        moment = value.astimezone(UTC)
+    except OverflowError:
+        raise _Unfit(None) from None
+    if moment.microsecond % 1000:
+        raise _Unfit(moment.replace(microsecond=moment.microsecond // 1000 * 1000))
+    return moment

@@ -1,0 +1,321 @@
+"""How far a job is: every id with a digest of its row, so that memory stays flat, and the rows that are not in the sink yet.
+
+Of these, some wait for what belongs to them to be read, the others are whole and wait for the sink. What the state says of
+the sink is committed after the sink made it durable; what the sink has beyond that is undone by the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from .plan import Resource
+from .report import ResourceReport, Told
+from .rows import digest_of, key_of
+from .sink import Row
+from .statefile import StateFile
+
+__all__ = ("State", "Task", "Turn")
+
+_MOST_PASSES: Final = 5
+_CHUNK_ROWS: Final = 500
+_CHUNK_CHARACTERS: Final = 1_000_000
+_TOLD: Final = 20
+
+_TABLES: Final = (
+    """CREATE TABLE resources (
+        name TEXT PRIMARY KEY, pass INTEGER NOT NULL DEFAULT 1, page INTEGER, listed INTEGER NOT NULL DEFAULT 0,
+        moved INTEGER NOT NULL DEFAULT 0, moved_before INTEGER NOT NULL DEFAULT 0, complete INTEGER NOT NULL DEFAULT 0,
+        done INTEGER NOT NULL DEFAULT 0, added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
+        odd INTEGER NOT NULL DEFAULT 0,
+        known INTEGER NOT NULL)""",
+    """CREATE TABLE rows (
+        resource TEXT, key TEXT, listed BLOB NOT NULL, written BLOB, settled INTEGER NOT NULL DEFAULT 0,
+        run INTEGER NOT NULL, first_pass INTEGER NOT NULL, pass INTEGER NOT NULL, page INTEGER NOT NULL,
+        orphan INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (resource, key)) WITHOUT ROWID""",
+    """CREATE TABLE queue (
+        seq INTEGER PRIMARY KEY, resource TEXT NOT NULL, key TEXT NOT NULL, ready INTEGER NOT NULL, row TEXT NOT NULL,
+        sum INTEGER NOT NULL, UNIQUE (resource, key))""",
+    "CREATE INDEX next ON queue (resource, ready, seq)",
+)
+
+
+@frozen
+class Turn:
+    """Where a resource stands in this run.
+
+    Attributes:
+        number: of the pass over its list, from 1.
+        page: the next page of it; None is the first.
+        listed: whether this pass has read the list to its end.
+        done: whether no further pass is needed.
+        seen: rows that this run has seen.
+        waiting: of these, how many wait for what belongs to them.
+        known: rows of earlier runs.
+    """
+
+    number: int
+    page: int | None
+    listed: bool
+    done: bool
+    seen: int
+    waiting: int
+    known: int
+
+
+@frozen
+class Task:
+    """A row that waits for what belongs to it."""
+
+    key: str
+    row: Row
+
+
+class State:
+    """The state of one job. All of it is used in one thread.
+
+    Args:
+        path: the file; made if it does not exist.
+        job: what the job is, by the names that errors use for it.
+        resources: of the job, in its order.
+
+    Raises:
+        ExportError: the file can't be used, is damaged, in use, of another version, or of another job. Every method may
+            raise it.
+    """
+
+    def __init__(self, path: Path, job: Mapping[str, str], resources: Sequence[Resource]) -> None:
+        self._resources = {resource.name: resource for resource in resources}
+        self._file = file = StateFile(path, _TABLES, job)
+        self.run: int = int(file.get("run") or 0)
+        self._seen = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE run = ? GROUP BY 1", self.run))
+        self._waiting = Counter(file.counts("SELECT resource, COUNT(*) FROM queue WHERE NOT ready GROUP BY 1"))
+        (self.ready_rows,) = file.one("SELECT COUNT(*) FROM queue WHERE ready")
+
+    # -- the run -----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the last run came to its end, so that the next is a new one."""
+        return self._file.get("finished") != "no"
+
+    @property
+    def mark(self) -> str | None:
+        """The last mark of the sink."""
+        return self._file.get("mark")
+
+    def begin_run(self) -> None:
+        """A new run over all lists."""
+        self.run += 1
+        self._file.set("run", str(self.run))
+        self._file.set("finished", "no")
+        self._file.change("DELETE FROM resources")
+        for name in self._resources:
+            self._file.change(
+                "INSERT INTO resources (name, known) SELECT ?, COUNT(*) FROM rows WHERE resource = ?", name, name
+            )
+        self._file.commit()
+        self._seen.clear()
+
+    def end_run(self) -> None:
+        self._file.set("finished", "yes")
+        self._file.commit()
+
+    def keep(self, mark: str, *, written: bool = False) -> None:
+        """Commits what was noted, with the sink's mark. `written`: all rows that were ready are in the sink."""
+        self._file.set("mark", mark)
+        if written:
+            self._file.change("DELETE FROM queue WHERE ready")
+        self._file.commit()
+        if written:
+            self.ready_rows = 0
+
+    def commit(self) -> None:
+        """Commits what was noted."""
+        self._file.commit()
+
+    def close(self) -> None:
+        """Gives the file free. What was not committed is forgotten."""
+        self._file.close()
+
+    # -- lists -------------------------------------------------------------------------------------------------------
+
+    def turn(self, resource: str) -> Turn:
+        """Where a resource stands."""
+        number, page, listed, done, known = self._file.one(
+            "SELECT pass, page, listed, done, known FROM resources WHERE name = ?", resource
+        )
+        return Turn(number, page, bool(listed), bool(done), self._seen[resource], self._waiting[resource], known)
+
+    def note_page(self, resource: str, number: int, rows: Sequence[Any], then: int | None) -> None:
+        """Notes the rows of a page, and where to go on after it. What is new or may have changed is queued."""
+        (this_pass,) = self._file.one("SELECT pass FROM resources WHERE name = ?", resource)
+        for row in rows:
+            if isinstance(row, dict):
+                self._note_row(self._resources[resource], row, this_pass, number)
+            else:
+                self._file.change("UPDATE resources SET odd = odd + 1 WHERE name = ?", resource)
+        self._file.change("UPDATE resources SET page = ? WHERE name = ?", then, resource)
+
+    def note_end(self, resource: str) -> None:
+        """Notes that this pass has read the list to its end."""
+        self._file.change("UPDATE resources SET listed = 1 WHERE name = ?", resource)
+
+    def _note_row(self, resource: Resource, row: dict[str, Any], this_pass: int, page: int) -> None:
+        digest = digest_of(row)
+        key = key_of(row) or f"\0{digest.hex()}"  # a row without an id is known by what it says
+        place = (resource.name, key)
+        found = self._file.query(
+            "SELECT listed, settled, run, pass, page FROM rows WHERE resource = ? AND key = ?", *place
+        )
+        listed, settled, run, pass_, at = found[0] if found else (None, False, None, None, None)
+        if run == self.run:  # later passes look for what was missed, not for what has changed meanwhile
+            if pass_ == this_pass and at != page:
+                self._file.change("UPDATE resources SET moved = 1 WHERE name = ?", resource.name)
+            self._file.change(
+                "UPDATE rows SET pass = ?, page = ? WHERE resource = ? AND key = ?", this_pass, page, *place
+            )
+            return
+        self._file.change(
+            "INSERT INTO rows (resource, key, listed, run, first_pass, pass, page) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET listed = excluded.listed, run = excluded.run, first_pass = excluded.first_pass,"
+            " pass = excluded.pass, page = excluded.page, orphan = 0",
+            *(*place, digest, self.run, this_pass, this_pass, page),
+        )
+        self._seen[resource.name] += 1
+        if listed == digest and settled:
+            return
+        if resource.children:
+            self._enqueue(resource.name, key, row)
+            self._waiting[resource.name] += 1
+        else:
+            self._complete(resource.name, key, row, settled=True)
+
+    def advance(self, resource: str) -> bool:
+        """Decides after a pass whether another is needed. True if not.
+
+        Page numbers are no snapshot: what is deleted behind the reader pulls a row past him. A pass missed nothing that was
+        there all the time if no row came twice in it, and if all that it saw is still there in the next: then nothing behind
+        the reader was deleted while it read.
+        """
+        number, moved_before = self._file.one("SELECT pass, moved_before FROM resources WHERE name = ?", resource)
+        (missing,) = self._file.one(
+            "SELECT COUNT(*) FROM rows WHERE resource = ? AND run = ? AND pass = ?", resource, self.run, number - 1
+        )
+        complete = number > 1 and not moved_before and not missing
+        done = complete or number >= _MOST_PASSES
+        if done:
+            self._file.change("UPDATE resources SET done = 1, complete = ? WHERE name = ?", complete, resource)
+        else:
+            self._file.change(
+                "UPDATE resources SET pass = pass + 1, page = NULL, listed = 0, moved_before = moved, moved = 0, odd = 0"
+                " WHERE name = ?",
+                resource,
+            )
+        self._file.commit()
+        return done
+
+    # -- rows --------------------------------------------------------------------------------------------------------
+
+    def next_task(self, resource: str) -> Task | None:
+        """The next row that waits for what belongs to it."""
+        found = self._file.query(
+            "SELECT key, row, sum FROM queue WHERE resource = ? AND NOT ready ORDER BY seq LIMIT 1", resource
+        )
+        return Task(found[0][0], self._row(*found[0][1:])) if found else None
+
+    def complete(self, resource: str, key: str, row: Row, *, settled: bool, orphan: bool = False) -> None:
+        """Notes a row with what belongs to it. If the sink has it like this, there is nothing to write.
+
+        Args:
+            resource, key: which row.
+            row: the whole of it.
+            settled: whether it can't change any more.
+            orphan: the row is gone from the server, and what belongs to it is too. Then what the sink has is better.
+        """
+        self._waiting[resource] -= 1
+        if orphan:
+            self._file.change("UPDATE rows SET orphan = 1 WHERE resource = ? AND key = ?", resource, key)
+        self._complete(resource, key, row, settled=settled, orphan=orphan)
+
+    def _complete(self, resource: str, key: str, row: Row, *, settled: bool, orphan: bool = False) -> None:
+        digest = digest_of(row)
+        (before,) = self._file.one("SELECT written FROM rows WHERE resource = ? AND key = ?", resource, key)
+        if before == digest or (orphan and before is not None):
+            self._file.change("DELETE FROM queue WHERE resource = ? AND key = ?", resource, key)
+        else:
+            self._enqueue(resource, key, row, ready=True)
+            self.ready_rows += 1
+            is_new = before is None
+            self._file.change(
+                "UPDATE resources SET added = added + ?, changed = changed + ? WHERE name = ?",
+                is_new,
+                not is_new,
+                resource,
+            )
+            self._file.change("UPDATE rows SET written = ? WHERE resource = ? AND key = ?", digest, resource, key)
+        self._file.change("UPDATE rows SET settled = ? WHERE resource = ? AND key = ?", settled, resource, key)
+
+    def ready(self, resource: str) -> Iterator[list[Row]]:
+        """The rows that wait for the sink, in the order in which they came, in chunks that memory can hold."""
+        chunk: list[Row] = []
+        size = 0
+        for text, sum_ in self._file.stream(
+            "SELECT row, sum FROM queue WHERE resource = ? AND ready ORDER BY seq", resource
+        ):
+            chunk.append(self._row(text, sum_))
+            size += len(text)
+            if len(chunk) >= _CHUNK_ROWS or size >= _CHUNK_CHARACTERS:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
+
+    def counts(self) -> dict[str, int]:
+        """How many rows the sink has of each resource, once all that are ready are written."""
+        counted = self._file.counts("SELECT resource, COUNT(*) FROM rows WHERE written IS NOT NULL GROUP BY 1")
+        return {name: counted.get(name, 0) for name in self._resources}
+
+    def report(self, resource: str) -> ResourceReport:
+        """What became of a resource in this run."""
+        number, complete, added, changed, odd = self._file.one(
+            "SELECT pass, complete, added, changed, odd FROM resources WHERE name = ?", resource
+        )
+        return ResourceReport(
+            rows=self.counts()[resource],
+            added=added,
+            changed=changed,
+            passes=number,
+            complete=bool(complete),
+            appeared=self._told("run = ? AND first_pass > 1", resource, self.run),
+            gone=self._told("run = ? AND pass < ?", resource, self.run, number),
+            vanished=self._told("run < ?", resource, self.run),
+            orphaned=self._told("run = ? AND orphan", resource, self.run),
+            odd=odd,
+        )
+
+    def _told(self, which: str, resource: str, *values: object) -> Told:
+        query = f"SELECT key FROM rows WHERE resource = ? AND {which} ORDER BY key"  # noqa: S608  # in our own words
+        found = self._file.stream(query, resource, *values)
+        first = tuple(key.removeprefix("\0") for (key,) in islice(found, _TOLD))
+        return Told(len(first) + sum(1 for _ in found), first)
+
+    def _enqueue(self, resource: str, key: str, row: Row, *, ready: bool = False) -> None:
+        text = json.dumps(row)  # in ASCII, so that half a surrogate pair does no harm
+        self._file.change(
+            "INSERT OR REPLACE INTO queue (resource, key, ready, row, sum) VALUES (?, ?, ?, ?, ?)",
+            *(resource, key, ready, text, zlib.crc32(text.encode())),
+        )
+
+    def _row(self, text: str, sum_: int) -> Row:
+        if zlib.crc32(text.encode()) != sum_:
+            raise self._file.damaged()
+        row: Row = json.loads(text)
+        return row

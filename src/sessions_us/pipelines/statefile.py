@@ -1,0 +1,172 @@
+"""The file of a state: SQLite that one process has at a time, that knows damage, and says what to do about what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ExportError
+
+__all__ = ("StateFile",)
+
+_OURS: Final = 0x5E551045
+"""In the header of the file, so that nobody's database is taken for a state."""
+_VERSION: Final = 1
+
+
+class StateFile:
+    """A SQLite file for one job. All of it is used in one thread.
+
+    It is made for its owner alone, and held from opening to closing: the lock is the operating system's, so it ends with the
+    process, however that ends.
+
+    Args:
+        path: the file; its directory must exist.
+        tables: what a new one is made of.
+        job: what the job is, by the names that errors use for it.
+
+    Raises:
+        ExportError: the file can't be used, is damaged, in use, of another version, or of another job.
+    """
+
+    def __init__(self, path: Path, tables: Sequence[str], job: Mapping[str, str]) -> None:
+        self.path = path = path.absolute()
+        _require_writable(path)
+        with self._explained():
+            self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
+        try:
+            for setting in ("locking_mode = EXCLUSIVE", "synchronous = FULL", "trusted_schema = OFF"):
+                self.query(f"PRAGMA {setting}")
+            self.change("PRAGMA schema_version")  # the lock is taken here, before anything is looked at
+            self._check_format(tables)
+            self._check_job(job)
+            self.commit()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """All rows of an answer."""
+        with self._explained():
+            return self._db.execute(sql, values).fetchall()
+
+    def stream(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """The rows of an answer, one by one. Nothing may be changed meanwhile."""
+        with self._explained():
+            yield from self._db.execute(sql, values)
+
+    def one(self, sql: str, *values: object) -> tuple[Any, ...]:
+        """The one row of an answer."""
+        rows = self.query(sql, *values)
+        if not rows:
+            raise self.damaged()
+        return rows[0]
+
+    def counts(self, sql: str, *values: object) -> dict[str, int]:
+        """An answer of names and numbers."""
+        return dict(self.query(sql, *values))
+
+    def change(self, sql: str, *values: object) -> None:
+        """A statement within the transaction that the next `commit` ends."""
+        with self._explained():
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN EXCLUSIVE")
+            self._db.execute(sql, values)
+
+    def commit(self) -> None:
+        """Makes durable what was changed."""
+        with self._explained():
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
+
+    def get(self, name: str) -> str | None:
+        """A setting of the job."""
+        found = self.query("SELECT value FROM job WHERE name = ?", name)
+        return str(found[0][0]) if found else None
+
+    def set(self, name: str, value: str) -> None:
+        self.change("INSERT OR REPLACE INTO job VALUES (?, ?)", name, value)
+
+    def close(self) -> None:
+        """Gives the file free. What was not committed is forgotten."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+
+    def damaged(self) -> ExportError:
+        return ExportError(
+            f"the state {self.path} is damaged; nothing was changed. Bring it back from a copy, or start anew with another "
+            "state and another place for the rows"
+        )
+
+    def _check_format(self, tables: Sequence[str]) -> None:
+        if self.one("SELECT COUNT(*) FROM sqlite_master") == (0,):
+            for statement in (
+                f"PRAGMA application_id = {_OURS}",
+                f"PRAGMA user_version = {_VERSION}",
+                "CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+                *tables,
+            ):
+                self.change(statement)
+            return
+        if self.one("PRAGMA application_id") != (_OURS,):
+            raise ExportError(f"{self.path} is a database, but no state of an export: give another path for the state")
+        (version,) = self.one("PRAGMA user_version")
+        if version > _VERSION:
+            raise ExportError(f"the state {self.path} is of a newer version of sessions-us: go on with that one")
+        if version < _VERSION:
+            raise ExportError(
+                f"the state {self.path} is of an older version of sessions-us, which this one can't go on from: finish with "
+                "that one, or start anew with another state and another place for the rows"
+            )
+        if self.one("PRAGMA quick_check(1)") != ("ok",):
+            raise self.damaged()
+
+    def _check_job(self, job: Mapping[str, str]) -> None:
+        known = self.get("job")
+        if known is None:
+            self.set("job", json.dumps(dict(job)))
+            return
+        before: dict[str, str] = json.loads(known)
+        differs = [name for name, value in job.items() if before.get(name) != value]
+        if differs:
+            shown = "; ".join(f"{name}: {before.get(name)}, and not {job[name]}" for name in differs)
+            raise ExportError(
+                f"the state {self.path} is of another job ({shown}): give this one a state and a place for the rows of its "
+                "own, or run that one"
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Says what to do where SQLite says what is wrong."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise ExportError(
+                    f"the state {self.path} is in use: another export of this job is running; wait for its end, or stop it"
+                ) from error
+            if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                raise self.damaged() from error
+            raise ExportError(
+                f"the state {self.path} can't be used: {error}. Put that right and run the same export again; what was "
+                "committed is untouched"
+            ) from error
+
+
+def _require_writable(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise ExportError(f"the state {path} can't be made: there is no directory {path.parent}")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ExportError(f"the state {path} can't be written: {error.strerror}") from error
+    if not mode & stat.S_IWUSR:  # some users may write all the same, and should not
+        raise ExportError(f"the state {path} is read-only: make it writable, or give another path for the state")

@@ -1,0 +1,38 @@
+"""One thread for everything that touches a disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+__all__ = ("Worker",)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Worker:
+    """Runs functions one at a time, in the same thread, beside the event loop."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sessions-us export")
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the function returns or raises. Where this is cancelled, the function ends first: half a step is none."""
+        step = asyncio.wrap_future(self._thread.submit(function, *args, **kwargs))
+        cancelled: asyncio.CancelledError | None = None
+        while not step.done():
+            try:
+                await asyncio.wait([step])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            step.exception()  # looked at, so that nobody complains
+            raise cancelled
+        return step.result()
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._thread.shutdown()

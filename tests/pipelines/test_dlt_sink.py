@@ -1,0 +1,300 @@
+"""`DltSink`: rows merged into DuckDB and PostgreSQL, looked at past dlt."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.databases import BINARIES, Database, postgres
+
+from sessions_us import ConfigurationError, ExportError
+from sessions_us.pipelines import DltSink
+
+MOMENT = "2026-03-01T09:30:00.250Z"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    if BINARIES is None:
+        pytest.skip("PostgreSQL's server is not installed here")
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    if request.param == "duckdb":
+        return Database(f"duckdb:///{tmp_path}/out.duckdb")
+    return Database(request.getfixturevalue("server"))
+
+
+@pytest.fixture
+def dataset(request: pytest.FixtureRequest) -> str:
+    """A schema of the test's own, since the server is shared."""
+    return f"d{abs(hash(request.node.name)):x}"
+
+
+@pytest.fixture
+def sink(database: Database, dataset: str, tmp_path: Path) -> Iterator[DltSink]:
+    sink = DltSink(database.url, dataset=dataset, pipelines_dir=tmp_path / "work")
+    sink.open(None, ["sessions", "rooms"])
+    yield sink
+    sink.close()
+
+
+def session(id: str, **fields: Any) -> dict[str, Any]:
+    participants = [{"id": f"{id}-p{n}", "isOwner": n == 0, "user": None, "guest": {"id": "g"}} for n in range(3)]
+    transcripts = [
+        {"participantId": f"{id}-p0", "sourceTimestamp": MOMENT, "content": [{"text": "Hi", "language": "en"}]}
+    ]
+    takeaways = {"takeawaysText": "Done.", "takeawaysRaw": {"type": "doc", "content": [{"type": "p", "content": [{}]}]}}
+    row = {"id": id, "name": "Kick-off", "startAt": MOMENT, "quickSession": False, "room": None, "endedAt": None}
+    return {**row, "participants": participants, "transcripts": transcripts, "takeaways": takeaways, **fields}
+
+
+def test_a_row_supersedes_the_one_with_its_id(database: Database, dataset: str, sink: DltSink) -> None:
+    """Within a commit and across commits the last one stays, with what hangs on it and nothing of the others."""
+    sink.write("sessions", [session("a"), session("b")])
+    sink.write("sessions", [session("b", name="Retro")])
+    sink.commit()
+    sink.write("sessions", [session("a", name="Demo", participants=[{"id": "only"}], takeaways=None)])
+    sink.commit()
+
+    assert database.rows(f"SELECT id, name, takeaways__takeaways_text FROM {dataset}.sessions ORDER BY id") == [
+        ("a", "Demo", None),
+        ("b", "Retro", "Done."),
+    ]
+    participants = f"SELECT s.id, p.id FROM {dataset}.sessions__participants p JOIN {dataset}.sessions s"
+    assert database.rows(f"{participants} ON p._dlt_parent_id = s._dlt_id ORDER BY 1, 2") == [
+        ("a", "only"),
+        ("b", "b-p0"),
+        ("b", "b-p1"),
+        ("b", "b-p2"),
+    ]
+    assert database.rows(f"SELECT count(*) FROM {dataset}.sessions__participants") == [(4,)]
+
+
+def test_a_list_that_becomes_empty_is_empty(database: Database, dataset: str, sink: DltSink) -> None:
+    """No row of an inner list outlives its parent's, however deep."""
+    sink.write("sessions", [session("a")])
+    sink.commit()
+    sink.write("sessions", [session("a", participants=[], transcripts=[])])
+    sink.commit()
+
+    for table in ("sessions__participants", "sessions__transcripts", "sessions__transcripts__content"):
+        assert database.rows(f"SELECT count(*) FROM {dataset}.{table}") == [(0,)], table
+    assert database.rows(f"SELECT id FROM {dataset}.sessions") == [("a",)]
+
+
+def test_types_are_those_of_the_document(database: Database, dataset: str, sink: DltSink) -> None:
+    """Columns have their types though no row has a value for them, and there are no tables that nobody described."""
+    sink.write("sessions", [{"id": "a", "createdAt": MOMENT, "takeaways": session("a")["takeaways"]}])
+    sink.commit()
+
+    columns = database.columns(dataset, "sessions")
+    assert {name: columns[name] for name in ("id", "quick_session", "start_at", "room__slug", "booking__id")} == {
+        "id": "varchar" if "duckdb" in database.url else "character varying",
+        "quick_session": "boolean",
+        "start_at": "timestamp with time zone",
+        "room__slug": columns["id"],
+        "booking__id": columns["id"],
+    }
+    assert columns["takeaways__takeaways_raw__content"] in {"json", "jsonb"}
+    assert columns["booking__guests"] in {"json", "jsonb"}
+    assert database.tables(dataset) == {"sessions"}
+    seconds = f"SELECT EXTRACT(EPOCH FROM created_at)::DOUBLE PRECISION FROM {dataset}.sessions"
+    assert database.rows(seconds) == [(1772357400.25,)]
+
+
+def test_nothing_that_surprises_is_lost(database: Database, dataset: str, sink: DltSink) -> None:
+    """Unknown fields get columns, values of a wrong type stand beside their columns, and what no database holds is written
+    out."""
+    odd: dict[str, Any] = {"startAt": "soon", "quickSession": {"is": "odd"}, "name": "a\0b\ud800", "newField": 2**70}
+    deep = {"deep": [{"one": [{"two": [{"three": [1]}]}]}]}
+    sink.write("sessions", [{"id": "a", **odd, **deep, "isNew": True}, {"id": 7, "name": "Number"}])
+    sink.write("sessions", [{"name": "No id"}, {"name": "No id"}, {"id": None, "name": "Null"}])
+    sink.commit()
+
+    values = "name, start_at__v_text, quick_session__is, new_field, is_new"
+    assert database.rows(f"SELECT {values} FROM {dataset}.sessions WHERE id = 'a'") == [
+        ("a\\u0000b\\ud800", "soon", "odd", str(2**70), True)
+    ]
+    assert sorted(database.rows(f"SELECT id LIKE 'without id: %', name FROM {dataset}.sessions WHERE id <> 'a'")) == [
+        (False, "Number"),
+        (True, "No id"),
+        (True, "Null"),
+    ]
+    ((kept,),) = database.rows(f"SELECT two FROM {dataset}.sessions__deep__one")
+    assert (json.loads(kept) if isinstance(kept, str) else kept) == [{"three": [1]}]
+
+
+def test_what_was_not_committed_is_forgotten(database: Database, dataset: str, sink: DltSink, tmp_path: Path) -> None:
+    """Closing writes nothing and leaves no file; the next one goes on after the mark, whatever rows it gets again."""
+    sink.write("rooms", [{"id": "r1"}])
+    first = sink.commit()
+    sink.write("rooms", [{"id": "r2"}])
+    second = sink.commit()
+    sink.write("rooms", [{"id": "lost"}])
+    sink.close()
+    assert list((tmp_path / "work").iterdir()) == []
+
+    again = DltSink(database.url, dataset=dataset, pipelines_dir=tmp_path / "work")
+    assert again.identity == sink.identity
+    again.open(first, ["rooms"])
+    again.write("rooms", [{"id": "r2", "name": "again"}])
+    third = again.commit()
+    assert again.commit() == third, "there was nothing to load"
+    assert list(again.finish({"rooms": 2})) == []
+    again.close()
+
+    assert len({first, second, third}) == 3
+    assert database.rows(f"SELECT id, name FROM {dataset}.rooms ORDER BY id") == [("r1", None), ("r2", "again")]
+
+
+def test_a_mark_of_another_database_is_refused(database: Database, dataset: str, sink: DltSink) -> None:
+    """A state that speaks of rows that are not here must not go on as if they were."""
+    with pytest.raises(ExportError, match="start anew"):
+        sink.open("1700000000.1", ["rooms"])
+    sink.open(None, ["rooms"])
+    sink.write("rooms", [{"id": "r1"}])
+    sink.commit()
+    with pytest.raises(ExportError, match="start anew"):
+        sink.open("1700000000.1", ["rooms"])
+
+
+def test_an_export_of_nothing_goes_on(database: Database, sink: DltSink) -> None:
+    """An empty account has a mark too."""
+    mark = sink.commit()
+    sink.open(mark, ["rooms"])
+    assert sink.commit() == mark
+
+
+def test_a_commit_that_failed_can_be_tried_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What was written is kept until the database has it, and no failed load stands in the way; the error is told once."""
+    database = Database(f"duckdb:///{tmp_path}/out.duckdb")
+    sink = DltSink(database.url, dataset="d")
+    sink.open(None, ["rooms"])
+    sink.write("rooms", [{"id": "r1", "description": "Large"}])
+    sink.commit()
+    sink.write("rooms", [{"id": "r2"}])
+    database.rows("ALTER TABLE d.rooms ALTER COLUMN description SET NOT NULL")
+    with pytest.raises(ExportError, match=r"out\.duckdb did not take the rows: .*NOT NULL.*run the same export again"):
+        sink.commit()
+    assert capfd.readouterr().err == ""
+
+    database.rows("ALTER TABLE d.rooms ALTER COLUMN description DROP NOT NULL")
+    sink.commit()
+    sink.close()
+    assert database.rows("SELECT id FROM d.rooms ORDER BY id") == [("r1",), ("r2",)]
+
+
+@pytest.mark.parametrize(
+    ("destination", "said"),
+    [
+        ("nowhere", "dlt knows no destination 'nowhere'"),
+        ("nowhere://user:hunter2@host/db", "dlt knows no destination 'nowhere'"),
+        ("postgres", "'postgres' lacks .*password"),
+        ("postgresql://user@host/db", "'postgres' lacks password"),
+    ],
+)
+def test_a_destination_that_can_not_be_meant_is_said_at_once(destination: str, said: str) -> None:
+    """One line, before anything is read or written."""
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        DltSink(destination)
+    assert "\n" not in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_destination_that_only_appends_is_refused(tmp_path: Path) -> None:
+    """Files would hold rows twice after a restart."""
+    import dlt
+
+    with pytest.raises(ConfigurationError, match="filesystem can't replace rows"):
+        DltSink(dlt.destinations.filesystem(str(tmp_path)))
+
+
+def test_a_server_that_is_not_there_is_said_in_a_line_without_the_password(tmp_path: Path) -> None:
+    """The place is named as far as it is no secret."""
+    sink = DltSink("postgresql://ada:hunter2@127.0.0.1:1/db", pipelines_dir=tmp_path)
+    with pytest.raises(ExportError, match=r"127\.0\.0\.1:1/db can't be reached: ") as raised:
+        sink.open(None, ["rooms"])
+    assert "hunter2" not in f"{raised.value}{sink.identity}"
+    assert "\n" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import sys
+from sessions_us.pipelines import DltSink
+
+url, mark, work = sys.argv[1:]
+sink = DltSink(url, dataset="d", pipelines_dir=work)
+sink.open(mark or None, ["sessions"])
+for batch in range(2):
+    sink.write("sessions", [{"id": f"{batch}-{n}", "participants": [{"id": "p"}, {"id": "q"}]} for n in range(50)])
+    print(sink.commit(), flush=True)
+"""
+MOMENTS = [
+    "",
+    "normalize/extracted/*",
+    "load/new/*",
+    "load/normalized/*",
+    "load/normalized/*/started_jobs/*",
+    "load/loaded/*",
+]
+
+
+def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """Killed as each of dlt's steps begins, and started again with the last mark that was told."""
+    url, mark, killed = f"duckdb:///{tmp_path}/out.duckdb", "", 0
+    for number, moment in enumerate([*MOMENTS, None]):
+        work = tmp_path / f"work{number}"
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLED, url, mark, str(work)], stdout=subprocess.PIPE, text=True, env={**os.environ}
+        ) as process:
+            while process.poll() is None and (moment is None or not any(work.glob(f"*/*/{moment}"))):
+                time.sleep(0.002)
+            process.send_signal(signal.SIGKILL)
+            assert process.stdout is not None
+            mark = next(reversed(process.stdout.read().split()), mark)
+        assert process.returncode in ({0} if moment is None else {0, -signal.SIGKILL})
+        killed += process.returncode != 0
+
+    assert killed >= len(MOMENTS) // 2, "the moments were missed"
+    database = Database(url)
+    assert database.rows("SELECT count(*), count(DISTINCT id) FROM d.sessions") == [(100, 100)]
+    pairs = "SELECT count(*), count(DISTINCT (_dlt_parent_id, id)) FROM d.sessions__participants"
+    assert database.rows(pairs) == [(200, 200)]
+    orphans = (
+        "SELECT count(*) FROM d.sessions__participants WHERE _dlt_parent_id NOT IN (SELECT _dlt_id FROM d.sessions)"
+    )
+    assert database.rows(orphans) == [(0,)]
+
+
+def test_no_run_of_ours_tells_dlts_makers(tmp_path: Path) -> None:
+    """Where nobody has decided on dlt's telemetry, the sink decides against it."""
+    code = """
+import sys
+from sessions_us.pipelines import DltSink
+sink = DltSink(sys.argv[1])
+sink.open(None, ["rooms"])
+sink.write("rooms", [{"id": "r"}])
+sink.commit()
+from dlt.common.runtime import anon_tracker, telemetry
+print(telemetry.is_telemetry_started(), anon_tracker._ANON_TRACKER_ENDPOINT)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "RUNTIME__DLTHUB_TELEMETRY"}
+    environment["RUNTIME__DLTHUB_TELEMETRY_ENDPOINT"] = "http://127.0.0.1:1"  # should this fail
+    done = subprocess.run(
+        [sys.executable, "-c", code, f"duckdb:///{tmp_path}/out.duckdb"],
+        capture_output=True, text=True, check=True, env=environment, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.split() == ["True", "None"]

@@ -1,0 +1,256 @@
+"""`sessions_source`: run by dlt against a sandbox over HTTP, into DuckDB and PostgreSQL, looked at past dlt."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+import httpx
+import pytest
+from support.databases import BINARIES, Database, postgres
+
+from sessions_us import ConfigurationError, PermissionDeniedError, Quota
+from sessions_us.pipelines import sessions_source
+from sessions_us.sandbox import Sandbox
+
+LISTS = {"booking_pages": 25, "bookings": 34, "rooms": 23, "sessions": 106, "events": 25}
+OF_SESSIONS = ("session_participants", "session_transcripts", "session_takeaways")
+
+Run = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    if BINARIES is None:
+        pytest.skip("PostgreSQL's server is not installed here")
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    if request.param == "duckdb":
+        return Database(f"duckdb:///{tmp_path}/out.duckdb")
+    return Database(request.getfixturevalue("server"))
+
+
+@pytest.fixture
+def duck(tmp_path: Path) -> Database:
+    return Database(f"duckdb:///{tmp_path}/out.duckdb")
+
+
+@pytest.fixture
+def run(sessions_sandbox: Sandbox, tmp_path: Path) -> Iterator[Run]:
+    """Runs a pipeline as a program of a user's does, one run after the other."""
+
+    def run(database: Database, **options: Any) -> None:
+        name = database.url.partition(":")[0]
+        destination = dlt.destinations.duckdb if name == "duckdb" else dlt.destinations.postgres
+        pipeline = dlt.pipeline(
+            "sandbox", pipelines_dir=str(tmp_path / "dlt"), destination=destination(database.url), dataset_name="data"
+        )
+        pipeline.run(source(sessions_sandbox, **options))
+
+    yield run
+    dlt.pipeline().deactivate()
+
+
+def source(sandbox: Sandbox, **options: Any) -> Any:
+    settings = {"base_url": sandbox.url, "quota": Quota(sandbox.limiter.limit, sandbox.limiter.window), **options}
+    return sessions_source(sandbox.user_key, **settings)
+
+
+def asked(sandbox: Sandbox, path: str) -> list[Any]:
+    """All rows of a list, or of what belongs to a row, without the client and beside the limit."""
+    rows: list[Any] = []
+    with httpx.Client(transport=None, base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as client:
+        for number in range(1, 100):
+            answer = client.get(path, params={"page": number}).raise_for_status().json()
+            rows += [each for each in answer if each not in rows] if isinstance(answer, list) else [answer]
+            if len(answer or ()) < 20 or not isinstance(answer, list):
+                break
+    return rows
+
+
+def write(sandbox: Sandbox, method: str, path: str, body: Any = None) -> Any:
+    answer = httpx.request(method, f"{sandbox.url}{path}", json=body, headers={"x-api-key": sandbox.user_key})
+    return answer.raise_for_status().json() if answer.content else None
+
+
+def requests(sandbox: Sandbox, since: int = 0) -> Counter[str]:
+    """How often the last word of a path was asked for."""
+    return Counter(request.path.rpartition("/")[2] for request in sandbox.requests[since:])
+
+
+@pytest.mark.sessions_sandbox(limit=1000, extras=True)
+def test_everything_arrives_once_and_typed(sessions_sandbox: Sandbox, both: Database, run: Run) -> None:
+    """Each table holds what the API has, with no request beyond what that takes; a second run changes nothing and reads
+    only what can have changed."""
+    run(both)
+    needed = requests(sessions_sandbox)
+    sessions = asked(sessions_sandbox, "/api/sessions")
+    over = {session["id"] for session in sessions if session["endedAt"]}
+    told = sum(len(session["participants"]) for session in sessions)
+    before = len(sessions_sandbox.requests)
+
+    def counted() -> dict[str, tuple[int, int]]:
+        keys = dict.fromkeys(LISTS, "id") | dict.fromkeys(OF_SESSIONS, "session_id")
+        keys["session_participants"] = "(session_id, id)"
+        keys["session_transcripts"] = "(session_id, position)"
+        keys["booking_page_bookings"] = keys["booking_page_collaborators"] = "(booking_page_id, id)"
+        query = "SELECT count(*), count(DISTINCT {}) FROM data.{}"
+        return {table: both.rows(query.format(key, table))[0] for table, key in keys.items()}  # type: ignore[misc]
+
+    first = counted()
+    assert {table: count for table, (_, count) in first.items() if table in LISTS} == LISTS
+    assert first["session_participants"] == (told, told)
+    assert first["session_transcripts"][0] == 4 * first["session_takeaways"][0] > 100
+    assert all(rows == distinct for rows, distinct in first.values())
+    assert {needed[child] for child in ("participants", "transcripts", "takeaways")} == {LISTS["sessions"]}
+
+    run(both)
+    assert counted() == first
+    again = requests(sessions_sandbox, before)
+    assert {again[child] for child in ("participants", "transcripts", "takeaways")} == {len(sessions) - len(over)}
+    assert again["sessions"] == 7, "six pages, and one to see that it was the last"
+    assert sessions_sandbox.limiter.refused == 0
+
+    columns = both.columns("data", "sessions")
+    assert columns["ended_at"] == columns["booking__start_at"] == "timestamp with time zone"
+    assert columns["quick_session"] == both.columns("data", "events")["is_published"] == "boolean", "unknown, and kept"
+    speakers = "SELECT count(*) FROM data.session_transcripts t JOIN data.session_participants p"
+    assert both.rows(f"{speakers} ON t.session_id = p.session_id AND t.participant_id = p.id") == [
+        (first["session_transcripts"][0],)
+    ]
+    assert both.rows("SELECT count(*) FROM data.session_takeaways WHERE takeaways_text LIKE '%next steps%'") == [
+        (first["session_takeaways"][0],)
+    ]
+
+
+@pytest.fixture
+def few(sessions_sandbox: Sandbox) -> dict[str, str]:
+    """The ids of a session and of a booking page, beside which there is next to nothing."""
+    plan = {"startAt": "2030-01-01T10:00:00.000Z", "plannedEnd": "2030-01-01T11:00:00.000Z", "timeZone": "UTC"}
+    session = write(sessions_sandbox, "POST", "/api/sessions", {"name": "Kick-off", **plan})["id"]
+    write(sessions_sandbox, "POST", f"/api/sessions/{session}/participants", {"emails": ["ada@example.com"]})
+    page = write(sessions_sandbox, "POST", "/api/booking-pages", {"name": "Intro"})["id"]
+    write(sessions_sandbox, "POST", f"/api/booking-pages/{page}/collaborators", {"email": "joan@example.com"})
+    return {"session": session, "page": page}
+
+
+@pytest.mark.sessions_sandbox(limit=1000, empty=True)
+def test_children_that_went_go(sessions_sandbox: Sandbox, duck: Database, run: Run, few: dict[str, str]) -> None:
+    """Who left a session or a page is in its table no more, the last one too."""
+    run(duck, resources=["sessions", "booking_pages"])
+    assert duck.rows("SELECT count(*) FROM data.session_participants") == [(2,)]
+    assert duck.rows("SELECT email FROM data.booking_page_collaborators") == [("joan@example.com",)]
+
+    participants = f"/api/sessions/{few['session']}/participants"
+    write(sessions_sandbox, "DELETE", participants, {"emails": ["ada@example.com"]})
+    collaborators = f"/api/booking-pages/{few['page']}/collaborators"
+    write(sessions_sandbox, "DELETE", collaborators, {"email": "joan@example.com"})
+    assert len(asked(sessions_sandbox, participants)) == 1
+    assert asked(sessions_sandbox, collaborators) == []
+    run(duck, resources=["sessions", "booking_pages"])
+
+    assert duck.rows("SELECT is_owner, gone FROM data.session_participants") == [(True, None)]
+    assert duck.rows("SELECT count(*) FROM data.booking_page_collaborators") == [(0,)]
+    assert duck.rows("SELECT count(*) FROM data.booking_pages") == [(1,)]
+
+
+@pytest.mark.sessions_sandbox(limit=1000, empty=True)
+def test_notes_that_come_late_are_read(
+    sessions_sandbox: Sandbox, duck: Database, run: Run, few: dict[str, str]
+) -> None:
+    """Takeaways are written after the end, so a session that is just over and has none is read again until it has; its
+    participants are not."""
+    sessions_sandbox.end_session(few["session"])
+    run(duck, resources=["sessions"])
+    before = len(sessions_sandbox.requests)
+    run(duck, resources=["sessions"])
+    assert requests(sessions_sandbox, before)["takeaways"] == 1
+    assert requests(sessions_sandbox, before)["participants"] == 0
+
+    sessions_sandbox.end_session(few["session"], takeaways="We agreed.")
+    run(duck, resources=["sessions"])
+    before = len(sessions_sandbox.requests)
+    run(duck, resources=["sessions"])
+
+    assert duck.rows("SELECT session_id, takeaways_text FROM data.session_takeaways") == [
+        (few["session"], "We agreed.")
+    ]
+    assert requests(sessions_sandbox, before)["takeaways"] == 0
+
+
+@pytest.mark.sessions_sandbox(limit=1000, empty=True)
+def test_what_failed_is_read_by_the_next_run(
+    sessions_sandbox: Sandbox, duck: Database, run: Run, few: dict[str, str]
+) -> None:
+    """A refusal ends the run with its reason and loads nothing of it; a session that went meanwhile ends nothing."""
+    sessions_sandbox.fail(403, path="/api/sessions/*/transcripts")
+    with pytest.raises(Exception, match="answered 403") as raised:
+        run(duck, resources=["sessions"])
+    reasons = [raised.value]
+    while reasons[-1].__cause__ is not None:
+        reasons.append(reasons[-1].__cause__)
+    assert isinstance(reasons[-1], PermissionDeniedError)
+
+    sessions_sandbox.fail(404, path="/api/sessions/*/takeaways")
+    run(duck, resources=["sessions"])
+    assert duck.rows("SELECT count(*) FROM data.sessions") == [(1,)]
+    assert duck.rows("SELECT count(*) FROM data.session_participants") == [(2,)]
+
+
+@pytest.mark.sessions_sandbox(limit=10, window=1.0, empty=True)
+def test_all_resources_share_the_quota(
+    sessions_sandbox: Sandbox, duck: Database, run: Run, few: dict[str, str]
+) -> None:
+    """dlt reads all resources at once; the server still refuses nothing, and the sessions alone can be asked for."""
+    run(duck)
+    assert sessions_sandbox.limiter.admitted > 10, "more than a window holds"
+    assert sessions_sandbox.limiter.refused == 0
+    before = len(sessions_sandbox.requests)
+
+    run(duck, resources=["sessions"], children=False)
+    assert set(requests(sessions_sandbox, before)) == {"sessions"}
+
+
+@pytest.mark.parametrize("resources", [[], ["session"], "sessions", ["sessions", "nothing"]])
+def test_an_unknown_list_is_said_at_once(resources: Any) -> None:
+    """Before dlt runs anything, and with the names that there are."""
+    with pytest.raises(ValueError, match="booking_pages, bookings, rooms, sessions, events"):
+        sessions_source("key", resources=resources)
+
+
+def test_what_can_not_be_meant_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, and an address that would give it away."""
+    monkeypatch.delenv("SESSIONS_USER_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match="SESSIONS_USER_KEY"):
+        sessions_source()
+    with pytest.raises(ConfigurationError, match="plain http"):
+        sessions_source("key", base_url="http://example.com")
+
+
+@pytest.mark.parametrize("name", ["DltSink", "sessions_source"])
+def test_dlt_is_imported_by_those_who_use_it(name: str) -> None:
+    """Importing the package costs nothing of it, and where it is missing one line says what to install."""
+    code = f"""
+import sys
+import sessions_us.pipelines
+print("dlt" in sys.modules)
+sys.modules["dlt"] = None
+try:
+    sessions_us.pipelines.{name}
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == [
+        "False",
+        f"sessions_us.pipelines.{name} needs dlt: pip install 'sessions-us[pipelines]'",
+    ]

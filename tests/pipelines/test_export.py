@@ -1,0 +1,336 @@
+"""The job against a sandbox on a real socket: what is in the sink, what is asked for, and what is told."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pipelines.conftest import asked, ids, lines, session_row
+
+from sessions_us import ClientEvent, ExportError, ExportProgress, Quota, RequestGranted, ServerError, UserClient
+from sessions_us.pipelines import RESOURCES, ExportReport, NDJSONSink, export
+from sessions_us.sandbox import Sandbox, wire
+from sessions_us.sandbox.records import Utterance
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out.ndjson"
+
+
+async def sessions(user: UserClient, out: Path, **options) -> ExportReport:
+    return await export(user, ["sessions"], NDJSONSink(out), state=out.with_suffix(".state"), **options)
+
+
+def end_all(sandbox: Sandbox) -> None:
+    """All sessions ended a day ago, so that nothing of them can change."""
+    for session in sandbox._state.sessions.values():
+        session.ended_at = sandbox._state.now() - timedelta(days=1)
+
+
+async def test_every_session_is_there_once_with_what_belongs_to_it(sandbox, user, out):
+    """Rows are what the server has, by wire names, with participants, transcripts and takeaways nested."""
+    report = await sessions(user, out)
+
+    rows = {row["id"]: row for row in lines(out)}
+    assert rows == {name: session_row(sandbox, name) for name in sandbox._state.sessions}
+    assert len(lines(out)) == len(rows) == report.resources["sessions"].rows == report.resources["sessions"].added
+    assert report.resources["sessions"].complete
+    assert any(row["transcripts"] and row["takeaways"] for row in rows.values())
+
+
+async def test_every_list_can_be_exported(tmp_path):
+    """Each list into a file of its own; booking pages come with their bookings and collaborators, over several pages."""
+    names = [name for name in RESOURCES if name != "sessions"]
+    async with Sandbox(limit=100_000, window=1.0) as full:
+        async with UserClient(full.user_key, base_url=full.url, quota=Quota(limit=100_000, window=1.0)) as user:
+            await export(user, names, NDJSONSink(tmp_path / "out"), state=tmp_path / "state")
+
+    state = full._state
+    there = {name: {row["id"]: row for row in lines(tmp_path / "out" / f"{name}.ndjson")} for name in names}
+    assert there["rooms"] == {name: wire.room(state, room) for name, room in state.rooms.items()}
+    assert there["bookings"] == {name: wire.booking(state, each) for name, each in state.bookings.items()}
+    assert there["events"] == {name: wire.event(state, event) for name, event in state.events.items()}
+    assert there["booking_pages"].keys() == state.booking_pages.keys() - {full.team_page_id}
+    page = next(row for row in there["booking_pages"].values() if row["bookings"])
+    assert len(page["bookings"]) == 34
+    assert len(page["collaborators"]) == 22
+
+
+async def test_without_children_rows_are_those_of_the_list(sandbox, user, out):
+    """`children=False` asks for the list alone: two passes over 45 rows, and one request to learn how pages count."""
+    report = await sessions(user, out, children=False)
+
+    assert {row["id"]: row for row in lines(out)} == {
+        name: wire.session(sandbox._state, each) for name, each in sandbox._state.sessions.items()
+    }
+    assert set(asked(sandbox)) == {"/api/sessions"}
+    assert report.requests <= len(sandbox.requests) <= report.requests + 1
+
+
+async def test_everything_goes_in_the_background(sandbox, out):
+    """Not one request stands in the interactive lane."""
+    events: list[ClientEvent] = []
+    async with UserClient(sandbox.user_key, base_url=sandbox.url, on_event=events.append) as user:
+        task = asyncio.create_task(sessions(user, out))
+        async with asyncio.timeout(10):
+            while len(sandbox.requests) < 5:
+                await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert {event.lane for event in events if isinstance(event, RequestGranted)} == {"background"}
+
+
+async def test_what_has_ended_is_not_fetched_again(sandbox, user, out):
+    """The second run asks for the list only, and leaves the file as it is."""
+    end_all(sandbox)
+    await sessions(user, out)
+    before, sent = out.read_bytes(), len(sandbox.requests)
+    report = await sessions(user, out)
+
+    assert {request.path for request in sandbox.requests[sent:]} == {"/api/sessions"}
+    assert out.read_bytes() == before
+    assert (report.resources["sessions"].added, report.resources["sessions"].changed) == (0, 0)
+    assert report.resources["sessions"].rows == 45
+
+
+async def test_what_is_open_is_fetched_again_and_changes_take_the_place_of_what_was(sandbox, user, out):
+    """Each row is there once even then, in its newest form."""
+    await sessions(user, out)
+    state = sandbox._state
+    still_open = [each for each in state.sessions.values() if each.ended_at is None]
+    still_open[0].takeaways = "Notes that the list does not show"
+    still_open[1].name = "Renamed"
+    renamed = next(each for each in state.sessions.values() if each.ended_at is not None)
+    renamed.name = "Renamed after its end"
+    new = state.add_session("New", start_at=state.now(), time_zone="UTC")
+    report = (await sessions(user, out)).resources["sessions"]
+
+    rows = {row["id"]: row for row in lines(out)}
+    assert len(rows) == len(lines(out)) == 46
+    assert rows == {name: session_row(sandbox, name) for name in state.sessions}
+    assert (report.added, report.changed) == (1, 3)
+    assert rows[new.id]["name"] == "New"
+
+
+async def test_notes_that_are_still_to_come_are_looked_for(sandbox, user, out):
+    """Takeaways are written after a session's end: a session without any is fetched again within the hour."""
+    end_all(sandbox)
+    just_ended = next(iter(sandbox._state.sessions.values()))
+    just_ended.ended_at, just_ended.takeaways = datetime.now(UTC) - timedelta(minutes=1), None
+    await sessions(user, out)
+    just_ended.takeaways = "Here they are"
+    just_ended.transcripts.append(Utterance(just_ended.participants[0].id, just_ended.ended_at, "Bye."))
+    await sessions(user, out)
+    sent = len(sandbox.requests)
+    await sessions(user, out)
+
+    assert {row["id"]: row for row in lines(out)}[just_ended.id]["takeaways"]["takeawaysText"] == "Here they are"
+    assert {request.path for request in sandbox.requests[sent:]} == {"/api/sessions"}
+
+
+async def test_what_the_server_has_no_more_stays_and_is_told(sandbox, user, out):
+    """A row that vanished between two runs is kept."""
+    await sessions(user, out)
+    gone = next(iter(sandbox._state.sessions.values()))
+    sandbox._state.remove_session(gone)
+    report = (await sessions(user, out)).resources["sessions"]
+
+    assert gone.id in ids(out)
+    assert report.vanished.ids == (gone.id,)
+    assert report.vanished.count == 1
+    assert report.rows == 45
+
+
+def when(stage: str, requests: int, act) -> list[ExportProgress]:
+    """Events; at the first of a stage after so many requests something happens on the server."""
+
+    class Acting(list):
+        acted = False
+
+        def append(self, event):
+            super().append(event)
+            if not self.acted and event.stage == stage and event.requests >= requests:
+                self.acted = True
+                act()
+
+    return Acting()
+
+
+async def test_a_row_that_slips_between_two_pages_is_caught(sandbox, user, out):
+    """What is deleted behind the reader pulls a row past him; the second pass finds it, the third that all is well."""
+    rows = [row["id"] for row in await user.request("GET", "/api/sessions")]
+    events = when("listing", 2, lambda: sandbox._state.remove_session(sandbox._state.sessions[rows[3]]))
+    report = (await sessions(user, out, on_event=events.append)).resources["sessions"]
+
+    assert set(ids(out)) == {*sandbox._state.sessions, rows[3]}
+    assert len(ids(out)) == 45
+    assert report.appeared.count == 1  # to the reader it is new
+    assert report.gone.ids == (rows[3],)
+    assert report.orphaned.ids == (rows[3],)
+    assert (report.passes, report.complete) == (3, True)
+
+
+async def test_what_comes_and_goes_meanwhile_is_told(sandbox, user, out):
+    """A session that is made while others are fetched is in the sink; one that goes then is told."""
+    state = sandbox._state
+    first = next(iter(state.sessions.values()))
+    made = []
+
+    def act() -> None:
+        made.append(state.add_session("Late", start_at=state.now(), time_zone="UTC"))
+        state.remove_session(first)
+
+    report = (await sessions(user, out, on_event=when("fetching", 30, act).append)).resources["sessions"]
+
+    assert {row["id"]: row for row in lines(out)}[made[0].id] == session_row(sandbox, made[0].id)
+    assert report.appeared.ids == (made[0].id,)
+    assert report.gone.ids == (first.id,)
+    assert len(ids(out)) == len(set(ids(out))) == 46
+
+
+async def test_a_list_that_never_rests_ends_and_says_so(sandbox, user, out):
+    """After five passes in which rows went, the report says that one may have slipped."""
+    state = sandbox._state
+
+    def act(event: ExportProgress) -> None:
+        if event.stage in {"listing", "verifying"} and event.done:
+            state.remove_session(next(reversed(state.sessions.values())))
+
+    report = (await sessions(user, out, children=False, on_event=act)).resources["sessions"]
+
+    assert (report.passes, report.complete) == (5, False)
+    assert len(ids(out)) == len(set(ids(out)))
+
+
+async def test_a_child_that_is_gone_is_told_and_not_fatal(sandbox, user, out):
+    """404 for the first child: the session is gone, and the others are not asked for. For a later one it is null."""
+    one, other = list(sandbox._state.sessions)[:2]
+    sandbox.fail(404, path=f"/api/sessions/{one}/participants")
+    sandbox.fail(404, path=f"/api/sessions/{other}/takeaways")
+    report = (await sessions(user, out)).resources["sessions"]
+
+    assert report.orphaned.ids == (one,)
+    rows = {row["id"]: row for row in lines(out)}
+    assert rows[one]["name"] == sandbox._state.sessions[one].name
+    assert rows[other]["takeaways"] is None
+    assert not asked(sandbox, f"{one}/takeaways")
+
+
+async def test_what_is_in_the_sink_survives_children_that_are_gone(sandbox, user, out):
+    """A session with notes is not overwritten by the same without them."""
+    session = next(each for each in sandbox._state.sessions.values() if each.transcripts)
+    session.ended_at = None
+    await sessions(user, out)
+    sandbox.fail(404, path=f"/api/sessions/{session.id}/participants")
+    report = (await sessions(user, out)).resources["sessions"]
+
+    assert report.orphaned.ids == (session.id,)
+    assert {row["id"]: row for row in lines(out)}[session.id]["transcripts"]
+
+
+async def test_a_failure_stops_and_the_same_call_goes_on(sandbox, user, out):
+    """What was read until then is in the file, nothing of it is asked for again, and nothing is missing at the end."""
+    names = [row["id"] for row in await user.request("GET", "/api/sessions")]
+    sandbox.fail(500, times=100, path=f"/api/sessions/{names[10]}/transcripts")
+    quick = user.with_options(retries=_once())
+    with pytest.raises(ServerError):
+        await sessions(quick, out)
+    assert ids(out) == names[:10]
+
+    sandbox.heal()
+    sent = len(sandbox.requests)
+    report = await sessions(quick, out)
+
+    assert report.resumed
+    assert {row["id"]: row for row in lines(out)} == {n: session_row(sandbox, n) for n in sandbox._state.sessions}
+    assert len(lines(out)) == 45
+    again = {request.path for request in sandbox.requests[sent:]}
+    assert not any(f"/api/sessions/{name}/participants" in again for name in names[:10])
+
+
+async def test_a_cancelled_export_keeps_what_it_has(sandbox, user, out):
+    """Ctrl-C in the middle: what was read is in the file, and the same call goes on."""
+    told: list[ExportProgress] = []
+    task = asyncio.create_task(sessions(user, out, on_event=told.append))
+    async with asyncio.timeout(20):
+        while not any(event.stage == "fetching" and event.done >= 5 for event in told):
+            await asyncio.sleep(0.001)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    kept = ids(out)
+
+    assert len(kept) >= 5
+    report = await sessions(user, out)
+    assert report.resumed
+    assert ids(out)[: len(kept)] == kept
+    assert set(ids(out)) == set(sandbox._state.sessions)
+    assert len(ids(out)) == 45
+
+
+async def test_a_listing_goes_on_with_the_page_that_failed(sandbox, user, out):
+    """Of a pass that was stopped, only the rest is read."""
+    events = when("listing", 3, lambda: sandbox.fail(500, path="/api/sessions"))
+    with pytest.raises(ServerError):
+        await sessions(user.with_options(retries=_once()), out, children=False, on_event=events.append)
+    sandbox.heal()
+    sent = len(sandbox.requests)
+    await sessions(user, out, children=False)
+
+    assert sandbox.requests[sent].query["page"] == "4"
+    assert set(ids(out)) == set(sandbox._state.sessions)
+
+
+async def test_progress_ends_where_it_said(sandbox, user, out):
+    """Rows are counted up to their total, and the estimate of requests left falls to 0 from about the right number."""
+    events: list[ExportProgress] = []
+    report = await sessions(user, out, on_event=events.append)
+
+    first_estimate = next(event for event in events if event.requests_left is not None)
+    assert first_estimate.requests + first_estimate.requests_left == pytest.approx(report.requests, abs=2)
+    assert (events[-1].stage, events[-1].done, events[-1].total, events[-1].requests_left) == ("finishing", 45, 45, 0)
+    assert events[0].total is None
+    done = [event.done for event in events if event.stage == "fetching"]
+    assert done == sorted(done)
+    assert [event.seconds_left is None for event in events] == [event.requests_left is None for event in events]
+
+
+async def test_a_listener_that_fails_breaks_nothing(user, out, caplog):
+    """It is logged."""
+    await sessions(user, out, children=False, on_event=lambda event: 1 / 0)
+
+    assert len(ids(out)) == 45
+    assert "on_event raised" in caplog.text
+
+
+@pytest.mark.parametrize("resources", [[], ["sessionz"], "session"])
+async def test_a_resource_that_does_not_exist_is_refused(user, tmp_path, resources):
+    """Before anything is made or sent, and the message lists those that do."""
+    with pytest.raises(ValueError, match="booking_pages, bookings, rooms, sessions, events"):
+        await export(user, resources, NDJSONSink(tmp_path / "out"), state=tmp_path / "state")
+    assert not list(tmp_path.iterdir())
+
+
+async def test_two_exports_of_one_job_at_once(sandbox, user, out):
+    """The second says so and stops; the first is not disturbed."""
+    started = asyncio.Event()
+    task = asyncio.create_task(sessions(user, out, on_event=lambda event: started.set()))
+    await asyncio.wait_for(started.wait(), 10)
+    with pytest.raises(ExportError, match=r"out\.state is in use: another export of this job is running"):
+        await sessions(user, out)
+
+    assert (await task).resources["sessions"].rows == 45
+    assert len(ids(out)) == 45
+
+
+def _once():
+    from sessions_us import RetryPolicy
+
+    return RetryPolicy(attempts=1)
