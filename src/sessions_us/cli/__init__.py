@@ -15,8 +15,13 @@ from .statuses import Status, failure
 
 __all__ = ("main",)
 
-# The libraries of the extras `cli` and `sandbox`; the package `sandbox` speaks for its own.
-_OPTIONAL = {"typer", "rich", "sessions_us.sandbox"}
+# What may be missing, and the extras that bring it; the packages `sandbox` and `pipelines` speak for their libraries.
+_EXTRAS = {
+    "typer": "cli,sandbox",
+    "rich": "cli,sandbox",
+    "sessions_us.sandbox": "cli,sandbox",
+    "sessions_us.pipelines": "cli,pipelines",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,8 +50,8 @@ def _run(arguments: list[str]) -> int:
 
         return run(arguments)
     except Exception as error:
-        if isinstance(error, ImportError) and error.name in _OPTIONAL:
-            return fail("an extra is missing: pip install 'sessions-us[cli,sandbox]'", Status.USAGE)
+        if isinstance(error, ImportError) and error.name in _EXTRAS:
+            return fail(f"an extra is missing: pip install 'sessions-us[{_EXTRAS[error.name]}]'", Status.USAGE)
         return fail(*failure(error))
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import demo, fail, listing, quota, sandbox, spec, webhooks
+from . import demo, export, fail, listing, quota, sandbox, spec, webhooks
 from .statuses import MEANINGS, Status
 
 __all__ = ("run",)
@@ -20,6 +20,7 @@ address and SESSIONS_QUOTA the budget (10/60s), as in the library. Rows are a ta
 
 \b
 Examples:
+  sessions-us export sessions --to sessions.ndjson
   sessions-us list sessions
   sessions-us list bookings --json | jq .startAt
   sessions-us quota --watch
@@ -54,7 +55,7 @@ def _app() -> typer.Typer:
     ) -> None:
         pass
 
-    for command in (listing.list_, quota.quota, demo.demo, sandbox.sandbox):
+    for command in (export.export, listing.list_, quota.quota, demo.demo, sandbox.sandbox):
         app.command(command.__name__.rstrip("_"))(command)
     app.add_typer(webhooks.app, name="webhooks")
     app.add_typer(spec.app, name="spec")
@@ -71,7 +72,9 @@ def run(arguments: list[str]) -> int:
         Exception: what failed, unless it is about the command line itself.
     """
     try:
-        status: int | None = _app()(arguments or ["--help"], prog_name="sessions-us", standalone_mode=False)
+        status: int | None = _app()(
+            arguments or ["--help"], prog_name="sessions-us", standalone_mode=False, obj=arguments
+        )
     except typer.TyperException as error:
         return fail(error.format_message(), Status.USAGE)
     except typer.Abort:

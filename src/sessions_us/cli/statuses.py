@@ -11,6 +11,7 @@ from ..errors import (
     AuthenticationError,
     ConfigurationError,
     DecodeError,
+    ExportError,
     NotFoundError,
     PermissionDeniedError,
     QuotaTimeoutError,
@@ -40,6 +41,7 @@ class Status(IntEnum):
     NETWORK = 15
     SERVER = 16
     NOT_UNDERSTOOD = 17
+    EXPORT = 18
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
@@ -59,6 +61,7 @@ MEANINGS: dict[Status, str] = {
     Status.NETWORK: "no usable answer from the server",
     Status.SERVER: "the server failed (5xx)",
     Status.NOT_UNDERSTOOD: "the answer could not be understood",
+    Status.EXPORT: "export: its files or its state can't be used",
     Status.INTERRUPTED: "Ctrl-C",
     Status.BROKEN_PIPE: "the reader of the output went away",
     Status.TERMINATED: "SIGTERM",
@@ -76,6 +79,7 @@ _KINDS: tuple[tuple[type[BaseException], Status], ...] = (
     (StatusError, Status.REFUSED),
     (TransportError, Status.NETWORK),
     (DecodeError, Status.NOT_UNDERSTOOD),
+    (ExportError, Status.EXPORT),
     (SessionsError, Status.FAILED),
     (OSError, Status.FAILED),
     (ValueError, Status.USAGE),

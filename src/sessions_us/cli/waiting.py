@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from rich.console import RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -26,6 +27,10 @@ class Waiting:
     Args:
         doing: what is done.
         quiet: say nothing on a terminal either, because the rows go there too.
+
+    Attributes:
+        doing: what is done; may be set.
+        shown: whether the line is shown.
     """
 
     def __init__(self, doing: str, *, quiet: bool = False) -> None:
@@ -33,12 +38,8 @@ class Waiting:
         self._why = ""
         self._until: float | None = None
         self._console = screen(stderr=True)
-        shown = sys.stderr.isatty() and not quiet
-        self._live = (
-            Live(console=self._console, get_renderable=self.__rich__, transient=True, refresh_per_second=4)
-            if shown
-            else None
-        )
+        self.shown: bool = sys.stderr.isatty() and not quiet
+        self._live = Live(console=self._console, get_renderable=self.__rich__, transient=True, refresh_per_second=4)
 
     def hear(self, event: ClientEvent) -> None:
         """For a client's `on_event`."""
@@ -50,9 +51,9 @@ class Waiting:
             case RequestGranted():
                 self._why = ""
             case StoreUnavailable(store=store, reason=reason):
-                self._note(f"the quota's store {store} can't be used ({reason})")
+                self.note(f"the quota's store {store} can't be used ({reason})")
             case StoreRecovered(store=store):
-                self._note(f"the quota's store {store} can be used again")
+                self.note(f"the quota's store {store} can be used again")
             case _:
                 pass
 
@@ -60,23 +61,29 @@ class Waiting:
         self._why = why
         self._until = None if seconds is None else time.monotonic() + seconds
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Says something in a line of its own, on a terminal above the line that is shown."""
         self._console.print(Text(f"sessions-us: {one_line(text)}"), soft_wrap=True)
 
-    def __rich__(self) -> Text:
-        line = self.doing
-        if self._why:
-            left = 0.0 if self._until is None else self._until - time.monotonic()
-            line += f", waiting for {self._why}" + (f", {math.ceil(left)} s" if left > 0 else "")
-        return Text(one_line(line), "dim", no_wrap=True, overflow="ellipsis")
+    @property
+    def waits(self) -> str:
+        """What is waited for, and how long; empty if nothing is."""
+        left = 0.0 if self._until is None else self._until - time.monotonic()
+        return self._why and f"waiting for {self._why}" + (f", {math.ceil(left)} s" if left > 0 else "")
+
+    def __rich__(self) -> RenderableType:
+        return Text(", ".join(filter(None, (self.doing, self.waits))), "dim", no_wrap=True, overflow="ellipsis")
+
+    def stop(self) -> None:
+        """Takes the line away."""
+        self._live.stop()
 
     def __enter__(self) -> Self:
-        if self._live is not None:
+        if self.shown:
             self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self.stop()
