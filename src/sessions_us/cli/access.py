@@ -100,11 +100,13 @@ def _read(file: Path) -> str:
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as problem:
         raise ConfigurationError(f"the key file {file} can't be read: {problem.strerror}") from None
-    with os.fdopen(descriptor, "rb") as opened:
+    try:
         exposure = _exposure(file, os.fstat(descriptor))
-        if exposure is not None:
-            raise ConfigurationError(exposure)
-        held = opened.read(_LONGEST + 1)
+        held = b"" if exposure else os.read(descriptor, _LONGEST + 1)
+    finally:
+        os.close(descriptor)
+    if exposure is not None:
+        raise ConfigurationError(exposure)
     text = "" if len(held) > _LONGEST else held.decode("utf-8", "replace")
     del held
     if not text:

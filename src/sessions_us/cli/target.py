@@ -72,14 +72,18 @@ class Target:
             ImportError: an extra is missing.
             ConfigurationError: a database that can't be used.
         """
-        from ..pipelines import DltSink, NDJSONSink, ParquetSink
-
         match self.format:
             case "ndjson":
+                from ..pipelines import NDJSONSink
+
                 return NDJSONSink(self.place)
             case "parquet":
+                from ..pipelines import ParquetSink
+
                 return ParquetSink(self.place)
             case "dlt":
+                from ..pipelines import DltSink
+
                 return DltSink(self.place)
 
     def hide(self, said: str) -> str:
