@@ -70,6 +70,10 @@ class ClientQuota:
         """Limit, requests remaining, seconds until the window resets, and how many wait in each lane. Sends nothing."""
         return self._limiter.snapshot()
 
+    async def refresh(self) -> QuotaSnapshot:
+        """The same after a look into the store that other processes use too. Sends nothing."""
+        return await self._limiter.look()
+
 
 class _Client(Generic[K]):
     """What both kinds of client have."""

@@ -122,6 +122,14 @@ class Limiter(Pump):
             under_way=len(window.flights),
         )
 
+    async def look(self) -> QuotaSnapshot:
+        """What is known after a look into the store. Where it can't be used, what this process knows."""
+        if self._loop is not asyncio.get_running_loop():
+            await self._bind()
+        await self._replica.seek()
+        await self._replica.step(lambda ledger, now: (ledger, None), fresh=self._store.shared)
+        return self.snapshot()
+
     async def leave(self, owner: object) -> None:
         """Fail all who wait for this owner with `ClientClosedError`. Others go on."""
         self._owners.pop(owner, None)

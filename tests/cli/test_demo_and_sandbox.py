@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from io import StringIO
@@ -12,37 +10,10 @@ from io import StringIO
 import httpx
 import pytest
 from rich.console import Console
+from support.command import COMMAND, environment, run, without
 
 from sessions_us.demo import least_time, tell
 from sessions_us.sandbox import Sandbox
-
-COMMAND = (sys.executable, "-m", "sessions_us.cli")
-BLOCKER = """
-import sys
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == {blocked!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Missing())
-from sessions_us.cli import main
-main({arguments!r})
-"""
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env=_environment(**environment),
-    )
-
-
-def _environment(**changes: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SESSIONS_")}
-    return {**kept, "PYTHONUTF8": "1", "COLUMNS": "100", **changes}
 
 
 def figures(output: str, row: str) -> list[float]:
@@ -158,10 +129,7 @@ def test_least_time_is_that_of_the_busiest_key(sent: Sequence[int], limit: int, 
 )
 def test_a_missing_extra_is_one_line_that_names_it(blocked: str, arguments: list[str]) -> None:
     """Whichever library is missing, the answer is what to install, and exit status 2."""
-    program = BLOCKER.format(blocked=blocked, arguments=arguments)
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, env=_environment()
-    )
+    done = without({blocked}, *arguments)
 
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
@@ -200,7 +168,22 @@ def test_a_port_that_is_taken_is_one_line() -> None:
     assert "in use" in done.stderr
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["sandbox"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["demo"],
+        ["sandbox"],
+        ["list"],
+        ["quota"],
+        ["export"],
+        ["webhooks"],
+        ["webhooks", "add"],
+        ["webhooks", "remove"],
+        ["spec"],
+        ["spec", "diff"],
+    ],
+)
 def test_help_has_examples(command: list[str]) -> None:
     """Help is there for the whole and for each command, with examples that can be pasted, a line each."""
     done = run(*command, "--help")
@@ -223,7 +206,7 @@ class _serving:  # noqa: N801  # it reads as a verb
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=_environment(),
+            env=environment(),
         )
         assert self.process.stdout is not None
         told = [self.process.stdout.readline().strip() for _ in range(4)]

@@ -1,0 +1,67 @@
+"""The command `sessions-us`. Needs the extra `cli`; `demo` and `sandbox` need the extra `sandbox` too.
+
+Whatever goes wrong is one line on stderr, and an exit status for each kind of failure (`statuses.py`). What a command
+finds is a table on a terminal and NDJSON in a pipe.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from .statuses import Status, failure
+
+__all__ = ("main",)
+
+# What may be missing, and the extras that bring it; the packages `sandbox` and `pipelines` speak for their libraries.
+_EXTRAS = {
+    "typer": "cli,sandbox",
+    "rich": "cli,sandbox",
+    "sessions_us.sandbox": "cli,sandbox",
+    "sessions_us.pipelines": "cli,pipelines",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command line and exits.
+
+    Args:
+        arguments: what stands after the command's name; None is what this process was given.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where a letter can't be printed, a question mark is enough
+    status = _run(sys.argv[1:] if arguments is None else list(arguments))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = Status.BROKEN_PIPE
+    if status == Status.BROKEN_PIPE:
+        # The interpreter flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        from .commands import run
+
+        return run(arguments)
+    except Exception as error:
+        if isinstance(error, ImportError) and error.name in _EXTRAS:
+            return fail(f"an extra is missing: pip install 'sessions-us[{_EXTRAS[error.name]}]'", Status.USAGE)
+        return fail(*failure(error))
+
+
+def fail(message: str, status: int) -> int:
+    """Says on stderr, in one line, what went wrong.
+
+    Returns:
+        The status.
+    """
+    from .text import one_line
+
+    print(f"sessions-us: {one_line(message)}", file=sys.stderr)  # noqa: T201  # this is a terminal program
+    return status

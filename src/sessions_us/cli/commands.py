@@ -1,0 +1,82 @@
+"""All commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import demo, export, fail, listing, quota, sandbox, spec, webhooks
+from .statuses import MEANINGS, Status
+
+__all__ = ("run",)
+
+_STATUSES = "\n".join(f"  {status:<4}{meaning}" for status, meaning in MEANINGS.items())
+
+_HELP = f"""The Sessions API from the command line, within its ten requests a minute.
+
+The key comes from SESSIONS_USER_KEY, or from a private file (--key-file), never from an argument. SESSIONS_BASE_URL is the
+address and SESSIONS_QUOTA the budget (10/60s), as in the library. Rows are a table on a terminal and NDJSON in a pipe.
+
+\b
+Examples:
+  sessions-us export sessions --to sessions.ndjson
+  sessions-us list sessions
+  sessions-us list bookings --json | jq .startAt
+  sessions-us quota --watch
+  sessions-us demo
+
+\b
+Exit status:
+{_STATUSES}
+"""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        typer.echo(f"sessions-us {__version__}")
+        raise typer.Exit
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(
+        help=_HELP,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,  # they print the locals of frames, and those may hold a key
+    )
+
+    @app.callback()
+    def options(
+        version: Annotated[
+            bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
+        pass
+
+    for command in (export.export, listing.list_, quota.quota, demo.demo, sandbox.sandbox):
+        app.command(command.__name__.rstrip("_"))(command)
+    app.add_typer(webhooks.app, name="webhooks")
+    app.add_typer(spec.app, name="spec")
+    return app
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a command line.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        Exception: what failed, unless it is about the command line itself.
+    """
+    try:
+        status: int | None = _app()(
+            arguments or ["--help"], prog_name="sessions-us", standalone_mode=False, obj=arguments
+        )
+    except typer.TyperException as error:
+        return fail(error.format_message(), Status.USAGE)
+    except typer.Abort:
+        return Status.INTERRUPTED
+    return status or Status.DONE

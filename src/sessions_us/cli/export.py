@@ -1,0 +1,185 @@
+"""`sessions-us export`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import SessionsError
+from ..keys import UserKey
+from . import fail
+from .access import KeyFile, QuotaStore, connect, user_key
+from .listing import AsJson
+from .output import print_rows, screen, wants_json
+from .progress import Progress
+from .statuses import Status, failure
+from .table import table
+from .target import Format, Target, without_secrets
+
+if TYPE_CHECKING:
+    from ..pipelines import ExportReport, ResourceReport
+
+__all__ = ("Exportable", "export")
+
+_COLUMNS = {
+    "resource": "resource",
+    "rows": "rows",
+    "new": "added",
+    "changed": "changed",
+    "went meanwhile": "gone.count",
+    "gone since last": "vanished.count",
+}
+_STOPPED = {signal.SIGINT: Status.INTERRUPTED, signal.SIGTERM: Status.TERMINATED}
+
+
+class Exportable(StrEnum):
+    """What `export` takes."""
+
+    BOOKING_PAGES = "booking-pages"
+    BOOKINGS = "bookings"
+    ROOMS = "rooms"
+    SESSIONS = "sessions"
+    EVENTS = "events"
+
+
+def export(
+    context: typer.Context,
+    resources: Annotated[
+        list[Exportable], typer.Argument(metavar="RESOURCE...", help=f"Some of {', '.join(Exportable)}.")
+    ],
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH|URL",
+            help="A file .ndjson or .jsonl, a directory (.parquet for Parquet), or a database: duckdb:///file.duckdb, "
+            "postgresql://…",
+        ),
+    ],
+    format: Annotated[Format | None, typer.Option(help="What --to is, where its name does not say it.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What remembers how far the job is; by default beside --to.")
+    ] = None,
+    children: Annotated[
+        bool,
+        typer.Option(
+            "--children/--no-children",
+            help="Read what belongs to each row too: participants, transcripts and takeaways of a session; bookings "
+            "and collaborators of a booking page.",
+        ),
+    ] = True,
+    json: AsJson = None,
+    key_file: KeyFile = None,
+    quota_store: QuotaStore = None,
+) -> None:
+    """Exports rows into files or a database.
+
+    At ten requests a minute that takes its time, so the job remembers how far it is. Ctrl-C stops it, and whatever
+    stops it, the same command goes on; after the end it brings the export up to date. It never stands in front of
+    interactive work: with --quota-store also not of another process that uses the key.
+
+    A password in a URL can be seen by other users of this host. Have dlt read it from elsewhere instead, such as
+    DESTINATION__POSTGRES__CREDENTIALS, with `--to postgres --format dlt`.
+
+    \b
+    Examples:
+      sessions-us export sessions --to sessions.ndjson
+      sessions-us export sessions bookings rooms --to backup.parquet
+      sessions-us export booking-pages --no-children --to pages.jsonl
+      sessions-us export sessions events --to duckdb:///sessions.duckdb
+    """
+    try:
+        target = Target.of(to, format, state, len(set(resources)))
+    except ValueError as error:
+        raise typer.Exit(fail(str(error), Status.USAGE)) from None
+    again = shlex.join(["sessions-us", *map(without_secrets, context.obj)])
+    try:
+        report, stopped = asyncio.run(_run(user_key(key_file), quota_store, resources, target, children, again))
+    except (SessionsError, OSError) as error:
+        message, status = failure(error)
+        raise typer.Exit(fail(target.hide(" ".join([message, *getattr(error, "__notes__", ())])), status)) from None
+    except KeyboardInterrupt:  # where signals can't be heard otherwise
+        report, stopped = None, Status.INTERRUPTED
+    if report is None:
+        Progress().note(f"stopped; to go on: {again}")
+        raise typer.Exit(stopped)
+    _print(report, wants_json(json))
+
+
+async def _run(
+    key: UserKey, store: str | None, resources: list[Exportable], target: Target, children: bool, again: str
+) -> tuple[ExportReport | None, int]:
+    """The report, or None and the status with which a signal ended it."""
+    from ..pipelines import export
+
+    progress = Progress()
+    names = [resource.replace("-", "_") for resource in resources]
+    async with connect(key, store, hear=progress.hear) as user:
+        job = asyncio.ensure_future(
+            export(user, names, target.sink(), state=target.state, children=children, on_event=progress.hear)
+        )
+        with progress, _heard(job, progress) as signals:
+            try:
+                return await job, Status.DONE
+            except asyncio.CancelledError:
+                if not signals:
+                    raise
+                return None, _STOPPED[signals[0]]
+
+
+@contextmanager
+def _heard(job: asyncio.Future[Any], progress: Progress) -> Iterator[list[signal.Signals]]:
+    """Lets Ctrl-C and SIGTERM stop the job, which saves what it has; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    signals: list[signal.Signals] = []
+
+    def hear(number: signal.Signals) -> None:
+        signals.append(number)
+        if len(signals) > 1:
+            progress.stop()  # the terminal gets its cursor back
+            os._exit(_STOPPED[number])  # no step of the job is one that a crash could spoil
+        progress.stopping()
+        job.cancel()
+
+    heard: list[signal.Signals] = []
+    try:
+        for number in _STOPPED:
+            loop.add_signal_handler(number, hear, number)
+            heard.append(number)
+    except NotImplementedError:
+        pass  # Windows: asyncio.run cancels on Ctrl-C by itself
+    try:
+        yield signals
+    finally:
+        for number in heard:
+            loop.remove_signal_handler(number)
+
+
+def _print(report: ExportReport, as_json: bool) -> None:
+    rows = [{"resource": name, **asdict(each)} for name, each in report.resources.items()]
+    if as_json:
+        print_rows(rows)
+    else:
+        console = screen()
+        console.print(table(_COLUMNS, rows, console.width))
+    for name, each in report.resources.items():
+        for remark in _remarks(each):
+            Progress().note(f"{name}: {remark}")
+
+
+def _remarks(report: ResourceReport) -> Iterator[str]:
+    if not report.complete:
+        yield "the list kept moving while it was read, so that rows may be missing: run the same command again"
+    if report.orphaned.count:
+        yield f"{report.orphaned.count} rows went away before what belongs to them was read"
+    if report.odd:
+        yield f"{report.odd} rows are no objects and were left out"

@@ -1,0 +1,165 @@
+"""What can be listed: under which name, where its raw rows come from, and what of them a table shows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from attrs import frozen
+
+from ..arguments import path_id
+from ..decoding import Decoder, NotUnderstood, rows_of
+from ..errors import DecodeError
+
+if TYPE_CHECKING:
+    from ..client import UserClient
+    from ..paging import Pager
+
+__all__ = ("SHOWN", "Resource", "Shown", "batches")
+
+
+class Resource(StrEnum):
+    """What `list` takes. The last four belong to a session or a booking page, whose id is needed."""
+
+    BOOKING_PAGES = "booking-pages"
+    BOOKINGS = "bookings"
+    ROOMS = "rooms"
+    SESSIONS = "sessions"
+    EVENTS = "events"
+    PARTICIPANTS = "participants"
+    TRANSCRIPTS = "transcripts"
+    TAKEAWAYS = "takeaways"
+    COLLABORATORS = "collaborators"
+
+
+@frozen
+class Shown:
+    """A resource as a table.
+
+    Attributes:
+        columns: headings, and where in a row the value is: wire names with dots, several of them joined by `+`.
+        owner: whose id is needed, None where there is none.
+    """
+
+    columns: Mapping[str, str]
+    owner: str | None = None
+
+
+SHOWN: Mapping[Resource, Shown] = {
+    Resource.BOOKING_PAGES: Shown(
+        {"id": "id", "name": "name", "slug": "slug", "minutes": "duration", "time zone": "timeZone"}
+    ),
+    Resource.BOOKINGS: Shown(
+        {
+            "id": "id",
+            "name": "name",
+            "with": "participantName",
+            "e-mail": "participantEmail",
+            "starts (UTC)": "startAt",
+        }
+    ),
+    Resource.ROOMS: Shown({"id": "id", "name": "name", "description": "description"}),
+    Resource.SESSIONS: Shown(
+        {
+            "id": "id",
+            "name": "name",
+            "starts (UTC)": "startAt",
+            "planned end": "plannedEnd",
+            "ended": "endedAt",
+            "participants": "participants",
+        }
+    ),
+    Resource.EVENTS: Shown(
+        {"id": "id", "name": "session.name", "starts (UTC)": "session.startAt", "session": "session.id"}
+    ),
+    Resource.PARTICIPANTS: Shown(
+        {
+            "id": "id",
+            "name": "user.firstName+user.lastName+guest.firstName+guest.lastName",
+            "e-mail": "user.email+guest.email",
+            "owner": "isOwner",
+        },
+        owner="SESSION_ID",
+    ),
+    Resource.TRANSCRIPTS: Shown(
+        {
+            "said (UTC)": "sourceTimestamp",
+            "participant": "participantId",
+            "language": "sourceLanguage",
+            "text": "content.text",
+        },
+        owner="SESSION_ID",
+    ),
+    Resource.TAKEAWAYS: Shown({"takeaways": "takeawaysText"}, owner="SESSION_ID"),
+    Resource.COLLABORATORS: Shown(
+        {
+            "id": "id",
+            "name": "user.firstName+user.lastName",
+            "e-mail": "email+user.email",
+            "role": "role",
+            "priority": "priority",
+        },
+        owner="PAGE_ID",
+    ),
+}
+
+
+def batches(user: UserClient, resource: Resource, id: str | None) -> AsyncIterator[list[Any]]:
+    """The rows as the server sent them, a page at a time; a row that moved to the next page is not given twice.
+
+    Args:
+        user: who asks.
+        resource: what.
+        id: of the session or the booking page that it belongs to.
+
+    Raises:
+        ValueError: an id is missing, too many, or can't stand in a path.
+    """
+    if id is None:
+        if SHOWN[resource].owner is not None:
+            raise ValueError(f"list {resource} needs the {SHOWN[resource].owner} that they belong to")
+        lists: dict[Resource, Callable[[], Pager[Any]]] = {
+            Resource.BOOKING_PAGES: lambda: user.booking_pages.list(),
+            Resource.BOOKINGS: lambda: user.bookings.list(),
+            Resource.ROOMS: lambda: user.rooms.list(),
+            Resource.SESSIONS: lambda: user.sessions.list(),
+            Resource.EVENTS: lambda: user.events.list(),
+        }
+        return _paged(lists[resource]())
+    match resource:
+        case Resource.BOOKINGS:
+            return _paged(user.booking_pages.bookings(id))
+        case Resource.COLLABORATORS:
+            return _paged(user.booking_pages.collaborators.list(id))
+        case Resource.PARTICIPANTS | Resource.TRANSCRIPTS | Resource.TAKEAWAYS:
+            return _whole(user, f"/api/sessions/{quote(path_id(id), safe='')}/{resource}", resource)
+        case _:
+            raise ValueError(f"list {resource} takes no id")
+
+
+async def _paged(pager: Pager[Any]) -> AsyncIterator[list[Any]]:
+    given: set[str] = set()
+    async for page in pager.pages():
+        rows = [row for row in page.raw if _name(row) not in given]
+        given.update(name for name in map(_name, rows) if name is not None)
+        yield rows
+
+
+def _name(row: Any) -> str | None:
+    name = row.get("id") if isinstance(row, dict) else None
+    return str(name) if isinstance(name, str | int) else None
+
+
+async def _whole(user: UserClient, path: str, resource: Resource) -> AsyncIterator[list[Any]]:
+    body = await user.request("GET", path)
+    if resource is Resource.TAKEAWAYS:
+        yield [] if body is None else [body]
+        return
+    try:
+        rows = rows_of(body, (resource,), Decoder(resource))
+    except NotUnderstood as error:
+        why = f"GET {path} answered, but the answer could not be understood: {error}"
+        raise DecodeError(why, body=b"", status_code=200, method="GET", path=path) from None
+    yield rows

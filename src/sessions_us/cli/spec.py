@@ -1,0 +1,82 @@
+"""`sessions-us spec diff`: two documents of the API compared, by the repository's own script."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from . import fail
+from .output import screen
+from .statuses import Status
+from .text import one_line
+
+__all__ = ("app",)
+
+app = typer.Typer(
+    help="""Looks at the API's document. Works in a checkout of the repository.
+
+    \b
+    Examples:
+      sessions-us spec diff published.json
+    """,
+    rich_markup_mode=None,
+)
+
+# Only where this file itself is part of a checkout: what lies around elsewhere under this name is nobody's to run.
+_ROOT = Path(__file__).resolve().parents[3]
+
+
+@app.callback()
+def options() -> None:
+    pass
+
+
+@app.command()
+def diff(
+    documents: Annotated[
+        list[Path], typer.Argument(metavar="[OLD] NEW", help="JSON or YAML files; OLD is the recorded one if left out.")
+    ],
+    format: Annotated[Literal["text", "markdown", "json"], typer.Option(help="Of the report.")] = "text",
+) -> None:
+    """Tells what a newer document of the API changes, operation by operation.
+
+    The comparison is that of `scripts/regenerate.py --diff`, which is not part of an installed package: this works in
+    a checkout that was installed with `pip install -e .`, with the tools of its dependency group `regenerate`. Exit
+    status: 0 no change, 3 only harmless ones, 4 some that break callers or the parsing of answers.
+
+    \b
+    Examples:
+      sessions-us spec diff published.json
+      sessions-us spec diff old.yaml new.yaml --format markdown
+    """
+    script = _ROOT / "scripts" / "regenerate.py"
+    if not script.is_file():
+        raise typer.Exit(fail("spec diff needs a checkout of the repository, installed with pip install -e .", 2))
+    if len(documents) > 2:
+        raise typer.Exit(fail("spec diff compares two documents: [OLD] NEW", Status.USAGE))
+    old, new = documents if len(documents) == 2 else (_ROOT / "spec" / "upstream.json", documents[0])
+    # It has no use for the keys.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SESSIONS_")}
+    done = subprocess.run(  # noqa: S603  # our own script, by our own interpreter
+        [sys.executable, str(script), "--diff", str(old), str(new), "--format", format],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**environment, "PYTHONUTF8": "1"},
+        check=False,
+    )
+    console = screen()
+    for line in done.stdout.splitlines():
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        console.print(indent + one_line(line), soft_wrap=True)
+    problems = done.stderr.splitlines()
+    known = done.returncode in {Status.DONE, Status.USAGE, Status.HARMLESS, Status.BREAKING}
+    if problems:
+        said = problems[-1].removeprefix("regenerate: ")
+        raise typer.Exit(fail(said, done.returncode if known and done.returncode else Status.FAILED))
+    raise typer.Exit(done.returncode if known else Status.FAILED)

@@ -1,0 +1,117 @@
+"""Where an export goes: which sink, and where its state lies. Nothing is opened here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote, urlsplit
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from ..pipelines import Sink
+
+__all__ = ("Format", "Target", "without_secrets")
+
+Format = Literal["ndjson", "parquet", "dlt"]
+
+_SUFFIXES: dict[str, Format] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".parquet": "parquet"}
+_FILE = re.compile(r"duckdb:///([^?]+)")
+_SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/\s]*(?=@)")
+_VALUE = re.compile(r"(?<==)[^&\s]+")
+_HIDDEN = "***"
+
+
+@frozen
+class Target:
+    """Where to.
+
+    Attributes:
+        place: a path or a URL.
+        format: of the sink.
+        state: path of the state.
+    """
+
+    place: str = field(repr=False)
+    format: Format
+    state: Path
+
+    @classmethod
+    def of(cls, place: str, format: Format | None, state: Path | None, resources: int) -> Target:
+        """Decides what was left out.
+
+        Args:
+            place: a path or a URL.
+            format: None is what the suffix says; of a directory NDJSON, of a URL dlt.
+            state: None is beside the place.
+            resources: how many there are.
+
+        Raises:
+            ValueError: it can't be decided, or does not fit.
+        """
+        is_url = "://" in place
+        shown = without_secrets(place)
+        chosen = format or ("dlt" if is_url else _format(place))
+        if is_url and chosen != "dlt":
+            raise ValueError(f"--format {chosen} goes into files, and {shown} is a URL")
+        is_file = Path(place).suffix.lower() in _SUFFIXES and not Path(place).is_dir()
+        if chosen == "ndjson" and is_file and resources > 1:
+            raise ValueError(f"{place} is the name of one file: several resources need a directory")
+        if state is None:
+            found = _FILE.fullmatch(place)
+            if chosen == "dlt" and found is None:
+                raise ValueError(f"{shown} is no file, so that nothing can lie beside it: give --state FILE")
+            state = Path(f"{unquote(found[1]) if found else place.rstrip('/')}.state")
+        return cls(place, chosen, state)
+
+    def sink(self) -> Sink:
+        """The sink.
+
+        Raises:
+            ImportError: an extra is missing.
+            ConfigurationError: a database that can't be used.
+        """
+        match self.format:
+            case "ndjson":
+                from ..pipelines import NDJSONSink
+
+                return NDJSONSink(self.place)
+            case "parquet":
+                from ..pipelines import ParquetSink
+
+                return ParquetSink(self.place)
+            case "dlt":
+                from ..pipelines import DltSink
+
+                return DltSink(self.place)
+
+    def hide(self, said: str) -> str:
+        """What was said of it, without its password and the values in its query."""
+        if "://" not in self.place:
+            return said
+        said = said.replace(self.place, without_secrets(self.place))
+        try:
+            parts = urlsplit(self.place)
+            secrets = {parts.password or "", unquote(parts.password or ""), *_VALUE.findall(parts.query)}
+        except ValueError:
+            return said
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            said = said.replace(secret, _HIDDEN)
+        return said
+
+
+def without_secrets(argument: str) -> str:
+    """An argument as it may be shown: a URL in it has neither a password nor the values of its query."""
+    head, separator, query = argument.partition("?") if "://" in argument else (argument, "", "")
+    shown = _SECRET.sub(lambda found: f"{found[0].partition(':')[0]}:{_HIDDEN}", head)
+    return shown + separator + _VALUE.sub(_HIDDEN, query)
+
+
+def _format(path: str) -> Format:
+    suffix = Path(path).suffix.lower()
+    if not suffix or path.endswith("/") or (suffix not in _SUFFIXES and Path(path).is_dir()):
+        return "ndjson"
+    if suffix not in _SUFFIXES:
+        raise ValueError(f"what kind of file {path} is to be can't be told from its name: give --format")
+    return _SUFFIXES[suffix]

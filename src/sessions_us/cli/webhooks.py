@@ -1,0 +1,102 @@
+"""`sessions-us webhooks add` and `remove`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.text import Text
+from sessions_us_api.models import WebhookPermission, WebhookTrigger
+
+from .access import KeyFile, MaxWait, QuotaStore, connect, user_key
+from .listing import AsJson
+from .output import print_rows, screen, wants_json
+from .table import table
+from .text import one_line
+from .waiting import Waiting
+
+__all__ = ("app",)
+
+app = typer.Typer(
+    help="""Subscribes URLs to what happens. The API can't list webhooks: keep the id that `add` prints.
+
+    \b
+    Examples:
+      sessions-us webhooks add --url https://example.com/hook --trigger SESSION_ENDED
+      sessions-us webhooks remove 64b1c3d2-5e8f-4a21-b0c7-d9e8f7a6b5c4
+    """,
+    rich_markup_mode=None,
+)
+
+_COLUMNS = {"id": "id", "trigger": "trigger", "permission": "permission", "url": "url"}
+
+
+@app.command()
+def add(
+    url: Annotated[str, typer.Option(help="Where the events go: a public https address.")],
+    trigger: Annotated[
+        WebhookTrigger,
+        typer.Option("--trigger", case_sensitive=False, metavar="TRIGGER", help=f"One of {', '.join(WebhookTrigger)}."),
+    ],
+    permission: Annotated[
+        WebhookPermission, typer.Option(help="Whose objects are reported: your own, or the whole workspace's.")
+    ] = WebhookPermission.PERSONAL,
+    json: AsJson = None,
+    key_file: KeyFile = None,
+    quota_store: QuotaStore = None,
+    max_wait: MaxWait = None,
+) -> None:
+    """Subscribes a URL to one kind of event, and prints the webhook. Keep its id: `remove` needs it.
+
+    \b
+    Examples:
+      sessions-us webhooks add --url https://example.com/hook --trigger SESSION_ENDED
+      sessions-us webhooks add --url https://example.com/hook --trigger BOOKING_CREATED --permission organization --json
+    """
+    key = user_key(key_file)
+
+    async def subscribe() -> None:
+        waiting = Waiting("adding the webhook")
+        async with connect(key, quota_store, hear=waiting.hear, max_wait=max_wait) as user:
+            with waiting:
+                webhook = await user.webhooks.create(url=url, trigger=trigger, permission=permission)
+        row = key.redact_json(webhook.to_dict())
+        if wants_json(json):
+            print_rows([row])
+            return
+        console = screen()
+        console.print(table(_COLUMNS, [row], console.width))
+        console.print(Text("Keep the id: the API can't list webhooks."))
+
+    asyncio.run(subscribe())
+
+
+@app.command()
+def remove(
+    id: Annotated[str, typer.Argument(help="Of the webhook, as `add` printed it.")],
+    json: AsJson = None,
+    key_file: KeyFile = None,
+    quota_store: QuotaStore = None,
+    max_wait: MaxWait = None,
+) -> None:
+    """Ends a subscription.
+
+    \b
+    Examples:
+      sessions-us webhooks remove 64b1c3d2-5e8f-4a21-b0c7-d9e8f7a6b5c4
+    """
+    key = user_key(key_file)
+
+    async def unsubscribe() -> None:
+        waiting = Waiting("removing the webhook")
+        async with connect(key, quota_store, hear=waiting.hear, max_wait=max_wait) as user:
+            with waiting:
+                await user.webhooks.delete(id)
+        row = {"id": id, "removed": True}
+        if wants_json(json):
+            print_rows([row])
+        else:
+            screen().print(Text(f"Removed {one_line(id)}."))
+
+    asyncio.run(unsubscribe())

@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.test_list import ids
+from support.command import Terminal, at, environment, python, run, started, until, without
+
+from sessions_us.cli.export import Exportable
+from sessions_us.cli.target import Target, without_secrets
+from sessions_us.pipelines import RESOURCES
+from sessions_us.sandbox import Sandbox
+
+
+def rows(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def refused(sandbox: Sandbox) -> int:
+    return sum(request.status == 429 for request in sandbox.requests)
+
+
+def test_a_file_holds_every_row_with_what_belongs_to_it(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Each session once, its children nested, the state beside it; and the report on stdout."""
+    done = run("export", "sessions", "--to", "out.ndjson", cwd=tmp_path, **at(sessions_sandbox))
+
+    assert done.returncode == 0
+    found = rows(tmp_path / "out.ndjson")
+    assert len(found) == len({row["id"] for row in found})
+    assert {row["id"] for row in found} == ids(sessions_sandbox, "/api/sessions")
+    assert all({"participants", "transcripts", "takeaways"} <= set(row) for row in found)
+    (report,) = map(json.loads, done.stdout.splitlines())
+    assert (report["resource"], report["rows"], report["complete"]) == ("sessions", len(found), True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.ndjson", "out.ndjson.state"]
+    assert "sessions-us: sessions: " in done.stderr
+    assert refused(sessions_sandbox) == 0
+
+
+def test_the_forms(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """The suffix says what it is: a directory, Parquet, a database; --no-children saves their requests."""
+    environ = at(sessions_sandbox)
+    expected = ids(sessions_sandbox, "/api/rooms")
+    for to in ("plain", "typed.parquet", "duckdb:///base.duckdb"):
+        before = len(sessions_sandbox.requests)
+        done = run("export", "rooms", "booking-pages", "--no-children", "--to", to, cwd=tmp_path, **environ)
+        assert done.returncode == 0, done.stderr
+        assert len(sessions_sandbox.requests) - before < 20
+
+    import duckdb
+    import pyarrow.parquet as pq
+
+    assert {row["id"] for row in rows(tmp_path / "plain" / "rooms.ndjson")} == expected
+    parts = sorted((tmp_path / "typed.parquet" / "rooms").glob("*.parquet"))
+    assert {name for part in parts for name in pq.read_table(part)["id"].to_pylist()} == expected
+    with duckdb.connect(str(tmp_path / "base.duckdb")) as base:
+        found = base.execute("SELECT id FROM sessions.rooms").fetchall()
+    assert sorted(name for (name,) in found) == sorted(expected)
+    assert {path.name for path in tmp_path.glob("*.state")} == {
+        "plain.state",
+        "typed.parquet.state",
+        "base.duckdb.state",
+    }
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.sessions_sandbox(limit=4, window=1.0)
+def test_a_stop_saves_and_tells_how_to_go_on(
+    sessions_sandbox: Sandbox, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    """The command that it prints, run as it is, ends the job: each row once, none missing, nothing read twice."""
+    environ = at(sessions_sandbox)
+    command = ["export", "bookings", "rooms", "--to", "all of it"]
+    with started(*command, cwd=tmp_path, **environ) as process:
+        until(lambda: sum(request.status == 200 for request in sessions_sandbox.requests) >= 6)
+        process.send_signal(number)
+        output, problems = process.communicate(timeout=60)
+    before = len(sessions_sandbox.requests)
+
+    assert (process.returncode, output) == (status, "")
+    assert "Traceback" not in problems
+    again = shlex.split(problems.splitlines()[-1].partition("to go on: ")[2])
+    assert again == ["sessions-us", *command]
+    done = run(*again[1:], cwd=tmp_path, **environ)
+    assert done.returncode == 0, done.stderr
+    whole = len(sessions_sandbox.requests)
+    sessions_sandbox.limiter.reset()
+    for name in ("bookings", "rooms"):
+        found = [row["id"] for row in rows(tmp_path / "all of it" / f"{name}.ndjson")]
+        sessions_sandbox.limiter.reset()
+        assert sorted(found) == sorted(ids(sessions_sandbox, f"/api/{name}"))
+    pages = [request.query_string for request in sessions_sandbox.requests[:whole] if request.path == "/api/bookings"]
+    assert before >= 6
+    assert len(pages) <= 10  # two passes of three pages, and what was under way at the stop
+    assert sum(request.status == 429 for request in sessions_sandbox.requests[:whole]) == 0
+
+
+def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
+    """Though what is being saved takes for ever."""
+    program = """
+import asyncio, sys
+import sessions_us.pipelines as pipelines
+async def stubborn(*_, **__):
+    print("begun", flush=True)
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+pipelines.export = stubborn
+from sessions_us.cli import main
+main(["export", "rooms", "--to", "x.ndjson"])
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=tmp_path,
+        env=environment(SESSIONS_USER_KEY="k"),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        assert "Ctrl-C again stops at once" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+
+
+@pytest.mark.sessions_sandbox(limit=3, window=600)
+def test_a_terminal_gets_a_bar(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Rows, requests, and what is waited for; Ctrl-C gives the cursor back and tells how to go on."""
+    with Terminal("export", "rooms", "--to", "rooms.ndjson", cwd=tmp_path, **at(sessions_sandbox)) as terminal:
+        terminal.read(until=lambda output: "waiting for the quota, " in output and " requests" in output)
+        terminal.press("\x03")
+        output = terminal.read()
+
+    assert terminal.status == 130
+    assert "━" in output
+    assert "to go on: sessions-us export rooms --to rooms.ndjson" in output
+    assert output.rfind("\x1b[?25h") > output.rfind("\x1b[?25l") > 0
+
+
+def test_no_colour_and_a_narrow_terminal(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """NO_COLOR is obeyed, and 40 columns are enough."""
+    with Terminal(
+        "export", "rooms", "--to", "r.ndjson", columns=40, cwd=tmp_path, NO_COLOR="1", **at(sessions_sandbox)
+    ) as terminal:
+        output = terminal.read()
+
+    assert terminal.status == 0
+    assert not [code for code in ("\x1b[3", "\x1b[9", "\x1b[38") if code in output]
+    assert "rooms" in output
+
+
+@pytest.mark.sessions_sandbox(limit=2, window=600)
+def test_two_at_once(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """The second says that the first is there, with status 18."""
+    command = ["export", "rooms", "--to", "rooms.ndjson"]
+    with started(*command, cwd=tmp_path, **at(sessions_sandbox)):
+        until(lambda: (tmp_path / "rooms.ndjson").exists())
+        done = run(*command, cwd=tmp_path, **at(sessions_sandbox))
+
+    assert done.returncode == 18
+    assert "in use" in done.stderr.splitlines()[-1]
+
+
+def test_a_file_that_is_not_ours_is_left_alone(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """It is told, and not a byte of it changes."""
+    (tmp_path / "rooms.ndjson").write_text("mine\n")
+    done = run("export", "rooms", "--to", "rooms.ndjson", cwd=tmp_path, **at(sessions_sandbox))
+
+    assert done.returncode == 18
+    assert "is there already" in done.stderr
+    assert (tmp_path / "rooms.ndjson").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rooms", "events", "--to", "x.ndjson"], "several resources need a directory"),
+        (["rooms", "--to", "x.csv"], "give --format"),
+        (["rooms", "--to", "postgresql://me:sardine@db.example.com/x"], "give --state"),
+        (["rooms", "--to", "duckdb:///x.duckdb", "--format", "parquet"], "goes into files"),
+        (["participants", "--to", "x.ndjson"], "booking-pages"),
+        (["rooms"], "--to"),
+        ([], "RESOURCE"),
+    ],
+)
+def test_what_makes_no_sense_writes_nothing(tmp_path: Path, arguments: list[str], said: str) -> None:
+    """One line, exit status 2, no file, and no password."""
+    done = run("export", *arguments, cwd=tmp_path, SESSIONS_USER_KEY="k")
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert said in done.stderr
+    assert "sardine" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_extra(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Parquet and databases name it; NDJSON needs none."""
+    environ = at(sessions_sandbox)
+    libraries = {"pyarrow", "dlt", "duckdb", "starlette", "redis"}
+    for to in ("x.parquet", "duckdb:///x.duckdb"):
+        done = without(libraries, "export", "rooms", "--to", to, cwd=tmp_path, **environ)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), to
+        assert "pip install 'sessions-us[cli,pipelines]'" in done.stderr
+    done = without(libraries, "export", "rooms", "--to", "x.ndjson", cwd=tmp_path, **environ)
+
+    assert done.returncode == 0
+    assert len(rows(tmp_path / "x.ndjson")) == len(ids(sessions_sandbox, "/api/rooms"))
+
+
+def test_a_password_is_never_told(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Not when the database can't be reached, and not when the job says how to go on."""
+    url = "postgresql://me:s4rdine%21@127.0.0.1:1/x?sslpassword=t1nned&connect_timeout=1"
+    done = run("export", "rooms", "--to", url, "--state", "s", cwd=tmp_path, **at(sessions_sandbox))
+
+    assert done.returncode != 0
+    assert not [secret for secret in ("s4rdine", "t1nned") if secret in done.stdout + done.stderr]
+    assert len(done.stderr.splitlines()) == 1
+    assert without_secrets(url) == "postgresql://me:***@127.0.0.1:1/x?sslpassword=***&connect_timeout=***"
+    assert without_secrets(f"--to={url}") == f"--to={without_secrets(url)}"
+    assert without_secrets("rediss://:sardine@host/0") == "rediss://:***@host/0"
+    target = Target.of(url, None, Path("s"), 1)
+    assert target.hide("it said s4rdine! and s4rdine%21 and t1nned of " + url).count("***") == 6
+    assert "s4rdine" not in repr(target)
+
+
+def test_what_can_be_exported_is_what_the_library_exports() -> None:
+    """The same resources, as the command writes them."""
+    assert [name.replace("-", "_") for name in Exportable] == list(RESOURCES)
+
+
+@pytest.mark.sessions_sandbox(limit=6, window=2)
+def test_an_export_shares_the_budget(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """With a store another process comes in between, and nobody is served 429."""
+    environ = {**at(sessions_sandbox), "SESSIONS_QUOTA_STORE": str(tmp_path / "quota.db")}
+    with started("export", "bookings", "--to", "bookings.ndjson", cwd=tmp_path, **environ) as process:
+        until(lambda: sessions_sandbox.requests)
+        other = run("list", "rooms", "--limit", "1", **environ)
+        process.communicate(timeout=60)
+
+    assert (other.returncode, process.returncode) == (0, 0)
+    assert refused(sessions_sandbox) == 0
+    assert len(rows(tmp_path / "bookings.ndjson")) == 34
+
+
+def test_a_full_disk_is_a_line(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """What can't be written is told with the file's name, and no traceback."""
+    program = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, 120_000))
+import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from sessions_us.cli import main
+main(["export", "sessions", "--to", "x.ndjson"])
+"""
+    done = python("-c", program, cwd=tmp_path, **at(sessions_sandbox))
+
+    assert done.returncode == 18
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from typing import Any
+
+import httpx
+import pytest
+from support.command import COMMAND, Terminal, at, environment, run, started, until
+
+from sessions_us.sandbox import Sandbox
+
+
+def rows(output: str) -> list[Any]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def ids(sandbox: Sandbox, path: str) -> set[str]:
+    """The truth: what the server itself lists, page by page."""
+    found: set[str] = set()
+    with httpx.Client(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as http:
+        page = 1
+        while part := http.get(path, params={"page": page}).json():
+            found |= {row["id"] for row in part}
+            page += 1
+    return found
+
+
+@pytest.mark.parametrize("resource", ["sessions", "bookings", "rooms", "events", "booking-pages"])
+def test_a_list_in_a_pipe_is_ndjson_with_every_row(sessions_sandbox: Sandbox, resource: str) -> None:
+    """Each row once, all of them, one JSON object a line."""
+    done = run("list", resource, **at(sessions_sandbox))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    found = [row["id"] for row in rows(done.stdout)]
+    assert len(found) == len(set(found)) > 20
+    assert set(found) == ids(sessions_sandbox, f"/api/{resource}")
+
+
+@pytest.mark.sessions_sandbox(extras=True)
+def test_rows_are_as_the_server_sent_them(sessions_sandbox: Sandbox) -> None:
+    """Wire names, and fields that no document describes, value by value."""
+    done = run("list", "sessions", "--limit", "20", **at(sessions_sandbox))
+    raw = httpx.get(
+        f"{sessions_sandbox.url}/api/sessions", headers={"x-api-key": sessions_sandbox.user_key}, timeout=30
+    ).json()
+
+    assert rows(done.stdout) == raw
+    assert len(raw) == 20
+
+
+def test_limit_stops_reading(sessions_sandbox: Sandbox) -> None:
+    """Five rows are five rows, and one request."""
+    done = run("list", "sessions", "--limit", "5", **at(sessions_sandbox))
+
+    assert len(rows(done.stdout)) == 5
+    assert len(sessions_sandbox.requests) == 1
+
+
+def test_what_belongs_to_a_session_or_a_page(sessions_sandbox: Sandbox) -> None:
+    """Participants, transcripts, takeaways, a page's bookings and collaborators."""
+    environ = at(sessions_sandbox)
+    sessions = rows(run("list", "sessions", **environ).stdout)
+    ended = next(each["id"] for each in sessions if each.get("endedAt"))
+    page = rows(run("list", "booking-pages", "--limit", "1", **environ).stdout)[0]["id"]
+    found = {
+        resource: run("list", resource, of, **environ)
+        for resource, of in {
+            "participants": ended,
+            "transcripts": ended,
+            "takeaways": ended,
+            "bookings": page,
+            "collaborators": page,
+        }.items()
+    }
+
+    assert {resource: done.returncode for resource, done in found.items()} == dict.fromkeys(found, 0)
+    assert all("id" in row for row in rows(found["participants"].stdout))
+    assert rows(found["participants"].stdout)
+    assert rows(found["transcripts"].stdout)[0]["content"]
+    assert "takeawaysText" in rows(found["takeaways"].stdout)[0]
+    paths = [request.path for request in sessions_sandbox.requests]
+    assert f"/api/booking-pages/{page}/bookings" in paths
+    assert f"/api/booking-pages/{page}/collaborators" in paths
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["participants"], "SESSION_ID"),
+        (["collaborators"], "PAGE_ID"),
+        (["rooms", "x"], "takes no id"),
+        (["participants", ".."], "id must not be"),
+        (["nothing"], "booking-pages"),
+        (["sessions", "--limit", "0"], "--limit"),
+    ],
+)
+def test_what_makes_no_sense_sends_nothing(sessions_sandbox: Sandbox, arguments: list[str], said: str) -> None:
+    """One line, exit status 2, and no request."""
+    done = run("list", *arguments, **at(sessions_sandbox))
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert said in done.stderr
+    assert sessions_sandbox.requests == []
+
+
+def test_a_terminal_gets_a_table(sessions_sandbox: Sandbox) -> None:
+    """Headings and whole ids, though what is long goes on in the next line."""
+    with Terminal("list", "sessions", "--limit", "3", columns=90, **at(sessions_sandbox)) as terminal:
+        output = terminal.read()
+
+    assert terminal.status == 0
+    first = httpx.get(
+        f"{sessions_sandbox.url}/api/sessions", headers={"x-api-key": sessions_sandbox.user_key}, timeout=30
+    ).json()[0]
+    assert "starts (UTC)" in output
+    assert first["id"] in output
+    assert "{" not in output
+
+
+def test_json_on_a_terminal_is_json(sessions_sandbox: Sandbox) -> None:
+    """Nothing else is written between the lines."""
+    with Terminal("list", "rooms", "--json", **at(sessions_sandbox)) as terminal:
+        output = terminal.read()
+
+    assert len(rows(output)) == len(ids(sessions_sandbox, "/api/rooms"))
+
+
+@pytest.mark.sessions_sandbox(empty=True)
+def test_an_empty_list(sessions_sandbox: Sandbox) -> None:
+    """No lines in a pipe, and a word for people."""
+    assert run("list", "rooms", **at(sessions_sandbox)).stdout == ""
+    assert run("list", "rooms", "--table", **at(sessions_sandbox)).stdout == "No rooms.\n"
+
+
+def test_a_narrow_terminal_without_unicode(sessions_sandbox: Sandbox) -> None:
+    """In 40 columns of ASCII no line is longer, and nothing of an id is lost."""
+    environ = at(sessions_sandbox)
+    done = run("list", "rooms", "--table", "--limit", "2", COLUMNS="40", PYTHONIOENCODING="ascii", **environ)
+    room = rows(run("list", "rooms", "--limit", "1", **environ).stdout)[0]
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 40
+    assert done.stdout.isascii()
+    column = "".join(line.partition("|")[0].strip() for line in done.stdout.splitlines()[2:])
+    assert room["id"] in column
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_survives_any_encoding(sessions_sandbox: Sandbox, encoding: str) -> None:
+    """What the output is said to be encoded in takes nothing away from a row."""
+    name = "Café \U0001f600 \u202e"
+    with httpx.Client(base_url=sessions_sandbox.url, headers={"x-api-key": sessions_sandbox.user_key}) as http:
+        http.post("/api/rooms", json={"name": name}).raise_for_status()
+    done = run("list", "rooms", PYTHONIOENCODING=encoding, **at(sessions_sandbox))
+
+    assert name in [row["name"] for row in rows(done.stdout)]
+
+
+def test_a_reader_that_went_away(sessions_sandbox: Sandbox) -> None:
+    """No word about it, and exit status 141; the same for a table."""
+    for form in ("--json", "--table"):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [*COMMAND, "list", "sessions", form],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+            env=environment(**at(sessions_sandbox)),
+        )
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.sessions_sandbox(limit=2, window=600)
+def test_ctrl_c_shows_what_was_read(sessions_sandbox: Sandbox) -> None:
+    """The rows until then, and exit status 130."""
+    with started("list", "sessions", "--table", **at(sessions_sandbox)) as process:
+        until(lambda: sum(request.status == 200 for request in sessions_sandbox.requests) == 2)
+        process.send_signal(signal.SIGINT)
+        output, problems = process.communicate(timeout=60)
+
+    assert (process.returncode, problems) == (130, "")
+    assert len(re.findall(r"^[0-9a-f]{8}-", output, re.MULTILINE)) >= 20
+
+
+@pytest.mark.sessions_sandbox(limit=1, window=600)
+def test_max_wait_keeps_what_was_read(sessions_sandbox: Sandbox) -> None:
+    """The first page is there, the second would have to wait: exit status 14, and no 429."""
+    done = run("list", "sessions", "--max-wait", "0", **at(sessions_sandbox))
+
+    assert done.returncode == 14
+    assert len(rows(done.stdout)) == 20
+    assert len(done.stderr.splitlines()) == 1
+    assert [request.status for request in sessions_sandbox.requests] == [200]
+
+
+@pytest.mark.sessions_sandbox(limit=1, window=600)
+def test_a_terminal_says_what_is_waited_for(sessions_sandbox: Sandbox) -> None:
+    """The quota, and for how long; Ctrl-C shows what was read and gives the cursor back."""
+    with Terminal("list", "sessions", **at(sessions_sandbox)) as terminal:
+        terminal.read(until=lambda output: "20 rows, waiting for the quota, " in output)
+        terminal.press("\x03")
+        output = terminal.read()
+
+    assert terminal.status == 130
+    assert "starts (UTC)" in output
+    assert output.rfind("\x1b[?25h") > output.rfind("\x1b[?25l")
