@@ -44,7 +44,7 @@ def _require_admin(request: Request) -> None:
 async def admin(request: Request, desk: AtDesk, client: Times) -> Response:
     """Upcoming bookings and the quota; or the form to sign in."""
     if settings().admin_password is None or not _is_admin(request):
-        return page(request, "sign_in.html", {}, status=401 if settings().admin_password else 404)
+        return page(request, "sign_in.html", {}, status=200 if settings().admin_password else 404)
     zone = zone_for(request, None)
     bookings: list[Booking] = []
     trouble = None
@@ -76,7 +76,7 @@ async def sign_in(request: Request, password: Annotated[str, Form()] = "") -> Re
     # Comparing signatures takes the same time for any password.
     if right is None or not is_signed(secret, "password", right, sign(secret, "password", password)):
         await asyncio.sleep(0.5)
-        return page(request, "sign_in.html", {"error": "This is not the password"}, status=401)
+        return page(request, "sign_in.html", {"error": "This is not the password"}, status=403)
     until = str(int(time.time()) + _STAYS)
     answer = RedirectResponse("/admin", 303)
     answer.set_cookie(

@@ -49,12 +49,12 @@ async def week_shown(
 ) -> tuple[date, list[times.Day]]:
     """The week that was asked for. Without one it is this week, or the next if nothing is left of this one."""
     today = now().astimezone(zone).date()
-    week = times.week_of(asked, today)
-    for candidate in [week] if week else [times.monday(today), times.monday(today) + timedelta(weeks=1)]:
-        days = times.days(await free_times(client, page_id, candidate), candidate, zone, now())
-        if any(day.moments for day in days):
-            break
-    return candidate, days
+    week = times.week_of(asked, today) or times.monday(today)
+    days = times.days(await free_times(client, page_id, week), week, zone, now())
+    if asked is None and not any(day.moments for day in days):
+        week += timedelta(weeks=1)
+        days = times.days(await free_times(client, page_id, week), week, zone, now())
+    return week, days
 
 
 def calendar(week: date, days: list[times.Day], zone: ZoneInfo) -> dict[str, object]:

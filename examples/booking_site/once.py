@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 
@@ -17,6 +18,9 @@ from .troubles import is_uncertain
 def nonce() -> str:
     """For the hidden field `once` of a new form."""
     return secrets.token_urlsafe(12)
+
+
+_under_way: set[asyncio.Task[str]] = set()
 
 
 async def once(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], *, uncertain: str) -> RedirectResponse:
@@ -39,16 +43,20 @@ async def once(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], *, un
         if location is None:
             raise HTTPException(409, "This form was sent a moment ago and is still being worked on.")
         return RedirectResponse(location, 303)
-    location = None
+    # A browser that sends a form again gives up its first request. What that one began goes on, for the second to find.
+    task = asyncio.create_task(_act(diary, sent, act, uncertain))
+    _under_way.add(task)
+    task.add_done_callback(_under_way.discard)
+    return RedirectResponse(await asyncio.shield(task), 303)
+
+
+async def _act(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], uncertain: str) -> str:
     try:
         location = await act()
     except SessionsError as error:
         if not is_uncertain(error):
+            await diary.release(sent)
             raise
         location = uncertain
-    finally:
-        if location is None:
-            await diary.release(sent)
-        else:
-            await diary.settle(sent, location)
-    return RedirectResponse(location, 303)
+    await diary.settle(sent, location)
+    return location

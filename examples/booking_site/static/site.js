@@ -7,9 +7,8 @@ const cookie = (name) => document.cookie.split("; ").find((each) => each.startsW
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && !cookie("zone")) {
   document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax`;
-  const chooser = document.querySelector("select[name=zone]");
-  const known = chooser && [...chooser.options].some((each) => each.value === zone);
-  if (known && chooser.value !== zone && cookie("zone")) location.reload();
+  const shown = document.querySelector("main").dataset.zone;
+  if (shown && shown !== zone && cookie("zone")) location.reload();
 }
 
 for (const form of document.querySelectorAll("form[method=post]")) {
