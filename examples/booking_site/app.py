@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
@@ -9,12 +11,22 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sessions_us import SessionsError
+from sessions_us import (
+    ClientClosedError,
+    DecodeError,
+    QuotaTimeoutError,
+    SessionsError,
+    StatusError,
+    TransportError,
+)
+from sessions_us.fastapi import DisconnectMiddleware
 
 from . import admin, booking, events, manage
 from .desk import lifespan
 from .frame import HERE, page
 from .troubles import Trouble, explain
+
+_log = logging.getLogger("booking_site")
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:;"
@@ -42,6 +54,7 @@ class Headers:
 
 
 app = FastAPI(title="Booking site", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+app.add_middleware(DisconnectMiddleware)
 app.add_middleware(Headers)
 app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
 for each in (booking, manage, events, admin):
@@ -54,10 +67,17 @@ def _trouble(request: Request, trouble: Trouble) -> Response:
     return page(request, "trouble.html", shown, status=trouble.status, retry_after=trouble.retry_after)
 
 
-@app.exception_handler(SessionsError)
+@app.exception_handler(QuotaTimeoutError)
+@app.exception_handler(StatusError)
+@app.exception_handler(TransportError)
+@app.exception_handler(DecodeError)
+@app.exception_handler(ClientClosedError)
 async def failed(request: Request, error: SessionsError) -> Response:
-    """What the client raises, in words for visitors. A key or an upstream body is never part of them."""
-    return _trouble(request, explain(error))
+    """What the clients raise, in words for visitors. A key or an upstream body is never part of them."""
+    trouble = explain(error)
+    if trouble.status >= 500 and trouble.retry_after is None:
+        _log.warning("%s: %s", type(error).__name__, error)  # the client has taken the key out of it
+    return _trouble(request, trouble)
 
 
 @app.exception_handler(HTTPException)

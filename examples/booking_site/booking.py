@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
-from sessions_us import BookingPage, ConflictError, SessionsError, UserClient
+from sessions_us import BookingPage, ConflictError, GuestClient, SessionsError, UserClient
+from sessions_us.fastapi import Guest
 
 from . import forms, times
 from .desk import AtDesk, Desk, Facts, Times
@@ -113,6 +114,7 @@ async def book(
     page_id: Id,
     desk: AtDesk,
     facts: Facts,
+    guest: Guest,
     start: Annotated[str, Form()] = "",
     name: Annotated[str, Form()] = "",
     email: Annotated[str, Form()] = "",
@@ -134,7 +136,7 @@ async def book(
         return await once(
             desk.diary,
             sent,
-            lambda: _book(desk, offered, moment, zone, form),
+            lambda: _book(guest, desk, offered, moment, zone, form),
             uncertain=f"/pages/{offered.id}?notice=uncertain",
         )
     except SessionsError as error:
@@ -143,8 +145,10 @@ async def book(
         return _book_form(request, offered, moment, form, sent, trouble.status, trouble.retry_after)
 
 
-async def _book(desk: Desk, offered: BookingPage, moment: datetime, zone: ZoneInfo, form: forms.Form) -> str:
-    made = await desk.guest.bookings.create(
+async def _book(
+    guest: GuestClient, desk: Desk, offered: BookingPage, moment: datetime, zone: ZoneInfo, form: forms.Form
+) -> str:
+    made = await guest.bookings.create(
         booking_page_id=offered.id,
         start_at=moment,
         participant_name=form.value("name"),

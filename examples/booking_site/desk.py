@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from attrs import evolve
 from fastapi import Depends, FastAPI, Request
 
-from sessions_us import GuestClient, Quota, SQLiteStore, UserClient
+from sessions_us import Quota, SQLiteStore, UserClient
+from sessions_us.fastapi import Clients, User, clients_of, sessions_lifespan
 
 from .diary import Diary
 from .monitor import Board, Monitor
@@ -22,39 +23,32 @@ MAX_WAIT = 5.0  # seconds that a visitor waits for the quota
 
 @dataclass(frozen=True)
 class Desk:
-    """One worker's clients and files."""
+    """What one worker has beside its clients."""
 
-    user: UserClient
-    guest: GuestClient
     diary: Diary
     monitor: Monitor
     board: Board
 
 
 @contextlib.asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Desk]]:
-    path = settings().data
-    monitor = Monitor(MAX_WAIT)
-
-    def quota() -> Quota:
-        return evolve(Quota.from_env(), store=SQLiteStore(path / "quota.db"))
-
-    user = UserClient(max_wait=MAX_WAIT, quota=quota(), on_event=monitor.hear)
-    guest = GuestClient(max_wait=MAX_WAIT, quota=quota(), on_event=monitor.hear)
-    async with user, guest:
-        desk = Desk(user, guest, Diary(path / "site.db"), monitor, Board(path / "board.db"))
-        telling = asyncio.create_task(_tell(desk))
-        yield {"desk": desk}
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    """Opens the clients, with one quota for all workers, and what this site keeps."""
+    data, monitor = settings().data, Monitor(MAX_WAIT)
+    quota = evolve(Quota.from_env(), store=SQLiteStore(data / "quota.db"))
+    sessions = sessions_lifespan(user=True, guest=True, quota=quota, max_wait=MAX_WAIT, on_event=monitor.hear)
+    async with sessions(app) as state:
+        desk = Desk(Diary(data / "site.db"), monitor, Board(data / "board.db"))
+        telling = asyncio.create_task(_tell(desk, clients_of(app)))
+        yield {**state, "desk": desk}
         telling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await telling
+        await asyncio.wait([telling])
         await desk.board.leave()
 
 
-async def _tell(desk: Desk) -> None:
+async def _tell(desk: Desk, clients: Clients) -> None:
     """Once a second, what this worker does."""
     while True:
-        await desk.board.tell(desk.monitor.active_at, desk.monitor.state(desk.user, desk.guest))
+        await desk.board.tell(desk.monitor.active_at, desk.monitor.state(clients.user, clients.guest))
         await asyncio.sleep(1.0)
 
 
@@ -65,15 +59,15 @@ def _desk(request: Request) -> Desk:
 AtDesk = Annotated[Desk, Depends(_desk)]
 
 
-def _times(desk: AtDesk) -> UserClient:
+def _times(user: User) -> UserClient:
     """For free times and bookings. They may be some seconds old: who takes a time that is gone is told so. While the quota is
     used up they stay on show for a quarter of an hour."""
-    return desk.user.with_options(cache_ttl=10.0, stale_while_revalidate=60.0, stale_if_error=900.0)
+    return user.with_options(cache_ttl=10.0, stale_while_revalidate=60.0, stale_if_error=900.0)
 
 
-def _facts(desk: AtDesk) -> UserClient:
+def _facts(user: User) -> UserClient:
     """For names, descriptions and events, which rarely change."""
-    return desk.user.with_options(cache_ttl=300.0, stale_while_revalidate=3600.0, stale_if_error=24 * 3600.0)
+    return user.with_options(cache_ttl=300.0, stale_while_revalidate=3600.0, stale_if_error=24 * 3600.0)
 
 
 Times = Annotated[UserClient, Depends(_times)]

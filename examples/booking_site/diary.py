@@ -86,12 +86,18 @@ class Diary:
         await self._do(lambda file: file.execute("DELETE FROM submissions WHERE nonce = ?", (nonce,)))
 
     async def outcome(self, nonce: str, patience: float = 10.0) -> str | None:
-        """Where the first sending of a form led; None if that is not known within `patience` seconds."""
+        """Where the first sending of a form led; None if it failed, so that the form may be sent again.
+
+        Raises:
+            TimeoutError: it is not known within `patience` seconds.
+        """
         until, query = time.monotonic() + patience, "SELECT location FROM submissions WHERE nonce = ?"
         while True:
             row = await self._do(lambda file: file.execute(query, (nonce,)).fetchone())
-            if row is None or row[0] is not None or time.monotonic() > until:
+            if row is None or row[0] is not None:
                 return row[0] if row else None
+            if time.monotonic() > until:
+                raise TimeoutError
             await asyncio.sleep(0.1)
 
     # -- bookings

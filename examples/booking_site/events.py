@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from sessions_us import ConflictError, Event, SessionsError
+from sessions_us.fastapi import Guest
 
 from . import forms
 from .desk import AtDesk, Facts
@@ -72,6 +73,7 @@ async def register(
     id: Id,
     desk: AtDesk,
     facts: Facts,
+    guest: Guest,
     first_name: Annotated[str, Form()] = "",
     last_name: Annotated[str, Form()] = "",
     email: Annotated[str, Form()] = "",
@@ -84,7 +86,7 @@ async def register(
         return _event_page(request, event, form, sent, status=422)
 
     async def act() -> str:
-        await desk.guest.events.register(
+        await guest.events.register(
             event.id,
             email=form.value("email"),
             first_name=form.value("first_name"),

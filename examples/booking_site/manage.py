@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from sessions_us import ConflictError, NotFoundError, SessionsError
+from sessions_us.fastapi import Guest
 
 from . import times
 from .booking import calendar, link, week_shown
@@ -74,6 +75,7 @@ async def move(
     request: Request,
     entry: Booked,
     desk: AtDesk,
+    guest: Guest,
     start: Annotated[str, Form()] = "",
     sent: Annotated[str, Form(alias="once")] = "",
 ) -> Response:
@@ -83,7 +85,7 @@ async def move(
         raise HTTPException(404, "There is no such time.")
 
     async def act() -> str:
-        await desk.guest.bookings.update(entry.id, start_at=chosen)
+        await guest.bookings.update(entry.id, start_at=chosen)
         await desk.diary.write(replace(entry, start_at=chosen))
         return f"{link(entry.id)}?done=moved"
 
@@ -101,7 +103,7 @@ async def cancel_form(request: Request, entry: Booked) -> Response:
 
 @routes.post("/cancel", dependencies=[SameOrigin])
 async def cancel(
-    request: Request, entry: Booked, desk: AtDesk, sent: Annotated[str, Form(alias="once")] = ""
+    request: Request, entry: Booked, desk: AtDesk, guest: Guest, sent: Annotated[str, Form(alias="once")] = ""
 ) -> Response:
     """Cancels the booking. One that is cancelled already, or gone, is what was wanted."""
     if entry.cancelled:
@@ -109,7 +111,7 @@ async def cancel(
 
     async def act() -> str:
         with contextlib.suppress(ConflictError, NotFoundError):
-            await desk.guest.bookings.cancel(entry.id)
+            await guest.bookings.cancel(entry.id)
         await desk.diary.write(replace(entry, cancelled=True))
         return f"{link(entry.id)}?done=cancelled"
 

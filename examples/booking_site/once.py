@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 
@@ -20,11 +19,11 @@ def nonce() -> str:
     return secrets.token_urlsafe(12)
 
 
-_under_way: set[asyncio.Task[str]] = set()
-
-
 async def once(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], *, uncertain: str) -> RedirectResponse:
     """Acts, unless the same form was sent before.
+
+    A browser whose visitor clicks again gives up its first request. A write that was sent goes on to its end all the same, for
+    the second click to find; one that still waits for the quota leaves the queue, and the second click takes over.
 
     Args:
         diary: shared by all workers, so it does not matter which of them gets the second click.
@@ -38,19 +37,13 @@ async def once(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], *, un
     """
     if not 8 <= len(sent) <= 64:
         raise HTTPException(400, "This form is incomplete. Please open it again.")
-    if not await diary.claim(sent):
-        location = await diary.outcome(sent)
-        if location is None:
-            raise HTTPException(409, "This form was sent a moment ago and is still being worked on.")
-        return RedirectResponse(location, 303)
-    # A browser that sends a form again gives up its first request. What that one began goes on, for the second to find.
-    task = asyncio.create_task(_act(diary, sent, act, uncertain))
-    _under_way.add(task)
-    task.add_done_callback(_under_way.discard)
-    return RedirectResponse(await asyncio.shield(task), 303)
-
-
-async def _act(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], uncertain: str) -> str:
+    while not await diary.claim(sent):
+        try:
+            location = await diary.outcome(sent)
+        except TimeoutError:
+            raise HTTPException(409, "This form was sent a moment ago and is still being worked on.") from None
+        if location is not None:
+            return RedirectResponse(location, 303)
     try:
         location = await act()
     except SessionsError as error:
@@ -59,4 +52,4 @@ async def _act(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], uncer
             raise
         location = uncertain
     await diary.settle(sent, location)
-    return location
+    return RedirectResponse(location, 303)

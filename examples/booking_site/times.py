@@ -49,9 +49,14 @@ class Day:
 
 
 @cache
+def _known_zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # which reads directories each time
+
+
+@cache
 def zones() -> dict[str, list[str]]:
     """The zones to choose from, by region."""
-    known = sorted(name for name in available_timezones() if name.partition("/")[0] in _REGIONS and "/" in name)
+    known = sorted(name for name in _known_zones() if name.partition("/")[0] in _REGIONS and "/" in name)
     grouped: dict[str, list[str]] = {"World": ["UTC"]}
     for name in known:
         grouped.setdefault(name.partition("/")[0], []).append(name)
@@ -61,7 +66,7 @@ def zones() -> dict[str, list[str]]:
 def zone_of(*names: str | None) -> ZoneInfo:
     """The first of these zones that there is, else UTC."""
     for name in names:
-        if name and (name == "UTC" or name in available_timezones()):
+        if name and (name == "UTC" or name in _known_zones()):
             return ZoneInfo(name)
     return ZoneInfo("UTC")
 
