@@ -66,7 +66,8 @@ async def move_form(
     if chosen is not None:
         return _page(request, "move.html", entry, {"chosen": chosen, "once": nonce()})
     zone = zone_for(request, entry.zone)
-    shown, days = await week_shown(client, entry.page_id, week, zone)
+    wanted = week or str(entry.start_at.astimezone(zone).date())
+    shown, days = await week_shown(client, entry.page_id, wanted, zone)
     return remember_zone(request, _page(request, "move.html", entry, calendar(shown, days, zone)))
 
 

@@ -61,8 +61,11 @@ class Monitor:
         match event:
             case RequestQueued():
                 now, wait = time.time(), event.expected_wait
-                self._waiting.append(_Waiting(event.label, event.lane, now, None if wait is None else now + wait))
-                self._note(f"{event.label} waits, {event.lane}")
+                if event.lane == "interactive" and wait is not None and wait > self._patience:
+                    self._note(f"{event.label} can't go for {wait:.0f} s: refused")
+                else:
+                    self._waiting.append(_Waiting(event.label, event.lane, now, None if wait is None else now + wait))
+                    self._note(f"{event.label} waits, {event.lane}")
             case RequestGranted() if event.waited:
                 self._let_go(event.label)
                 self._note(f"{event.label} may go, after {event.waited:.1f} s")
