@@ -82,8 +82,8 @@ async def main() -> int:
 async def serve(host: str, port: int, workers: int, environment: Mapping[str, str]) -> int:
     """The workers, until they end or somebody ends us."""
     arguments = [f"{HERE.name}.app:app", "--app-dir", str(HERE.parent), "--host", host, "--port", str(port)]
-    # A live page never ends by itself, so those that are open are cut off after a second.
-    quiet = ["--log-level", "warning", "--timeout-graceful-shutdown", "1"]
+    # Visitors who are being served get some seconds when the site ends.
+    quiet = ["--log-level", "warning", "--timeout-graceful-shutdown", "10"]
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "uvicorn", *arguments, *quiet, "--workers", str(workers), env=environment
     )

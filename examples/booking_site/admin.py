@@ -104,7 +104,7 @@ async def live(desk: AtDesk) -> Response:
 
     async def stream() -> AsyncIterator[str]:
         told, told_at = "", 0.0
-        while True:
+        while not desk.is_ending():
             state = await desk.board.read()
             seen = json.dumps({name: value for name, value in state.items() if name != "now"})
             if seen != told:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
@@ -15,8 +17,11 @@ from sessions_us import Quota, SQLiteStore, UserClient
 from sessions_us.fastapi import Clients, User, clients_of, sessions_lifespan
 
 from .diary import Diary
+from .ending import ending
 from .monitor import Board, Monitor
 from .settings import settings
+
+_log = logging.getLogger("booking_site")
 
 MAX_WAIT = 5.0  # seconds that a visitor waits for the quota
 
@@ -28,6 +33,7 @@ class Desk:
     diary: Diary
     monitor: Monitor
     board: Board
+    is_ending: Callable[[], bool]
 
 
 @contextlib.asynccontextmanager
@@ -36,19 +42,23 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     data, monitor = settings().data, Monitor(MAX_WAIT)
     quota = evolve(Quota.from_env(), store=SQLiteStore(data / "quota.db"))
     sessions = sessions_lifespan(user=True, guest=True, quota=quota, max_wait=MAX_WAIT, on_event=monitor.hear)
-    async with sessions(app) as state:
-        desk = Desk(Diary(data / "site.db"), monitor, Board(data / "board.db"))
-        telling = asyncio.create_task(_tell(desk, clients_of(app)))
-        yield {**state, "desk": desk}
-        telling.cancel()
-        await asyncio.wait([telling])
-        await desk.board.leave()
+    with ending() as told:
+        async with sessions(app) as state:
+            desk = Desk(Diary(data / "site.db"), monitor, Board(data / "board.db"), told.is_set)
+            telling = asyncio.create_task(_tell(desk, clients_of(app)))
+            yield {**state, "desk": desk}
+            telling.cancel()
+            await asyncio.wait([telling])
+            await desk.board.leave()
 
 
 async def _tell(desk: Desk, clients: Clients) -> None:
     """Once a second, what this worker does."""
     while True:
-        await desk.board.tell(desk.monitor.active_at, desk.monitor.state(clients.user, clients.guest))
+        try:
+            await desk.board.tell(desk.monitor.active_at, desk.monitor.state(clients.user, clients.guest))
+        except sqlite3.Error as error:  # a full disk, say: no reason to stop serving, nor to stop trying
+            _log.warning("the live page may be old: %s", error)
         await asyncio.sleep(1.0)
 
 

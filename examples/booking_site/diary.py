@@ -49,6 +49,7 @@ class Diary:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        path.touch(mode=0o600)  # it holds names and addresses
         with closing(self._connect()) as file:
             file.execute("PRAGMA journal_mode = WAL")
             file.executescript(_SCHEMA)

@@ -28,8 +28,10 @@ from sessions_us import (
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS workers (pid INTEGER PRIMARY KEY, active_at REAL, told_at REAL, state TEXT) STRICT"
 )
+_COUNTS = ("sent", "fresh", "stale", "rescued", "shared", "refused")
 _LATEST = 12
-_LOST = 10.0  # seconds after which somebody who waits, and of whom nothing was heard, is taken for gone
+_BEAT = 5.0  # seconds after which a worker tells that it is there, though nothing changed
+_LOST = 15.0  # seconds after which one that told nothing is taken for dead
 
 State = dict[str, Any]
 """Plain JSON: it goes to a file and to browsers."""
@@ -54,7 +56,7 @@ class Monitor:
         self._patience = patience
         self._waiting: list[_Waiting] = []
         self._latest: deque[tuple[float, str]] = deque(maxlen=_LATEST)
-        self.counts: dict[str, int] = dict.fromkeys(("sent", "fresh", "stale", "rescued", "shared", "refused"), 0)
+        self.counts: dict[str, int] = dict.fromkeys(_COUNTS, 0)
         self.active_at: float = 0.0
 
     def hear(self, event: ClientEvent) -> None:
@@ -104,7 +106,7 @@ class Monitor:
             quotas[name] = {
                 "limit": snapshot.limit,
                 "remaining": snapshot.remaining,
-                "resets_at": None if snapshot.resets_in is None else round(now + snapshot.resets_in, 1),
+                "resets_at": None if snapshot.resets_in is None else round(now + snapshot.resets_in),
                 "interactive": snapshot.waiting["interactive"],
                 "background": snapshot.waiting["background"],
             }
@@ -129,7 +131,7 @@ class Board:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._told: str | None = None
+        self._told, self._told_at = "", 0.0
         with closing(self._connect()) as file:
             file.execute(_SCHEMA)
 
@@ -137,15 +139,15 @@ class Board:
         return sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
 
     async def tell(self, active_at: float, state: State) -> None:
-        """Write this worker's row, if it changed, or if somebody waits: who is silent is taken for gone."""
-        text = json.dumps(state)
-        if text == self._told and not state["waiting"]:
+        """Write this worker's row, if it changed or is old."""
+        text, now = json.dumps(state), time.time()
+        if text == self._told and now - self._told_at < _BEAT:
             return
-        self._told = text
+        self._told, self._told_at = text, now
 
         def step() -> None:
             with closing(self._connect()) as file:
-                row = (os.getpid(), active_at, time.time(), text)
+                row = (os.getpid(), active_at, now, text)
                 file.execute("INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?)", row)
 
         await asyncio.to_thread(step)
@@ -162,25 +164,18 @@ class Board:
     async def read(self) -> State:
         """All workers together. The quotas are as the one knows them who used them last."""
 
-        def step() -> list[tuple[int, float, str]]:
+        def step() -> list[tuple[int, str]]:
             with closing(self._connect()) as file:
-                query = "SELECT pid, told_at, state FROM workers ORDER BY active_at"
-                return file.execute(query).fetchall()
+                query = "SELECT pid, state FROM workers WHERE told_at > ? ORDER BY active_at"
+                return file.execute(query, (time.time() - _LOST,)).fetchall()
 
-        rows = await asyncio.to_thread(step)
-        states = [(pid, told_at, json.loads(text)) for pid, told_at, text in rows]
-        now = time.time()
-        latest = sorted((at, pid, text) for pid, _, state in states for at, text in state["latest"])
+        states = [(pid, json.loads(text)) for pid, text in await asyncio.to_thread(step)]
+        latest = sorted((at, pid, text) for pid, state in states for at, text in state["latest"])
         return {
-            "quotas": states[-1][2]["quotas"] if states else {},
-            "counts": {name: sum(state["counts"][name] for _, _, state in states) for name in Monitor(0).counts},
-            "waiting": [
-                {**each, "worker": pid}
-                for pid, told_at, state in states
-                for each in state["waiting"]
-                if now - told_at < _LOST
-            ],
+            "quotas": states[-1][1]["quotas"] if states else {},
+            "counts": {name: sum(state["counts"][name] for _, state in states) for name in _COUNTS},
+            "waiting": [{**each, "worker": pid} for pid, state in states for each in state["waiting"]],
             "latest": [{"at": at, "worker": pid, "text": text} for at, pid, text in reversed(latest[-_LATEST:])],
-            "workers": [pid for pid, _, _ in states],
-            "now": now,
+            "workers": [pid for pid, _ in states],
+            "now": time.time(),
         }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+_log = logging.getLogger("booking_site")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class Settings:
 def settings() -> Settings:
     """Of this process, read once."""
     given = os.environ.get
+    missing = [name for name in ("BOOKING_SITE_DATA", "BOOKING_SITE_SECRET") if not given(name)]
+    if missing:
+        _log.warning("%s not set: this worker makes its own, so let it be the only one", " and ".join(missing))
     data = Path(given("BOOKING_SITE_DATA") or tempfile.mkdtemp(prefix="booking-site-"))
     return Settings(
         host_name=given("BOOKING_SITE_HOST") or "us",

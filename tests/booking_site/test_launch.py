@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -17,6 +18,10 @@ def test_one_command_starts_a_sandbox_and_four_workers() -> None:
         assert "Grace Hopper" in visitor.get("/").text
         signed_in = visitor.post("/admin", data={"password": site.password}, headers={"Origin": site.url})
         assert signed_in.headers["location"] == "/admin"
+        with visitor.stream("GET", "/admin/live") as stream:  # open until the site ends, which ends it in peace
+            told = next(stream.iter_lines())
+            assert json.loads(told.removeprefix("data: "))["quotas"]["user"]["limit"] == 10
+            site.end()
     assert len(site.said) == 3, site.said
 
 

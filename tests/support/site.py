@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -36,6 +37,13 @@ class Launched:
     url: str
     password: str
     said: list[str]
+    process: subprocess.Popen[str]
+
+    def end(self) -> None:
+        """As Ctrl-C does: it must end well, and soon."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGINT)
+            assert self.process.wait(PATIENCE) == 0, "\n".join(self.said)
 
 
 @dataclass
@@ -87,12 +95,13 @@ def launched(*arguments: str, environment: dict[str, str]) -> Iterator[Launched]
                 assert line, "\n".join(said)
             found = re.search(r"(http://\S+)/admin, password (\S+)", "\n".join(said))
             assert found is not None
-            yield Launched(found[1], found[2], said)
+            site = Launched(found[1], found[2], said, process)
+            yield site
+            site.end()
         finally:
             process.terminate()
             process.wait(PATIENCE)
             reader.join(PATIENCE)
-        assert process.returncode == 0, "\n".join(said)
 
 
 @contextmanager
@@ -110,4 +119,4 @@ def started(*, limit: int, window: float, workers: int) -> Iterator[Site]:
             "BOOKING_SITE_HOST": "Grace Hopper",
         }
         with launched("--workers", str(workers), environment=environment) as site:
-            yield Site(site.url, site.password, site.said, sandbox=sandbox)
+            yield Site(site.url, site.password, site.said, site.process, sandbox=sandbox)
