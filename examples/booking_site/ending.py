@@ -29,5 +29,5 @@ def ending() -> Iterator[threading.Event]:
     try:
         yield told
     finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
+        for heard, handler in replaced.items():
+            signal.signal(heard, handler)
