@@ -27,6 +27,25 @@ MAX_WAIT = 5.0  # seconds that a visitor waits for the quota
 
 
 @dataclass(frozen=True)
+class Copies:
+    """For how many seconds an answer is given again: as it is, then for as long again while it is renewed, or while a new one
+    can't be had."""
+
+    fresh: float
+    renewed: float
+    rescued: float
+
+    def of(self, user: UserClient) -> UserClient:
+        return user.with_options(cache_ttl=self.fresh, stale_while_revalidate=self.renewed, stale_if_error=self.rescued)
+
+
+# Free times may be some seconds old: who takes one that is gone is told so. They stay on show while the quota is used up.
+TIMES = Copies(fresh=10.0, renewed=60.0, rescued=900.0)
+# Names, descriptions and events rarely change.
+FACTS = Copies(fresh=300.0, renewed=3600.0, rescued=24 * 3600.0)
+
+
+@dataclass(frozen=True)
 class Desk:
     """What one worker has beside its clients."""
 
@@ -70,15 +89,15 @@ AtDesk = Annotated[Desk, Depends(_desk)]
 
 
 def _times(user: User) -> UserClient:
-    """For free times and bookings. They may be some seconds old: who takes a time that is gone is told so. While the quota is
-    used up they stay on show for a quarter of an hour."""
-    return user.with_options(cache_ttl=10.0, stale_while_revalidate=60.0, stale_if_error=900.0)
+    return TIMES.of(user)
 
 
 def _facts(user: User) -> UserClient:
-    """For names, descriptions and events, which rarely change."""
-    return user.with_options(cache_ttl=300.0, stale_while_revalidate=3600.0, stale_if_error=24 * 3600.0)
+    return FACTS.of(user)
 
 
 Times = Annotated[UserClient, Depends(_times)]
+"""For free times and bookings."""
+
 Facts = Annotated[UserClient, Depends(_facts)]
+"""For names, descriptions and events."""

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from html import unescape
 
 import httpx
@@ -154,8 +155,12 @@ async def test_moving_and_cancelling_reach_the_api_once(serve: Serve) -> None:
         assert writes == [("PUT", 200), ("POST", 201), ("POST", 409)]
 
 
-async def test_an_empty_quota_is_a_503_that_says_when(serve: Serve) -> None:
-    """A visitor for whom there is no copy gets a page with Retry-After; those for whom there is one see it."""
+async def test_an_empty_quota_is_a_503_that_says_when(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A visitor for whom there is no copy gets a page with Retry-After; those for whom there is an old one see it."""
+    from booking_site import desk
+
+    for kind in ("TIMES", "FACTS"):  # old at once
+        monkeypatch.setattr(desk, kind, replace(getattr(desk, kind), fresh=0.0, renewed=0.0))
     async with Sandbox(limit=2, window=3600.0) as sandbox, serve(sandbox) as visitor:
         here, elsewhere = f"/pages/{sandbox.team_page_id}", "/events"
         seen = await visitor.get(here)
