@@ -108,6 +108,17 @@ def pages(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The example's booking site in a real browser. Needs Chromium."""
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        session.error(
+            "Chromium is missing: apt-get install chromium (Debian, Ubuntu), or another package of it for your system"
+        )
+    _install(session, "browser", extras="fastapi,sandbox")
+    session.run("python", "-m", "pytest", "tests/booking_site/test_browser.py", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Builds the wheel, installs it alone, and imports everything that needs no extra."""
     session.install("build")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.site import SiteProcesses
+from support.site_workers import SiteProcesses
 
 from sessions_us import Quota, SQLiteStore, UserClient
 from sessions_us.quota.ledger import Ledger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -180,6 +181,7 @@ class _Client(Generic[K]):
         cache_ttl: float | Unchanged = UNCHANGED,
         stale_while_revalidate: float | Unchanged = UNCHANGED,
         stale_if_error: float | Unchanged = UNCHANGED,
+        until: asyncio.Future[None] | Unchanged | None = UNCHANGED,
     ) -> Self:
         """A cheap copy with other options, on the same connections and quota. Closing the copy does nothing.
 
@@ -187,6 +189,9 @@ class _Client(Generic[K]):
             lane: `interactive` or `background` for all calls; None is the default: background for a Pager's pages after
                 the first, interactive for everything else.
             max_wait, timeout, retries, strict, cache_ttl, stale_while_revalidate, stale_if_error: see the client.
+            until: a future of the running event loop. Once it is done, nobody waits for the answers any more: calls that wait
+                for the quota, and reads, end with a `QuotaTimeoutError`, and no further one is sent. A write that was sent goes
+                on to its end.
         """
         options = self._calls.options.but(
             lane=lane,
@@ -197,6 +202,7 @@ class _Client(Generic[K]):
             cache_ttl=cache_ttl,
             stale_while_revalidate=stale_while_revalidate,
             stale_if_error=stale_if_error,
+            until=until,
         )
         copy = type(self).__new__(type(self))
         copy._share(self._calls.but(options), owner=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from enum import Enum
 from typing import Any, Final
 
@@ -43,6 +44,11 @@ def _retries(options: Options, attribute: Attribute[Any], value: object) -> None
         raise ConfigurationError(f"retries is a RetryPolicy (RetryPolicy(attempts=1) for none), not {value!r}")
 
 
+def _until(options: Options, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, asyncio.Future):
+        raise ConfigurationError(f"until is an asyncio.Future, or None, not {value!r}")
+
+
 @frozen(kw_only=True)
 class Options:
     """See `UserClient` and `GuestClient` for what each means."""
@@ -55,6 +61,7 @@ class Options:
     cache_ttl: float = field(default=0.0, validator=_seconds)
     stale_while_revalidate: float = field(default=0.0, validator=_seconds)
     stale_if_error: float = field(default=0.0, validator=_seconds)
+    until: asyncio.Future[None] | None = field(default=None, validator=_until)
 
     @property
     def keeps(self) -> bool:

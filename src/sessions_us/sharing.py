@@ -20,6 +20,7 @@ from .events import CacheHit, Emit, ResponseShared, Reuse
 from .options import Options
 from .quota import Lane
 from .transport import Answer, Request, Transport, encode
+from .wanted import wanted
 
 __all__ = ("Shared", "Sharing")
 
@@ -181,9 +182,10 @@ class Sharing:
                 flight.keeps |= options.keeps
             self._members.add(member)
             try:
-                if hurry:
-                    await self.transport.limiter.hurry(flight.crowd, lane)
-                outcome = await member.future
+                async with wanted(options.until, lane):
+                    if hurry:
+                        await self.transport.limiter.hurry(flight.crowd, lane)
+                    outcome = await member.future
             finally:
                 self._members.discard(member)
                 flight.crowd.leave(member)
@@ -209,7 +211,8 @@ class Sharing:
         # A task of its own, so that the call which began it can be cancelled while others wait for the answer.
         crowd: Crowd[Answer] = Crowd(lane, self._now)
         operation = None if request.touches is None else request.operation
-        patient = options if options.max_wait is None else evolve(options, max_wait=None)  # the crowd has the patience
+        alone = options.max_wait is None and options.until is None
+        patient = options if alone else evolve(options, max_wait=None, until=None)  # the crowd has the patience
         task = self.spawn(self._send(name, request, patient, crowd))
         flight = self._shared.flights[name] = Flight(name, operation, crowd, options.keeps, task)
         return flight

@@ -32,6 +32,7 @@ from .options import Options
 from .origin import Origin
 from .quota import Lane, Lease, Limiter
 from .quota.headers import parse_retry_after
+from .wanted import wanted
 from .wire import Borrowed, KeyAuth, Trace
 
 __all__ = ("Answer", "Request", "Transport", "encode")
@@ -131,17 +132,18 @@ class Transport:
             deadline = min((moment for moment in (until, last_start) if moment is not None), default=None)
             self.check()
             try:
-                lease = await self.limiter.acquire(
-                    lane=lane if crowd is None else crowd.lane,
-                    deadline=deadline,
-                    arrival=arrival,
-                    front=front,
-                    lasts=options.timeout,
-                    label=request.operation,
-                    emit=self._emit,
-                    owner=self,
-                    crowd=crowd,
-                )
+                async with wanted(options.until, lane):
+                    lease = await self.limiter.acquire(
+                        lane=lane if crowd is None else crowd.lane,
+                        deadline=deadline,
+                        arrival=arrival,
+                        front=front,
+                        lasts=options.timeout,
+                        label=request.operation,
+                        emit=self._emit,
+                        owner=self,
+                        crowd=crowd,
+                    )
             except QuotaTimeoutError:
                 if failure is None:
                     raise

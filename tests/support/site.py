@@ -1,92 +1,122 @@
-"""A small site in front of Sessions, as uvicorn serves it with several workers: one client for each process."""
+"""examples/booking_site as somebody starts it: by its one command, as processes of its own."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
+import queue
+import re
+import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime
-from types import TracebackType
-from typing import Self
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
-from fastapi import FastAPI, Request
+from anyio.from_thread import start_blocking_portal
 
-from sessions_us import Quota, SQLiteStore, UserClient
+from sessions_us.sandbox import Sandbox
 
-__all__ = ("SiteProcesses", "app")
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, UserClient]]:
-    quota = Quota.parse(os.environ["SITE_QUOTA"])
-    quota = Quota(quota.limit, quota.window, reserve=0, store=SQLiteStore(os.environ["SITE_STORE"], timeout=20))
-    async with UserClient(
-        quota=quota, max_wait=60, cache_ttl=60, stale_while_revalidate=60, stale_if_error=60, timeout=60
-    ) as user:
-        yield {"user": user}
+SITE = Path(__file__).parents[2] / "examples" / "booking_site"
+PATIENCE = 60.0  # seconds: for a machine with much else to do
+_OURS = ("SESSIONS_", "BOOKING_SITE_")
 
 
-app = FastAPI(lifespan=_lifespan)
+@dataclass
+class Launched:
+    """A site that runs.
+
+    Attributes:
+        url: where it listens.
+        password: of its admin page.
+        said: what it printed, line by line; it grows.
+    """
+
+    url: str
+    password: str
+    said: list[str]
+    process: subprocess.Popen[str]
+
+    def end(self) -> None:
+        """As Ctrl-C does: it must end well, and soon."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGINT)
+            assert self.process.wait(PATIENCE) == 0, "\n".join(self.said)
 
 
-@app.get("/pages/{page}/slots")
-async def slots(page: str, start: datetime, end: datetime, request: Request) -> dict[str, int]:
-    """How many slots are free, and which worker says so."""
-    user: UserClient = request.state.user
-    return {"free": len(await user.booking_pages.slots(page, start=start, end=end)), "worker": os.getpid()}
+@dataclass
+class Site(Launched):
+    """The same in front of a sandbox that the test can look into."""
+
+    sandbox: Sandbox = field(kw_only=True)
+
+    def page(self, zone: str) -> str:
+        """The address of a booking page with this time zone of its own, and half hours."""
+        key = {"x-api-key": self.sandbox.user_key}
+        with httpx.Client(base_url=self.sandbox.url, headers=key, timeout=PATIENCE) as api:
+            rows = api.get("/api/booking-pages").raise_for_status().json()
+            found = [row["id"] for row in rows if (row["timeZone"], row["duration"]) == (zone, 30)]
+            if not found:
+                new = {"name": "Evening call", "timeZone": zone, "duration": 30}
+                found = [api.post("/api/booking-pages", json=new).raise_for_status().json()["id"]]
+        return f"{self.url}/pages/{found[0]}"
+
+    def writes(self) -> list[tuple[str, int]]:
+        """What the API was asked to do to bookings, and what it answered."""
+        return [(each.method, each.status) for each in self.sandbox.requests if "/guests/bookings" in each.path]
 
 
-@app.post("/pages/{page}/bookings")
-async def book(page: str, start: datetime, request: Request) -> dict[str, str | None]:
-    user: UserClient = request.state.user
-    made = await user.bookings.create(
-        booking_page_id=page, start_at=start, participant_name="Ada", participant_email="ada@example.com"
-    )
-    return {"id": made.id if made else None}
+@contextmanager
+def launched(*arguments: str, environment: dict[str, str]) -> Iterator[Launched]:
+    """The site, until the block ends; it must end well."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    with subprocess.Popen(
+        [sys.executable, str(SITE), "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**inherited, **environment, "PYTHONUTF8": "1"},
+    ) as process:
+        said: list[str] = []
+        lines: queue.Queue[str] = queue.Queue()
 
+        def read() -> None:
+            for line in process.stdout or ():
+                said.append(line.rstrip())
+                lines.put(line)
+            lines.put("")
 
-class SiteProcesses:
-    """`async with SiteProcesses(environment, workers=4) as site:` serves the site in processes of its own."""
-
-    def __init__(self, environment: dict[str, str], *, workers: int) -> None:
-        self._environment = {**os.environ, **environment}
-        self._workers = workers
-
-    async def __aenter__(self) -> Self:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=500)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        command = [sys.executable, "-m", "uvicorn", "support.site:app", "--log-level", "warning"]
-        command += ["--workers", str(self._workers), "--fd", str(self._socket.fileno())]
-        self._process = await asyncio.create_subprocess_exec(
-            *command, env=self._environment, pass_fds=[self._socket.fileno()]
-        )
+        reader = threading.Thread(target=read)
+        reader.start()
         try:
-            await self._until_it_answers()
-        except BaseException:
-            await self._end()
-            raise
-        return self
+            while "Ctrl-C" not in (line := lines.get(timeout=PATIENCE)):
+                assert line, "\n".join(said)
+            found = re.search(r"(http://\S+)/admin, password (\S+)", "\n".join(said))
+            assert found is not None
+            site = Launched(found[1], found[2], said, process)
+            yield site
+            site.end()
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+            reader.join(PATIENCE)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._end()
 
-    async def _until_it_answers(self) -> None:
-        async with asyncio.timeout(60), httpx.AsyncClient(base_url=self.url, timeout=60) as http:
-            await http.get("/openapi.json")  # it waits in the socket until a worker is there
-
-    async def _end(self) -> None:
-        if self._process.returncode is None:
-            self._process.terminate()
-        try:
-            async with asyncio.timeout(20):
-                await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-        self._socket.close()
+@contextmanager
+def started(*, limit: int, window: float, workers: int) -> Iterator[Site]:
+    """The site in front of a sandbox of the test's, as it is in front of the real API."""
+    with (
+        start_blocking_portal("asyncio") as portal,
+        portal.wrap_async_context_manager(Sandbox(limit=limit, window=window)) as sandbox,
+    ):
+        environment = {
+            "SESSIONS_BASE_URL": sandbox.url,
+            "SESSIONS_USER_KEY": sandbox.user_key,
+            "SESSIONS_GUEST_KEY": sandbox.guest_key,
+            "SESSIONS_QUOTA": f"{limit}/{window:g}s",
+            "BOOKING_SITE_HOST": "Grace Hopper",
+        }
+        with launched("--workers", str(workers), environment=environment) as site:
+            yield Site(site.url, site.password, site.said, site.process, sandbox=sandbox)

@@ -1,0 +1,124 @@
+"""Runs the site with one command: `python examples/booking_site`. See README.md.
+
+With SESSIONS_USER_KEY and SESSIONS_GUEST_KEY it serves the real API's data; without, it starts a sandbox beside the site.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+KEYS = ("SESSIONS_USER_KEY", "SESSIONS_GUEST_KEY")
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="booking_site", description="A booking site on the Sessions API, or on a sandbox."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--workers", type=int, default=4, help="processes that share the keys' quota")
+    parser.add_argument("--limit", type=int, default=10, help="requests per window that the sandbox allows each key")
+    parser.add_argument("--window", type=float, default=60.0, help="seconds of the sandbox's window")
+    return parser.parse_args()
+
+
+@contextlib.asynccontextmanager
+async def upstream(limit: int, window: float) -> AsyncIterator[dict[str, str]]:
+    """The environment for the API that is served: the real one where there are keys, else a sandbox's."""
+    given = [name for name in KEYS if os.environ.get(name)]
+    if len(given) == 1:
+        (missing,) = set(KEYS) - set(given)
+        sys.exit(f"{given[0]} is set and {missing} is not: the site needs both, or none for the sandbox.")
+    if given:
+        yield {}
+        return
+    from sessions_us.sandbox import Sandbox
+
+    async with Sandbox(limit=limit, window=window) as sandbox:
+        yield {
+            "SESSIONS_BASE_URL": sandbox.url,
+            "SESSIONS_USER_KEY": sandbox.user_key,
+            "SESSIONS_GUEST_KEY": sandbox.guest_key,
+            "SESSIONS_QUOTA": f"{limit}/{window:g}s",
+            "BOOKING_SITE_SANDBOX": "1",
+            "BOOKING_SITE_HOST": "Grace Hopper",
+        }
+
+
+def free_port(host: str, port: int) -> int:
+    with socket.create_server((host, port)) as taken:
+        return int(taken.getsockname()[1])
+
+
+async def main() -> int:
+    asked = options()
+    try:
+        port = free_port(asked.host, asked.port)
+    except OSError as error:
+        sys.exit(f"Port {asked.port} can't be had ({error.strerror}): choose another one with --port.")
+    with tempfile.TemporaryDirectory(prefix="booking-site-", ignore_cleanup_errors=True) as data:
+        async with upstream(asked.limit, asked.window) as api:
+            # All workers need the same, so it is decided here.
+            own = {
+                "BOOKING_SITE_DATA": os.environ.get("BOOKING_SITE_DATA") or data,
+                "BOOKING_SITE_SECRET": os.environ.get("BOOKING_SITE_SECRET") or secrets.token_urlsafe(32),
+                "BOOKING_SITE_ADMIN_PASSWORD": os.environ.get("BOOKING_SITE_ADMIN_PASSWORD")
+                or secrets.token_urlsafe(9),
+            }
+            return await serve(asked.host, port, asked.workers, {**os.environ, **own, **api})
+
+
+async def serve(host: str, port: int, workers: int, environment: Mapping[str, str]) -> int:
+    """The workers, until they end or somebody ends us."""
+    arguments = [f"{HERE.name}.app:app", "--app-dir", str(HERE.parent), "--host", host, "--port", str(port)]
+    # Visitors who are being served get some seconds when the site ends.
+    quiet = ["--log-level", "warning", "--timeout-graceful-shutdown", "10"]
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "uvicorn", *arguments, *quiet, "--workers", str(workers), env=environment
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ended = asyncio.create_task(server.wait())
+    if await answers(host, port, ended):
+        source = "a sandbox" if "BOOKING_SITE_SANDBOX" in environment else "the Sessions API"
+        print(f"The site:       http://{host}:{port}/ ({workers} workers, {source})")
+        print(f"The admin page: http://{host}:{port}/admin, password {environment['BOOKING_SITE_ADMIN_PASSWORD']}")
+        print("Ctrl-C ends it.", flush=True)
+    await asyncio.wait([ended, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if not ended.done():
+        server.terminate()
+    code = await ended
+    return 0 if stop.is_set() else code
+
+
+async def answers(host: str, port: int, ended: asyncio.Task[int]) -> bool:
+    """Waits until a worker answers. False if the server ended instead."""
+    while not ended.done():
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(b"GET /static/icon.svg HTTP/1.0\r\n\r\n")
+            answered = await reader.readline()
+            writer.close()
+            if answered:
+                return True
+        except OSError:
+            await asyncio.sleep(0.1)
+    return False
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(asyncio.run(main()))

@@ -1,0 +1,122 @@
+"""One booking: see, move and cancel it. Who has its link may."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+
+from sessions_us import ConflictError, NotFoundError, SessionsError
+from sessions_us.fastapi import Guest
+
+from . import times
+from .booking import calendar, link, week_shown
+from .desk import AtDesk, Times
+from .diary import Entry
+from .frame import SameOrigin, page, remember_zone, zone_for
+from .once import nonce, once
+from .settings import settings
+from .tokens import is_signed
+from .troubles import explain
+
+routes = APIRouter(prefix="/bookings/{id}/{token}")
+
+_TAKEN = "This time is taken, or the booking was cancelled elsewhere. Please choose another time."
+
+
+async def _booking(id: str, token: str, desk: AtDesk) -> Entry:
+    entry = await desk.diary.find(id) if is_signed(settings().secret, "booking", id, token) else None
+    if entry is None:
+        raise HTTPException(404, "There is no such booking. Check that the link is complete.")
+    return entry
+
+
+Booked = Annotated[Entry, Depends(_booking)]
+
+
+def _page(
+    request: Request, template: str, entry: Entry, more: Mapping[str, object], error: SessionsError | None = None
+) -> Response:
+    """A page about a booking, or the same one after an attempt that failed."""
+    shown = {"booking": entry, "link": link(entry.id), "zone": zone_for(request, entry.zone), **more}
+    if error is None:
+        return page(request, template, shown, private=True)
+    trouble = explain(error)
+    taken = isinstance(error, ConflictError)
+    shown |= {"trouble": _TAKEN if taken else trouble.text, "gone": taken}
+    return page(request, template, shown, status=trouble.status, retry_after=trouble.retry_after, private=True)
+
+
+@routes.get("")
+async def booking(request: Request, entry: Booked, done: str = "") -> Response:
+    """The booking as it stands; right after a change it says what was done."""
+    return _page(request, "booking.html", entry, {"done": done})
+
+
+@routes.get("/move")
+async def move_form(
+    request: Request, entry: Booked, client: Times, week: str | None = None, start: str | None = None
+) -> Response:
+    """Other free times; or, for one of them, whether to take it."""
+    chosen = times.from_url(start)
+    if chosen is not None:
+        return _page(request, "move.html", entry, {"chosen": chosen, "once": nonce()})
+    zone = zone_for(request, entry.zone)
+    wanted = week or str(entry.start_at.astimezone(zone).date())
+    shown, days = await week_shown(client, entry.page_id, wanted, zone)
+    return remember_zone(request, _page(request, "move.html", entry, calendar(shown, days, zone)))
+
+
+@routes.post("/move", dependencies=[SameOrigin])
+async def move(
+    request: Request,
+    entry: Booked,
+    desk: AtDesk,
+    guest: Guest,
+    start: Annotated[str, Form()] = "",
+    sent: Annotated[str, Form(alias="once")] = "",
+) -> Response:
+    """Takes another time for the booking."""
+    chosen = times.from_url(start)
+    if chosen is None:
+        raise HTTPException(404, "There is no such time.")
+
+    async def act() -> str:
+        await guest.bookings.update(entry.id, start_at=chosen)
+        await desk.diary.write(replace(entry, start_at=chosen))
+        return f"{link(entry.id)}?done=moved"
+
+    try:
+        return await once(desk.diary, sent, act, uncertain=f"{link(entry.id)}?done=uncertain")
+    except SessionsError as error:
+        return _page(request, "move.html", entry, {"chosen": chosen, "once": sent}, error)
+
+
+@routes.get("/cancel")
+async def cancel_form(request: Request, entry: Booked) -> Response:
+    """Whether to cancel."""
+    return _page(request, "cancel.html", entry, {"once": nonce()})
+
+
+@routes.post("/cancel", dependencies=[SameOrigin])
+async def cancel(
+    request: Request, entry: Booked, desk: AtDesk, guest: Guest, sent: Annotated[str, Form(alias="once")] = ""
+) -> Response:
+    """Cancels the booking. One that is cancelled already, or gone, is what was wanted."""
+    if entry.cancelled:
+        return RedirectResponse(f"{link(entry.id)}?done=cancelled", 303)
+
+    async def act() -> str:
+        with contextlib.suppress(ConflictError, NotFoundError):
+            await guest.bookings.cancel(entry.id)
+        await desk.diary.write(replace(entry, cancelled=True))
+        return f"{link(entry.id)}?done=cancelled"
+
+    try:
+        return await once(desk.diary, sent, act, uncertain=f"{link(entry.id)}?done=uncertain")
+    except SessionsError as error:
+        return _page(request, "cancel.html", entry, {"once": sent}, error)

@@ -1,0 +1,166 @@
+"""Weeks, days and times in the visitor's zone. Pure: what time it is comes in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+_REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A free time, as a button shows it.
+
+    Attributes:
+        start: in UTC.
+        label: the time of day. Where the clocks go back the same one comes twice; then it names its offset too.
+        spoken: label and day.
+    """
+
+    start: datetime
+    label: str
+    spoken: str
+
+    @property
+    def key(self) -> str:
+        return in_url(self.start)
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of a week, in the visitor's zone."""
+
+    date: date
+    moments: list[Moment]
+
+    @property
+    def name(self) -> str:
+        return f"{self.date:%A}"
+
+    @property
+    def number(self) -> str:
+        return f"{self.date.day} {self.date:%B}"
+
+
+@cache
+def _known_zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # which reads directories each time
+
+
+@cache
+def zones() -> dict[str, list[str]]:
+    """The zones to choose from, by region."""
+    known = sorted(name for name in _known_zones() if name.partition("/")[0] in _REGIONS and "/" in name)
+    grouped: dict[str, list[str]] = {"World": ["UTC"]}
+    for name in known:
+        grouped.setdefault(name.partition("/")[0], []).append(name)
+    return grouped
+
+
+def zone_of(*names: str | None) -> ZoneInfo:
+    """The first of these zones that there is, else UTC."""
+    for name in names:
+        if name and (name == "UTC" or name in _known_zones()):
+            return ZoneInfo(name)
+    return ZoneInfo("UTC")
+
+
+def in_url(moment: datetime) -> str:
+    """`2026-11-30T07:00:00Z`"""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def from_url(text: str | None) -> datetime | None:
+    """A moment out of a URL or a form; None for what is none, or has no offset."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def week_of(text: str | None, today: date) -> date | None:
+    """The Monday of the week that a URL asks for, no earlier than this one and a year ahead at most; None for none."""
+    try:
+        asked = monday(date.fromisoformat(text or ""))
+    except (ValueError, OverflowError):
+        return None
+    return min(max(asked, monday(today)), monday(today) + timedelta(weeks=53))
+
+
+def span(week: date) -> tuple[datetime, datetime]:
+    """What to ask for, so that the whole week is in it in every zone: all visitors of a week ask the same question, and it is
+    sent once."""
+    start = datetime.combine(week, time(), UTC)
+    return start - timedelta(days=1), start + timedelta(days=8)
+
+
+def days(starts: Iterable[datetime], week: date, zone: ZoneInfo, now: datetime) -> list[Day]:
+    """The days of a week from today on, with their times."""
+    local: dict[date, list[datetime]] = {week + timedelta(days=number): [] for number in range(7)}
+    for start in sorted(starts):
+        there = start.astimezone(zone)
+        if start > now and there.date() in local:
+            local[there.date()].append(there)
+    today = now.astimezone(zone).date()
+    return [Day(day, _moments(times)) for day, times in local.items() if day >= today]
+
+
+def _moments(times: list[datetime]) -> list[Moment]:
+    seen = Counter(f"{there:%H:%M}" for there in times)
+    moments = []
+    for there in times:
+        label = f"{there:%H:%M}"
+        if seen[label] > 1:
+            label += f" {offset(there)}"
+        moments.append(Moment(there.astimezone(UTC), label, f"{label}, {there:%A} {there.day} {there:%B}"))
+    return moments
+
+
+def offset(there: datetime) -> str:
+    """`UTC+2`, `UTC+5:30`"""
+    minutes = round((there.utcoffset() or timedelta()) / timedelta(minutes=1))
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "\N{MINUS SIGN}" if minutes < 0 else "+"
+    return "UTC" if not minutes else f"UTC{sign}{hours}{f':{rest:02}' if rest else ''}"
+
+
+def long_day(moment: datetime, zone: ZoneInfo) -> str:
+    """`Monday 30 November 2026`"""
+    there = moment.astimezone(zone)
+    return f"{there:%A} {there.day} {there:%B %Y}"
+
+
+def clock(moment: datetime, zone: ZoneInfo) -> str:
+    """`09:30`"""
+    return f"{moment.astimezone(zone):%H:%M}"
+
+
+def clock_change(week: date, zone: ZoneInfo) -> str | None:
+    """What to say where the clocks of the zone change within a week; None where they don't."""
+    moment = datetime.combine(week, time(), zone).astimezone(UTC)
+    for _ in range(7 * 24):
+        before, after = moment.astimezone(zone), (moment + _HOUR).astimezone(zone)
+        if before.utcoffset() != after.utcoffset():
+            way = "forward" if (after.utcoffset() or timedelta()) > (before.utcoffset() or timedelta()) else "back"
+            return (
+                f"The clocks in {readable(zone.key)} go {way} on {after:%A} {after.day} {after:%B}:"
+                f" times are in {offset(before)} until then, and in {offset(after)} from then on."
+            )
+        moment += _HOUR
+    return None
+
+
+def readable(zone: str) -> str:
+    """`America/Argentina/Buenos_Aires` → `Buenos Aires`"""
+    return zone.rpartition("/")[2].replace("_", " ")

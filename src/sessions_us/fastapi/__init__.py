@@ -1,0 +1,63 @@
+"""Sessions inside a FastAPI application: clients for its whole life, dependencies, errors as answers, webhooks.
+
+    app = FastAPI(lifespan=sessions_lifespan())
+    app.add_middleware(DisconnectMiddleware)
+    install_error_handlers(app)
+
+    @app.get("/rooms/{room_id}")
+    async def room(room_id: str, user: User) -> dict[str, str | None]:
+        found = await user.rooms.get(room_id)
+        return {"name": found.name}
+
+Needs the extra `fastapi`.
+"""
+
+from __future__ import annotations
+
+try:
+    import fastapi as _fastapi  # the library; inside this package too, for imports are absolute
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "fastapi":
+        raise
+    message = "sessions_us.fastapi needs fastapi: pip install 'sessions-us[fastapi]'"
+    raise ImportError(message, name=__name__) from None
+else:
+    del _fastapi
+
+from .clients import Clients, clients_of
+from .dependencies import (
+    BackgroundGuest,
+    BackgroundUser,
+    Guest,
+    User,
+    get_background_guest,
+    get_background_user,
+    get_guest,
+    get_user,
+)
+from .disconnects import DisconnectMiddleware
+from .handling import Handler
+from .lifespan import ClientOptions, sessions_lifespan
+from .problems import Problem, install_error_handlers, problem_of
+from .webhook_router import webhook_router
+
+__all__ = (
+    "BackgroundGuest",
+    "BackgroundUser",
+    "ClientOptions",
+    "Clients",
+    "DisconnectMiddleware",
+    "Guest",
+    "Handler",
+    "Problem",
+    "User",
+    "clients_of",
+    "get_background_guest",
+    "get_background_user",
+    "get_guest",
+    "get_user",
+    "install_error_handlers",
+    "problem_of",
+    "sessions_lifespan",
+    "webhook_router",
+)

@@ -1,0 +1,67 @@
+"""The clients of a running application, and where to find them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+
+from sessions_us.client import GuestClient, UserClient
+from sessions_us.errors import ConfigurationError
+from sessions_us.keys import ApiKey, GuestKey, UserKey
+
+__all__ = ("STATE", "Clients", "clients_of")
+
+STATE: Final = "sessions_us"
+"""The name under which an application's state has them."""
+
+
+class Clients:
+    """The clients that `sessions_lifespan` opened: one of each kind for the process."""
+
+    def __init__(self, user: UserClient | None, guest: GuestClient | None) -> None:
+        self._user = user
+        self._guest = guest
+
+    @property
+    def user(self) -> UserClient:
+        """The client of the USER key. Raises: ConfigurationError: there is none."""
+        if self._user is None:
+            raise _missing(UserKey)
+        return self._user
+
+    @property
+    def guest(self) -> GuestClient:
+        """The client of the GUEST key. Raises: ConfigurationError: there is none."""
+        if self._guest is None:
+            raise _missing(GuestKey)
+        return self._guest
+
+
+def clients_of(where: Starlette | HTTPConnection) -> Clients:
+    """The clients of an application that runs, for code that is no endpoint; endpoints have `User` and `Guest`.
+
+    Args:
+        where: the application, or a request or WebSocket of it.
+
+    Raises:
+        ConfigurationError: none are open.
+    """
+    found = None
+    if isinstance(where, HTTPConnection):
+        found = getattr(where.state, STATE, None)  # an application that is mounted into another has its state only so
+        where = where.app
+    found = found or getattr(where.state, STATE, None)
+    if isinstance(found, Clients):
+        return found
+    raise ConfigurationError(
+        "No clients are open: make the application with FastAPI(lifespan=sessions_lifespan()), and start it, as "
+        "`with TestClient(app):` does in tests."
+    )
+
+
+def _missing(kind: type[ApiKey]) -> ConfigurationError:
+    return ConfigurationError(
+        f"There is no client of the role {kind.role}: {kind.variable} was not set when the application started."
+    )

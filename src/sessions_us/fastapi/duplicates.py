@@ -1,0 +1,66 @@
+"""Deliveries that arrive twice. Sessions gives them no number, so they are known by what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import Final
+
+from sessions_us.webhooks import Webhook
+
+__all__ = ("Duplicates",)
+
+_MOST: Final = 10_000
+
+
+class Duplicates:
+    """The latest delivery of each trigger and object, for a while. It is pure: whoever asks says what time it is.
+
+    Only the latest counts: a name that is changed to and fro says the same thing twice, and both are news.
+
+    Args:
+        window: seconds for which a delivery is remembered.
+        most: of how many objects; the oldest are forgotten first.
+    """
+
+    def __init__(self, window: float, most: int = _MOST) -> None:
+        self._window = window
+        self._most = most
+        self._latest: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()
+
+    def is_new(self, webhook: Webhook, body: bytes, now: float) -> bool:
+        """Whether this is no repetition. It is remembered.
+
+        Args:
+            webhook, body: the delivery, parsed and as it came.
+            now: seconds that never go back.
+        """
+        name, said = _name(webhook, body), _digest(body)
+        while self._latest and now - next(iter(self._latest.values()))[1] >= self._window:
+            self._latest.popitem(last=False)
+        known = self._latest.get(name)
+        if known is not None and known[0] == said:
+            return False
+        self._latest[name] = said, now
+        self._latest.move_to_end(name)
+        if len(self._latest) > self._most:
+            self._latest.popitem(last=False)
+        return True
+
+    def forget(self, webhook: Webhook, body: bytes) -> None:
+        """It could not be handled, so its repetition is welcome."""
+        known = self._latest.get(_name(webhook, body))
+        if known is not None and known[0] == _digest(body):
+            del self._latest[_name(webhook, body)]
+
+
+def _name(webhook: Webhook, body: bytes) -> bytes:
+    # Digests, for a trigger or an id may be as long as a body.
+    about = webhook.object_id
+    return _digest(webhook.trigger.encode(errors="surrogatepass")) + (
+        _digest(body) if about is None else _digest(about.encode(errors="surrogatepass"))
+    )
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

@@ -1,0 +1,114 @@
+"""The handlers of webhooks at work: after the answer, tried again when they fail, ended with the application."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+import anyio.to_thread
+
+from sessions_us.webhooks import Webhook
+
+__all__ = ("Handler", "Handling")
+
+Handler = Callable[[Webhook], Awaitable[None] | None]
+"""Handles a webhook. A plain function runs in a thread."""
+
+MOST_UNDER_WAY: Final = 1000
+
+_logger = logging.getLogger("sessions_us")
+
+
+class Handling:
+    """Runs handlers in tasks of its own.
+
+    Args:
+        handlers: by trigger; those of `*` get every webhook.
+        pauses: seconds before each further try of a handler that failed.
+        drain: seconds that handlers get at the end of the application.
+    """
+
+    def __init__(self, handlers: Mapping[str, Sequence[Handler]], pauses: Sequence[float], drain: float) -> None:
+        self._handlers = handlers
+        self._pauses = pauses
+        self._drain = drain
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ending = asyncio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many handlers are at work that no more webhooks should be taken."""
+        return len(self._tasks) >= MOST_UNDER_WAY
+
+    def start(self, webhook: Webhook, failed: Callable[[], None]) -> None:
+        """Lets the handlers of a webhook begin; each is on its own.
+
+        Args:
+            webhook: what they are given.
+            failed: is called for each that gives up.
+        """
+        for handler in (*self._handlers.get(webhook.trigger, ()), *self._handlers.get("*", ())):
+            task = asyncio.create_task(self._handle(handler, webhook, failed))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def open(self) -> None:
+        self._tasks, self._ending = set(), asyncio.Event()  # those of an earlier event loop are no use
+
+    async def aclose(self) -> None:
+        """Waits for the handlers, which pause no more, and stops those that take too long."""
+        self._ending.set()
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=self._drain)
+        for task in late:
+            task.cancel()
+        if late:
+            _logger.error("%d handlers of webhooks had to be stopped after %g s", len(late), self._drain)
+            await asyncio.wait(late, timeout=1)
+
+    async def _handle(self, handler: Handler, webhook: Webhook, failed: Callable[[], None]) -> None:
+        name = getattr(handler, "__qualname__", type(handler).__qualname__)
+        tries = len(self._pauses) + 1
+        for number in range(1, tries + 1):
+            try:
+                await _call(handler, webhook)
+            except Exception as error:
+                final = number == tries or self._ending.is_set()
+                # Where and what kind, but not what it says: a message may quote what the webhook holds.
+                _logger.log(
+                    logging.ERROR if final else logging.WARNING,
+                    "%s failed on a webhook %a (%d of %d): %s\n%s",
+                    name,
+                    str(webhook.trigger)[:100],
+                    number,
+                    tries,
+                    type(error).__qualname__,
+                    "".join(traceback.format_tb(error.__traceback__)),
+                )
+                if final:
+                    failed()
+                    return
+            else:
+                return
+            await self._pause(self._pauses[number - 1])
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+        except TimeoutError:
+            pass
+
+
+async def _call(handler: Handler, webhook: Webhook) -> None:
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
+        result = handler(webhook)
+    else:
+        result = await anyio.to_thread.run_sync(handler, webhook, abandon_on_cancel=True)
+    if inspect.isawaitable(result):
+        await result

@@ -1,0 +1,133 @@
+"""The lifespan of an application: its clients are opened before it serves and closed after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+
+from attrs import evolve
+from starlette.applications import Starlette
+
+from sessions_us.client import GuestClient, UserClient
+from sessions_us.errors import ConfigurationError
+from sessions_us.events import ClientEvent
+from sessions_us.keys import ApiKey, GuestKey, UserKey
+from sessions_us.quota import Quota
+from sessions_us.retries import RetryPolicy
+
+from .clients import STATE, Clients
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ("ClientOptions", "sessions_lifespan")
+
+K = TypeVar("K", bound=ApiKey)
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[Mapping[str, Any]]]
+OwnLifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of `UserClient` and `GuestClient`, which both get; see there."""
+
+    base_url: str | None
+    quota: Quota | None
+    retries: RetryPolicy | None
+    timeout: float
+    max_wait: float | None
+    strict: bool
+    cache_ttl: float
+    stale_while_revalidate: float
+    stale_if_error: float
+    on_event: Callable[[ClientEvent], None] | None
+    transport: httpx.AsyncBaseTransport | None
+    allow_http: bool
+
+
+def sessions_lifespan(
+    *,
+    user: bool | None = None,
+    guest: bool | None = None,
+    user_key: str | UserKey | None = None,
+    guest_key: str | GuestKey | None = None,
+    lifespan: OwnLifespan | None = None,
+    **options: Unpack[ClientOptions],
+) -> Lifespan:
+    """Opens one `UserClient` and one `GuestClient` when the application starts, and closes them when it ends.
+
+    `FastAPI(lifespan=sessions_lifespan())`. Inside a lifespan of one's own: `async with sessions_lifespan()(app):`.
+
+    Args:
+        user, guest: whether to open the client: True must, and without its key the application does not start; None does
+            if there is a key; False does not.
+        user_key, guest_key: the keys; None reads them when the application starts, from `SESSIONS_USER_KEY` and
+            `SESSIONS_GUEST_KEY`.
+        lifespan: the application's own, entered when the clients are open and left before they close. What it yields
+            becomes state of the requests as usual.
+        options: of both clients; `max_wait` is 5 seconds unless given. A `quota` is each key's own. Several workers share it
+            with `quota=Quota(store=SQLiteStore("/var/lib/app/quota.db"))`.
+
+    Raises:
+        ConfigurationError: a key that can't be used. When the application starts: a key that is missing, or an option
+            that makes no sense.
+    """
+    keys = (_usable(UserKey, user_key), _usable(GuestKey, guest_key))
+    del user_key, guest_key  # so that no traceback from here on holds them
+    user_given, guest_given = keys
+    if isinstance(user_given, ConfigurationError):
+        raise user_given
+    if isinstance(guest_given, ConfigurationError):
+        raise guest_given
+
+    @asynccontextmanager
+    async def run(app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
+        user_found, guest_found = _found(UserKey, user_given, user), _found(GuestKey, guest_given, guest)
+        if user_found is None and guest_found is None:
+            raise ConfigurationError(
+                f"There is no key: set {UserKey.variable} or {GuestKey.variable}, or pass user_key or guest_key."
+            )
+        async with AsyncExitStack() as stack:
+            opened = None if user_found is None else UserClient(user_found, **_own(options))
+            if opened is not None:
+                await stack.enter_async_context(opened)
+            welcoming = None if guest_found is None else GuestClient(guest_found, **_own(options))
+            if welcoming is not None:
+                await stack.enter_async_context(welcoming)
+            clients = Clients(opened, welcoming)
+            setattr(app.state, STATE, clients)
+            stack.callback(_forget, app, clients)
+            state = None if lifespan is None else await stack.enter_async_context(lifespan(app))
+            yield {**(state or {}), STATE: clients}
+
+    return run
+
+
+def _usable(kind: type[K], key: str | K | None) -> K | ConfigurationError | None:
+    return None if key is None else kind.resolve(key)
+
+
+def _found(kind: type[K], given: K | None, wanted: bool | None) -> K | None:
+    """The key of a client that is to be opened; None for none. Raises: ConfigurationError."""
+    if wanted is False or (wanted is None and given is None and not os.environ.get(kind.variable)):
+        return None
+    key = given if given is not None else kind.resolve(None)
+    if isinstance(key, ConfigurationError):
+        raise key
+    return key
+
+
+def _own(options: ClientOptions) -> ClientOptions:
+    """One client's options. The same `Quota` object for two keys would make them one budget, so each gets its own."""
+    own: ClientOptions = {"max_wait": 5.0, **options}
+    quota = own.get("quota")
+    if isinstance(quota, Quota):
+        own["quota"] = evolve(quota)
+    return own
+
+
+def _forget(app: Starlette, clients: Clients) -> None:
+    if getattr(app.state, STATE, None) is clients:
+        delattr(app.state, STATE)

@@ -1,0 +1,133 @@
+"""Errors as answers: what a visitor may know of a call that failed, as `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+import math
+from http import HTTPStatus
+from typing import Any, Final
+
+from attrs import frozen
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket
+
+from sessions_us.errors import (
+    ClientClosedError,
+    DecodeError,
+    QuotaTimeoutError,
+    RateLimitedError,
+    RequestTimeoutError,
+    SessionsError,
+    StatusError,
+    TransportError,
+)
+
+__all__ = ("Problem", "install_error_handlers", "problem_of")
+
+_logger = logging.getLogger("sessions_us")
+
+_UNKNOWN_WAIT: Final = 60.0  # seconds: the window that the API documents
+_THEIRS: Final = {
+    400: "Sessions did not accept this.",
+    404: "There is no such thing, or not any more.",
+    409: "This is not possible now: something else happened first.",
+    422: "Sessions did not accept this.",
+}
+"""Which of Sessions' answers are the visitor's to know, and in which words."""
+
+
+@frozen
+class Problem:
+    """What an application may answer. It holds nothing of what Sessions said but the kind of failure.
+
+    Attributes:
+        status: the HTTP status.
+        detail: a sentence for the visitor.
+        retry_after: whole seconds, 1 or more, after which another try makes sense; None where there is nothing to wait for.
+    """
+
+    status: int
+    detail: str
+    retry_after: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What the status is called."""
+        return HTTPStatus(self.status).phrase
+
+    def response(self) -> Response:
+        """The problem as `application/problem+json`."""
+        headers = {"cache-control": "no-store"}
+        if self.retry_after is not None:
+            headers["retry-after"] = str(self.retry_after)
+        content = {"type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail}
+        return JSONResponse(content, self.status, headers, media_type="application/problem+json")
+
+
+def problem_of(error: SessionsError) -> Problem:
+    """What to answer when a call failed: for error handlers of one's own, which answer in HTML for instance.
+
+    | error | status |
+    |---|---|
+    | `QuotaTimeoutError`, Sessions' 429 | 503 with Retry-After |
+    | Sessions' 400, 404, 409, 422 | the same |
+    | any other status of Sessions, `DecodeError`, `TransportError` | 502 |
+    | `RequestTimeoutError` | 504 |
+    | `ClientClosedError` | 503 |
+    | any other | 500 |
+    """
+    match error:
+        case QuotaTimeoutError():
+            wait = _whole_seconds(error.retry_after, 1.0)
+            return Problem(503, f"Too many are waiting. Nothing was done; try again in {_said(wait)}.", wait)
+        case RateLimitedError():
+            wait = _whole_seconds(error.retry_after, _UNKNOWN_WAIT)
+            return Problem(503, f"Sessions takes no more requests now; try again in {_said(wait)}.", wait)
+        case StatusError() if error.status_code in _THEIRS:
+            return Problem(error.status_code, _THEIRS[error.status_code])
+        case TransportError():
+            status = 504 if isinstance(error, RequestTimeoutError) else 502
+            done = "so nothing was done" if error.sent == "no" else "so it is not known what was done"
+            return Problem(status, f"Sessions did not answer, {done}.")
+        case StatusError() | DecodeError():
+            return Problem(502, "Sessions could not do this.")
+        case ClientClosedError():
+            return Problem(503, "This service is shutting down.")
+        case _:
+            return Problem(500, "This service can't do this.")
+
+
+def install_error_handlers(app: Starlette) -> None:
+    """Makes answers of what the clients raise in endpoints; see `problem_of`.
+
+    A `ConfigurationError` and the `ValueError` for a bad argument are left alone: they are the application's own to mend. A
+    handler that is added later for one of these classes takes the place of this one. Sessions' failures are logged (logger
+    `sessions_us`) with their method, path and status. An open WebSocket is closed with 1013 (try again later) or 1011.
+    """
+    handler: Any = _answer  # for requests and WebSockets, which Starlette's types keep apart
+    for kind in (QuotaTimeoutError, StatusError, TransportError, DecodeError, ClientClosedError):
+        app.add_exception_handler(kind, handler)
+
+
+async def _answer(connection: Request | WebSocket, error: Exception) -> Response | None:
+    if not isinstance(error, SessionsError):  # a handler gets what it is registered for
+        raise error
+    problem = problem_of(error)
+    if isinstance(error, StatusError | TransportError | DecodeError) and problem.status >= 500:
+        known = str(error.status_code) if isinstance(error, StatusError | DecodeError) else f"sent: {error.sent}"
+        _logger.warning("%s: %s %s (%s)", type(error).__name__, error.method, error.path, known)
+    if isinstance(connection, WebSocket):
+        await connection.close(1013 if problem.status == 503 else 1011)
+        return None
+    return problem.response()
+
+
+def _whole_seconds(seconds: float | None, unknown: float) -> int:
+    known = seconds if seconds is not None and math.isfinite(seconds) else unknown
+    return max(1, math.ceil(known))
+
+
+def _said(seconds: int) -> str:
+    return "a second" if seconds == 1 else f"{seconds} seconds"

@@ -1,0 +1,180 @@
+"""The router that receives Sessions' webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from fastapi import APIRouter, HTTPException
+from sessions_us_api.models import WebhookTrigger
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from sessions_us.errors import ConfigurationError
+from sessions_us.webhooks import MAX_BODY, parse_webhook
+
+from .duplicates import Duplicates
+from .handling import Handler, Handling
+from .problems import Problem
+
+__all__ = ("webhook_router",)
+
+Handlers = Mapping[str, Handler | Sequence[Handler]] | Mapping[WebhookTrigger, Handler | Sequence[Handler]]
+
+_LEAST_SECRET: Final = 16  # characters
+_SECRET: Final = re.compile(r"[A-Za-z0-9._~-]*")
+_BODY_TIMEOUT: Final = 10.0  # seconds
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+_logger = logging.getLogger("sessions_us")
+
+
+def webhook_router(
+    path: str,
+    *,
+    secret: str | Sequence[str],
+    on: Handlers,
+    window: float = 300.0,
+    pauses: Sequence[float] = (1.0, 5.0, 25.0),
+    drain: float = 10.0,
+) -> APIRouter:
+    """Receives Sessions' webhooks at `POST {path}/{secret}`; that URL is what `user.webhooks.create(url=…)` is told.
+
+    Sessions signs nothing, so the secret is all that tells it from strangers; without it every answer is 404. A webhook
+    is answered with 202 at once, and its handlers run after. They may be given the same thing twice, and in another order than
+    it happened: nothing is known of how Sessions repeats and orders, and several workers do not know of each other's.
+
+    Args:
+        path: where, such as `/hooks/sessions`.
+        secret: at least 16 of the characters that need no escape in a URL, as `secrets.token_urlsafe(32)` makes them.
+            Several are all good, so that they can be changed without a gap.
+        on: handlers by trigger; `"*"` is every trigger, unknown ones included. A handler takes a
+            `sessions_us.webhooks.Webhook`; a plain function runs in a thread.
+        window: seconds within which the repetition of an object's latest webhook is dropped.
+        pauses: seconds before each further try of a handler that raised; then it is given up, and logged.
+        drain: seconds that handlers get when the application ends.
+
+    Returns:
+        A router for `app.include_router`.
+
+    Raises:
+        ConfigurationError: an argument that can't be used; the message does not show the secret.
+    """
+    known, problem = _digests(secret)
+    del secret  # so that no traceback from here on holds it
+    if problem:
+        raise ConfigurationError(problem)
+    if not path.startswith("/") or "{" in path or "}" in path:
+        raise ConfigurationError(f"path is a path such as '/hooks/sessions', not {path!r}")
+    handling = Handling(_by_trigger(on), pauses, drain)
+    duplicates = Duplicates(window)
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        await handling.open()
+        try:
+            yield
+        finally:
+            await handling.aclose()
+
+    async def receive(request: Request) -> Response:
+        if not _is_known(_hidden(request), known):
+            raise HTTPException(404)
+        if request.method != "POST":
+            raise HTTPException(405, headers={"allow": "POST"})
+        body = await _body(request)
+        if isinstance(body, Problem):
+            return body.response()
+        try:
+            webhook = parse_webhook(body)
+        except ValueError as error:
+            return Problem(400, f"{error}.").response()
+        if handling.is_full:
+            return Problem(503, "Too many webhooks are being handled.", 60).response()
+        if duplicates.is_new(webhook, body, time.monotonic()):
+            handling.start(webhook, lambda: duplicates.forget(webhook, body))
+        return Response(status_code=202)
+
+    router = APIRouter(lifespan=lifespan)
+    router.add_api_route(
+        f"{path.rstrip('/')}/{{secret}}",
+        receive,
+        methods=list(_METHODS),
+        include_in_schema=False,
+        response_model=None,
+        name="sessions_us_webhook",
+    )
+    return router
+
+
+def _digests(secret: object) -> tuple[list[bytes], str]:
+    """What to compare with, and what is wrong with the secrets; digests hide how long they are, and print nothing."""
+    secrets = [secret] if isinstance(secret, str) else list(secret) if isinstance(secret, Sequence) else []
+    known: list[bytes] = []
+    for each in secrets:
+        if not isinstance(each, str) or len(each) < _LEAST_SECRET:
+            return [], f"a webhook's secret is a string of at least {_LEAST_SECRET} characters"
+        if not _SECRET.fullmatch(each):
+            return [], "a webhook's secret is part of a URL: use letters, digits and -._~ only"
+        known.append(_digest(each))
+    return known, "" if known else "webhook_router needs a secret, such as secrets.token_urlsafe(32) makes"
+
+
+def _by_trigger(on: Handlers) -> dict[str, Sequence[Handler]]:
+    handlers: dict[str, Sequence[Handler]] = {}
+    for trigger, given in on.items():
+        each = list(given) if isinstance(given, Sequence) else [given]
+        if not each or not all(map(callable, each)):
+            raise ConfigurationError(f"on[{trigger!r}] is a function that takes a Webhook, or several of them")
+        if trigger != "*" and trigger not in list(WebhookTrigger):
+            _logger.warning("webhook_router: %a is no trigger that is known; it may be misspelt", trigger)
+        handlers[str(trigger)] = each
+    if not handlers:
+        raise ConfigurationError("webhook_router needs a handler: on={'*': handler} for all triggers")
+    return handlers
+
+
+def _hidden(request: Request) -> str:
+    """The secret that was given, taken out of the scope: servers log a request's path when it is answered."""
+    scope = request.scope
+    given: str = scope["path_params"].pop("secret")
+    scope["path"] = scope["path"].removesuffix(given) + "***"
+    scope["raw_path"] = scope["path"].encode()
+    return given
+
+
+def _is_known(given: str, known: Sequence[bytes]) -> bool:
+    digest, found = _digest(given), False
+    for each in known:  # all of them, whichever it is
+        found |= hmac.compare_digest(digest, each)
+    return found
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+async def _body(request: Request) -> bytes | Problem:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" or request.headers.get("content-encoding", "identity").lower() != "identity":
+        return Problem(415, "A webhook is application/json, and not compressed.")
+    chunks, size = [], 0
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MAX_BODY:
+                    return Problem(413, f"A webhook is at most {MAX_BODY} bytes.")
+                chunks.append(chunk)
+    except TimeoutError:
+        return Problem(408, "The webhook did not arrive in time.")
+    except ClientDisconnect:
+        return Problem(400, "The webhook did not arrive.")
+    return b"".join(chunks)

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from html import unescape
+
+import httpx
+import pytest
+
+from sessions_us.sandbox import Sandbox
+
+pytestmark = pytest.mark.anyio
+
+Serve = Callable[[Sandbox], AbstractAsyncContextManager[httpx.AsyncClient]]
+ADA = {"name": "Ada Lovelace", "email": "ada@example.com", "guests": ""}
+
+
+def links(answer: httpx.Response, css_class: str) -> list[str]:
+    """The addresses behind the links of a class."""
+    return [unescape(each) for each in re.findall(rf'class="{css_class}"[^>]* href="([^"]+)"', answer.text)]
+
+
+def hidden(answer: httpx.Response) -> dict[str, str]:
+    """The hidden fields of a page's form."""
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', answer.text)
+    return {name: unescape(value) for name, value in found}
+
+
+async def open_form(visitor: httpx.AsyncClient, sandbox: Sandbox, slot: int = 3) -> tuple[str, dict[str, str]]:
+    """Where the form for a free time goes, and what it holds."""
+    page = await visitor.get(f"/pages/{sandbox.team_page_id}")
+    form = await visitor.get(links(page, "slot")[slot])
+    return f"/pages/{sandbox.team_page_id}/book", hidden(form)
+
+
+def booked(sandbox: Sandbox) -> list[int]:
+    """How the API answered to each booking."""
+    return [each.status for each in sandbox.requests if (each.method, each.path) == ("POST", "/api/guests/bookings")]
+
+
+async def test_a_form_that_is_sent_twice_books_once(serve: Serve) -> None:
+    """Two clicks at once, and a third one later, lead to the same booking, and the API hears of one."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        where, form = await open_form(visitor, sandbox)
+        first, second = await asyncio.gather(*(visitor.post(where, data=form | ADA) for _ in range(2)))
+        third = await visitor.post(where, data=form | ADA)
+
+        assert [first.status_code, second.status_code, third.status_code] == [303] * 3
+        assert first.headers["location"] == second.headers["location"] == third.headers["location"]
+        assert booked(sandbox) == [201]
+        assert "Ada Lovelace" in (await visitor.get(first.headers["location"])).text
+
+
+async def test_who_comes_second_is_told_and_keeps_what_they_typed(serve: Serve) -> None:
+    """A time that somebody else took meanwhile is a 409 with the free times one click away."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        where, form = await open_form(visitor, sandbox)
+        _, other = await open_form(visitor, sandbox)
+        assert (await visitor.post(where, data=form | ADA)).status_code == 303
+        late = await visitor.post(where, data=other | ADA | {"name": "Mary Jackson"})
+
+        assert late.status_code == 409
+        assert "took this time a moment ago" in late.text
+        assert 'value="Mary Jackson"' in late.text
+        assert booked(sandbox) == [201, 409]
+
+
+async def test_a_form_that_failed_may_be_sent_again(serve: Serve) -> None:
+    """When the API did nothing, the same form books at the second attempt."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        where, form = await open_form(visitor, sandbox)
+        sandbox.fail(403, path="/api/guests/bookings", body='{"message": "upstream words"}')
+        failed = await visitor.post(where, data=form | ADA)
+        again = await visitor.post(where, data=form | ADA)
+
+        assert failed.status_code == 502
+        assert "upstream words" not in failed.text
+        assert 'value="Ada Lovelace"' in failed.text
+        assert again.status_code == 303
+        assert booked(sandbox) == [403, 201]
+
+
+async def test_an_answer_that_got_lost_is_not_booked_again(serve: Serve) -> None:
+    """When nobody can tell whether it worked, the visitor is told so, and the same form does nothing more."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        where, form = await open_form(visitor, sandbox)
+        sandbox.fail("lost", path="/api/guests/bookings")
+        lost = await visitor.post(where, data=form | ADA)
+        again = await visitor.post(where, data=form | ADA)
+
+        assert lost.headers["location"] == again.headers["location"]
+        assert "whether your booking arrived" in (await visitor.get(lost.headers["location"])).text
+        assert len(booked(sandbox)) == 1
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}])
+async def test_other_sites_can_not_send_forms(serve: Serve, headers: dict[str, str]) -> None:
+    """What another site's page sends in the visitor's name is refused before the API hears of it."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        where, form = await open_form(visitor, sandbox)
+
+        assert (await visitor.post(where, data=form | ADA, headers=headers)).status_code == 403
+        del visitor.headers["Sec-Fetch-Site"]
+        for origin in ({}, {"Origin": "http://elsewhere"}, {"Origin": "null"}):
+            assert (await visitor.post(where, data=form | ADA, headers=origin)).status_code == 403
+        assert booked(sandbox) == []
+        assert (await visitor.post(where, data=form | ADA, headers={"Origin": "http://site"})).status_code == 303
+
+
+async def test_a_booking_opens_to_its_link_alone(serve: Serve) -> None:
+    """The id without its token, or with another booking's, opens nothing, and changes nothing."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        made = []
+        for slot in (1, 3):
+            where, form = await open_form(visitor, sandbox, slot)
+            made.append((await visitor.post(where, data=form | ADA)).headers["location"].partition("?")[0])
+        (_, one, token), (_, other, _) = (each.removeprefix("/").split("/") for each in made)
+        before = len(sandbox.requests)
+
+        assert one != other
+        assert (await visitor.get(f"/bookings/{one}/{token}")).status_code == 200
+        for wrong in (
+            f"/bookings/{other}/{token}",
+            f"/bookings/{one}/{token[:-1]}",
+            f"/bookings/{one}/x",
+            f"/bookings/{one}",
+        ):
+            assert (await visitor.get(wrong)).status_code == 404
+            cancelled = await visitor.post(f"{wrong}/cancel", data={"once": "once-upon-a-time"})
+            assert cancelled.status_code in {404, 405}
+        assert len(sandbox.requests) == before, "a page about a booking costs no request"
+
+
+async def test_moving_and_cancelling_reach_the_api_once(serve: Serve) -> None:
+    """Each is one request; a booking that was cancelled elsewhere can be cancelled here, for that is what was wanted."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        where, form = await open_form(visitor, sandbox)
+        link = (await visitor.post(where, data=form | ADA)).headers["location"].partition("?")[0]
+        chosen = links(await visitor.get(f"{link}/move"), "slot")[5]
+        moved = await visitor.post(f"{link}/move", data=hidden(await visitor.get(chosen)))
+        assert moved.headers["location"] == f"{link}?done=moved"
+        booking = link.split("/")[2]
+        async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.guest_key}) as elsewhere:
+            (await elsewhere.post(f"/api/guests/bookings/{booking}")).raise_for_status()
+        cancelled = await visitor.post(f"{link}/cancel", data=hidden(await visitor.get(f"{link}/cancel")))
+
+        assert cancelled.headers["location"] == f"{link}?done=cancelled"
+        assert "Cancelled booking" in (await visitor.get(f"{link}?done=cancelled")).text
+        writes = [
+            (each.method, each.status) for each in sandbox.requests if each.path == f"/api/guests/bookings/{booking}"
+        ]
+        assert writes == [("PUT", 200), ("POST", 201), ("POST", 409)]
+
+
+async def test_an_empty_quota_is_a_503_that_says_when(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A visitor for whom there is no copy gets a page with Retry-After; those for whom there is an old one see it."""
+    from booking_site import desk
+
+    for kind in ("TIMES", "FACTS"):  # old at once
+        monkeypatch.setattr(desk, kind, replace(getattr(desk, kind), fresh=0.0, renewed=0.0))
+    async with Sandbox(limit=2, window=3600.0) as sandbox, serve(sandbox) as visitor:
+        here, elsewhere = f"/pages/{sandbox.team_page_id}", "/events"
+        seen = await visitor.get(here)
+        busy = await visitor.get(elsewhere)
+        again = await visitor.get(here)
+
+        assert (seen.status_code, busy.status_code, again.status_code) == (200, 503, 200)
+        assert 60 < int(busy.headers["retry-after"]) <= 3660
+        assert f"try again in {busy.headers['retry-after']} seconds" in busy.text
+        assert links(again, "slot") == links(seen, "slot") != []
+        assert [each.status for each in sandbox.requests if each.status == 429] == []
+
+
+async def test_a_busy_moment_costs_nobody_their_form(serve: Serve) -> None:
+    """Without quota the form comes back as it was, with Retry-After, and books later."""
+    async with Sandbox(limit=4, window=3600.0) as sandbox, serve(sandbox) as visitor:
+        forms = [await open_form(visitor, sandbox, slot) for slot in range(5)]
+        answers = [await visitor.post(where, data=form | ADA) for where, form in forms]
+
+        assert [answer.status_code for answer in answers] == [303] * 4 + [503]
+        assert int(answers[-1].headers["retry-after"]) > 60
+        assert 'value="ada@example.com"' in answers[-1].text
+        assert booked(sandbox) == [201] * 4
+
+
+async def test_visitors_of_all_zones_share_one_question(serve: Serve) -> None:
+    """Thirty visitors at once, from everywhere, cost two requests: one for the page and one for its times."""
+    zones = ("Asia/Tokyo", "America/New_York", "Europe/Bucharest", "Pacific/Auckland", "UTC")
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        asked = f"/pages/{sandbox.team_page_id}?week=2026-12-07&zone="
+        answers = await asyncio.gather(*(visitor.get(asked + zones[number % 5]) for number in range(30)))
+
+        assert {answer.status_code for answer in answers} == {200}
+        assert len(sandbox.requests) == 2
+
+
+async def test_nobody_registers_twice(serve: Serve) -> None:
+    """A second registration with the same address is said to be one; wrong fields are named, and cost nothing."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        listed = await visitor.get("/events")
+        event = re.findall(r'href="(/events/[^"]+)"', listed.text)[0]
+        answers = []
+        for _ in range(2):
+            form = hidden(await visitor.get(event)) | {"first_name": "Ada", "email": "ada@example.com"}
+            answers.append(await visitor.post(event, data=form))
+        wrong = await visitor.post(event, data=form | {"first_name": " ", "email": "ada@"})
+
+        assert [answer.status_code for answer in answers] == [303, 409]
+        assert "registered with this address already" in answers[1].text
+        assert wrong.status_code == 422
+        assert wrong.text.count('aria-invalid="true"') == 2
+        registrations = [each for each in sandbox.requests if each.path.endswith("/register")]
+        assert [each.status for each in registrations] == [201, 409]
+
+
+async def test_the_admin_page_opens_to_the_password_alone(serve: Serve) -> None:
+    """Neither a wrong password nor a forged cookie opens it, nor its stream; the right one does, until signing out."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        assert 'id="live"' not in (await visitor.get("/admin")).text
+        assert (await visitor.post("/admin", data={"password": "open"})).status_code == 403
+        for forged in ("99999999999.x", "99999999999.", "x", "²"):
+            cookie = {"Cookie": f"admin={forged}".encode()}
+            assert (await visitor.get("/admin/live", headers=cookie)).status_code == 401
+        opened = await visitor.post("/admin", data={"password": "open sesame"})
+        assert opened.status_code == 303
+        assert "HttpOnly" in opened.headers["set-cookie"]
+        assert 'id="live"' in (await visitor.get("/admin")).text
+        await visitor.post("/admin/sign-out")
+        assert 'id="live"' not in (await visitor.get("/admin")).text
+
+
+async def test_no_page_tells_a_key(serve: Serve) -> None:
+    """Neither of the two, on any page, nor what the API said of a failure."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        await visitor.post("/admin", data={"password": "open sesame"})
+        sandbox.fail(401, path="/api/events", body=f'{{"message": "no such key {sandbox.user_key}"}}')
+        failed = await visitor.get("/events")
+        assert failed.status_code == 502
+        for path in (
+            "/",
+            f"/pages/{sandbox.team_page_id}",
+            "/events",
+            "/admin",
+            "/nowhere",
+            "/pages/..%2f",
+            "/pages/%00",
+        ):
+            answer = await visitor.get(path)
+            for text in (answer.text, failed.text, str(answer.headers)):
+                assert sandbox.user_key not in text
+                assert sandbox.guest_key not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/nowhere", 404),
+        ("/pages/nowhere", 404),
+        ("/pages/%00", 404),
+        ("/pages/x/book?start=soon", 404),
+        ("/?after=x", 404),
+    ],
+)
+async def test_what_is_not_there_is_a_page_that_says_so(serve: Serve, path: str, status: int) -> None:
+    """Any odd address gets a page in plain words, with a way back."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        answer = await visitor.get(path)
+
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/html")
+        assert 'href="/">To the start</a>' in answer.text
+        assert {each.status for each in sandbox.requests} <= {404}
