@@ -96,10 +96,10 @@ class Limiter(Pump):
         if waiter is None:
             return
         before = waiter.ticket
+        self._watched[before.number] = waiter
         if lane == "interactive" and before.lane == "background":
             waiter.ticket = evolve(before, lane=lane)
             await self._replica.step(lambda ledger, now: (ledger.promote(before), None))
-        self._watched[waiter.ticket.number] = waiter
         await self._pump()
 
     def now(self) -> float:

@@ -157,11 +157,10 @@ class Pump:
             self._pumping = None
 
     async def _round(self) -> None:
+        wake: float | None = None
         for granted in count():
-            if (
-                granted == AT_ONCE and not self._store.shared
-            ):  # others have a turn of the loop before the rest is let go
-                wake: float | None = self._replica.now()
+            if granted == AT_ONCE and not self._store.shared:
+                wake = self._replica.now()  # the loop is everybody's: the rest is let go in its next turn
                 break
             waiter, wake = await self._replica.step(self._next, fresh=granted == 0)
             if waiter is None:
