@@ -206,6 +206,15 @@ def table(results: Iterable[Result], options: argparse.Namespace) -> Iterable[st
             yield f"| {server} | {' | '.join(row)} |"
 
 
+def control(results: Iterable[Result]) -> str:
+    """How well the machine kept up: what is sent at once, without any limiter, is answered after a round trip."""
+    waits = [each.longest for each in results if each.strategy == "no limiter" and each.longest is not None]
+    if not waits:
+        return "The strategy 'no limiter', whose longest waits tell how well the machine kept up, did not run."
+    median, longest = statistics.median(waits), max(waits)
+    return f"Longest waits without any limiter: median {median:.1f} s, longest {longest:.1f} s. Times are as coarse as that."
+
+
 def misses(results: Iterable[Result]) -> Iterable[str]:
     """Where ours does not keep what it promises."""
     for result in results:
@@ -253,6 +262,7 @@ def main() -> None:
     print(f"{speed.limit} requests per {speed.window} s, {speed.nearest:g}-{speed.farthest:g} s of latency each way.")
     print("429s / requests lost / time ÷ ideal / median wait / longest wait, s (/ longest interactive wait, s)")
     print("\n".join(table(results, options)))
+    print(f"\n{control(results)}")
     print("\nBounds that ours missed:", "".join(f"\n* {miss}" for miss in misses(results)) or "none")
     if options.json:
         options.json.write_text(json.dumps([result._asdict() for result in results], indent=1))
