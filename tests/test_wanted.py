@@ -66,7 +66,7 @@ async def test_what_waits_leaves_the_queue(call: str, shared: bool, tmp_path: Pa
         await eventually(lambda: left(user)[0] == 1)
         until.set_result(None)
         with pytest.raises(QuotaTimeoutError, match="nobody waits"):
-            await second
+            await asyncio.wait_for(second, 20)
 
         assert left(user) == (0, 1)
         upstream.gate.set()
@@ -81,7 +81,7 @@ async def test_nothing_begins_for_nobody(call: str) -> None:
         until = nobody()
         until.set_result(None)
         with pytest.raises(QuotaTimeoutError, match="nobody waits"):
-            await CALLS[call](user.with_options(until=until))
+            await asyncio.wait_for(CALLS[call](user.with_options(until=until)), 20)
 
         assert (upstream.arrived, left(user)) == ([], (0, 0))
 
