@@ -39,8 +39,10 @@ async def held(limit: int, **options: Any) -> AsyncIterator[tuple[UserClient, Up
     upstream = Upstream(limit)
     async with serving(upstream, lifespan="off") as url:
         async with UserClient(f"k-{uuid4()}", base_url=url, **{"quota": Quota(limit, 3600.0), **options}) as user:
-            yield user, upstream
-            upstream.gate.set()
+            try:
+                yield user, upstream
+            finally:
+                upstream.gate.set()
 
 
 def left(user: UserClient) -> tuple[int, int]:
