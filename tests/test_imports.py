@@ -45,6 +45,21 @@ def test_a_resource_imports_no_model_until_one_is_decoded():
     assert not {module for module in loaded if module.startswith("sessions_us_api.models")}
 
 
+def test_webhooks_are_read_without_an_extra():
+    """What a webhook holds is no matter of a web framework."""
+    loaded = loaded_after('from sessions_us.webhooks import parse_webhook; parse_webhook(\'{"trigger": "X"}\')')
+
+    assert not {module for module in loaded if module.partition(".")[0] in set(OPTIONAL) - {"rich", "click"}}
+
+
+def test_a_missing_extra_is_one_line_that_names_it():
+    """Without FastAPI, its module says what to install."""
+    code = "import sys; sys.modules['fastapi'] = None\ntry:\n import sessions_us.fastapi\nexcept ImportError as e: print(e)\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "sessions_us.fastapi needs fastapi: pip install 'sessions-us[fastapi]'\n"
+
+
 def test_every_public_name_is_there():
     """`__all__`, `dir()` and what can be imported agree, and a wrong name says so."""
     assert [name for name in sessions_us.__all__ if not hasattr(sessions_us, name)] == []

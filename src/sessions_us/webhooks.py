@@ -201,7 +201,8 @@ class _Reader:
             return decoder(value, shape)
         finally:
             for drift in decoder.drifts:
-                self.drifts.append(replace(drift, field=f"{place}.{drift.field}" if drift.field else place))
+                dot = "." if drift.field and not drift.field.startswith("[") else ""
+                self.drifts.append(replace(drift, field=f"{place}{dot}{drift.field}"))
 
     def or_none(self, raw: dict[str, Any], name: str, shape: type[T]) -> T | None:
         """A field, which is taken out of `raw` if it is understood."""

@@ -1,6 +1,7 @@
 """A fuzz session: `python tests/fuzz/session.py [minutes]`, one minute by default.
 
-It throws what hypothesis thinks of at everything that reads what others wrote: rate-limit headers, bodies, base URLs and paths.
+It throws what hypothesis thinks of at everything that reads what others wrote: rate-limit headers, bodies, webhooks, base URLs
+and paths.
 What it finds is printed, small; put it into `tests/corpus/`, which the tests try for ever.
 """
 
@@ -26,6 +27,7 @@ from sessions_us.decoding import Decoder, NotUnderstood, rows_of
 from sessions_us.keys import UserKey
 from sessions_us.origin import Origin, api_path
 from sessions_us.quota.headers import parse_report, parse_retry_after
+from sessions_us.webhooks import parse_webhook
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -91,6 +93,14 @@ PARTS = [
     "\r\n",
     "127.0.0.1",
 ]
+TRIGGERS = st.sampled_from(sorted(models.WebhookTrigger)) | SCALARS
+DATA = JSON | st.fixed_dictionaries({"session": st.dictionaries(st.sampled_from(WIRE), JSON, max_size=6)})
+WEBHOOKS = (
+    st.fixed_dictionaries({"trigger": TRIGGERS}, optional={"data": DATA}).map(json.dumps)
+    | JSON.map(json.dumps)
+    | st.text(max_size=60)
+    | st.binary(max_size=60)
+)
 URLS = st.text(max_size=30) | st.lists(st.sampled_from(PARTS)).map("".join)
 
 
@@ -120,6 +130,16 @@ def bodies(data: Any) -> None:
             decoder(rows, list[model])  # type: ignore[valid-type]
 
 
+def webhooks(body: bytes | str) -> None:
+    """ValueError, or a webhook that is whole, and whose parts can be written."""
+    with suppress(ValueError):
+        webhook = parse_webhook(body)
+        assert webhook.trigger == webhook.raw["trigger"]
+        assert webhook.object_id is None or webhook.object_id
+        told = [getattr(webhook.data, name, None) for name in ("session", "takeaways", "registered_participant")]
+        json.dumps([each.to_dict() for each in told if isinstance(each, Model)])
+
+
 def origins(url: str) -> None:
     """ConfigurationError, or an origin that is https or this machine, and says what it is."""
     with suppress(ConfigurationError):
@@ -146,7 +166,13 @@ def paths(path: str) -> None:
         assert "\n" not in UserKey(path).reveal()
 
 
-TARGETS: list[tuple[Callable[[Any], None], Any]] = [(headers, HEADERS), (bodies, JSON), (origins, URLS), (paths, URLS)]
+TARGETS: list[tuple[Callable[[Any], None], Any]] = [
+    (headers, HEADERS),
+    (bodies, JSON),
+    (webhooks, WEBHOOKS),
+    (origins, URLS),
+    (paths, URLS),
+]
 
 
 def run(seconds: float, examples: int = 1000) -> dict[str, int]:

@@ -15,12 +15,12 @@ Needs the extra `fastapi`.
 from __future__ import annotations
 
 try:
-    import fastapi as _fastapi  # the library; inside this package too, for imports are absolute
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] != "fastapi":
+    import fastapi as _fastapi  # the library: imports are absolute
+except ModuleNotFoundError as _error:
+    if (_error.name or "").partition(".")[0] != "fastapi":
         raise
-    message = "sessions_us.fastapi needs fastapi: pip install 'sessions-us[fastapi]'"
-    raise ImportError(message, name=__name__) from None
+    _needed = "sessions_us.fastapi needs fastapi: pip install 'sessions-us[fastapi]'"
+    raise ImportError(_needed, name=__name__) from None
 else:
     del _fastapi
 

@@ -1,0 +1,339 @@
+"""The clients of an application: opened once, closed at its end, one budget for several workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.testclient import TestClient
+from support.scripted import unused_port
+from support.serving import eventually, serving
+
+from sessions_us import ClientClosedError, ConfigurationError, GuestClient, Quota, UserClient
+from sessions_us.fastapi import (
+    BackgroundGuest,
+    BackgroundUser,
+    Guest,
+    User,
+    clients_of,
+    get_guest,
+    get_user,
+    sessions_lifespan,
+)
+from sessions_us.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def environment(sessions_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSIONS_BASE_URL", sessions_sandbox.url)
+    monkeypatch.setenv("SESSIONS_USER_KEY", sessions_sandbox.user_key)
+    monkeypatch.setenv("SESSIONS_GUEST_KEY", sessions_sandbox.guest_key)
+    monkeypatch.delenv("SESSIONS_QUOTA", raising=False)
+
+
+def with_routes(app: FastAPI) -> FastAPI:
+    @app.get("/rooms")
+    async def rooms(user: User) -> list[str]:
+        return [room.id for room in await user.rooms.list().collect()]
+
+    @app.post("/events/{event_id}")
+    async def register(event_id: str, guest: Guest) -> None:
+        await guest.events.register(event_id, email="ada@example.com", first_name="Ada")
+
+    return app
+
+
+def test_one_client_of_each_kind_lives_as_long_as_the_application(sessions_sandbox: Sandbox) -> None:
+    """The same two serve all requests, and are closed at the end; a second start opens new ones."""
+    app = with_routes(FastAPI(lifespan=sessions_lifespan()))
+    with TestClient(app) as visitor:
+        clients = clients_of(app)
+        first = visitor.get("/rooms")
+        assert (first.status_code, first.json()) == (200, visitor.get("/rooms").json())
+        assert clients_of(app) is clients
+        assert (type(clients.user), type(clients.guest)) == (UserClient, GuestClient)
+    with pytest.raises(ClientClosedError):
+        asyncio.run(clients.user.rooms.get("r1"))
+    with pytest.raises(ConfigurationError, match="No clients are open"):
+        clients_of(app)
+    with TestClient(app) as visitor:
+        assert visitor.get("/rooms").json() == first.json()
+        assert clients_of(app) is not clients
+
+
+def test_it_goes_around_a_lifespan_of_ones_own() -> None:
+    """The own one is entered when clients are there and left before they close, and its state is kept."""
+    told: list[str] = []
+
+    @asynccontextmanager
+    async def own(app: FastAPI) -> AsyncIterator[dict[str, str]]:
+        told.append(type(clients_of(app).user).__name__)
+        yield {"database": "open"}
+        await clients_of(app).user.rooms.list().collect(limit=1)
+        told.append("left")
+
+    app = with_routes(FastAPI(lifespan=sessions_lifespan(lifespan=own)))
+
+    @app.get("/state")
+    async def state(request: Request) -> str:
+        return str(request.state.database)
+
+    with TestClient(app) as visitor:
+        assert visitor.get("/state").json() == "open"
+        assert visitor.get("/rooms").status_code == 200
+    assert told == ["UserClient", "left"]
+
+
+@pytest.mark.parametrize("hands_on", [True, False])
+def test_it_works_inside_a_lifespan_of_ones_own(hands_on: bool) -> None:
+    """`async with sessions_lifespan()(app):`, whether or not what it yields is handed on."""
+
+    @asynccontextmanager
+    async def own(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with sessions_lifespan()(app) as state:
+            yield {"database": "open", **(state if hands_on else {})}
+
+    with TestClient(with_routes(FastAPI(lifespan=own))) as visitor:
+        assert visitor.get("/rooms").status_code == 200
+
+
+def test_a_mounted_application_has_the_clients_of_the_outer_one() -> None:
+    """Its own lifespan is never entered, but the state reaches it."""
+    inner = with_routes(FastAPI())
+    outer = FastAPI(lifespan=sessions_lifespan())
+    outer.mount("/inner", inner)
+
+    with TestClient(outer) as visitor:
+        assert visitor.get("/inner/rooms").status_code == 200
+
+
+def test_a_websocket_has_them_too() -> None:
+    """The dependencies ask for no more than a connection."""
+    app = FastAPI(lifespan=sessions_lifespan())
+
+    @app.websocket("/live")
+    async def live(socket: WebSocket, user: User) -> None:
+        await socket.accept()
+        await socket.send_json(len(await user.rooms.list().collect(limit=3)))
+        await socket.close()
+
+    with TestClient(app) as visitor, visitor.websocket_connect("/live") as socket:
+        assert socket.receive_json() == 3
+
+
+@pytest.mark.parametrize("absent", [None, ""])
+def test_a_key_that_is_not_there_is_not_missed_until_it_is_used(
+    absent: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other role works; using this one says which variable was not set."""
+    if absent is None:
+        monkeypatch.delenv("SESSIONS_GUEST_KEY")
+    else:
+        monkeypatch.setenv("SESSIONS_GUEST_KEY", absent)
+    with TestClient(with_routes(FastAPI(lifespan=sessions_lifespan()))) as visitor:
+        assert visitor.get("/rooms").status_code == 200
+        with pytest.raises(ConfigurationError, match="no client of the role GUEST: SESSIONS_GUEST_KEY was not set"):
+            visitor.post("/events/e1")
+
+
+def test_a_key_that_is_needed_is_missed_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`guest=True` says so before anybody is served; without any key there is nothing to start for."""
+    monkeypatch.delenv("SESSIONS_GUEST_KEY")
+    with (
+        pytest.raises(ConfigurationError, match="No usable GUEST key: there is none"),
+        TestClient(FastAPI(lifespan=sessions_lifespan(guest=True))),
+    ):
+        pass
+    with (
+        pytest.raises(ConfigurationError, match="There is no key: set SESSIONS_USER_KEY or SESSIONS_GUEST_KEY"),
+        TestClient(FastAPI(lifespan=sessions_lifespan(user=False))),
+    ):
+        pass
+
+
+def test_a_role_can_be_left_out() -> None:
+    """`user=False` opens no client though there is a key."""
+    app = FastAPI(lifespan=sessions_lifespan(user=False))
+    with TestClient(app), pytest.raises(ConfigurationError, match="role USER"):
+        _ = clients_of(app).user
+
+
+@pytest.mark.parametrize("role", ["user_key", "guest_key"])
+def test_a_key_that_can_not_be_used_is_refused_and_not_shown(role: str) -> None:
+    """Where the application is made, and in no frame of the traceback that is ours."""
+    key = f"canary-{uuid4()}\n"
+    with pytest.raises(ConfigurationError, match="more than one line") as caught:
+        sessions_lifespan(**{role: key})  # type: ignore[arg-type]
+
+    shown = [str(caught.value)]
+    for frame, _ in traceback.walk_tb(caught.value.__traceback__):
+        if "/tests/" not in frame.f_code.co_filename:
+            shown += [repr(value) for value in frame.f_locals.values()]
+    assert not [each for each in shown if "canary" in each]
+
+
+def test_options_reach_both_clients_and_nobody_waits_longer_than_five_seconds(sessions_sandbox: Sandbox) -> None:
+    """`max_wait` is 5 unless given; the rest is the clients' own, and a bad one stops the start."""
+    app = FastAPI(lifespan=sessions_lifespan(timeout=7, strict=True))
+    with TestClient(app):
+        for client in (clients_of(app).user, clients_of(app).guest):
+            options = client._calls.options
+            assert (options.max_wait, options.timeout, options.strict) == (5.0, 7, True)
+    app = FastAPI(lifespan=sessions_lifespan(max_wait=None))
+    with TestClient(app):
+        assert clients_of(app).user._calls.options.max_wait is None
+    with (
+        pytest.raises(ConfigurationError, match="timeout is a number of seconds"),
+        TestClient(FastAPI(lifespan=sessions_lifespan(timeout=-1))),
+    ):
+        pass
+
+
+def test_requests_are_urgent_and_background_work_is_patient() -> None:
+    """`User` is interactive for every page; `BackgroundUser` is background, without a limit to its wait or a visitor."""
+    app = FastAPI(lifespan=sessions_lifespan())
+    found: dict[str, Any] = {}
+
+    @app.get("/")
+    async def both(user: User, later: BackgroundUser, guest: Guest, guest_later: BackgroundGuest) -> None:
+        for name, client in {"user": user, "later": later, "guest": guest, "guest later": guest_later}.items():
+            found[name] = (client._calls.options.lane, client._calls.options.max_wait)
+
+    with TestClient(app) as visitor:
+        visitor.get("/")
+
+    urgent, patient = ("interactive", 5.0), ("background", None)
+    assert found == {"user": urgent, "later": patient, "guest": urgent, "guest later": patient}
+
+
+def test_tests_can_put_their_own_clients_in(sessions_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dependency_overrides[get_user]` serves `User` and `BackgroundUser`, without a lifespan; the same for guests."""
+    for name in ("SESSIONS_BASE_URL", "SESSIONS_USER_KEY", "SESSIONS_GUEST_KEY"):
+        monkeypatch.delenv(name)
+    app = with_routes(FastAPI(lifespan=sessions_lifespan()))
+
+    @app.get("/later")
+    async def later(user: BackgroundUser, guest: BackgroundGuest) -> int:
+        return len(await user.rooms.list().collect(limit=2))
+
+    options = {"base_url": "http://localhost", "transport": sessions_sandbox.transport}
+    app.dependency_overrides[get_user] = lambda: UserClient(sessions_sandbox.user_key, **options)
+    app.dependency_overrides[get_guest] = lambda: GuestClient(sessions_sandbox.guest_key, **options)
+
+    visitor = TestClient(app)
+    assert visitor.get("/rooms").status_code == 200
+    assert visitor.get("/later").json() == 2
+
+
+def test_without_a_start_the_error_says_what_to_do() -> None:
+    """A TestClient that is not entered starts no lifespan."""
+    visitor = TestClient(with_routes(FastAPI(lifespan=sessions_lifespan())))
+    with pytest.raises(ConfigurationError, match="start it, as `with TestClient"):
+        visitor.get("/rooms")
+
+
+@pytest.mark.sessions_sandbox(limit=3, window=3600)
+def test_a_quota_is_each_keys_own(sessions_sandbox: Sandbox) -> None:
+    """Given once for both clients, it is no common budget: what the user spent, the guest still has."""
+    app = FastAPI(lifespan=sessions_lifespan(quota=Quota(3, 3600.0), max_wait=0))
+
+    @app.get("/")
+    async def spend(user: User, guest: Guest) -> int:
+        for _ in range(3):
+            await user.rooms.list().collect(limit=1)
+        return guest.quota.snapshot().remaining
+
+    with TestClient(app) as visitor:
+        assert visitor.get("/").json() == 3
+
+
+@pytest.mark.anyio
+async def test_the_application_does_not_end_before_those_who_wait_are_told(sessions_sandbox: Sandbox) -> None:
+    """At the end of an application what still waits fails, and nothing hangs."""
+    app = FastAPI(lifespan=sessions_lifespan(max_wait=None, quota=Quota(1, 3600.0)))
+    outcomes: list[str] = []
+
+    async def work() -> None:
+        for _ in range(2):
+            try:
+                await clients_of(app).user.rooms.list().collect(limit=1)
+            except ClientClosedError as error:
+                outcomes.append(type(error).__name__)
+
+    sessions_sandbox.limiter.limit = 1
+    async with serving(app):
+        task = asyncio.create_task(work())
+        await eventually(lambda: clients_of(app).user.quota.snapshot().waiting["interactive"])
+    await task
+
+    assert outcomes == ["ClientClosedError"]
+
+
+WORKER = """
+import os
+from fastapi import FastAPI
+from sessions_us import Quota, SQLiteStore
+from sessions_us.fastapi import User, install_error_handlers, sessions_lifespan
+
+app = FastAPI(lifespan=sessions_lifespan(max_wait=60, quota=Quota(5, 3.0, store=SQLiteStore(os.environ["QUOTA_FILE"]))))
+install_error_handlers(app)
+
+
+@app.get("/rooms/{name}")
+async def room(name: str, user: User) -> dict[str, int]:
+    await user.request("GET", "/api/rooms", params={"n": name})
+    return {"pid": os.getpid()}
+"""
+
+
+@pytest.mark.anyio
+@pytest.mark.sessions_sandbox(limit=5, window=3, headers="none")
+async def test_several_workers_share_one_budget(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Two uvicorn workers, 16 different questions at once, 5 requests per 3 s, a server that says nothing of its limit: both
+    workers answer, and nobody is served a 429."""
+    (tmp_path / "site_of_workers.py").write_text(WORKER)
+    port = unused_port()
+    command = [sys.executable, "-m", "uvicorn", "site_of_workers:app", "--app-dir", str(tmp_path), "--workers", "2"]
+    environment = {**os.environ, "QUOTA_FILE": str(tmp_path / "quota.db")}
+    with subprocess.Popen(
+        [*command, "--port", str(port), "--log-level", "warning"], env=environment, stdout=subprocess.DEVNULL
+    ) as server:
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as visitor:
+                await _answers(visitor, server)
+                # A connection each, so that both workers get some.
+                answers = await asyncio.gather(*(_one(visitor.base_url, number) for number in range(16)))
+        finally:
+            server.terminate()
+            server.wait(20)
+
+    assert [answer.status_code for answer in answers] == [200] * 16
+    assert len({answer.json()["pid"] for answer in answers}) == 2
+    assert (sessions_sandbox.limiter.admitted, sessions_sandbox.limiter.refused) == (16, 0)
+
+
+async def _one(url: httpx.URL, number: int) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as visitor:
+        return await visitor.get(f"/rooms/{number}")
+
+
+async def _answers(visitor: httpx.AsyncClient, server: subprocess.Popen[bytes]) -> None:
+    async with asyncio.timeout(60):
+        while server.poll() is None:
+            try:
+                await visitor.get("/")
+                return
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
+    raise AssertionError("uvicorn did not start")
