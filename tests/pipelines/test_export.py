@@ -9,12 +9,22 @@ from pathlib import Path
 import pytest
 from pipelines.conftest import asked, ids, lines, session_row
 
-from sessions_us import ClientEvent, ExportError, ExportProgress, Quota, RequestGranted, ServerError, UserClient
+from sessions_us import (
+    ClientEvent,
+    ExportError,
+    ExportProgress,
+    Quota,
+    RequestGranted,
+    RetryPolicy,
+    ServerError,
+    UserClient,
+)
 from sessions_us.pipelines import RESOURCES, ExportReport, NDJSONSink, export
 from sessions_us.sandbox import Sandbox, wire
 from sessions_us.sandbox.records import Utterance
 
 pytestmark = pytest.mark.anyio
+ONCE = RetryPolicy(attempts=1)
 
 
 @pytest.fixture
@@ -239,7 +249,7 @@ async def test_a_failure_stops_and_the_same_call_goes_on(sandbox, user, out):
     """What was read until then is in the file, nothing of it is asked for again, and nothing is missing at the end."""
     names = [row["id"] for row in await user.request("GET", "/api/sessions")]
     sandbox.fail(500, times=100, path=f"/api/sessions/{names[10]}/transcripts")
-    quick = user.with_options(retries=_once())
+    quick = user.with_options(retries=ONCE)
     with pytest.raises(ServerError):
         await sessions(quick, out)
     assert ids(out) == names[:10]
@@ -279,7 +289,7 @@ async def test_a_listing_goes_on_with_the_page_that_failed(sandbox, user, out):
     """Of a pass that was stopped, only the rest is read."""
     events = when("listing", 3, lambda: sandbox.fail(500, path="/api/sessions"))
     with pytest.raises(ServerError):
-        await sessions(user.with_options(retries=_once()), out, children=False, on_event=events.append)
+        await sessions(user.with_options(retries=ONCE), out, children=False, on_event=events.append)
     sandbox.heal()
     sent = len(sandbox.requests)
     await sessions(user, out, children=False)
@@ -328,9 +338,3 @@ async def test_two_exports_of_one_job_at_once(sandbox, user, out):
 
     assert (await task).resources["sessions"].rows == 45
     assert len(ids(out)) == 45
-
-
-def _once():
-    from sessions_us import RetryPolicy
-
-    return RetryPolicy(attempts=1)
