@@ -17,7 +17,7 @@ import pytest
 from pipelines import chaos
 from pipelines.conftest import ids
 
-from sessions_us import ExportError, ServerError, SessionsError, UserClient
+from sessions_us import ExportError, RetryPolicy, ServerError, SessionsError, UserClient
 from sessions_us.pipelines import ExportReport, NDJSONSink, Sink, export
 from sessions_us.sandbox import Sandbox
 
