@@ -348,7 +348,7 @@ async def _start(
 ) -> int:
     """One process, from its start to its end: after so many seconds, or at one of the worst moments; None lets it live."""
     point = "" if lives is None or draw.random() < 0.5 else draw.choice(POINTS)
-    count = draw.choice((1, 1, 2, 3, 5, 8))
+    count = draw.choice((1, 1, 2, 3, 5))
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", __file__, "--child", "--sink", kind, "--place", str(place),
         env={**environment, "CHAOS_POINT": point, "CHAOS_COUNT": str(count)}, stdout=asyncio.subprocess.PIPE,
@@ -356,8 +356,8 @@ async def _start(
     assert child.stdout is not None
     await child.stdout.readline()  # it is ready
     try:
-        # One that dies by itself gets more time to come to that point.
-        await asyncio.wait_for(child.wait(), 120 if lives is None else 4 * lives if point else lives)
+        # One that dies by itself gets the time to come to that point, or to its end.
+        await asyncio.wait_for(child.wait(), 300 if lives is None or point else lives)
     except TimeoutError:
         point = "anywhere"
         with suppress(ProcessLookupError):  # it ended by itself, just now
