@@ -82,18 +82,20 @@ async def test_without_children_rows_are_those_of_the_list(sandbox, user, out):
     assert report.requests <= len(sandbox.requests) <= report.requests + 1
 
 
-async def test_everything_goes_in_the_background(sandbox, out):
-    """Not one request stands in the interactive lane."""
+async def test_everything_goes_in_the_background(out):
+    """Not one request stands in the interactive lane, the reserve stays, and waiting for the quota can be cancelled."""
     events: list[ClientEvent] = []
-    async with UserClient(sandbox.user_key, base_url=sandbox.url, on_event=events.append) as user:
-        task = asyncio.create_task(sessions(user, out))
-        async with asyncio.timeout(10):
-            while len(sandbox.requests) < 5:
-                await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+    async with Sandbox(limit=10, window=60.0) as slow:
+        async with UserClient(slow.user_key, base_url=slow.url, on_event=events.append) as user:
+            task = asyncio.create_task(sessions(user, out))
+            async with asyncio.timeout(30):
+                while user.quota.snapshot().remaining > 2 or not user.quota.snapshot().waiting["background"]:
+                    await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(task, 20)
 
+    assert len(slow.requests) == 8
     assert {event.lane for event in events if isinstance(event, RequestGranted)} == {"background"}
 
 
