@@ -137,7 +137,16 @@ SINKS: dict[str, Kind] = {
 
 # -- the process that is killed ----------------------------------------------------------------------------------------
 
-POINTS = ("keep:before", "keep:after", "write:after", "commit:before", "sync:after", "replace:before", "replace:after")
+POINTS = {
+    "keep:before": (2, 3, 4),  # what was written is durable, and the state does not know it
+    "keep:after": (1, 2, 3),
+    "write:after": (1, 2, 3),
+    "commit:before": (1, 3, 5, 8),
+    "sync:after": (1, 2, 3),
+    "replace:before": (1, 2),
+    "replace:after": (1, 2),
+}
+"""Where a process dies by itself, and at which passing."""
 
 
 def _arm(point: str, count: int, sink: Any) -> None:
@@ -167,7 +176,7 @@ def _arm(point: str, count: int, sink: Any) -> None:
         setattr(home, name, outer)
 
     homes = {
-        "keep": [state.State],  # before it the sink is durable, and the state does not know
+        "keep": [state.State],
         "write": [sink],
         "commit": [statefile.StateFile],
         "sync": [durable, parquet],
@@ -347,8 +356,8 @@ async def _start(
     kind: str, draw: random.Random, outcome: Outcome, place: Path, environment: Mapping[str, str], lives: float | None
 ) -> int:
     """One process, from its start to its end: after so many seconds, or at one of the worst moments; None lets it live."""
-    point = "" if lives is None or draw.random() < 0.5 else draw.choice(POINTS)
-    count = draw.choice((1, 1, 2, 3, 5))
+    point = "" if lives is None or draw.random() < 0.25 else draw.choice(list(POINTS))
+    count = draw.choice(POINTS[point]) if point else 0
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", __file__, "--child", "--sink", kind, "--place", str(place),
         env={**environment, "CHAOS_POINT": point, "CHAOS_COUNT": str(count)}, stdout=asyncio.subprocess.PIPE,
