@@ -34,8 +34,8 @@ class NDJSONSink:
             resource has its file: `sessions.ndjson`. Made if it does not exist.
     """
 
-    rows_per_commit = 1_000
-    seconds_per_commit = 1.0
+    rows_per_commit: int = 1_000
+    seconds_per_commit: float = 1.0
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: Path = Path(path).absolute()

@@ -62,8 +62,8 @@ class ParquetSink:
         path: the directory. Made if it does not exist.
     """
 
-    rows_per_commit = 10_000
-    seconds_per_commit = 60.0
+    rows_per_commit: int = 10_000
+    seconds_per_commit: float = 60.0
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: Path = Path(path).absolute()
