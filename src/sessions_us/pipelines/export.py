@@ -78,8 +78,9 @@ async def export(
     worker, exits = Worker(), ExitStack()
 
     def opened() -> State:
+        held = exits.enter_context(closing(State(Path(state), _job(client, wanted, sink, children), wanted)))
         exits.enter_context(closing(sink))
-        return exits.enter_context(closing(State(Path(state), _job(client, wanted, sink, children), wanted)))
+        return held
 
     try:
         try:
