@@ -159,6 +159,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Kills exports fifty times for each sink, and looks for what was lost. Takes a quarter of an hour."""
+    _install(session, "test")
+    session.run("python", "tests/pipelines/chaos.py", *session.posargs)
+
+
+@nox.session
 def reliability(session: nox.Session) -> None:
     """Writes docs/reliability.md anew from what the tests of faults find."""
     _install(session, "test")

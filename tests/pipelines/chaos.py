@@ -120,6 +120,43 @@ def _in_tables(row: dict[str, Any]) -> dict[str, Any]:
     return {"id": row["id"], "rest": [*(row[name] for name in names), notes, people or None, said or None]}
 
 
+def _duckdb(place: Path) -> Any:
+    from sessions_us.pipelines import DltSink
+
+    return DltSink(f"duckdb:///{place}/rows.duckdb", pipelines_dir=place / "work")
+
+
+def _read_duckdb(place: Path) -> list[dict[str, Any]]:
+    import duckdb
+
+    within = "sessions.sessions s LEFT JOIN sessions.sessions__{0} c ON c._dlt_parent_id = s._dlt_id"
+    with duckdb.connect(str(place / "rows.duckdb"), read_only=True) as db:
+        rows = db.sql("SELECT id, name, takeaways__takeaways_text, _dlt_id FROM sessions.sessions").fetchall()
+        people: dict[str, list[str]] = {each[3]: [] for each in rows}
+        for row, name in db.sql(
+            f"SELECT s._dlt_id, c.id FROM {within.format('participants')} ORDER BY c.id"
+        ).fetchall():
+            people[row].append(name)
+        said = dict(
+            db.sql(f"SELECT s._dlt_id, count(c._dlt_id) FROM {within.format('transcripts')} GROUP BY 1").fetchall()
+        )
+    return [
+        {"id": row, "name": name, "takeaways": text, "participants": people[key], "transcripts": said[key]}
+        for row, name, text, key in rows
+    ]
+
+
+def _in_tables(row: dict[str, Any]) -> dict[str, Any]:
+    """What `_read_duckdb` tells of a row; the tables have more."""
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "takeaways": (row["takeaways"] or {}).get("takeawaysText"),
+        "participants": sorted(each["id"] for each in row["participants"]),
+        "transcripts": len(row["transcripts"]),
+    }
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of sink: how to make one, how to read what it left, and how a row of the server looks there."""
@@ -137,7 +174,16 @@ SINKS: dict[str, Kind] = {
 
 # -- the process that is killed ----------------------------------------------------------------------------------------
 
-POINTS = ("keep:before", "keep:after", "write:after", "commit:before", "sync:after", "replace:before", "replace:after")
+POINTS = {
+    "keep:before": (2, 3, 4),  # what was written is durable, and the state does not know it
+    "keep:after": (1, 2, 3),
+    "write:after": (1, 2, 3),
+    "commit:before": (1, 3, 5, 8),
+    "sync:after": (1, 2, 3),
+    "replace:before": (1, 2),
+    "replace:after": (1, 2),
+}
+"""Where a process dies by itself, and at which passing."""
 
 
 def _arm(point: str, count: int, sink: Any) -> None:
@@ -167,7 +213,7 @@ def _arm(point: str, count: int, sink: Any) -> None:
         setattr(home, name, outer)
 
     homes = {
-        "keep": [state.State],  # before it the sink is durable, and the state does not know
+        "keep": [state.State],
         "write": [sink],
         "commit": [statefile.StateFile],
         "sync": [durable, parquet],
@@ -347,8 +393,8 @@ async def _start(
     kind: str, draw: random.Random, outcome: Outcome, place: Path, environment: Mapping[str, str], lives: float | None
 ) -> int:
     """One process, from its start to its end: after so many seconds, or at one of the worst moments; None lets it live."""
-    point = "" if lives is None or draw.random() < 0.5 else draw.choice(POINTS)
-    count = draw.choice((1, 1, 2, 3, 5, 8))
+    point = "" if lives is None or draw.random() < 0.25 else draw.choice(list(POINTS))
+    count = draw.choice(POINTS[point]) if point else 0
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", __file__, "--child", "--sink", kind, "--place", str(place),
         env={**environment, "CHAOS_POINT": point, "CHAOS_COUNT": str(count)}, stdout=asyncio.subprocess.PIPE,
@@ -356,8 +402,8 @@ async def _start(
     assert child.stdout is not None
     await child.stdout.readline()  # it is ready
     try:
-        # One that dies by itself gets more time to come to that point.
-        await asyncio.wait_for(child.wait(), 120 if lives is None else 4 * lives if point else lives)
+        # One that dies by itself gets the time to come to that point, or to its end.
+        await asyncio.wait_for(child.wait(), 300 if lives is None or point else lives)
     except TimeoutError:
         point = "anywhere"
         with suppress(ProcessLookupError):  # it ended by itself, just now

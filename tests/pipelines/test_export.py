@@ -9,12 +9,22 @@ from pathlib import Path
 import pytest
 from pipelines.conftest import asked, ids, lines, session_row
 
-from sessions_us import ClientEvent, ExportError, ExportProgress, Quota, RequestGranted, ServerError, UserClient
+from sessions_us import (
+    ClientEvent,
+    ExportError,
+    ExportProgress,
+    Quota,
+    RequestGranted,
+    RetryPolicy,
+    ServerError,
+    UserClient,
+)
 from sessions_us.pipelines import RESOURCES, ExportReport, NDJSONSink, export
 from sessions_us.sandbox import Sandbox, wire
 from sessions_us.sandbox.records import Utterance
 
 pytestmark = pytest.mark.anyio
+ONCE = RetryPolicy(attempts=1)
 
 
 @pytest.fixture
@@ -72,18 +82,20 @@ async def test_without_children_rows_are_those_of_the_list(sandbox, user, out):
     assert report.requests <= len(sandbox.requests) <= report.requests + 1
 
 
-async def test_everything_goes_in_the_background(sandbox, out):
-    """Not one request stands in the interactive lane."""
+async def test_everything_goes_in_the_background(out):
+    """Not one request stands in the interactive lane, the reserve stays, and waiting for the quota can be cancelled."""
     events: list[ClientEvent] = []
-    async with UserClient(sandbox.user_key, base_url=sandbox.url, on_event=events.append) as user:
-        task = asyncio.create_task(sessions(user, out))
-        async with asyncio.timeout(10):
-            while len(sandbox.requests) < 5:
-                await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+    async with Sandbox(limit=10, window=60.0) as slow:
+        async with UserClient(slow.user_key, base_url=slow.url, on_event=events.append) as user:
+            task = asyncio.create_task(sessions(user, out))
+            async with asyncio.timeout(30):
+                while user.quota.snapshot().remaining > 2 or not user.quota.snapshot().waiting["background"]:
+                    await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(task, 20)
 
+    assert len(slow.requests) == 8
     assert {event.lane for event in events if isinstance(event, RequestGranted)} == {"background"}
 
 
@@ -239,7 +251,7 @@ async def test_a_failure_stops_and_the_same_call_goes_on(sandbox, user, out):
     """What was read until then is in the file, nothing of it is asked for again, and nothing is missing at the end."""
     names = [row["id"] for row in await user.request("GET", "/api/sessions")]
     sandbox.fail(500, times=100, path=f"/api/sessions/{names[10]}/transcripts")
-    quick = user.with_options(retries=_once())
+    quick = user.with_options(retries=ONCE)
     with pytest.raises(ServerError):
         await sessions(quick, out)
     assert ids(out) == names[:10]
@@ -279,7 +291,7 @@ async def test_a_listing_goes_on_with_the_page_that_failed(sandbox, user, out):
     """Of a pass that was stopped, only the rest is read."""
     events = when("listing", 3, lambda: sandbox.fail(500, path="/api/sessions"))
     with pytest.raises(ServerError):
-        await sessions(user.with_options(retries=_once()), out, children=False, on_event=events.append)
+        await sessions(user.with_options(retries=ONCE), out, children=False, on_event=events.append)
     sandbox.heal()
     sent = len(sandbox.requests)
     await sessions(user, out, children=False)
@@ -328,9 +340,3 @@ async def test_two_exports_of_one_job_at_once(sandbox, user, out):
 
     assert (await task).resources["sessions"].rows == 45
     assert len(ids(out)) == 45
-
-
-def _once():
-    from sessions_us import RetryPolicy
-
-    return RetryPolicy(attempts=1)

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -74,15 +75,19 @@ async def export(
         asyncio.CancelledError: what was read until then is kept.
     """
     wanted = [each if children else evolve(each, children=()) for each in _wanted(resources)]
-    worker = Worker()
+    worker, exits = Worker(), ExitStack()
+
+    def opened() -> State:
+        held = exits.enter_context(closing(State(Path(state), _job(client, wanted, sink, children), wanted)))
+        exits.enter_context(closing(sink))
+        return held
+
     try:
-        opened = await worker.run(State, Path(state), _job(client, wanted, sink, children), wanted)
         try:
-            job = _Export(client.with_options(lane="background"), wanted, sink, opened, worker, on_event)
-            return await job.run()
+            held = await worker.run(opened)
+            return await _Export(client.with_options(lane="background"), wanted, sink, held, worker, on_event).run()
         finally:
-            await worker.run(sink.close)
-            await worker.run(opened.close)
+            await worker.run(exits.close)  # in the thread that opened it, also if a cancellation came right then
     finally:
         worker.close()
 

@@ -34,8 +34,8 @@ class NDJSONSink:
             resource has its file: `sessions.ndjson`. Made if it does not exist.
     """
 
-    rows_per_commit = 1_000
-    seconds_per_commit = 1.0
+    rows_per_commit: int = 1_000
+    seconds_per_commit: float = 1.0
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: Path = Path(path).absolute()
@@ -223,6 +223,7 @@ def _latest(path: Path) -> Iterator[bytes]:
     """The lines of a file, of each id only the last one."""
     index = sqlite3.connect("", isolation_level=None)  # a file of its own that goes with it, so that memory stays flat
     try:
+        index.execute("PRAGMA cache_size = -500")
         index.execute("PRAGMA synchronous = OFF")
         index.execute("CREATE TABLE last (key TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
         index.execute("BEGIN")

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,7 @@ _MANIFEST: Final = "_manifest.json"
 _NAME: Final = re.compile(r"part-\d{6,}\.parquet")
 _SMALL: Final = 64 << 20
 """Bytes of a part that is still merged with others."""
-_GROUP: Final = 8 << 20
+_GROUP: Final = 2 << 20
 """Bytes in memory of a row group that is written by a merge."""
 
 
@@ -62,8 +62,8 @@ class ParquetSink:
         path: the directory. Made if it does not exist.
     """
 
-    rows_per_commit = 10_000
-    seconds_per_commit = 60.0
+    rows_per_commit: int = 10_000
+    seconds_per_commit: float = 60.0
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: Path = Path(path).absolute()
@@ -111,7 +111,7 @@ class ParquetSink:
             superseded = sum(part.rows for part in parts) != counts[resource]
             merged = parts if superseded else [part for part in parts if part.bytes < _SMALL]
             if superseded or len(merged) > 1:
-                part = self._merge(resource, merged)
+                part = self._merge(resource, merged, superseded=superseded)
                 self._parts[resource] = [each for each in parts if each not in merged] + [part]
                 if sum(each.rows for each in self._parts[resource]) != counts[resource]:
                     raise ExportError(
@@ -172,40 +172,55 @@ class ParquetSink:
         path = self._place(resource) / f"part-{number:06}.parquet"
         return _Writer(path, arrow_schema(resource))
 
-    def _merge(self, resource: str, parts: Sequence[Part]) -> Part:
+    def _merge(self, resource: str, parts: Sequence[Part], *, superseded: bool) -> Part:
         """One part in the place of several; of each id the row of the last part that has it."""
         writer = self._writer(resource)
-        index = sqlite3.connect(
-            "", isolation_level=None
-        )  # a file of its own that goes with it, so that memory stays flat
         try:
-            index.execute("PRAGMA synchronous = OFF")
-            index.execute("CREATE TABLE last (id TEXT PRIMARY KEY, part INTEGER) WITHOUT ROWID")
-            index.execute("BEGIN")
-            for number, part in enumerate(parts):
-                for batch in self._batches(resource, part, ["id"]):
-                    ids = [(id_, number) for id_ in batch.column("id").to_pylist() if id_ is not None]
-                    index.executemany("INSERT OR REPLACE INTO last VALUES (?, ?)", ids)
-            for number, part in enumerate(parts):
-                for batch in self._batches(resource, part, None):
-                    wanted = [
-                        id_ is None
-                        or index.execute("SELECT part FROM last WHERE id = ?", (id_,)).fetchone() == (number,)
-                        for id_ in batch.column("id").to_pylist()
-                    ]
-                    writer.gather(pa.Table.from_batches([batch.filter(pa.array(wanted))]))
+            with closing(_Latest()) as latest:
+                for number, part in enumerate(parts if superseded else ()):
+                    for batch in self._batches(resource, part, ["id"]):
+                        latest.note(batch.column("id").to_pylist(), number)
+                for number, part in enumerate(parts):
+                    for batch in self._batches(resource, part, None):
+                        if superseded:
+                            batch = batch.filter(pa.array(latest.are_of(batch.column("id").to_pylist(), number)))
+                        writer.gather(pa.Table.from_batches([batch]))
             merged = writer.finish()
         except BaseException:
             writer.abandon()
             raise
-        finally:
-            index.close()
         sync_directory(self._place(resource))
         return merged
 
     def _batches(self, resource: str, part: Part, names: list[str] | None) -> Iterator[Any]:
         with pq.ParquetFile(self._place(resource) / part.name) as file:
             yield from file.iter_batches(batch_size=256, columns=names)
+
+
+class _Latest:
+    """Which part has the latest row of each id: in a file of its own that goes with it, so that memory stays flat."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)
+        for statement in (
+            "PRAGMA cache_size = -500",
+            "PRAGMA synchronous = OFF",
+            "CREATE TABLE latest (id TEXT PRIMARY KEY, part INTEGER) WITHOUT ROWID",
+            "BEGIN",
+        ):
+            self._db.execute(statement)
+
+    def note(self, ids: Sequence[str | None], part: int) -> None:
+        rows = [(each, part) for each in ids if each is not None]
+        self._db.executemany("INSERT OR REPLACE INTO latest VALUES (?, ?)", rows)
+
+    def are_of(self, ids: Sequence[str | None], part: int) -> list[bool]:
+        """Of each row of a part whether it is the latest; one without an id always is."""
+        query = "SELECT part FROM latest WHERE id = ?"
+        return [each is None or self._db.execute(query, (each,)).fetchone() == (part,) for each in ids]
+
+    def close(self) -> None:
+        self._db.close()
 
 
 class _Writer:

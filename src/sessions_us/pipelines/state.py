@@ -97,7 +97,7 @@ class State:
         self.run: int = int(file.get("run") or 0)
         self._seen = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE run = ? GROUP BY 1", self.run))
         self._waiting = Counter(file.counts("SELECT resource, COUNT(*) FROM queue WHERE NOT ready GROUP BY 1"))
-        (self.ready_rows,) = file.one("SELECT COUNT(*) FROM queue WHERE ready")
+        self.ready_rows: int = file.one("SELECT COUNT(*) FROM queue WHERE ready")[0]
 
     # -- the run -----------------------------------------------------------------------------------------------------
 

@@ -36,10 +36,10 @@ class StateFile:
     """
 
     def __init__(self, path: Path, tables: Sequence[str], job: Mapping[str, str]) -> None:
-        self.path = path = path.absolute()
-        _require_writable(path)
+        self.path: Path = path.absolute()
+        _require_writable(self.path)
         with self._explained():
-            self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
+            self._db = sqlite3.connect(self.path, timeout=0, isolation_level=None)
         try:
             for setting in ("locking_mode = EXCLUSIVE", "synchronous = FULL", "trusted_schema = OFF"):
                 self.query(f"PRAGMA {setting}")

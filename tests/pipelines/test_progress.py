@@ -1,0 +1,59 @@
+"""The estimates: pure, from what is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessions_us import QuotaSnapshot
+from sessions_us.pipelines import RESOURCES
+from sessions_us.pipelines.progress import requests_left, seconds_for
+from sessions_us.pipelines.state import Turn
+
+SESSIONS, ROOMS = RESOURCES["sessions"], RESOURCES["rooms"]
+
+
+def turn(number=1, page=None, listed=False, done=False, seen=0, waiting=0, known=0) -> Turn:
+    return Turn(number, page, listed, done, seen, waiting, known)
+
+
+@pytest.mark.parametrize(
+    ("resource", "where", "left"),
+    [
+        (SESSIONS, turn(), None),  # nobody knows how many there are
+        (SESSIONS, turn(page=3, seen=40, waiting=40), None),
+        (ROOMS, turn(known=1000), 51 + 51),  # a list of 50 pages and the empty one, twice
+        (ROOMS, turn(page=51, known=1000, seen=1000), 1 + 51),
+        (SESSIONS, turn(listed=True, seen=1000, waiting=1000), 3000 + 51),
+        (SESSIONS, turn(number=2, seen=1000, waiting=0), 51),
+        (SESSIONS, turn(number=2, listed=True, seen=1001, waiting=1), 3),
+        (SESSIONS, turn(number=3, listed=True, done=True, seen=1000), 0),
+        (RESOURCES["booking_pages"], turn(number=2, listed=True, done=True, seen=9, waiting=2), 8),
+    ],
+)
+def test_requests_left(resource, where, left):
+    """A list is read twice, and each row that waits costs a request for each of its children."""
+    assert requests_left({resource: where}) == left
+
+
+def test_one_list_of_unknown_length_leaves_all_unknown():
+    """A sum with an unknown in it is unknown."""
+    assert requests_left({ROOMS: turn(known=10), SESSIONS: turn()}) is None
+
+
+@pytest.mark.parametrize(
+    ("requests", "remaining", "resets_in", "seconds"),
+    [
+        (0, 0, 30.0, 0.0),
+        (5, 5, 30.0, 0.0),
+        (6, 5, 30.0, 30.0),
+        (15, 5, 30.0, 30.0),
+        (16, 5, 30.0, 90.0),
+        (3050, 10, 60.0, 60.0 * 304),  # five hours
+        (11, 10, None, 60.0),
+    ],
+)
+def test_seconds_for_requests(requests, remaining, resets_in, seconds):
+    """What remains goes at once, the rest by tens a minute, from the next reset on."""
+    quota = QuotaSnapshot(limit=10, window=60.0, remaining=remaining, resets_in=resets_in, waiting={}, under_way=0)
+
+    assert seconds_for(requests, quota) == seconds
