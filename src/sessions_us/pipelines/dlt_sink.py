@@ -30,7 +30,6 @@ from .schema import columns
 from .sink import Row
 
 if TYPE_CHECKING:
-    from dlt.common.destination.reference import AnyDestination
     from dlt.extract import DltResource
 
 __all__ = ("DltSink",)
@@ -76,7 +75,7 @@ class DltSink:
 
     def __init__(
         self,
-        destination: str | AnyDestination,
+        destination: str | Destination[Any, Any],  # `Any`: dlt has it invariant, so that nothing else fits all of them
         *,
         dataset: str = "sessions",
         pipeline_name: str = "sessions_us_export",
@@ -182,7 +181,7 @@ class DltSink:
             self._work = None
 
 
-def _destination(given: str | AnyDestination, dataset: str) -> tuple[AnyDestination, str]:
+def _destination(given: str | Destination[Any, Any], dataset: str) -> tuple[Destination[Any, Any], str]:
     """What rows go to, and where that is, without a password.
 
     Raises:
