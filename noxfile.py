@@ -152,6 +152,13 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def budget(session: nox.Session) -> None:
+    """How much of the budget an export uses when it is alone. Takes four minutes."""
+    _install(session)
+    session.run("python", "tests/cli/budget.py")
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Feeds headers, answers and paths that nobody thought of; the argument is minutes."""
     _install(session, "test")

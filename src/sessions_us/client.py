@@ -72,7 +72,11 @@ class ClientQuota:
         return self._limiter.snapshot()
 
     async def refresh(self) -> QuotaSnapshot:
-        """The same after a look into the store that other processes use too. Sends nothing."""
+        """The same after a look into the store that other processes use too. Sends nothing.
+
+        Raises:
+            ConfigurationError: the store can't be used.
+        """
         return await self._limiter.look()
 
 

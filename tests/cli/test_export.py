@@ -145,7 +145,7 @@ def test_a_terminal_gets_a_bar(sessions_sandbox: Sandbox, tmp_path: Path) -> Non
     assert terminal.status == 130
     assert "━" in output
     assert "to go on: sessions-us export rooms --to rooms.ndjson" in output
-    assert output.rfind("\x1b[?25h") > output.rfind("\x1b[?25l") > 0
+    assert output.rfind("\x1b[?25h") > output.rfind("\x1b[?25l") >= 0
 
 
 def test_no_colour_and_a_narrow_terminal(sessions_sandbox: Sandbox, tmp_path: Path) -> None:

@@ -38,10 +38,8 @@ def echoes(key: str) -> dict[str, Say | Reset]:
     return {
         "in rows": Say(200, [row]),
         "in an object": Say(200, row),
-        "in a message": Say(401, {"message": f"no such key: {key}", key: key}),
-        "escaped": Say(400, f'{{"message": "{escaped}"}}'.encode()),
+        "in a message": Say(401, f'{{"message": "no such key: {key} {escaped}", "{key}": "{key}"}}'.encode()),
         "in text": Say(501, f"<html>{key}</html>".encode()),
-        "in what is no JSON": Say(200, f"<p>{key}".encode()),
     }
 
 

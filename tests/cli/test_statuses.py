@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,11 +76,13 @@ async def test_a_setting_that_makes_no_sense_is_a_status(changes: dict[str, str]
 
 
 async def test_the_help_tells_them_all() -> None:
-    """Every status with its meaning."""
+    """Every status with its meaning, as docs/cli.md does."""
     told = run("--help").stdout
+    written = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
 
     assert set(MEANINGS) == set(Status)
     assert [status for status, meaning in MEANINGS.items() if f"  {status:<4}{meaning}\n" not in told] == []
+    assert [status for status, meaning in MEANINGS.items() if f"\n| {status:d} | {meaning} |\n" not in written] == []
 
 
 async def test_a_bug_is_a_line_without_values() -> None:

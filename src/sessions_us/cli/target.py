@@ -20,6 +20,9 @@ _SUFFIXES: dict[str, Format] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json"
 _FILE = re.compile(r"duckdb:///([^?]+)")
 _SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/\s]*(?=@)")
 _VALUE = re.compile(r"(?<==)[^&\s]+")
+_SHORTEST = (
+    4  # letters; a value in a query that is shorter is a number or a switch, and its letters are in other words too
+)
 _HIDDEN = "***"
 
 
@@ -93,7 +96,8 @@ class Target:
         said = said.replace(self.place, without_secrets(self.place))
         try:
             parts = urlsplit(self.place)
-            secrets = {parts.password or "", unquote(parts.password or ""), *_VALUE.findall(parts.query)}
+            values = [value for value in _VALUE.findall(parts.query) if len(value) >= _SHORTEST]
+            secrets = {parts.password or "", unquote(parts.password or ""), *values}
         except ValueError:
             return said
         for secret in sorted(filter(None, secrets), key=len, reverse=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from sessions_us.errors import ConfigurationError
 from sessions_us.events import Emit, RequestGranted, ignore
 from sessions_us.quota.evolve import evolve
 from sessions_us.quota.lease import Lease
@@ -123,11 +124,18 @@ class Limiter(Pump):
         )
 
     async def look(self) -> QuotaSnapshot:
-        """What is known after a look into the store. Where it can't be used, what this process knows."""
+        """What is known after a look into the store.
+
+        Raises:
+            ConfigurationError: the store can't be used.
+        """
         if self._loop is not asyncio.get_running_loop():
             await self._bind()
         await self._replica.seek()
         await self._replica.step(lambda ledger, now: (ledger, None), fresh=self._store.shared)
+        failure = self._replica.failure
+        if failure is not None:
+            raise ConfigurationError(f"{self._store!r} can't be used: {failure.reason}")
         return self.snapshot()
 
     async def leave(self, owner: object) -> None:
