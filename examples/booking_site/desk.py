@@ -28,8 +28,8 @@ MAX_WAIT = 5.0  # seconds that a visitor waits for the quota
 
 @dataclass(frozen=True)
 class Copies:
-    """For how many seconds an answer is given again: as it is, then for as long again while it is renewed, or while a new one
-    can't be had."""
+    """For how many seconds an answer is given again: `fresh` as it is, `renewed` more while it is asked for anew, and `rescued`
+    more than `fresh` where a new one can't be had."""
 
     fresh: float
     renewed: float

@@ -23,8 +23,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS bookings (
     id TEXT PRIMARY KEY, page_id TEXT, page_name TEXT, minutes INTEGER, start_at TEXT, zone TEXT, name TEXT, email TEXT,
     cancelled INTEGER DEFAULT 0
-) STRICT;
-CREATE TABLE IF NOT EXISTS submissions (nonce TEXT PRIMARY KEY, sent_at REAL, location TEXT) STRICT;
+);
+CREATE TABLE IF NOT EXISTS submissions (nonce TEXT PRIMARY KEY, sent_at REAL, location TEXT);
 """
 _KEPT = 24 * 3600.0  # seconds for which a form is known as sent
 

@@ -25,9 +25,7 @@ from sessions_us import (
     UserClient,
 )
 
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS workers (pid INTEGER PRIMARY KEY, active_at REAL, told_at REAL, state TEXT) STRICT"
-)
+_SCHEMA = "CREATE TABLE IF NOT EXISTS workers (pid INTEGER PRIMARY KEY, active_at REAL, told_at REAL, state TEXT)"
 _COUNTS = ("sent", "fresh", "stale", "rescued", "shared", "refused")
 _LATEST = 12
 _BEAT = 5.0  # seconds after which a worker tells that it is there, though nothing changed

@@ -38,6 +38,7 @@
   for (const each of all("img:not([alt])")) wrong.push(`no alt: ${each.src}`);
   for (const each of all("svg:not([aria-hidden])")) wrong.push("a drawing that is read out");
   for (const each of all("nav")) if (!each.ariaLabel) wrong.push("a nav without a name");
+  for (const each of all("dl dd")) if (!each.previousElementSibling) wrong.push(`a dd before its dt: ${each.innerText}`);
   for (const each of all("th")) if (!each.scope) wrong.push("a th without a scope");
   for (const each of all("[tabindex]")) if (each.tabIndex > 0) wrong.push("a tabindex over 0");
 

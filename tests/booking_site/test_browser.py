@@ -321,12 +321,17 @@ def test_a_visitor_registers_for_an_event(site: Site, visit: Visit) -> None:
     assert [(each.key_role, each.status, each.json["email"]) for each in sent] == [("guest", 201, "ada@example.com")]
 
 
-def picture(page: Page, name: str, part: str | None = None) -> None:
+def picture(page: Page, name: str, *, of_live: bool = False) -> None:
     """One of the README's, if they are to be made."""
     wanted = ("list-", "times-", "booking-", "events-", "quota-")
     if os.environ.get("SESSIONS_WRITE_DOCS") == "1" and name.startswith(wanted):
         path = SITE / "screenshots" / f"{name}.png"
-        page.locator(part).screenshot(path=path) if part else page.screenshot(path=path)
+        if of_live:  # not of the whole long page
+            box = page.locator("#live").bounding_box()
+            box = {"x": 0, "y": box["y"] - 16, "width": page.viewport_size["width"], "height": box["height"] + 32}
+            page.screenshot(path=path, full_page=True, clip=box)
+        else:
+            page.screenshot(path=path)
 
 
 def sign_in(page: Page, site: Site) -> None:
@@ -356,7 +361,7 @@ def test_the_quota_page_moves(scarce: Site, visit: Visit) -> None:
         for size in (PHONE, DESKTOP):
             page.set_viewport_size(size)
             expect(waits).not_to_have_text("Nobody.", timeout=1000 * PATIENCE)
-            picture(page, f"quota-{size['width']}", "#live")
+            picture(page, f"quota-{size['width']}", of_live=True)
         for each in asking:
             each.cancel()
     expect(waits).to_have_text("Nobody.", timeout=1000 * PATIENCE)

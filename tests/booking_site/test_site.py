@@ -83,6 +83,17 @@ async def test_a_form_that_failed_may_be_sent_again(serve: Serve) -> None:
         assert booked(sandbox) == [403, 201]
 
 
+async def test_a_second_click_takes_over_from_one_that_failed(serve: Serve) -> None:
+    """Of two clicks at once the first is refused, for whatever reason; the second, which waited for it, books."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        where, form = await open_form(visitor, sandbox)
+        sandbox.fail(403, path="/api/guests/bookings")
+        answers = await asyncio.gather(*(visitor.post(where, data=form | ADA) for _ in range(2)))
+
+        assert sorted(answer.status_code for answer in answers) == [303, 502]
+        assert booked(sandbox) == [403, 201]
+
+
 async def test_an_answer_that_got_lost_is_not_booked_again(serve: Serve) -> None:
     """When nobody can tell whether it worked, the visitor is told so, and the same form does nothing more."""
     async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
