@@ -1,6 +1,7 @@
 """A fuzz session: `python tests/fuzz/session.py [minutes]`, one minute by default.
 
-It throws what hypothesis thinks of at everything that reads what others wrote: rate-limit headers, bodies, base URLs and paths.
+It throws what hypothesis thinks of at everything that reads what others wrote: rate-limit headers, bodies, base URLs, paths, and
+pages that should hold a document.
 What it finds is printed, small; put it into `tests/corpus/`, which the tests try for ever.
 """
 
@@ -28,6 +29,7 @@ from sessions_us.origin import Origin, api_path
 from sessions_us.quota.headers import parse_report, parse_retry_after
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from fuzz.pages import FILES, PAGES, PLANTED, files, pages, planted
 
 NAMES = [
     "ratelimit", "ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "x-ratelimit-limit",
@@ -146,7 +148,15 @@ def paths(path: str) -> None:
         assert "\n" not in UserKey(path).reveal()
 
 
-TARGETS: list[tuple[Callable[[Any], None], Any]] = [(headers, HEADERS), (bodies, JSON), (origins, URLS), (paths, URLS)]
+TARGETS: list[tuple[Callable[[Any], None], Any]] = [
+    (headers, HEADERS),
+    (bodies, JSON),
+    (origins, URLS),
+    (paths, URLS),
+    (pages, PAGES),
+    (planted, PLANTED),
+    (files, FILES),
+]
 
 
 def run(seconds: float, examples: int = 1000) -> dict[str, int]:
