@@ -136,6 +136,13 @@ def build(session: nox.Session) -> None:
 
 
 @nox.session
+def audit(session: nox.Session) -> None:
+    """What the package index says of our dependencies: yanked, unmaintained, not to be had. See SECURITY.md."""
+    session.install(*nox.project.dependency_groups(PROJECT, "audit"))
+    session.run("python", "scripts/audit.py")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """The demo, as the README has it."""
     _install(session)
@@ -144,7 +151,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Ratios, measured side by side: `call`, which is the default, or `quota --real`."""
+    """Ratios, measured side by side: `call`, which is the default, `stream`, `sharing`, or `quota --real`."""
     named = session.posargs and not session.posargs[0].startswith("-")
     which, *arguments = session.posargs if named else ("call", *session.posargs)
     _install(session, "benchmarks")

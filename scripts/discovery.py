@@ -152,6 +152,10 @@ class _Page(HTMLParser):
         if self.in_script:
             self.inline[-1] += data
 
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """To a browser `<![` begins a comment, whatever follows; the library raises at what it does not know."""
+        return self.rawdata.find(">", i) + 1 or -1
+
 
 def read_script(source: str, *, quoted: bool = False) -> Clues:
     """The clues in JavaScript, or in the JSON of a script element.

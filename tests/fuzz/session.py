@@ -1,7 +1,7 @@
 """A fuzz session: `python tests/fuzz/session.py [minutes]`, one minute by default.
 
-It throws what hypothesis thinks of at everything that reads what others wrote: rate-limit headers, bodies, webhooks, base URLs
-and paths.
+It throws what hypothesis thinks of at everything that reads what others wrote: rate-limit headers, bodies, webhooks, base URLs,
+paths, and pages that should hold a document.
 What it finds is printed, small; put it into `tests/corpus/`, which the tests try for ever.
 """
 
@@ -30,6 +30,7 @@ from sessions_us.quota.headers import parse_report, parse_retry_after
 from sessions_us.webhooks import parse_webhook
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from fuzz.pages import FILES, PAGES, PLANTED, files, pages, planted
 
 NAMES = [
     "ratelimit", "ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "x-ratelimit-limit",
@@ -172,6 +173,9 @@ TARGETS: list[tuple[Callable[[Any], None], Any]] = [
     (webhooks, WEBHOOKS),
     (origins, URLS),
     (paths, URLS),
+    (pages, PAGES),
+    (planted, PLANTED),
+    (files, FILES),
 ]
 
 
