@@ -321,17 +321,26 @@ def test_a_visitor_registers_for_an_event(site: Site, visit: Visit) -> None:
     assert [(each.key_role, each.status, each.json["email"]) for each in sent] == [("guest", 201, "ada@example.com")]
 
 
-def picture(page: Page, name: str, *, of_live: bool = False) -> None:
+def is_documenting() -> bool:
+    return os.environ.get("SESSIONS_WRITE_DOCS") == "1"
+
+
+def picture(page: Page, name: str) -> None:
     """One of the README's, if they are to be made."""
-    wanted = ("list-", "times-", "booking-", "events-", "quota-")
-    if os.environ.get("SESSIONS_WRITE_DOCS") == "1" and name.startswith(wanted):
-        path = SITE / "screenshots" / f"{name}.png"
-        if of_live:  # not of the whole long page
+    if is_documenting() and name.startswith(("list-", "times-", "booking-", "events-")):
+        page.screenshot(path=SITE / "screenshots" / f"{name}.png")
+
+
+def pictures_of_quota(page: Page) -> None:
+    """Of the live part of the page as it is now, held still meanwhile."""
+    if is_documenting():
+        page.evaluate("() => source.close()")
+        for size in (PHONE, DESKTOP):
+            page.set_viewport_size(size)
             box = page.locator("#live").bounding_box()
-            box = {"x": 0, "y": box["y"] - 16, "width": page.viewport_size["width"], "height": box["height"] + 32}
-            page.screenshot(path=path, full_page=True, clip=box)
-        else:
-            page.screenshot(path=path)
+            part = {"x": 0, "y": box["y"] - 16, "width": size["width"], "height": box["height"] + 32}
+            page.screenshot(path=SITE / "screenshots" / f"quota-{size['width']}.png", full_page=True, clip=part)
+        page.reload()
 
 
 def sign_in(page: Page, site: Site) -> None:
@@ -356,12 +365,9 @@ def test_the_quota_page_moves(scarce: Site, visit: Visit) -> None:
     with ThreadPoolExecutor(6) as crowd:
         asking = [crowd.submit(ask, number) for number in range(200)]
         expect(waits).to_contain_text("list_booking_page_slots · interactive", timeout=1000 * PATIENCE)
+        pictures_of_quota(page)
         expect(user.locator("[data-show=interactive]")).not_to_have_text("0", timeout=1000 * PATIENCE)
         expect(user.locator("[data-show=remaining]")).to_have_text("0", timeout=1000 * PATIENCE)
-        for size in (PHONE, DESKTOP):
-            page.set_viewport_size(size)
-            expect(waits).not_to_have_text("Nobody.", timeout=1000 * PATIENCE)
-            picture(page, f"quota-{size['width']}", of_live=True)
         for each in asking:
             each.cancel()
     expect(waits).to_have_text("Nobody.", timeout=1000 * PATIENCE)
