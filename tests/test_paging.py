@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import Factory, define
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessions_us import Page, Pager
@@ -60,6 +60,7 @@ async def ids(pager: Pager[Item]) -> list[str | None]:
     return [item.id async for item in pager]
 
 
+@settings(deadline=None)
 @given(count=st.integers(0, 130), base=st.sampled_from([0, 1]), verify_end=st.booleans(), known=st.booleans())
 async def test_every_item_once_in_order_whatever_the_base(count, base, verify_end, known):
     """No page is lost in silence if pages turn out to count from 0, and none is given twice if from 1."""
