@@ -17,7 +17,7 @@ from .text import one_line
 
 __all__ = ("app",)
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="""Looks at the API's document. Works in a checkout of the repository.
 
     \b

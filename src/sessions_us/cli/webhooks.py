@@ -18,7 +18,7 @@ from .waiting import Waiting
 
 __all__ = ("app",)
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="""Subscribes URLs to what happens. The API can't list webhooks: keep the id that `add` prints.
 
     \b
