@@ -34,7 +34,7 @@ from sessions_us.webhooks import (
 
 pytestmark = pytest.mark.anyio
 
-SECRET = tokens.token_urlsafe(32)
+SECRET = "a-fixed-one-so-that-test-ids-are-the-same-43"
 DAY = datetime(2030, 5, 6, 8, tzinfo=UTC)
 
 

@@ -74,7 +74,7 @@ async def test_no_callback_of_a_crowd_takes_long(stores: list[Store], monkeypatc
     limiters = [Limiter(Quota(LIMIT, WINDOW, store=store), name="key") for store in stores]
 
     async def call(limiter: Limiter, lane: Lane) -> None:
-        lease = await limiter.acquire(lane=lane, deadline=limiter.now() + 60)
+        lease = await limiter.acquire(lane=lane, deadline=limiter.now() + 60, owner=server)
         await asyncio.sleep(0.01)
         answer = server.hit(time.monotonic())
         await asyncio.sleep(0.01)
@@ -82,7 +82,7 @@ async def test_no_callback_of_a_crowd_takes_long(stores: list[Store], monkeypatc
 
     lanes: tuple[Lane, Lane] = ("interactive", "background")
     for limiter in limiters:
-        await call(limiter, "interactive")  # what is opened and imported once, is now
+        await call(limiter, "interactive")  # what is opened and imported once, is now, and stays open for its owner
     with timed(monkeypatch) as took:
         calls = [call(limiters[0], lane) for lane in lanes * (WAITERS // 2)]
         calls += [call(limiter, lane) for limiter in limiters[1:] for lane in lanes * (WAITERS // 20)]
