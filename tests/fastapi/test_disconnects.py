@@ -12,9 +12,11 @@ from uuid import uuid4
 import pytest
 from fastapi import BackgroundTasks, FastAPI, Request
 from fastapi.responses import StreamingResponse
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
 from support.serving import Upstream, Visitor, eventually, serving
 
-from sessions_us import QuotaTimeoutError, RetryPolicy
+from sessions_us import QuotaTimeoutError, RetryPolicy, UserClient
 from sessions_us.fastapi import (
     BackgroundUser,
     DisconnectMiddleware,
@@ -23,6 +25,7 @@ from sessions_us.fastapi import (
     install_error_handlers,
     sessions_lifespan,
 )
+from sessions_us.fastapi.disconnects import disconnect_of
 from sessions_us.quota import Quota
 
 pytestmark = pytest.mark.anyio
@@ -114,6 +117,16 @@ def _routes(app: FastAPI, told: Site) -> None:
 
         tasks.add_task(work)
         return "later"
+
+    @app.get("/order/{name}")
+    async def order(name: str, user: User, later: BackgroundUser, tasks: BackgroundTasks) -> str:
+        await ended(name, user.rooms.update(name, name="n"))
+        tasks.add_task(read_both, name, user, later)
+        return "ordered"
+
+    async def read_both(name: str, user: UserClient, later: UserClient) -> None:
+        await ended(f"{name} in the background", later.rooms.get("later"))
+        await ended(f"{name} for the visitor", user.rooms.get("now"))
 
     @app.post("/upload/{name}")
     async def upload(name: str, user: User, request: Request) -> str:
@@ -261,6 +274,73 @@ async def test_background_work_does_not_need_its_visitor() -> None:
         assert (told.waiting("background"), told.waiting(), told.ended) == (1, 0, ["r2: given up"])
         told.upstream.gate.set()
         assert (await first.hears())[0] == 200
+
+
+async def test_background_work_goes_on_for_whoever_left_before_the_answer() -> None:
+    """`BackgroundUser` does not care; `User` is still the visitor's, who has gone."""
+    async with site() as told:
+        visitor = await told.visitor("/order/r1")
+        await eventually(lambda: told.upstream.arrived)
+        await visitor.leaves()
+        gone = await told.visitor("/rooms/r2")
+        await eventually(lambda: len(told.upstream.arrived) == 2)
+        await gone.leaves()
+        await eventually(lambda: told.ended == ["r2: given up"])
+        told.upstream.gate.set()
+        await eventually(lambda: len(told.ended) == 4)
+
+        assert told.ended[1:] == ["r1: done", "r1 in the background: done", "r1 for the visitor: given up"]
+
+
+async def test_a_visitor_who_was_answered_has_not_left() -> None:
+    """The end of an answer, and hanging up after it, is no disconnect for the work that follows."""
+    async with site() as told:
+        visitor = await told.visitor("/order/r1")
+        await eventually(lambda: told.upstream.arrived)
+        told.upstream.gate.set()
+        assert await visitor.hears() == (200, b'"ordered"')
+        await visitor.leaves()
+        await eventually(lambda: len(told.ended) == 3)
+
+        assert told.ended == ["r1: done", "r1 in the background: done", "r1 for the visitor: done"]
+
+
+async def test_a_server_is_asked_by_one_at_a_time() -> None:
+    """Watching and reading a body go on together, and the server sees one who asks; each message arrives once."""
+    messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    asking, read = 0, []
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asking
+        asking += 1
+        assert asking == 1
+        try:
+            return await messages.get()
+        finally:
+            asking -= 1
+
+    async def send(message: Any) -> None: ...
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        gone = disconnect_of(HTTPConnection(scope))
+        assert gone is not None
+        while True:
+            message = await receive()
+            read.append(message.get("body", b"gone"))
+            if message["type"] == "http.disconnect":
+                break
+        await gone
+
+    running = asyncio.create_task(DisconnectMiddleware(endpoint)({"type": "http"}, receive, send))
+    for chunk in (b"a", b"b", b""):
+        await asyncio.sleep(0)
+        messages.put_nowait({"type": "http.request", "body": chunk, "more_body": chunk != b""})
+    await eventually(lambda: messages.empty())
+    messages.put_nowait({"type": "http.disconnect"})
+    async with asyncio.timeout(20):
+        await running
+
+    assert read == [b"a", b"b", b"", b"gone"]
 
 
 @pytest.mark.parametrize("size", [0, 10, 64 * 1024 + 1, 1_000_000])
