@@ -156,6 +156,33 @@ async def test_the_reserve_stays_where_slots_come_back_one_by_one() -> None:
 
 
 @virtual
+async def test_the_reserve_stays_where_a_reset_is_the_next_slot() -> None:
+    """A server that counts a log tells when the next slot comes back, which is no last tenth of a window either."""
+    world = World("log")
+    start = world.loop.time()
+    exports = world.start(*(world.call("export", "background") for _ in range(30)))
+    for second in (30, 90, 150):
+        await asyncio.sleep(start + second - world.loop.time())
+        urgent = await world.call("urgent")
+        assert urgent.waited == 0
+    await asyncio.gather(*exports)
+    assert world.loop.time() < start + 240
+    assert world.server.refused == 0
+
+
+@virtual
+async def test_a_key_that_was_used_up_before_is_not_a_key_in_use() -> None:
+    """The first answer is a 429: nothing tells that whoever used the key is still there."""
+    world = World("fixed")
+    for _ in range(10):
+        world.server.model.hit(world.loop.time())
+    start = world.loop.time()
+    await asyncio.gather(*world.start(*(world.call(f"{n}") for n in range(30))))
+    assert world.server.refused == 1
+    assert world.loop.time() < start + 190
+
+
+@virtual
 async def test_a_small_limit_has_no_reserve() -> None:
     """The reserve is at most a fifth: of 4 that is none."""
     world = World(quota=Quota(limit=4), limit=4)

@@ -29,7 +29,8 @@ a fast one is closer together there than here. And neither knows what was used b
    and those under way are subtracted twice: a twin of this process may be doing the same.
 8. A count that rose by more than our own requests means a stranger. For three windows one request at a time goes out, and one
    slot stays free: otherwise both fire at the last one. And no probe goes out beyond half of the limit, so that two who queue
-   for the same slots take turns. A 429 means a stranger too, for by the other rules it is not ours.
+   for the same slots take turns. A 429 means a stranger too, for by the other rules it is not ours; unless it is the very first
+   answer, which tells of the time before it.
 9. A request without a countable answer (lost, or answered without headers) may have counted until the moment we gave up. It is
    *in doubt*, and subtracted, until a count whose request was sent later, or until a whole window has passed.
 10. A server without such headers: at most `limit` per window by our own log, in which an entry leaves one window after its
@@ -112,6 +113,7 @@ class Window:
         quiet_since: since when no stranger and no 429 was seen; None before the first answer.
         wary_until: until when strangers are expected.
         rolling: the server counts a log behind the window that it announces (rule 5).
+        trickles: slots come back one by one, so that a reset is no window's end.
         ramp: how many may be under way while the start is slow (rule 7).
         opened: how many windows were opened by a probe.
     """
@@ -131,6 +133,7 @@ class Window:
     quiet_since: float | None = None
     wary_until: float | None = None
     rolling: bool = False
+    trickles: bool = False
     ramp: int = 1
     opened: int = 0
 
@@ -221,12 +224,12 @@ class Window:
         return max((moment for moment in moments if moment is not None and now < moment), default=None)
 
     def last_tenth(self) -> float | None:
-        """When the last tenth of the window begins; None where no window is known.
+        """When the last tenth of the window begins; None where no window is known, or none is.
 
         It is the one that the last count told. Where slots come back one by one, an earlier count's reset frees one of them.
         """
         sample = self.sample
-        return None if sample is None else min(sample.latest - self.period / 10, sample.expires)
+        return None if sample is None or self.trickles else min(sample.latest - self.period / 10, sample.expires)
 
     def _windows(self, beyond: int) -> float:
         return max(0, beyond // self.limit) * self.period
@@ -326,9 +329,13 @@ class Window:
         new = Sample(now, self.limit, remaining, earliest, latest, expires=latest, not_before=earliest)
         log = self._live(self.log, now)
         used, others = self.limit - remaining, len(flights) + len(doubts)
-        rolling = self.rolling
-        if self.probe == flight.lease and earliest + MARGIN >= flight.sent + self.period - MARGIN:  # it has just begun
-            rolling = rolling or 1 + others < used <= 1 + others + len(self._live(self.log, flight.sent))
+        rolling, trickles = self.rolling, self.trickles
+        if self.probe == flight.lease:
+            begun = earliest + MARGIN >= flight.sent + self.period - MARGIN
+            if begun:
+                rolling = rolling or 1 + others < used <= 1 + others + len(self._live(self.log, flight.sent))
+            if self.opened > 1:  # before the first one nobody knows what was used
+                trickles = not begun and used > 1 + others
 
         strangers = 0
         if old is not None and old.limit == new.limit:
@@ -347,6 +354,7 @@ class Window:
             quiet_since=now if strangers or self.quiet_since is None else self.quiet_since,
             wary_until=now + WARY_WINDOWS * self.period if strangers else self.wary_until,
             rolling=rolling,
+            trickles=trickles,
             ramp=self.ramp + 1,
         ), Heard(strangers) if strangers else _NOTHING
 
@@ -361,6 +369,8 @@ class Window:
         flights = tuple([other for other in self.flights if other is not flight])
         doubts = tuple([stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent])
         probing = self.probe == flight.lease
+        # The very first answer only tells that the key was used up before; whoever did that may be gone.
+        wary = None if self.quiet_since is None else until + WARY_WINDOWS * self.period
         speaks = True if report.remaining is not None else self.speaks  # NestJS's 429 has nothing but Retry-After
         return evolve(
             self,
@@ -374,7 +384,7 @@ class Window:
             blocked_until=until,
             strikes=min(self.strikes + probing, MOST_STRIKES),
             quiet_since=until,
-            wary_until=until + WARY_WINDOWS * self.period,
+            wary_until=wary,
             rolling=False,
             ramp=1,
         ), Heard(closed_for=until - now)
