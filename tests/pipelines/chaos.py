@@ -120,43 +120,6 @@ def _in_tables(row: dict[str, Any]) -> dict[str, Any]:
     return {"id": row["id"], "rest": [*(row[name] for name in names), notes, people or None, said or None]}
 
 
-def _duckdb(place: Path) -> Any:
-    from sessions_us.pipelines import DltSink
-
-    return DltSink(f"duckdb:///{place}/rows.duckdb", pipelines_dir=place / "work")
-
-
-def _read_duckdb(place: Path) -> list[dict[str, Any]]:
-    import duckdb
-
-    within = "sessions.sessions s LEFT JOIN sessions.sessions__{0} c ON c._dlt_parent_id = s._dlt_id"
-    with duckdb.connect(str(place / "rows.duckdb"), read_only=True) as db:
-        rows = db.sql("SELECT id, name, takeaways__takeaways_text, _dlt_id FROM sessions.sessions").fetchall()
-        people: dict[str, list[str]] = {each[3]: [] for each in rows}
-        for row, name in db.sql(
-            f"SELECT s._dlt_id, c.id FROM {within.format('participants')} ORDER BY c.id"
-        ).fetchall():
-            people[row].append(name)
-        said = dict(
-            db.sql(f"SELECT s._dlt_id, count(c._dlt_id) FROM {within.format('transcripts')} GROUP BY 1").fetchall()
-        )
-    return [
-        {"id": row, "name": name, "takeaways": text, "participants": people[key], "transcripts": said[key]}
-        for row, name, text, key in rows
-    ]
-
-
-def _in_tables(row: dict[str, Any]) -> dict[str, Any]:
-    """What `_read_duckdb` tells of a row; the tables have more."""
-    return {
-        "id": row["id"],
-        "name": row["name"],
-        "takeaways": (row["takeaways"] or {}).get("takeawaysText"),
-        "participants": sorted(each["id"] for each in row["participants"]),
-        "transcripts": len(row["transcripts"]),
-    }
-
-
 @dataclass(frozen=True)
 class Kind:
     """A kind of sink: how to make one, how to read what it left, how a row looks there, and which points it never passes."""
