@@ -17,6 +17,19 @@ nox.options.sessions = ["tests", "lint", "types", "regenerate_check", "build"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 EXTRAS = "cli,sandbox,redis,fastapi,pipelines"
 ALONE = "tests/quota/processes"
+# What starts many processes, servers or databases proves the same on any Python, and takes as long as all the rest.
+ONCE = (
+    "tests/booking_site",
+    "tests/cli",
+    "tests/pipelines/test_chaos.py",
+    "tests/pipelines/test_dlt_secrets.py",
+    "tests/pipelines/test_dlt_sink.py",
+    "tests/pipelines/test_dlt_source.py",
+    "tests/quota/servers",
+    "tests/test_audit.py",
+    "tests/test_memory.py",
+    "tests/test_site_load.py",
+)
 
 
 def _interpreter(version: str) -> str | None:
@@ -40,15 +53,17 @@ def _install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:
 
 @nox.session(python=PRESENT)
 def tests(session: nox.Session) -> None:
-    """The tests, on each supported Python that is present."""
+    """The tests, on each supported Python that is present; those of ONCE on the first of them, or where they are asked for."""
     _install(session, "test", "regenerate")
     pytest = ["python", "-X", "dev", "-m", "pytest"]
     if session.posargs:
         session.run(*pytest, *session.posargs)
         return
     # Tests that measure order between processes want the machine for themselves.
-    session.run(*pytest, "-n", "auto", "--ignore", ALONE)
-    if session.python == PRESENT[0]:
+    first = session.python == PRESENT[0]
+    left_out = (ALONE,) if first else (ALONE, *ONCE)
+    session.run(*pytest, "-n", "auto", *(f"--ignore={path}" for path in left_out))
+    if first:
         session.run(*pytest, ALONE)
 
 
