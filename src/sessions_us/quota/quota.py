@@ -48,6 +48,8 @@ class Quota:
             raise ConfigurationError(f"Quota(window={self.window!r}): give seconds, more than 0 and at most a million.")
         if not _is_a(self.reserve, int) or self.reserve < 0:
             raise ConfigurationError(f"Quota(reserve={self.reserve!r}): give a whole number of slots, 0 or more.")
+        if self.store is not None and not _is_a_store(self.store):  # its value is not told: a URL may hold a password
+            raise ConfigurationError("Quota(store=…): give a MemoryStore(), SQLiteStore(path) or RedisStore(url).")
 
     @classmethod
     def parse(cls, text: str) -> Quota:
@@ -100,3 +102,7 @@ class QuotaSnapshot:
 
 def _is_a(value: object, *kinds: type) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _is_a_store(value: object) -> bool:
+    return not isinstance(value, type) and hasattr(value, "swap")
