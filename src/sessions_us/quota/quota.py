@@ -22,7 +22,8 @@ _SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, 
 class Quota:
     """How many requests a key has, and how they are divided. What the server says of its limit and window is learnt and wins.
 
-    To give one and the same `Quota` object to two clients means that their keys share one budget.
+    To give one and the same `Quota` object to two clients means that their keys share one budget. A store that other
+    processes use calls it by the key whose client was made first, so that has to be the same key in each of them.
 
     Args:
         limit: requests per window. The API documents 10.
