@@ -194,17 +194,23 @@ class Window:
         """
         if self.blocked_until is not None and now < self.blocked_until:
             return self.blocked_until + self._windows(ahead - self.limit)
+        # With nothing under way no answer changes anything: nobody goes before the next look.
+        first = now if self.flights or look.free > 0 or look.wake is None else look.wake
         if self.flights or not look.known or look.wake is None:
-            return now + self._windows(ahead - self.limit)
+            return first + self._windows(ahead - self.limit)
         if ahead < look.slots:
-            return now
+            return first
         beyond = ahead - look.slots
         if self.speaks is False:
-            log = self._live(self.log, now)
-            if beyond < len(log):
-                return log[beyond] + self.period
-            return now + self.period + self._windows(beyond - len(log))
+            return self.next_free(beyond, now)
         return look.wake + self._windows(beyond)
+
+    def next_free(self, beyond: int, now: float) -> float:
+        """By our own log: when one more slot is free than now, after `beyond` others."""
+        log = self._live(self.log, now)
+        if beyond < len(log):
+            return log[beyond] + self.period
+        return now + self.period + self._windows(beyond - len(log))
 
     def left(self, now: float) -> int:
         """How many may be sent before the reset: the server's count, else our own."""
