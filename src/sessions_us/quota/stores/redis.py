@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.ledger import Ledger
@@ -199,9 +199,11 @@ class RedisStore:
         try:
             if self._cluster:
                 return RedisCluster.from_url(self._url, retry=retry, socket_timeout=self._timeout)
-            return Redis.from_url(
+            client = Redis.from_url(
                 self._url, retry=retry, socket_timeout=self._timeout, socket_connect_timeout=self._timeout
             )
+            client.connection_pool.make_connection()  # which connects nowhere, but looks at each option of the query
+            return client
         except (ValueError, TypeError):
             raise ConfigurationError(f"RedisStore({self._where!r}): the URL can't be used.") from None
 
@@ -216,5 +218,8 @@ class RedisStore:
 
 def _without_secrets(url: str) -> str:
     """Where the server is. User, password and query, which may hold them too, are left out."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    scheme, _, rest = url.partition("://")
+    user, _, place = rest.rpartition("@")
+    if re.search("[/?#]", user):
+        return f"{scheme}://***"  # a password that was not escaped, or a query: nobody knows where it begins
+    return f"{scheme}://{re.split('[?#]', place)[0]}"
