@@ -202,7 +202,8 @@ class RedisStore:
             client = Redis.from_url(
                 self._url, retry=retry, socket_timeout=self._timeout, socket_connect_timeout=self._timeout
             )
-            client.connection_pool.make_connection()  # which connects nowhere, but looks at each option of the query
+            pool: Any = client.connection_pool  # untyped there
+            pool.make_connection()  # which connects nowhere, but looks at each option of the query
             return client
         except (ValueError, TypeError):
             raise ConfigurationError(f"RedisStore({self._where!r}): the URL can't be used.") from None
