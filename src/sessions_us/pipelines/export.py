@@ -269,7 +269,9 @@ class _Export:
         )
         try:
             self._on_event(event)
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # among them the CancelledError of a future that it looked at, which cancels nothing here
             _logger.exception("on_event raised on an ExportProgress")
 
 
