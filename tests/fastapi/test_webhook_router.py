@@ -306,6 +306,23 @@ async def test_a_handler_that_fails_is_tried_again(caplog: pytest.LogCaptureFixt
     assert "'name'" not in caplog.text
 
 
+async def test_what_a_handler_waited_for_may_be_cancelled() -> None:
+    """That is a failure like any other: the handler is tried again, and nothing is lost in silence."""
+    tries = 0
+
+    async def handler(webhook: Webhook) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            gone = asyncio.get_running_loop().create_future()
+            gone.cancel()
+            await gone
+
+    async with receiving({"*": handler}, pauses=[0.0]) as sender:
+        await sender.post(f"/hooks/sessions/{SECRET}", json=body())
+        await eventually(lambda: tries == 2)
+
+
 async def test_a_handler_that_always_fails_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     """After the last pause an error is logged; the same webhook is welcome again then."""
     failing = Heard(failures=3)
