@@ -572,14 +572,19 @@ async def test_a_base_url_with_a_path_keeps_it():
     assert server.arrived[0].target == "/mock/api/sessions/s1"
 
 
-async def test_a_listener_that_raises_breaks_no_call(caplog):
-    """It is logged, and the call goes on."""
+class Uncaught(BaseException):
+    """Such as pytest's outcomes."""
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, asyncio.CancelledError, Uncaught])
+async def test_a_listener_that_raises_breaks_no_call(caplog, kind):
+    """It is logged, and the call goes on; what a cancelled future raises does not cancel it."""
 
     def raise_error(event: object) -> None:
-        raise RuntimeError("listener")
+        raise kind("listener")
 
     async with Scripted(Say(body=SESSION)) as server, client(server, on_event=raise_error) as user:
-        await read(user)
+        await asyncio.wait_for(read(user), 10)
 
     assert "on_event raised" in caplog.text
 

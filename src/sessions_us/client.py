@@ -346,7 +346,9 @@ def _hear(on_event: Callable[[ClientEvent], None] | None) -> Callable[[ClientEve
     def emit(event: ClientEvent) -> None:
         try:
             on_event(event)
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # among them the CancelledError of a future that it looked at, which cancels nothing here
             _logger.exception("on_event raised on a %s", type(event).__name__)
 
     return emit

@@ -159,12 +159,21 @@ async def test_without_the_secret_there_is_nothing_here(wrong: str) -> None:
     heard = Heard()
     async with receiving({"*": heard}) as sender:
         nowhere = await sender.post(f"/hooks/other/{wrong}", json=body())
-        for method in ("POST", "GET", "PUT", "DELETE"):
+        for method in ("POST", "GET", "PUT", "DELETE", "HEAD", "TRACE", "PROPFIND"):
             answer = await sender.request(method, f"/hooks/sessions/{wrong}", json=body())
-            assert (answer.status_code, answer.text) == (404, nowhere.text)
+            assert (answer.status_code, answer.text) == (404, "" if method == "HEAD" else nowhere.text)
         assert (await sender.post("/hooks/sessions", json=body())).status_code == 404
         assert (await sender.get(f"/hooks/sessions/{SECRET}")).status_code == 405
     assert heard.tries == 0
+
+
+async def test_a_slash_at_the_end_does_no_harm() -> None:
+    """Whoever subscribed such a URL gets the webhooks."""
+    heard = Heard()
+    async with receiving({"*": heard}) as sender:
+        assert (await sender.post(f"/hooks/sessions/{SECRET}/", json=body())).status_code == 202
+        assert (await sender.get(f"/hooks/sessions/{SECRET}/")).status_code == 405
+        await eventually(lambda: heard.tries == 1)
 
 
 async def test_a_secret_can_be_changed_without_a_gap() -> None:
@@ -177,22 +186,20 @@ async def test_a_secret_can_be_changed_without_a_gap() -> None:
     assert [answer.status_code for answer in answers] == [202, 202, 404]
 
 
-@pytest.mark.parametrize(
-    "path", [f"/hooks/sessions/{SECRET}", f"/hooks/sessions/{SECRET}?a=b", f"/hooks/sessions/{SECRET}x"]
-)
+@pytest.mark.parametrize("path", [f"/hooks/sessions/{SECRET}{tail}" for tail in ("", "?a=b", "x", "/", "x/?a=b")])
 async def test_the_secret_is_in_no_log(path: str, caplog: pytest.LogCaptureFixture) -> None:
     """Not in uvicorn's access log either, which has a line for each request; nor is one that is nearly right."""
     with caplog.at_level(logging.INFO):
         async with receiving({"*": Heard(failures=9)}, pauses=[0.0]) as sender:
             logging.getLogger("httpx").disabled = True
             try:
-                for method in ("POST", "GET"):
+                for method in ("POST", "GET", "TRACE", "PROPFIND"):
                     await sender.request(method, path, json=body())
             finally:
                 logging.getLogger("httpx").disabled = False
 
     lines = [record.getMessage() for record in caplog.records if record.name == "uvicorn.access"]
-    assert len(lines) == 2
+    assert len(lines) == 4
     assert all("/hooks/sessions/%2A%2A%2A" in line or "/hooks/sessions/***" in line for line in lines)
     assert SECRET not in caplog.text
 
@@ -297,6 +304,23 @@ async def test_a_handler_that_fails_is_tried_again(caplog: pytest.LogCaptureFixt
     assert "in __call__" in records[0].getMessage()
     assert "canary " not in caplog.text.replace('f"canary {', "")
     assert "'name'" not in caplog.text
+
+
+async def test_what_a_handler_waited_for_may_be_cancelled() -> None:
+    """That is a failure like any other: the handler is tried again, and nothing is lost in silence."""
+    tries = 0
+
+    async def handler(webhook: Webhook) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            gone = asyncio.get_running_loop().create_future()
+            gone.cancel()
+            await gone
+
+    async with receiving({"*": handler}, pauses=[0.0]) as sender:
+        await sender.post(f"/hooks/sessions/{SECRET}", json=body())
+        await eventually(lambda: tries == 2)
 
 
 async def test_a_handler_that_always_fails_is_given_up(caplog: pytest.LogCaptureFixture) -> None:

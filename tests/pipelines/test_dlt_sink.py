@@ -203,6 +203,8 @@ def test_a_commit_that_failed_can_be_tried_again(tmp_path: Path, capfd: pytest.C
         ("nowhere://user:hunter2@host/db", "dlt knows no destination 'nowhere'"),
         ("postgres", "'postgres' lacks .*password"),
         ("postgresql://user@host/db", "'postgres' lacks password"),
+        ("postgresql://user:hunter2@host:port/db", "'postgres' can't be used: look at its host and port"),
+        ("postgresql://user:no@hunter2@host/db", "'postgres' can't be used: write an @ in a password as %40"),
     ],
 )
 def test_a_destination_that_can_not_be_meant_is_said_at_once(destination: str, said: str) -> None:

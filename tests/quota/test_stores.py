@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import os
+import re
 import shutil
 import sqlite3
 import ssl
@@ -493,13 +494,30 @@ async def test_a_server_that_is_not_there_is_a_failure_in_time(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "url", ["http://host", "host:6379", "", "redis://", "redis://host/notanumber?db=x", "redis://:hush@[::1", None]
+    "url",
+    [
+        *("http://host", "host:6379", "", "redis://", "redis://host/notanumber?db=x"),
+        *(f"redis://me:sar{odd}dine@host/0" for odd in "/?#"),
+        *("redis://me:sardine@[::1/0", "redis://me:sardine@host:x/0", "redis://host/0?password=sardine&no_such=1"),
+        "redis://:sardine@[::1",
+        None,
+    ],
 )
 def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
-    """At once; nothing of it is repeated, for it may hold a password."""
+    """At once; no password in it is repeated, also where it was not escaped."""
     with pytest.raises(ConfigurationError) as caught:
         RedisStore(url)
-    assert "hush" not in str(caught.value)
+    assert "sar" not in str(caught.value)
+    assert "dine" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://host/0?password=sar@dine", "redis://sar:dine@host", "redis://:sar@dine@host", "unix://:sardine@/a?db=1"],
+)
+def test_no_password_is_in_a_repr(url: str) -> None:
+    """Wherever a URL that can be used has it."""
+    assert not {"sar", "dine"} & set(re.split(r"\W", repr(RedisStore(url))))
 
 
 def test_a_missing_extra_is_one_line_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
@@ -18,8 +18,9 @@ Format = Literal["ndjson", "parquet", "dlt"]
 
 _SUFFIXES: dict[str, Format] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".parquet": "parquet"}
 _FILE = re.compile(r"duckdb:///([^?]+)")
-_SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/\s]*(?=@)")
-_VALUE = re.compile(r"(?<==)[^&\s]+")
+# Up to the last `@`, for a password may hold anything, escaped or not; what looks like a port, a path and a query is none.
+_PASSWORD = re.compile(r"(?<=://)[^:/?#@\[]*:(?!\d+(?:/[^?#@]*)?[?#])(.*)(?=@)", re.DOTALL)
+_VALUE = re.compile(r"(?<==)[^&]+")
 _SHORTEST = (
     4  # letters; a value in a query that is shorter is a number or a switch, and its letters are in other words too
 )
@@ -94,12 +95,9 @@ class Target:
         if "://" not in self.place:
             return said
         said = said.replace(self.place, without_secrets(self.place))
-        try:
-            parts = urlsplit(self.place)
-            values = [value for value in _VALUE.findall(parts.query) if len(value) >= _SHORTEST]
-            secrets = {parts.password or "", unquote(parts.password or ""), *values}
-        except ValueError:
-            return said
+        password, rest = _password(self.place)
+        values = [value for value in _VALUE.findall(_query(rest)[2]) if len(value) >= _SHORTEST]
+        secrets = {password, unquote(password), *values, *map(unquote, values)}
         for secret in sorted(filter(None, secrets), key=len, reverse=True):
             said = said.replace(secret, _HIDDEN)
         return said
@@ -107,9 +105,24 @@ class Target:
 
 def without_secrets(argument: str) -> str:
     """An argument as it may be shown: a URL in it has neither a password nor the values of its query."""
-    head, separator, query = argument.partition("?") if "://" in argument else (argument, "", "")
-    shown = _SECRET.sub(lambda found: f"{found[0].partition(':')[0]}:{_HIDDEN}", head)
-    return shown + separator + _VALUE.sub(_HIDDEN, query)
+    if "://" not in argument:
+        return argument
+    password, rest = _password(argument)
+    head, separator, query = _query(rest)
+    before = argument[: len(argument) - len(password) - len(rest)] + _HIDDEN if password else ""
+    return before + head + separator + _VALUE.sub(_HIDDEN, query)
+
+
+def _password(url: str) -> tuple[str, str]:
+    """The password in a URL and what comes after it; without a password all of it."""
+    found = _PASSWORD.search(url)
+    return (found[1], url[found.end(1) :]) if found else ("", url)
+
+
+def _query(url: str) -> tuple[str, str, str]:
+    """What comes before a query, what separates them, and the query."""
+    head, separator, query = [*re.split("([?#])", url, maxsplit=1), "", ""][:3]
+    return head, separator, query
 
 
 def _format(path: str) -> Format:

@@ -16,6 +16,8 @@ from fastapi import APIRouter, HTTPException
 from sessions_us_api.models import WebhookTrigger
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.webhooks import MAX_BODY, parse_webhook
@@ -31,7 +33,6 @@ Handlers = Mapping[str, Handler | Sequence[Handler]] | Mapping[WebhookTrigger, H
 _LEAST_SECRET: Final = 16  # characters
 _SECRET: Final = re.compile(r"[A-Za-z0-9._~-]*")
 _BODY_TIMEOUT: Final = 10.0  # seconds
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _logger = logging.getLogger("sessions_us")
 
@@ -87,8 +88,6 @@ def webhook_router(
     async def receive(request: Request) -> Response:
         if not _is_known(_hidden(request), known):
             raise HTTPException(404)
-        if request.method != "POST":
-            raise HTTPException(405, headers={"allow": "POST"})
         body = await _body(request)
         if isinstance(body, Problem):
             return body.response()
@@ -103,15 +102,30 @@ def webhook_router(
         return Response(status_code=202)
 
     router = APIRouter(lifespan=lifespan)
-    router.add_api_route(
-        f"{path.rstrip('/')}/{{secret}}",
-        receive,
-        methods=list(_METHODS),
-        include_in_schema=False,
-        response_model=None,
-        name="sessions_us_webhook",
-    )
+    for end in ("", "/"):  # with a slash too, or Starlette would tell the way to the other, and a log of it
+        place = f"{path.rstrip('/')}/{{secret}}{end}"
+        router.add_api_route(
+            place,
+            receive,
+            methods=["POST"],
+            include_in_schema=False,
+            response_model=None,
+            name="sessions_us_webhook",
+        )
+        router.routes.append(Route(place, _OtherMethods(known), include_in_schema=False))
     return router
+
+
+class _OtherMethods:
+    """Refuses whatever is no POST. As an ASGI application it gets every method, of which there is no list."""
+
+    def __init__(self, known: Sequence[bytes]) -> None:
+        self._known = known
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _is_known(_hidden(Request(scope)), self._known):
+            raise HTTPException(405, headers={"allow": "POST"})
+        raise HTTPException(404)
 
 
 def _digests(secret: object) -> tuple[list[bytes], str]:
@@ -145,7 +159,7 @@ def _hidden(request: Request) -> str:
     """The secret that was given, taken out of the scope: servers log a request's path when it is answered."""
     scope = request.scope
     given: str = scope["path_params"].pop("secret")
-    scope["path"] = scope["path"].removesuffix(given) + "***"
+    scope["path"] = scope["path"].removesuffix("/").removesuffix(given) + "***"
     scope["raw_path"] = scope["path"].encode()
     return given
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dlt
 from dlt.common.configuration.container import Container
-from dlt.common.configuration.exceptions import ConfigFieldMissingException, LookupTraces
+from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue, LookupTraces
 from dlt.common.destination import Destination
 from dlt.common.destination.client import DestinationClientDwhConfiguration
 from dlt.common.destination.exceptions import (
@@ -41,6 +42,9 @@ _TELEMETRY: Final = "RUNTIME__DLTHUB_TELEMETRY"
 
 _REPLACE: Final = "delete-insert"
 """How rows are merged: those with the same ids go, with what hangs on them, and the new ones come."""
+
+_TORN: Final = re.compile(r":\*\*\*@[^/]*@")
+"""A place whose password had an `@` in it, which dlt takes for its end: the rest of it would be shown as a host."""
 
 _NOTHING: Final = ""
 """The mark while nothing was there to load."""
@@ -205,7 +209,13 @@ def _destination(given: str | Destination[Any, Any], dataset: str) -> tuple[Dest
     except ConfigFieldMissingException as error:
         lacking = ", ".join(dict.fromkeys(_missing(error.traces)))
         problem = f"the destination {name!r} lacks {lacking}: give a whole URL, or see dlt's documentation"
+    except InvalidNativeValue:
+        problem = f"the URL of the destination {name!r} can't be used: look at its host and port"
     else:
+        if _TORN.search(location):
+            raise ConfigurationError(
+                f"the URL of the destination {name!r} can't be used: write an @ in a password as %40"
+            )
         if _REPLACE in strategies:
             return found, location
         problem = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, closing
@@ -247,6 +248,12 @@ class _Export:
                 f"{self._sink.identity} can't be used: {error.strerror or error}. Put that right and run the same export "
                 "again; what was committed is untouched"
             ) from error
+        except sqlite3.Error as error:  # of an index that does not fit into memory
+            self._sink_failed = True
+            raise ExportError(
+                f"{self._sink.identity}: a temporary file can't be used: {error}. Make room where SQLITE_TMPDIR or TMPDIR "
+                "says, and run the same export again; what was committed is untouched"
+            ) from error
         except BaseException:
             self._sink_failed = True
             raise
@@ -269,7 +276,9 @@ class _Export:
         )
         try:
             self._on_event(event)
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # among them the CancelledError of a future that it looked at, which cancels nothing here
             _logger.exception("on_event raised on an ExportProgress")
 
 

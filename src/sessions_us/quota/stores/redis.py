@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.ledger import Ledger
@@ -84,7 +84,7 @@ class RedisStore:
         self._cluster = cluster
         self.fallback: float | None = store.fallback(on_store_failure, share)
         self._timeout = store.seconds(timeout)
-        self._where = _without_secrets(url, scheme)
+        self._where = _without_secrets(url)
         self._client: Redis | RedisCluster | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._steps = 0
@@ -199,9 +199,12 @@ class RedisStore:
         try:
             if self._cluster:
                 return RedisCluster.from_url(self._url, retry=retry, socket_timeout=self._timeout)
-            return Redis.from_url(
+            client = Redis.from_url(
                 self._url, retry=retry, socket_timeout=self._timeout, socket_connect_timeout=self._timeout
             )
+            pool: Any = client.connection_pool  # untyped there
+            pool.make_connection()  # which connects nowhere, but looks at each option of the query
+            return client
         except (ValueError, TypeError):
             raise ConfigurationError(f"RedisStore({self._where!r}): the URL can't be used.") from None
 
@@ -214,10 +217,10 @@ class RedisStore:
                 await client.aclose()
 
 
-def _without_secrets(url: str, scheme: str) -> str:
+def _without_secrets(url: str) -> str:
     """Where the server is. User, password and query, which may hold them too, are left out."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # such as a bracket that is not closed; what it says quotes the host
-        raise ConfigurationError(f"RedisStore({scheme}://…): the URL can't be used.") from None
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    scheme, _, rest = url.partition("://")
+    user, _, place = rest.rpartition("@")
+    if re.search("[/?#]", user):
+        return f"{scheme}://***"  # a password that was not escaped, or a query: nobody knows where it begins
+    return f"{scheme}://{re.split('[?#]', place)[0]}"
