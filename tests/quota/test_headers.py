@@ -49,6 +49,8 @@ SAID = {
         ],
         Report(limit=10, window=60.0, remaining=1, reset_in=12.0),
     ),
+    "draft-8, nothing but the policy": ([("RateLimit-Policy", '"api";q=5;w=30')], Report(limit=5, window=30.0)),
+    "draft-6, nothing but the policy": ([("RateLimit-Policy", "5;w=30")], Report(limit=5, window=30.0)),
     "draft-8, no policy": ([("RateLimit", '"api";r=9;t=60')], Report(remaining=9, reset_in=60.0)),
     "named throttlers": (
         [

@@ -248,6 +248,46 @@ async def test_a_wait_is_refused_as_soon_as_it_becomes_known_to_be_too_long() ->
     assert world.loop.time() < 1003
 
 
+async def refused_at_once(world: World, lane: Lane) -> None:
+    """A wait of five seconds is refused without waiting, and the moment that the error tells is right."""
+    before = world.loop.time()
+    with pytest.raises(QuotaTimeoutError) as caught:
+        await world.call(lane=lane, deadline=before + 5)
+    assert world.loop.time() == before
+    assert caught.value.retry_after is not None
+    lease = await world.call(lane=lane)
+    assert lease.waited == pytest.approx(caught.value.retry_after, abs=0.1)
+
+
+@virtual
+async def test_background_work_is_refused_at_once_for_the_reserve_of_a_server_that_tells_nothing() -> None:
+    """The last slots come free when the log says so; that is known, though no reset is."""
+    world = World(style=Style("none"))
+    await asyncio.gather(*(world.call() for _ in range(8)))
+    await refused_at_once(world, "background")
+
+
+@virtual
+async def test_a_wait_for_strangers_is_refused_at_once() -> None:
+    """The slot that stays free for a stranger, and the half of the limit beyond which no probe goes out, are known waits."""
+    world = World()
+    await world.call()
+    world.server.hit(world.loop.time())
+    for _ in range(7):  # 9 of 10 are used, one by a stranger
+        await world.call()
+    await refused_at_once(world, "interactive")
+
+    world = World()
+    world.server.hit(world.loop.time())
+    await asyncio.sleep(40)
+    await world.call()
+    world.server.hit(world.loop.time())
+    for _ in range(5):
+        await world.call()
+    await asyncio.sleep(25)  # the window is over, and more than half of the limit was ours a moment ago
+    await refused_at_once(world, "interactive")
+
+
 @virtual
 async def test_a_wait_of_which_nothing_is_known_is_refused_when_it_is_over() -> None:
     """An answer may come at any moment, so only the deadline can end it."""

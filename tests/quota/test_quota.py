@@ -7,7 +7,7 @@ import math
 import pytest
 
 from sessions_us.errors import ConfigurationError
-from sessions_us.quota import MemoryStore, Quota
+from sessions_us.quota import MemoryStore, Quota, SQLiteStore
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,15 @@ def test_what_is_no_quota_is_refused_with_an_example(text: str) -> None:
         {"window": "60"},
         {"reserve": -1},
         {"reserve": 0.5},
+        {"store": "redis://:hush@host"},
+        {"store": SQLiteStore},
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused(fields: dict[str, object]) -> None:
     """A quota is checked when it is made, not when it is used."""
-    with pytest.raises(ConfigurationError, match="give"):
+    with pytest.raises(ConfigurationError, match="give") as caught:
         Quota(**fields)  # type: ignore[arg-type]
+    assert "hush" not in str(caught.value)
 
 
 def test_the_environment_can_set_it() -> None:

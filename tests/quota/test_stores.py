@@ -322,8 +322,11 @@ def test_a_path_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
     """At once, with a word on what to do."""
     with pytest.raises(ConfigurationError, match="make it first"):
         SQLiteStore(tmp_path / "missing" / "quota.db")
-    with pytest.raises(ConfigurationError, match="MemoryStore"):
-        SQLiteStore(":memory:")
+    for path in (":memory:", "", b"quota.db", "quota\0db", None):
+        with pytest.raises(ConfigurationError, match="MemoryStore"):
+            SQLiteStore(path)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="a file in it"):
+        SQLiteStore(tmp_path)
 
 
 def test_processes_that_start_together_open_one_new_file(path: Path) -> None:
@@ -489,11 +492,14 @@ async def test_a_server_that_is_not_there_is_a_failure_in_time(tmp_path: Path) -
     await store.aclose()
 
 
-@pytest.mark.parametrize("url", ["http://host", "host:6379", "", "redis://", "redis://host/notanumber?db=x"])
+@pytest.mark.parametrize(
+    "url", ["http://host", "host:6379", "", "redis://", "redis://host/notanumber?db=x", "redis://:hush@[::1", None]
+)
 def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
     """At once; nothing of it is repeated, for it may hold a password."""
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError) as caught:
         RedisStore(url)
+    assert "hush" not in str(caught.value)
 
 
 def test_a_missing_extra_is_one_line_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,16 @@ def test_the_order_of_answers_does_not_matter(order: list[int], delays: list[flo
     assert len(window.flights) == 9 - unanswered
 
 
+def test_what_an_answer_let_go_is_newer_than_it_within_one_tick_of_the_clock() -> None:
+    """Two that went when a count came in, at its very moment: the lower of their counts holds, although it arrives first."""
+    window = Window(10, 60.0).sent(0, 0.0, probe=True)
+    window = answered(window, 0, 2.0, limit=10, remaining=2, reset_in=0.0)
+    window = window.sent(1, 2.0, probe=False).sent(2, 2.0, probe=False).sent(3, 3.0, probe=True)
+    window = answered(window, 1, 4.9, limit=10, remaining=3, reset_in=2.0)
+    window = answered(window, 2, 5.2, limit=10, remaining=5, reset_in=3.0)
+    assert window.look(5.2).slots == 2
+
+
 def test_a_lost_request_is_forgotten_after_a_whole_window() -> None:
     """It can count no longer, whatever the server did with it."""
     window = Window(10, 60.0).sent(0, 0.0, probe=True)

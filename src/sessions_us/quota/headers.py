@@ -162,6 +162,8 @@ def _policies(family: str, name: str, group: dict[str, str], families: _Groups) 
         limit = families.get("x-ratelimit", {}).get(name, {}).get("limit", "")
     quotas = _quotas(group.get("policy", "")) or _quotas(limit)  # `10;w=60`, of the oldest drafts
     count = _count(limit.partition(",")[0].partition(";")[0])
+    if count is None and len(quotas) == 1 and "remaining" not in group:  # the standard does not ask for more
+        ((count, _),) = quotas.values()
     return (_Policy(count, _count(group.get("remaining", "")), group.get("reset", ""), _window(quotas, count)),)
 
 

@@ -181,10 +181,13 @@ class Ledger:
         earliest = self.window.earliest(ahead, look, now)
         if lane == "interactive" or earliest > now or self.window.flights or self.interactive:
             return earliest
-        last_tenth = self.window.last_tenth()
-        if look.known and last_tenth is not None and 0 < look.slots <= self.kept_back(reserve) + ahead:
+        last_tenth, beyond = self.window.last_tenth(), self.kept_back(reserve) + ahead - look.slots
+        if not look.known or look.slots < 1 or beyond < 0:
+            return earliest
+        if last_tenth is not None:
             return max(now, last_tenth)
-        return earliest
+        due_at = self._due_at(self.background[0]) if self.background else now + AGE * self.window.period
+        return max(now, min(due_at, self.window.next_free(beyond, now)))
 
     def _due_at(self, head: Ticket) -> float:
         since = head.since if self.background_at is None else max(head.since, self.background_at)

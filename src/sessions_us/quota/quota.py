@@ -22,7 +22,8 @@ _SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, 
 class Quota:
     """How many requests a key has, and how they are divided. What the server says of its limit and window is learnt and wins.
 
-    To give one and the same `Quota` object to two clients means that their keys share one budget.
+    To give one and the same `Quota` object to two clients means that their keys share one budget. A store that other
+    processes use calls it by the key whose client was made first, so that has to be the same key in each of them.
 
     Args:
         limit: requests per window. The API documents 10.
@@ -48,6 +49,8 @@ class Quota:
             raise ConfigurationError(f"Quota(window={self.window!r}): give seconds, more than 0 and at most a million.")
         if not _is_a(self.reserve, int) or self.reserve < 0:
             raise ConfigurationError(f"Quota(reserve={self.reserve!r}): give a whole number of slots, 0 or more.")
+        if self.store is not None and not _is_a_store(self.store):  # its value is not told: a URL may hold a password
+            raise ConfigurationError("Quota(store=…): give a MemoryStore(), SQLiteStore(path) or RedisStore(url).")
 
     @classmethod
     def parse(cls, text: str) -> Quota:
@@ -100,3 +103,7 @@ class QuotaSnapshot:
 
 def _is_a(value: object, *kinds: type) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _is_a_store(value: object) -> bool:
+    return not isinstance(value, type) and hasattr(value, "swap")

@@ -41,6 +41,7 @@ a fast one is closer together there than here. And neither knows what was used b
 from __future__ import annotations
 
 from bisect import bisect_right
+from math import inf, nextafter
 
 import attrs
 
@@ -197,17 +198,23 @@ class Window:
         """
         if self.blocked_until is not None and now < self.blocked_until:
             return self.blocked_until + self._windows(ahead - self.limit)
+        # With nothing under way no answer changes anything: nobody goes before the next look.
+        first = now if self.flights or look.free > 0 or look.wake is None else look.wake
         if self.flights or not look.known or look.wake is None:
-            return now + self._windows(ahead - self.limit)
+            return first + self._windows(ahead - self.limit)
         if ahead < look.slots:
-            return now
+            return first
         beyond = ahead - look.slots
         if self.speaks is False:
-            log = self._live(self.log, now)
-            if beyond < len(log):
-                return log[beyond] + self.period
-            return now + self.period + self._windows(beyond - len(log))
+            return self.next_free(beyond, now)
         return look.wake + self._windows(beyond)
+
+    def next_free(self, beyond: int, now: float) -> float:
+        """By our own log: when one more slot is free than now, after `beyond` others."""
+        log = self._live(self.log, now)
+        if beyond < len(log):
+            return log[beyond] + self.period
+        return now + self.period + self._windows(beyond - len(log))
 
     def left(self, now: float) -> int:
         """How many may be sent before the reset: the server's count, else our own."""
@@ -247,9 +254,11 @@ class Window:
 
     def sent(self, lease: int, now: float, *, probe: bool, until: float | None = None) -> Window:
         """A lease was given out. Where nothing was known it is the probe, and the server's next window begins with it."""
+        # A clock may stand still, and steps of a store are put together; yet it goes after the answer that let it go.
+        moment = now if self.sample is None or now > self.sample.received else nextafter(self.sample.received, inf)
         return evolve(
             self,
-            flights=(*self.flights, Flight(lease, now, until)),
+            flights=(*self.flights, Flight(lease, moment, until)),
             own=self.own + 1,
             probe=lease if probe else self.probe,
             opened=self.opened + probe,
@@ -303,6 +312,10 @@ class Window:
             return self
         return evolve(self, limit=limit, period=period, offset=offset)
 
+    def _heard_at(self, now: float) -> float:
+        """When an answer came: after all that are under way were sent, however coarse the clock."""
+        return max(now, *[flight.sent for flight in self.flights])
+
     def _reset(self, flight: Flight, now: float, report: Report) -> tuple[float, float] | None:
         """Between which moments the reset lies; None if the answer does not tell."""
         margin = (FINE_MARGIN if report.exact else MARGIN) * 2**self.strikes
@@ -326,7 +339,7 @@ class Window:
             earliest, latest = old.earliest, old.latest  # it only went down: the same window
         else:
             earliest, latest = flight.sent, now + self.period
-        new = Sample(now, self.limit, remaining, earliest, latest, expires=latest, not_before=earliest)
+        new = Sample(self._heard_at(now), self.limit, remaining, earliest, latest, expires=latest, not_before=earliest)
         log = self._live(self.log, now)
         used, others = self.limit - remaining, len(flights) + len(doubts)
         rolling, trickles = self.rolling, self.trickles
@@ -375,7 +388,7 @@ class Window:
         return evolve(
             self,
             speaks=speaks,
-            sample=None if speaks is False else Sample(now, self.limit, 0, until, until, until, until),
+            sample=None if speaks is False else Sample(self._heard_at(now), self.limit, 0, until, until, until, until),
             flights=flights,
             probe=None if probing else self.probe,
             doubts=doubts,

@@ -75,7 +75,7 @@ class RedisStore:
         share: float = 0.5,
         timeout: float = 2.0,
     ) -> None:
-        scheme, _, rest = url.partition("://")
+        scheme, _, rest = str(url).partition("://")
         if scheme not in _SCHEMES or not rest:
             raise ConfigurationError(
                 "RedisStore needs a URL such as redis://host:6379/0 or rediss://user:password@host."
@@ -84,7 +84,7 @@ class RedisStore:
         self._cluster = cluster
         self.fallback: float | None = store.fallback(on_store_failure, share)
         self._timeout = store.seconds(timeout)
-        self._where = _without_secrets(url)
+        self._where = _without_secrets(url, scheme)
         self._client: Redis | RedisCluster | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._steps = 0
@@ -214,7 +214,10 @@ class RedisStore:
                 await client.aclose()
 
 
-def _without_secrets(url: str) -> str:
+def _without_secrets(url: str, scheme: str) -> str:
     """Where the server is. User, password and query, which may hold them too, are left out."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as a bracket that is not closed; what it says quotes the host
+        raise ConfigurationError(f"RedisStore({scheme}://…): the URL can't be used.") from None
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

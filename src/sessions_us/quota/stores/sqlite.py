@@ -60,7 +60,7 @@ class SQLiteStore:
         share: float = 0.5,
         timeout: float = 2.0,
     ) -> None:
-        if not os.fspath(path) or os.fspath(path) == ":memory:":
+        if not _is_path(path):
             raise ConfigurationError(
                 "SQLiteStore needs the path of a file; MemoryStore keeps the count in this process."
             )
@@ -69,6 +69,8 @@ class SQLiteStore:
             raise ConfigurationError(
                 f"SQLiteStore({str(path)!r}): there is no directory {self.path.parent}; make it first."
             )
+        if self.path.is_dir():
+            raise ConfigurationError(f"SQLiteStore({str(path)!r}): this is a directory; give the path of a file in it.")
         self.fallback: float | None = store.fallback(on_store_failure, share)
         self._timeout = store.seconds(timeout)
         import_module("sqlite3")  # not by every program that only imports this package, nor later, on the event loop
@@ -249,6 +251,11 @@ def _close(opened: list[_Opened]) -> None:
         each = opened.pop()
         if each.process == os.getpid():
             each.connection.close()
+
+
+def _is_path(given: object) -> bool:
+    name = os.fspath(given) if isinstance(given, str | os.PathLike) else given
+    return isinstance(name, str) and name not in ("", ":memory:") and "\0" not in name
 
 
 def _inode(path: Path) -> int | None:
