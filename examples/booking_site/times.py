@@ -81,10 +81,12 @@ def from_url(text: str | None) -> datetime | None:
     zone's day and the weeks around it would be beyond."""
     try:
         moment = datetime.fromisoformat(text or "")
-        moment = moment.astimezone(UTC) if moment.tzinfo else None
+        if moment.tzinfo is None:
+            return None
+        moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment if moment and MINYEAR < moment.year < MAXYEAR else None
+    return moment if MINYEAR < moment.year < MAXYEAR else None
 
 
 def monday(day: date) -> date:
