@@ -167,6 +167,14 @@ async def test_without_the_secret_there_is_nothing_here(wrong: str) -> None:
     assert heard.tries == 0
 
 
+async def test_a_slash_at_the_end_of_the_url_loses_no_webhook() -> None:
+    """It is taken as it comes: a sender need not follow a redirect."""
+    heard = Heard()
+    async with receiving({"*": heard}) as sender:
+        assert (await sender.post(f"/hooks/sessions/{SECRET}/", json=body())).status_code == 202
+    assert heard.tries == 1
+
+
 async def test_a_secret_can_be_changed_without_a_gap() -> None:
     """While both are given, both are good."""
     old, new = tokens.token_urlsafe(32), tokens.token_urlsafe(32)
@@ -178,7 +186,14 @@ async def test_a_secret_can_be_changed_without_a_gap() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [f"/hooks/sessions/{SECRET}", f"/hooks/sessions/{SECRET}?a=b", f"/hooks/sessions/{SECRET}x"]
+    "path",
+    [
+        f"/hooks/sessions/{SECRET}",
+        f"/hooks/sessions/{SECRET}?a=b",
+        f"/hooks/sessions/{SECRET}x",
+        f"/hooks/sessions/{SECRET}/",
+        f"/hooks/sessions/{SECRET}x/",
+    ],
 )
 async def test_the_secret_is_in_no_log(path: str, caplog: pytest.LogCaptureFixture) -> None:
     """Not in uvicorn's access log either, which has a line for each request; nor is one that is nearly right."""

@@ -103,14 +103,15 @@ def webhook_router(
         return Response(status_code=202)
 
     router = APIRouter(lifespan=lifespan)
-    router.add_api_route(
-        f"{path.rstrip('/')}/{{secret}}",
-        receive,
-        methods=list(_METHODS),
-        include_in_schema=False,
-        response_model=None,
-        name="sessions_us_webhook",
-    )
+    for end in ("", "/"):  # a redirect from one to the other would show the secret in the log
+        router.add_api_route(
+            f"{path.rstrip('/')}/{{secret}}{end}",
+            receive,
+            methods=list(_METHODS),
+            include_in_schema=False,
+            response_model=None,
+            name="sessions_us_webhook",
+        )
     return router
 
 
@@ -145,7 +146,7 @@ def _hidden(request: Request) -> str:
     """The secret that was given, taken out of the scope: servers log a request's path when it is answered."""
     scope = request.scope
     given: str = scope["path_params"].pop("secret")
-    scope["path"] = scope["path"].removesuffix(given) + "***"
+    scope["path"] = scope["path"].rstrip("/").removesuffix(given) + "***"
     scope["raw_path"] = scope["path"].encode()
     return given
 
