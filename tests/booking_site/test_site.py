@@ -166,6 +166,16 @@ async def test_moving_and_cancelling_reach_the_api_once(serve: Serve) -> None:
         assert writes == [("PUT", 200), ("POST", 201), ("POST", 409)]
 
 
+async def test_without_a_hosts_name_the_pages_still_read_well(serve: Serve) -> None:
+    """Two keys are enough: the title and the brand say "with us"."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        front = (await visitor.get("/")).text
+
+        assert "· Book with us</title>" in front
+        assert "<span>Book with us</span>" in front
+        assert "Book a time with us" in front
+
+
 async def test_a_time_at_an_end_of_the_calendar_is_none(serve: Serve) -> None:
     """In another zone it would be beyond the calendar, so there is no such time, whatever zone the visitor has."""
     async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
