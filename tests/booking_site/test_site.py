@@ -176,6 +176,15 @@ async def test_without_a_hosts_name_the_pages_still_read_well(serve: Serve) -> N
         assert "Book a time with us" in front
 
 
+@pytest.mark.parametrize("zone", ["Etc/GMT+5", "Asia/Tokyo", "UTC"])
+async def test_the_zone_that_is_shown_is_the_one_that_is_chosen(serve: Serve, zone: str) -> None:
+    """Also one that a browser or the API may name though the list to choose from does without it."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        shown = await visitor.get(f"/pages/{sandbox.team_page_id}", params={"zone": zone})
+
+        assert re.findall(r'<option value="([^"]+)" selected>', shown.text) == [zone]
+
+
 async def test_a_time_at_an_end_of_the_calendar_is_none(serve: Serve) -> None:
     """In another zone it would be beyond the calendar, so there is no such time, whatever zone the visitor has."""
     async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
