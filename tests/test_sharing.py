@@ -577,6 +577,23 @@ async def test_a_404_is_the_truth_and_no_copy_stands_in():
         assert (await user.rooms.get("r1")).name == "3"
 
 
+async def test_a_renewal_that_learns_of_the_end_drops_the_copy():
+    """What is gone is shown once more at most, and no more requests are spent on renewing it; what says nothing about the
+    object drops nothing."""
+    async with Server() as server, client(server, cache_ttl=1, stale_while_revalidate=60, stale_if_error=60) as user:
+        clock = Clock(user)
+        await user.rooms.get("r1")
+        clock.now += 2
+        for server.status in (500, 404):
+            assert (await user.rooms.get("r1")).name == "1"
+            await until(lambda: not user._calls.sharing._tasks)
+        with pytest.raises(NotFoundError):
+            await user.rooms.get("r1")
+        server.status = 500
+        with pytest.raises(ServerError):
+            await user.rooms.get("r1")
+
+
 async def test_a_closed_client_gives_no_copies():
     """Closed is closed."""
     async with Server() as server:

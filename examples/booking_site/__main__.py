@@ -21,16 +21,49 @@ HERE = Path(__file__).resolve().parent
 KEYS = ("SESSIONS_USER_KEY", "SESSIONS_GUEST_KEY")
 
 
+def port(text: str) -> int:
+    """Type of `--port`."""
+    if not 0 <= (number := int(text)) <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is no port: 0 to 65535")
+    return number
+
+
+def count(text: str) -> int:
+    """Type of what there is at least one of."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Type of a length of time."""
+    if not 0 < (number := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds: more than 0")
+    return number
+
+
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="booking_site", description="A booking site on the Sessions API, or on a sandbox."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one")
-    parser.add_argument("--workers", type=int, default=4, help="processes that share the keys' quota")
-    parser.add_argument("--limit", type=int, default=10, help="requests per window that the sandbox allows each key")
-    parser.add_argument("--window", type=float, default=60.0, help="seconds of the sandbox's window")
+    parser.add_argument("--port", type=port, default=8000, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--workers", type=count, default=4, help="processes that share the keys' quota")
+    parser.add_argument("--limit", type=count, default=10, help="requests per window that the sandbox allows each key")
+    parser.add_argument("--window", type=seconds, default=60.0, help="seconds of the sandbox's window")
     return parser.parse_args()
+
+
+async def check() -> None:
+    """Says once what each worker would fail by; uvicorn starts those that fail again and again."""
+    from sessions_us import ConfigurationError, GuestClient, Quota, UserClient
+
+    try:
+        Quota.from_env()
+        async with UserClient(), GuestClient():
+            pass
+    except ConfigurationError as error:
+        sys.exit(str(error))
 
 
 @contextlib.asynccontextmanager
@@ -41,6 +74,7 @@ async def upstream(limit: int, window: float) -> AsyncIterator[dict[str, str]]:
         (missing,) = set(KEYS) - set(given)
         sys.exit(f"{given[0]} is set and {missing} is not: the site needs both, or none for the sandbox.")
     if given:
+        await check()
         yield {}
         return
     from sessions_us.sandbox import Sandbox
@@ -61,22 +95,31 @@ def free_port(host: str, port: int) -> int:
         return int(taken.getsockname()[1])
 
 
+def kept_in() -> str | None:
+    """The directory that is to outlive the site."""
+    kept = os.environ.get("BOOKING_SITE_DATA")
+    if kept and not Path(kept).is_dir():
+        sys.exit(f"BOOKING_SITE_DATA: there is no directory {kept}; make it first.")
+    return kept
+
+
 async def main() -> int:
     asked = options()
     try:
-        port = free_port(asked.host, asked.port)
+        free = free_port(asked.host, asked.port)
     except OSError as error:
         sys.exit(f"Port {asked.port} can't be had ({error.strerror}): choose another one with --port.")
+    kept = kept_in()
     with tempfile.TemporaryDirectory(prefix="booking-site-", ignore_cleanup_errors=True) as data:
         async with upstream(asked.limit, asked.window) as api:
             # All workers need the same, so it is decided here.
             own = {
-                "BOOKING_SITE_DATA": os.environ.get("BOOKING_SITE_DATA") or data,
+                "BOOKING_SITE_DATA": kept or data,
                 "BOOKING_SITE_SECRET": os.environ.get("BOOKING_SITE_SECRET") or secrets.token_urlsafe(32),
                 "BOOKING_SITE_ADMIN_PASSWORD": os.environ.get("BOOKING_SITE_ADMIN_PASSWORD")
                 or secrets.token_urlsafe(9),
             }
-            return await serve(asked.host, port, asked.workers, {**os.environ, **own, **api})
+            return await serve(asked.host, free, asked.workers, {**os.environ, **own, **api})
 
 
 async def serve(host: str, port: int, workers: int, environment: Mapping[str, str]) -> int:

@@ -23,6 +23,7 @@ from .troubles import explain
 routes = APIRouter()
 
 _PAGE_SIZE = 20
+OVER = "This time is over. Please choose another one."
 _TAKEN = "Somebody else took this time a moment ago. Please choose another one."
 
 
@@ -128,7 +129,7 @@ async def book(
     offered = await facts.booking_pages.get(page_id)
     form = forms.booking(name, email, guests)
     if moment <= now():
-        form.trouble = "This time is over. Please choose another one."
+        form.trouble = OVER
     if form.errors or form.trouble:
         return _book_form(request, offered, moment, form, sent, 422)
     zone = zone_for(request, offered.time_zone)

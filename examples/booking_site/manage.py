@@ -14,10 +14,10 @@ from sessions_us import ConflictError, NotFoundError, SessionsError
 from sessions_us.fastapi import Guest
 
 from . import times
-from .booking import calendar, link, week_shown
+from .booking import OVER, calendar, link, week_shown
 from .desk import AtDesk, Times
 from .diary import Entry
-from .frame import SameOrigin, page, remember_zone, zone_for
+from .frame import SameOrigin, now, page, remember_zone, zone_for
 from .once import nonce, once
 from .settings import settings
 from .tokens import is_signed
@@ -39,12 +39,17 @@ Booked = Annotated[Entry, Depends(_booking)]
 
 
 def _page(
-    request: Request, template: str, entry: Entry, more: Mapping[str, object], error: SessionsError | None = None
+    request: Request,
+    template: str,
+    entry: Entry,
+    more: Mapping[str, object],
+    error: SessionsError | None = None,
+    status: int = 200,
 ) -> Response:
     """A page about a booking, or the same one after an attempt that failed."""
     shown = {"booking": entry, "link": link(entry.id), "zone": zone_for(request, entry.zone), **more}
     if error is None:
-        return page(request, template, shown, private=True)
+        return page(request, template, shown, status=status, private=True)
     trouble = explain(error)
     taken = isinstance(error, ConflictError)
     shown |= {"trouble": _TAKEN if taken else trouble.text, "gone": taken}
@@ -84,6 +89,9 @@ async def move(
     chosen = times.from_url(start)
     if chosen is None:
         raise HTTPException(404, "There is no such time.")
+    if chosen <= now():
+        over = {"chosen": chosen, "once": sent, "trouble": OVER, "gone": True}
+        return _page(request, "move.html", entry, over, status=422)
 
     async def act() -> str:
         await guest.bookings.update(entry.id, start_at=chosen)

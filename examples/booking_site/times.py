@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -77,12 +77,16 @@ def in_url(moment: datetime) -> str:
 
 
 def from_url(text: str | None) -> datetime | None:
-    """A moment out of a URL or a form; None for what is none, or has no offset."""
+    """A moment out of a URL or a form; None for what is none, has no offset, or is at an end of the calendar, where another
+    zone's day and the weeks around it would be beyond."""
     try:
         moment = datetime.fromisoformat(text or "")
-        return moment.astimezone(UTC) if moment.tzinfo else None
+        if moment.tzinfo is None:
+            return None
+        moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return moment if MINYEAR < moment.year < MAXYEAR else None
 
 
 def monday(day: date) -> date:

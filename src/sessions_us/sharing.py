@@ -15,7 +15,7 @@ from attrs import define, evolve
 
 from .copies import Copies, Copy, Name
 from .crowd import Crowd, Member
-from .errors import ClientClosedError, QuotaTimeoutError, RateLimitedError, ServerError, TransportError
+from .errors import ClientClosedError, QuotaTimeoutError, RateLimitedError, ServerError, StatusError, TransportError
 from .events import CacheHit, Emit, ResponseShared, Reuse
 from .options import Options
 from .quota import Lane
@@ -60,6 +60,9 @@ class Shared:
 
 
 _process = Shared()
+
+_SAYS_NOTHING = (RateLimitedError, ServerError)
+"""Statuses that tell nothing of what was asked for, so that a copy of it stays as good as it was."""
 
 
 class Sharing:
@@ -107,7 +110,7 @@ class Sharing:
             return self._reuse(copy, request, "stale-while-revalidate")
         try:
             return await self._fly(name, request, options, lane)
-        except (QuotaTimeoutError, TransportError, RateLimitedError, ServerError):
+        except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING):
             copy = self._shared.copies.get(name)
             if copy is None or self._now() - copy.kept_at >= options.cache_ttl + options.stale_if_error:
                 raise
@@ -229,6 +232,8 @@ class Sharing:
                 del self._shared.flights[name]
                 if isinstance(outcome, Answer) and not outcome.flaw and flight.keeps:
                     self._shared.copies.put(name, Copy(outcome, self._now(), flight.operation))
+                elif isinstance(outcome, StatusError) and not isinstance(outcome, _SAYS_NOTHING):
+                    self._shared.copies.drop(lambda other, _: other == name)  # it is gone, or not ours to see any more
             crowd.settle(outcome)
 
     async def _abandon(self, flight: Flight) -> None:

@@ -365,9 +365,10 @@ def test_the_quota_page_moves(scarce: Site, visit: Visit) -> None:
     with ThreadPoolExecutor(6) as crowd:
         asking = [crowd.submit(ask, number) for number in range(200)]
         expect(waits).to_contain_text("list_booking_page_slots · interactive", timeout=1000 * PATIENCE)
-        pictures_of_quota(page)
         expect(user.locator("[data-show=interactive]")).not_to_have_text("0", timeout=1000 * PATIENCE)
         expect(user.locator("[data-show=remaining]")).to_have_text("0", timeout=1000 * PATIENCE)
+        expect(waits).to_contain_text("list_booking_page_slots", timeout=1000 * PATIENCE)
+        pictures_of_quota(page)
         for each in asking:
             each.cancel()
     expect(waits).to_have_text("Nobody.", timeout=1000 * PATIENCE)
@@ -419,6 +420,13 @@ def test_every_page_is_for_everybody(site: Site, visit: Visit) -> None:
     look("event", re.compile("webinar"))
     sign_in(page, site)
     look("host", "Quota and bookings")
+    long_name = (
+        "() => document.querySelector('td:nth-child(2)').prepend('Wolfeschlegelsteinhausenbergerdorff'.repeat(3))"
+    )
+    page.evaluate(long_name)
+    assert page.locator("td time").first.bounding_box()["height"] < 30, "when is on one line"
+    is_within = "() => document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth"
+    assert page.evaluate(is_within), "a long name does not push the others out"
     page.goto(f"{site.url}/nowhere")
     look("missing", "Not found")
 

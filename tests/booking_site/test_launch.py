@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 from support.site import PATIENCE, SITE, launched, started
 
 
@@ -48,17 +49,58 @@ def test_four_workers_share_one_quota() -> None:
         assert [each.status for each in sent if each.status == 429] == []
 
 
-def test_one_key_without_the_other_is_said_at_once() -> None:
-    """The site would fail later, and half."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SESSIONS_")}
-    done = subprocess.run(
-        [sys.executable, str(SITE), "--port", "0"],
+def refused(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What becomes of a command that can't start the site."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SESSIONS_", "BOOKING_"))}
+    return subprocess.run(
+        [sys.executable, str(SITE), "--port", "0", *arguments],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
-        env={**environment, "SESSIONS_USER_KEY": "user-key"},
+        env={**environment, **variables},
     )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--port", "99999"),
+        ("--workers", "0"),
+        ("--limit", "0"),
+        ("--window", "0"),
+        ("--window", "nan"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_said_at_once(arguments: tuple[str, str]) -> None:
+    """In a line that names it, before anything starts."""
+    done = refused(*arguments)
+
+    assert done.returncode == 2
+    assert re.search(rf"error: argument {arguments[0]}: {arguments[1]} is .*\n\Z", done.stderr)
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"SESSIONS_QUOTA": "many"}, "SESSIONS_QUOTA: .*"),
+        ({"SESSIONS_BASE_URL": "nowhere"}, ".*SESSIONS_BASE_URL.*"),
+        ({"SESSIONS_GUEST_KEY": "one\ntwo"}, ".*SESSIONS_GUEST_KEY.*"),
+        ({"BOOKING_SITE_DATA": "/nowhere/at/all"}, "BOOKING_SITE_DATA: there is no directory /nowhere/at/all.*"),
+    ],
+)
+def test_settings_that_no_worker_could_start_with_are_said_once(variables: dict[str, str], said: str) -> None:
+    """Workers that fail would be started again for ever."""
+    done = refused(**{"SESSIONS_USER_KEY": "user-key", "SESSIONS_GUEST_KEY": "guest-key", **variables})
+
+    assert done.returncode == 1
+    assert re.fullmatch(said + r"\n", done.stderr)
+
+
+def test_one_key_without_the_other_is_said_at_once() -> None:
+    """The site would fail later, and half."""
+    done = refused(SESSIONS_USER_KEY="user-key")
 
     assert done.returncode == 1
     assert re.fullmatch(r"SESSIONS_USER_KEY is set and SESSIONS_GUEST_KEY is not.*\n", done.stderr)

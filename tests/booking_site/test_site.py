@@ -166,6 +166,49 @@ async def test_moving_and_cancelling_reach_the_api_once(serve: Serve) -> None:
         assert writes == [("PUT", 200), ("POST", 201), ("POST", 409)]
 
 
+async def test_without_a_hosts_name_the_pages_still_read_well(serve: Serve) -> None:
+    """Two keys are enough: the title and the brand say "with us"."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        front = (await visitor.get("/")).text
+
+        assert "· Book with us</title>" in front
+        assert "<span>Book with us</span>" in front
+        assert "Book a time with us" in front
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT+5", "Asia/Tokyo", "UTC"])
+async def test_the_zone_that_is_shown_is_the_one_that_is_chosen(serve: Serve, zone: str) -> None:
+    """Also one that a browser or the API may name though the list to choose from does without it."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        shown = await visitor.get(f"/pages/{sandbox.team_page_id}", params={"zone": zone})
+
+        assert re.findall(r'<option value="([^"]+)" selected>', shown.text) == [zone]
+
+
+async def test_a_time_at_an_end_of_the_calendar_is_none(serve: Serve) -> None:
+    """In another zone it would be beyond the calendar, so there is no such time, whatever zone the visitor has."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        for start in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+            for zone in ("America/New_York", "Asia/Tokyo"):
+                asked = {"start": start, "zone": zone}
+                answer = await visitor.get(f"/pages/{sandbox.team_page_id}/book", params=asked)
+                assert answer.status_code == 404, asked
+
+
+async def test_a_booking_is_not_moved_into_the_past(serve: Serve) -> None:
+    """A time that passed while the page was open is said to be over, and the API is not asked."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        where, form = await open_form(visitor, sandbox)
+        link = (await visitor.post(where, data=form | ADA)).headers["location"].partition("?")[0]
+        before = len(sandbox.requests)
+        open_page = hidden(await visitor.get(f"{link}/move?start=2020-01-01T10:00:00Z"))
+        answer = await visitor.post(f"{link}/move", data=open_page)
+
+        assert answer.status_code == 422
+        assert "This time is over" in answer.text
+        assert len(sandbox.requests) == before
+
+
 async def test_an_empty_quota_is_a_503_that_says_when(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """A visitor for whom there is no copy gets a page with Retry-After; those for whom there is an old one see it."""
     from booking_site import desk

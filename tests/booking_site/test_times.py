@@ -92,6 +92,8 @@ def test_a_moment_from_a_url_has_an_offset() -> None:
     assert times.from_url("2026-11-30T09:00:00+02:00") == datetime(2026, 11, 30, 7, tzinfo=UTC)
     assert times.from_url("2026-11-30T09:00:00") is None
     assert times.from_url("soon") is None
+    for end_of_calendar in ("0001-01-01T12:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"):
+        assert times.from_url(end_of_calendar) is None
     assert times.from_url(times.in_url(datetime(2026, 11, 30, 7, tzinfo=UTC))) == datetime(2026, 11, 30, 7, tzinfo=UTC)
 
 

@@ -86,6 +86,14 @@ async def test_a_booked_slot_is_not_free_until_it_is_cancelled(
     ("span", "message"),
     [
         ({}, "start must be a valid ISO 8601 date string"),
+        (
+            {"start": "9999-12-31T23:59:59Z", "end": "9999-12-31T23:59:59Z"},
+            "start must be a valid ISO 8601 date string",
+        ),
+        (
+            {"start": "0001-01-01T00:00:00Z", "end": "0001-01-02T00:00:00Z"},
+            "start must be a valid ISO 8601 date string",
+        ),
         ({"start": "2026-03-02", "end": "soon"}, "end must be a valid ISO 8601 date string"),
         ({"start": "2026-03-09", "end": "2026-03-02"}, "end must be after start, by 92 days at most"),
         ({"start": "2026-01-01", "end": "2027-01-01"}, "end must be after start, by 92 days at most"),

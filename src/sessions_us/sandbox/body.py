@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from typing import Any, Literal, overload
 from zoneinfo import ZoneInfo
 
@@ -87,9 +87,14 @@ class Body:
         if isinstance(value, str):
             try:
                 if day is not None and len(value) == len("2026-01-31"):
-                    return datetime.combine(date.fromisoformat(value), time(), UTC) + day
-                moment = datetime.fromisoformat(value)
-                return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+                    moment = datetime.combine(date.fromisoformat(value), time(), UTC) + day
+                else:
+                    moment = datetime.fromisoformat(value)
+                    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+                if (
+                    MINYEAR < moment.year < MAXYEAR
+                ):  # at the ends, another zone or what follows would be no date any more
+                    return moment
             except (ValueError, OverflowError):
                 pass
         self._wrong.append(f"{name} must be a valid ISO 8601 date string")
