@@ -88,6 +88,21 @@ async def test_a_damaged_state_is_told_or_does_no_harm(sandbox, user, out, state
     assert problem is not None or sorted(ids(out)) == sorted(sandbox._state.sessions)
 
 
+@pytest.mark.parametrize("value", ["garbage", "{}", "[]", "7"])
+@pytest.mark.parametrize("name", ["job", "mark", "run", "finished"])
+async def test_a_damaged_state_that_is_a_sound_database(sandbox, user, out, state, name, value):
+    """What it says was altered, which SQLite can't see: told as any other damage, and the rows are untouched."""
+    await half(sandbox, user, NDJSONSink(out), state)
+    before = out.read_bytes()
+    with sqlite3.connect(state) as db:
+        db.execute("UPDATE job SET value = ? WHERE name = ?", (value, name))
+    db.close()
+    with pytest.raises(ExportError, match=r"is damaged; nothing was changed"):
+        await whole(user, NDJSONSink(out), state)
+
+    assert out.read_bytes() == before
+
+
 async def test_a_state_that_lost_its_end(sandbox, user, out, state):
     """A copy that was cut short."""
     await half(sandbox, user, NDJSONSink(out), state)
