@@ -77,7 +77,9 @@ class Handling:
         for number in range(1, tries + 1):
             try:
                 await _call(handler, webhook)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and _is_stopped():
+                    raise
                 final = number == tries or self._ending.is_set()
                 # Where and what kind, but not what it says: a message may quote what the webhook holds.
                 _logger.log(
@@ -103,6 +105,12 @@ class Handling:
                 await self._ending.wait()
         except TimeoutError:
             pass
+
+
+def _is_stopped() -> bool:
+    """Whether this task is cancelled; otherwise a CancelledError is that of something for which a handler waited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _call(handler: Handler, webhook: Webhook) -> None:
