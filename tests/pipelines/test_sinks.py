@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +248,24 @@ def test_small_parts_are_merged_at_the_end(tmp_path):
 
     assert json.loads((tmp_path / "out" / "_manifest.json").read_text()) == {"rooms": [f"rooms/{part.name}"]}
     assert [row["id"] for row in pq.read_table(part).to_pylist()] == [f"r{number}" for number in range(10)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a file has no mode, and links need a right of their own")
+def test_a_file_that_is_written_anew_stays_what_it_was(tmp_path):
+    """As private as its owner made it, and where a link points to."""
+    real = tmp_path / "disk" / "rooms.ndjson"
+    real.parent.mkdir()
+    link = tmp_path / "rooms.ndjson"
+    link.symlink_to(real)
+    sink = NDJSONSink(link)
+    sink.open(None, ROOMS)
+    real.chmod(0o600)
+    sink.write("rooms", [room(1), room(1, "Loft")])
+    sink.commit()
+    list(sink.finish({"rooms": 1}))
+    sink.close()
+
+    assert names(real) == [("r1", "Loft")]
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert link.is_symlink()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["disk", "rooms.ndjson", "rooms.ndjson"]

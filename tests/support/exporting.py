@@ -1,20 +1,21 @@
-"""A process that reads lists for ever, in the background, with a key that others use too. It says each page that it got."""
+"""A process that exports sessions with a key that others use too, and keeps nothing back for them: they go first all the same."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
-from sessions_us import Quota, SQLiteStore, UserClient
+from support.site_workers import quota
+
+from sessions_us import UserClient
+from sessions_us.pipelines import NDJSONSink, export
 
 
 async def main() -> None:
-    quota = Quota.parse(os.environ["SITE_QUOTA"])
-    quota = Quota(quota.limit, quota.window, reserve=0, store=SQLiteStore(os.environ["SITE_STORE"], timeout=20))
-    async with UserClient(quota=quota, timeout=60) as user:
-        while True:
-            async for _ in user.with_options(lane="background").sessions.list(prefetch=2).pages():
-                print("page", flush=True)  # noqa: T201
+    place = Path(os.environ["EXPORT_PLACE"])
+    async with UserClient(quota=quota(), timeout=60) as user:
+        await export(user, ["sessions"], NDJSONSink(place / "sessions.ndjson"), state=place / "sessions.state")
 
 
 if __name__ == "__main__":

@@ -15,17 +15,27 @@ from typing import Self
 import httpx
 from fastapi import FastAPI, Request
 
-from sessions_us import Quota, SQLiteStore, UserClient
+from sessions_us import Quota, UserClient
+from sessions_us.quota import RedisStore, SQLiteStore
 
-__all__ = ("SiteProcesses", "app")
+__all__ = ("SiteProcesses", "app", "quota", "store")
+
+
+def store(place: str) -> RedisStore | SQLiteStore:
+    """What processes share, patient because the machine may be busy: by a URL, or in a file."""
+    return RedisStore(place, timeout=20) if "://" in place else SQLiteStore(place, timeout=20)
+
+
+def quota() -> Quota:
+    """What the environment says."""
+    told = Quota.parse(os.environ["SITE_QUOTA"])
+    return Quota(told.limit, told.window, reserve=0, store=store(os.environ["SITE_STORE"]))
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, UserClient]]:
-    quota = Quota.parse(os.environ["SITE_QUOTA"])
-    quota = Quota(quota.limit, quota.window, reserve=0, store=SQLiteStore(os.environ["SITE_STORE"], timeout=20))
     async with UserClient(
-        quota=quota, max_wait=60, cache_ttl=60, stale_while_revalidate=60, stale_if_error=60, timeout=60
+        quota=quota(), max_wait=60, cache_ttl=60, stale_while_revalidate=60, stale_if_error=60, timeout=60
     ) as user:
         yield {"user": user}
 

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from .statuses import Status, failure
 
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: what stands after the command's name; None is what this process was given.
     """
+    # Closed by whoever started this (`>&-`): nobody listens, which is no failure.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # where a letter can't be printed, a question mark is enough
@@ -44,11 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
+def _nowhere() -> io.TextIOWrapper:
+    return Path(os.devnull).open("w", encoding="utf-8")  # as long as the process
+
+
 def _run(arguments: list[str]) -> int:
     try:
         from .commands import run
 
         return run(arguments)
+    except KeyboardInterrupt:  # while commands are still being loaded
+        return Status.INTERRUPTED
     except Exception as error:
         if isinstance(error, ImportError) and error.name in _EXTRAS:
             return fail(f"an extra is missing: pip install 'sessions-us[{_EXTRAS[error.name]}]'", Status.USAGE)

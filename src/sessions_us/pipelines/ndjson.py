@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -114,7 +115,7 @@ class _Lines:
     """One file."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path = path.resolve()  # what a link points to is replaced, and not the link
         self.length = _Length()
         self.is_closed = False
         self._anew = path.with_name(f".{path.name}.anew")
@@ -172,6 +173,7 @@ class _Lines:
         """Writes a second file beside it, without the lines that were superseded."""
         self._anew_length = length = _Length()
         with self._anew.open("wb") as file:
+            shutil.copymode(self.path, self._anew)  # before there is a row in it that others could read
             for line in _latest(self.path):
                 file.write(line)
                 length.add(line)

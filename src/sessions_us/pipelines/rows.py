@@ -9,9 +9,11 @@ __all__ = ("as_json", "digest_of", "is_text", "key_of")
 
 
 def key_of(row: object) -> str | None:
-    """The id of a row as text; None where there is none."""
+    """The id of a row as text; None where there is none, or none that UTF-8 can hold."""
     name = row.get("id") if isinstance(row, dict) else None
-    return str(name) if isinstance(name, str | int) and not isinstance(name, bool) and name != "" else None
+    if isinstance(name, str):
+        return name if name and is_text(name) else None
+    return str(name) if isinstance(name, int) and not isinstance(name, bool) else None
 
 
 def digest_of(row: object) -> bytes:

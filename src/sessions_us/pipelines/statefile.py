@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 from ..errors import ExportError
 
@@ -87,11 +88,16 @@ class StateFile:
 
     def get(self, name: str) -> str | None:
         """A setting of the job."""
-        found = self.query("SELECT value FROM job WHERE name = ?", name)
-        return str(found[0][0]) if found else None
+        found = self.query("SELECT value, sum FROM job WHERE name = ?", name)
+        if not found:
+            return None
+        value, sum_ = found[0]
+        if not isinstance(value, str) or crc32(value.encode()) != sum_:
+            raise self.damaged()
+        return value
 
     def set(self, name: str, value: str) -> None:
-        self.change("INSERT OR REPLACE INTO job VALUES (?, ?)", name, value)
+        self.change("INSERT OR REPLACE INTO job VALUES (?, ?, ?)", name, value, crc32(value.encode()))
 
     def close(self) -> None:
         """Gives the file free. What was not committed is forgotten."""
@@ -109,7 +115,7 @@ class StateFile:
             for statement in (
                 f"PRAGMA application_id = {_OURS}",
                 f"PRAGMA user_version = {_VERSION}",
-                "CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+                "CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL)",
                 *tables,
             ):
                 self.change(statement)
