@@ -198,9 +198,12 @@ class Ledger:
 
     def _without(self, ticket: Ticket) -> tuple[tuple[Ticket, ...], tuple[Ticket, ...]]:
         line = self._line(ticket.lane)
-        place = 0 if line and line[0] is ticket else bisect_left(line, ticket.order, key=_order)
-        if place < len(line) and line[place].number == ticket.number:
-            line = (*line[:place], *line[place + 1 :])
+        if line and line[0] is ticket:
+            line = line[1:]
+        else:
+            place = bisect_left(line, ticket.order, key=_order)
+            if place < len(line) and line[place].number == ticket.number:
+                line = (*line[:place], *line[place + 1 :])
         return (line, self.background) if ticket.lane == "interactive" else (self.interactive, line)
 
     # -- leases ------------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from sessions_us.errors import ConfigurationError
 from sessions_us.events import Emit, RequestGranted, ignore
 from sessions_us.quota.evolve import evolve
 from sessions_us.quota.lease import Lease
-from sessions_us.quota.ledger import Lane, Ledger, Ticket, Turn
-from sessions_us.quota.pump import LEASE, Pump
+from sessions_us.quota.ledger import Lane, Ledger
+from sessions_us.quota.pump import LEASE, Asked, Pump
 from sessions_us.quota.quota import QuotaSnapshot
 from sessions_us.quota.waiter import Crowd, Waiter, closed
 
@@ -71,7 +71,7 @@ class Limiter(Pump):
         if self._replica.failure is not None:
             await self._replica.seek()
 
-        def ask(ledger: Ledger, now: float) -> tuple[Ledger, tuple[Ticket | None, Turn | None]]:
+        def ask(ledger: Ledger, now: float) -> tuple[Ledger, Asked]:
             if self._replica.cut_off:
                 return ledger, (None, None)
             heartbeat = now if self._store.shared else None
@@ -81,7 +81,7 @@ class Limiter(Pump):
                 return ledger.grant(turn, now, self._until(now, lasts)), (ticket, None)
             return ledger, (ticket, turn)
 
-        ticket, turn = await self._ask(ask)
+        ticket, turn = await (self._ask(ask) if self._store.shared else self._replica.step(ask))
         if ticket is None:
             raise self._cut_off(lane)
         if turn is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from itertools import count
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -26,9 +26,10 @@ from sessions_us.quota.stores import MemoryStore
 from sessions_us.quota.waiter import Waiter, cut_off, too_long
 from sessions_us.quota.window import Heard
 
-__all__ = ("LEASE", "LEASE_MARGIN", "Pump")
+__all__ = ("LEASE", "LEASE_MARGIN", "Asked", "Pump")
 
 T = TypeVar("T")
+Asked = tuple[Ticket | None, Turn | None]  # a place, or none; whose turn it was, or the lease was granted at once
 
 LONG_WAIT = 2.0  # seconds; a longer wait looks like a hang, so it is said
 POLL = 0.025  # seconds between two looks at a shared ledger that another process may change at any moment
@@ -69,10 +70,8 @@ class Pump:
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 
-    async def _ask(self, ask: Decide[tuple[Ticket | None, Turn | None]]) -> tuple[Ticket | None, Turn | None]:
-        """Take a place. A caller who is cancelled while a shared store takes it down gives it back."""
-        if not self._store.shared:
-            return await self._replica.step(ask)
+    async def _ask(self, ask: Decide[Asked]) -> Asked:
+        """Take a place in a shared ledger. A caller who is cancelled while the store takes it down gives it back."""
         asking = asyncio.ensure_future(self._replica.step(ask))
         try:
             return await asyncio.shield(asking)
@@ -80,7 +79,7 @@ class Pump:
             await self._settle(self._give_back(asking))
             raise
 
-    async def _give_back(self, asking: asyncio.Future[tuple[Ticket | None, Turn | None]]) -> None:
+    async def _give_back(self, asking: asyncio.Future[Asked]) -> None:
         ticket, _ = await asking
         if ticket is not None:
             await self._replica.step(lambda ledger, now: (ledger.refunded(ticket.number).leave(ticket), None))
@@ -332,9 +331,9 @@ class Pump:
 
     # -- the ledger --------------------------------------------------------------------------------------------------
 
-    async def _finish(self, lease: int, decide: Decide[Heard]) -> Heard:
+    def _finish(self, lease: int, decide: Decide[Heard]) -> Awaitable[Heard]:
         """End a lease, and let the next one go."""
-        return await self._settle(self._end(lease, decide))
+        return self._settle(self._end(lease, decide))
 
     async def _end(self, lease: int, decide: Decide[Heard]) -> Heard:
         self._out.discard(lease)
@@ -346,11 +345,9 @@ class Pump:
             await self._rest()
         return heard
 
-    async def _settle(self, step: Coroutine[Any, Any, T]) -> T:
+    def _settle(self, step: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """Run a step to its end, whatever becomes of its caller. In process it never suspends, so nothing can cut it short."""
-        if not self._store.shared:
-            return await step
-        return await asyncio.shield(asyncio.ensure_future(step))
+        return asyncio.shield(asyncio.ensure_future(step)) if self._store.shared else step
 
     async def _rest(self) -> None:
         """Close the store's files and connections, when nobody needs them: the limiter outlives its users."""

@@ -308,7 +308,7 @@ class Window:
             period = report.reset_in
         if report.date is not None:
             offset = max(report.date - now, report.date - now if offset is None else offset)
-        if (limit, period, offset) == (self.limit, self.period, self.offset):
+        if limit == self.limit and period == self.period and offset == self.offset:
             return self
         return evolve(self, limit=limit, period=period, offset=offset)
 
@@ -332,7 +332,7 @@ class Window:
         remaining = report.remaining or 0
         old, reset = self.sample, self._reset(flight, now, report)
         flights = tuple([other for other in self.flights if other is not flight])
-        doubts = tuple([stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent])
+        doubts = self.doubts and tuple([stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent])
         if reset is not None:
             earliest, latest = reset[0], max(reset[1], now)
         elif old is not None and now < old.expires and remaining < old.remaining:
@@ -380,7 +380,7 @@ class Window:
         until = now + min(wait, LONGEST_BLOCK) + MARGIN * 2**self.strikes
         until = max(until, self.blocked_until or until)
         flights = tuple([other for other in self.flights if other is not flight])
-        doubts = tuple([stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent])
+        doubts = self.doubts and tuple([stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent])
         probing = self.probe == flight.lease
         # The very first answer only tells that the key was used up before; whoever did that may be gone.
         wary = None if self.quiet_since is None else until + WARY_WINDOWS * self.period
