@@ -269,3 +269,20 @@ def test_a_file_that_is_written_anew_stays_what_it_was(tmp_path):
     assert real.stat().st_mode & 0o777 == 0o600
     assert link.is_symlink()
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["disk", "rooms.ndjson", "rooms.ndjson"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there is no such lock")
+def test_two_at_once_with_states_of_their_own(make):
+    """The second is told, before it has written anything, and may come when the first is closed."""
+    first, _ = begun(make)
+    second = make()
+    with pytest.raises(ExportError, match="is in use: another export writes there"):
+        second.open(None, ROOMS)
+    second.close()
+    first.write("rooms", [room(1)])
+    mark = first.commit()
+    first.close()
+    second.open(mark, ROOMS)
+    second.close()
+
+    assert names(make.path) == [("r1", "Studio")]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 import zlib
 from pathlib import Path
 from typing import Final
 
-__all__ = ("checksum", "replace", "sync", "sync_directory")
+from ..errors import ExportError
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ("checksum", "hold", "replace", "sync", "sync_directory")
 
 _BLOCK: Final = 1 << 20
 
@@ -16,6 +22,23 @@ def sync(path: Path) -> None:
     """Makes the contents of a file durable."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
+
+
+def hold(descriptor: int, path: Path) -> None:
+    """Keeps other exports away from an open file or directory until it is closed, where the system has a way to.
+
+    The state keeps away those that have the same state; this keeps away those that have another.
+
+    Raises:
+        ExportError: another one has it.
+    """
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ExportError(f"{path} is in use: another export writes there; wait for its end, or stop it") from None
+        except OSError:
+            pass  # a file system that knows no locks
 
 
 def sync_directory(path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 from attrs import asdict, define
 
 from ..errors import ExportError
-from .durable import checksum, replace, sync_directory
+from .durable import checksum, hold, replace, sync_directory
 from .rows import as_json, key_of
 from .sink import Row
 
@@ -129,8 +129,9 @@ class _Lines:
                 f"{self.path} is there already, and the state knows nothing of it: export to another place, or move it away"
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("ab")  # which cuts nothing off that another export has written
+        hold(self._file.fileno(), self.path)
         self._anew.unlink(missing_ok=True)
-        self._file = self.path.open("wb")
         sync_directory(self.path.parent)
 
     def go_on(self, told: Mapping[str, Any]) -> None:
@@ -150,6 +151,7 @@ class _Lines:
             )
         self.length = length
         self._file = self.path.open("r+b")
+        hold(self._file.fileno(), self.path)
         self._file.truncate(length.size)
         self._file.seek(length.size)
 
@@ -191,6 +193,7 @@ class _Lines:
         replace(self._anew, self.path)
         self.length, self._anew_length = self._anew_length or self.length, None
         self._file = self.path.open("r+b")
+        hold(self._file.fileno(), self.path)
         self._file.seek(self.length.size)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from attrs import asdict, field, frozen
 
 from ..errors import ExportError
-from .durable import checksum, replace, sync, sync_directory
+from .durable import checksum, hold, replace, sync, sync_directory
 from .schema import Column, columns, fit
 from .sink import Row
 
@@ -70,6 +70,7 @@ class ParquetSink:
         self._parts: dict[str, list[Part]] = {}
         self._next = 1
         self._open: dict[str, _Writer] = {}
+        self._held: int | None = None
 
     @property
     def identity(self) -> str:
@@ -88,6 +89,9 @@ class ParquetSink:
                     self._check(self._place(resource) / part.name, part)
         for resource in resources:
             self._place(resource).mkdir(parents=True, exist_ok=True)
+        if os.name != "nt":  # where a directory can't be opened
+            self._held = os.open(self.path, os.O_RDONLY)
+            hold(self._held, self.path)
         sync_directory(self.path)
         self._publish()
 
@@ -125,6 +129,9 @@ class ParquetSink:
         for writer in self._open.values():
             writer.abandon()
         self._open.clear()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _place(self, resource: str) -> Path:
         return self.path / resource
