@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 import dlt
@@ -106,35 +106,37 @@ def sessions_source(
 
 
 class _Clients:
-    """Lends the one client of the running event loop, and closes it after its last borrower."""
+    """Lends one client to each event loop, `async with`, and closes it after its last borrower.
+
+    No generator: at the end of a failed run dlt's loop closes all generators at once, and one in another would be closed twice.
+    """
 
     def __init__(self, key: UserKey, connection: Connection) -> None:
         self._key = key
         self._connection = connection
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._client: UserClient | None = None
-        self._borrowers = 0
+        self._lent: dict[asyncio.AbstractEventLoop, tuple[UserClient, int]] = {}
 
-    @asynccontextmanager
-    async def lend(self) -> AsyncIterator[UserClient]:
+    async def __aenter__(self) -> UserClient:
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            self._loop, self._client, self._borrowers = loop, UserClient(self._key, **self._connection), 0
-        client = self._client
-        self._borrowers += 1
-        try:
-            yield client.with_options(lane="background")
-        finally:
-            self._borrowers -= 1
-            if not self._borrowers:
-                self._client = None
-                await client.aclose()
+        client, borrowers = self._lent.get(loop) or (UserClient(self._key, **self._connection), 0)
+        self._lent[loop] = client, borrowers + 1
+        return client.with_options(lane="background")
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        client, borrowers = self._lent.pop(loop)
+        if borrowers > 1:
+            self._lent[loop] = client, borrowers - 1
+        else:
+            await client.aclose()
 
 
 def _list(clients: _Clients, resource: Resource) -> DltResource:
     async def rows() -> AsyncIterator[list[Row]]:
         seen: set[str | None] = set()
-        async with clients.lend() as user:
+        async with clients as user:
             async for page in resource.pager(user, None).pages():
                 found = [row for row in page.raw if isinstance(row, dict)]
                 seen.update(map(key_of, found))
@@ -164,7 +166,7 @@ def _children(clients: _Clients, parents: DltResource, resource: Resource, child
     async def rows(page: list[Row]) -> AsyncIterator[list[Row]]:
         done = _done(table_name)
         known = set(done)
-        async with clients.lend() as user:
+        async with clients as user:
             for parent in page:
                 name = parent["id"]
                 if name in known and parent.get("endedAt"):
