@@ -29,6 +29,7 @@ from sessions_us import (
     UserKey,
     client,
 )
+from sessions_us.origin import PRODUCTION
 from sessions_us.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -269,6 +270,9 @@ def test_a_ledger_is_named_by_a_digest():
     key = UserKey(f"canary-{uuid4()}")
     UserClient(key)
 
-    names = [name for name, _ in client._ledgers if name == key.digest("quota")]
-    assert len(names) == 1
+    at_two_places = [key.digest(f"quota at {place}") for place in (PRODUCTION, "https://other.example.com")]
+    UserClient(key, base_url="https://other.example.com")
+
+    names = [name for name, _ in client._ledgers if name in at_two_places]
+    assert len(set(names)) == 2
     assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name, _ in client._ledgers)
