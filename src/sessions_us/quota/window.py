@@ -231,12 +231,12 @@ class Window:
         return max((moment for moment in moments if moment is not None and now < moment), default=None)
 
     def last_tenth(self) -> float | None:
-        """When the last tenth of the window begins; None where no window is known, or none is.
-
-        It is the one that the last count told. Where slots come back one by one, an earlier count's reset frees one of them.
-        """
-        sample = self.sample
-        return None if sample is None or self.trickles else min(sample.latest - self.period / 10, sample.expires)
+        """When the last tenth of the window begins that the last count told; None where none is known, or there are none."""
+        if self.sample is None or self.trickles:
+            return None
+        return min(
+            self.sample.latest - self.period / 10, self.sample.expires
+        )  # an earlier reset may free one slot alone
 
     def _windows(self, beyond: int) -> float:
         return max(0, beyond // self.limit) * self.period
@@ -347,8 +347,7 @@ class Window:
             begun = earliest + MARGIN >= flight.sent + self.period - MARGIN
             if begun:
                 rolling = rolling or 1 + others < used <= 1 + others + len(self._live(self.log, flight.sent))
-            if self.opened > 1:  # before the first one nobody knows what was used
-                trickles = not begun and used > 1 + others
+            trickles = not begun and used > 1 + others and self.opened > 1  # before that nobody knows what was used
 
         strangers = 0
         if old is not None and old.limit == new.limit:
