@@ -345,8 +345,7 @@ class Window:
         rolling, trickles = self.rolling, self.trickles
         if self.probe == flight.lease:
             begun = earliest + MARGIN >= flight.sent + self.period - MARGIN
-            if begun:
-                rolling = rolling or 1 + others < used <= 1 + others + len(self._live(self.log, flight.sent))
+            rolling |= begun and 1 + others < used <= 1 + others + len(self._live(self.log, flight.sent))
             trickles = not begun and used > 1 + others and self.opened > 1  # before that nobody knows what was used
 
         strangers = 0
