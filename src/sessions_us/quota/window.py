@@ -29,8 +29,7 @@ a fast one is closer together there than here. And neither knows what was used b
    and those under way are subtracted twice: a twin of this process may be doing the same.
 8. A count that rose by more than our own requests means a stranger. For three windows one request at a time goes out, and one
    slot stays free: otherwise both fire at the last one. And no probe goes out beyond half of the limit, so that two who queue
-   for the same slots take turns. A 429 means a stranger too, for by the other rules it is not ours; unless it is the very first
-   answer, which tells of the time before it.
+   for the same slots take turns. A 429 means a stranger too, for by the other rules it is not ours; but not the first answer's.
 9. A request without a countable answer (lost, or answered without headers) may have counted until the moment we gave up. It is
    *in doubt*, and subtracted, until a count whose request was sent later, or until a whole window has passed.
 10. A server without such headers: at most `limit` per window by our own log, in which an entry leaves one window after its
