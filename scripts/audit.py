@@ -82,7 +82,9 @@ def installed(report: Iterable[dict[str, Any]], pythons: Iterable[str]) -> Itera
     for each in report:
         metadata = each["metadata"]
         name = f"{metadata['name']} {metadata['version']}"
-        if each.get("is_yanked"):
+        if "is_yanked" not in each:
+            raise UnreachableError("this pip does not tell what was yanked; it takes 24 or newer")
+        if each["is_yanked"]:
             yield f"{name} was yanked"
         if INACTIVE in metadata.get("classifier", ()):
             yield f"{name} calls itself inactive"
