@@ -78,7 +78,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy and pyright over everything, and whether every public name is typed."""
-    _install(session, "test", "types", "regenerate")
+    _install(session, "test", "types", "regenerate", "benchmarks")
     session.run("mypy", "src", "generated", "scripts", "examples", "benchmarks", "tests/typing")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "sessions_us", "--ignoreexternal")
