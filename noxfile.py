@@ -17,7 +17,8 @@ nox.options.sessions = ["tests", "lint", "types", "regenerate_check", "build"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 EXTRAS = "cli,sandbox,redis,fastapi,pipelines"
 ALONE = "tests/quota/processes"
-# What starts many processes, servers or databases proves the same on any Python, and takes as long as all the rest.
+# What starts many processes, servers or databases, or computes for minutes, proves the same on any Python, and takes longer
+# than all the rest.
 ONCE = (
     "tests/booking_site",
     "tests/cli",
@@ -26,6 +27,8 @@ ONCE = (
     "tests/pipelines/test_dlt_sink.py",
     "tests/pipelines/test_dlt_source.py",
     "tests/quota/servers",
+    "tests/quota/test_simulation.py",
+    "tests/regenerate",
     "tests/test_audit.py",
     "tests/test_memory.py",
     "tests/test_site_load.py",
