@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 import tracemalloc
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -225,6 +227,21 @@ async def test_a_connection_that_the_server_closed_between_requests(name):
             await OPERATIONS_TRIED[name](user)
 
     assert (len(server.arrived), server.connections) == (2, 2)
+
+
+@pytest.mark.parametrize(("idle", "connections"), [(1, 1), (3, 2)])
+async def test_an_idle_connection_is_dropped_before_a_server_would(idle, connections, monkeypatch):
+    """A server closes them after 5 seconds; a write that meets that moment would be ambiguous. The clock is the pool's own."""
+    ahead = 0.0
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead)
+    monkeypatch.setattr("httpcore._async.http11.time", clock)
+    async with Scripted(Say(body={"id": "s1"}), Say(body=GOOD["write"])) as server:
+        async with UserClient(f"key-{uuid4()}", base_url=server.url) as user:
+            await user.sessions.get("s1")
+            ahead = idle
+            await OPERATIONS_TRIED["write"](user)
+
+    assert (len(server.arrived), server.connections) == (2, connections)
 
 
 @pytest.mark.parametrize("name", OPERATIONS_TRIED)
