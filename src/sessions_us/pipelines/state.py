@@ -94,10 +94,14 @@ class State:
     def __init__(self, path: Path, job: Mapping[str, str], resources: Sequence[Resource]) -> None:
         self._resources = {resource.name: resource for resource in resources}
         self._file = file = StateFile(path, _TABLES, job)
-        self.run: int = int(file.get("run") or 0)
-        self._seen = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE run = ? GROUP BY 1", self.run))
-        self._waiting = Counter(file.counts("SELECT resource, COUNT(*) FROM queue WHERE NOT ready GROUP BY 1"))
-        self.ready_rows: int = file.one("SELECT COUNT(*) FROM queue WHERE ready")[0]
+        try:
+            self.run: int = int(file.get("run") or 0)
+            self._seen = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE run = ? GROUP BY 1", self.run))
+            self._waiting = Counter(file.counts("SELECT resource, COUNT(*) FROM queue WHERE NOT ready GROUP BY 1"))
+            self.ready_rows: int = file.one("SELECT COUNT(*) FROM queue WHERE ready")[0]
+        except BaseException:
+            file.close()
+            raise
 
     # -- the run -----------------------------------------------------------------------------------------------------
 
