@@ -13,8 +13,8 @@ HEADERS = [("X-RateLimit-Limit", "10"), ("X-RateLimit-Remaining", "7"), ("X-Rate
 
 
 def granted(ledger: Ledger, now: float, until: float = 99.0) -> tuple[Ledger, int]:
-    ledger, ticket = ledger.queue("interactive", now, heartbeat=now)
-    return ledger.grant(ledger.turn(now, 0), now, until), ticket.number
+    ticket = ledger.ticket("interactive", now, heartbeat=now)
+    return ledger.grant(ledger.turn(now, 0, ticket), now, until), ticket.number
 
 
 def sent(ledger: Ledger, lease: int, now: float) -> Ledger:
@@ -31,8 +31,9 @@ def known() -> Ledger:
 def test_alone_others_requests_count_and_others_places_do_not() -> None:
     """What others have under way may have been counted; their places in the queue are not this process's to serve."""
     ledger, mine = granted(known(), 70.0)
-    ledger, _ = ledger.queue("interactive", 70.0, heartbeat=70.0)
-    ledger, own = ledger.queue("background", 70.0, heartbeat=70.0)
+    ledger = ledger.queue(ledger.ticket("interactive", 70.0, heartbeat=70.0))
+    own = ledger.ticket("background", 70.0, heartbeat=70.0)
+    ledger = ledger.queue(own)
 
     alone = part(ledger, {own.number}, {mine}, 71.0, 12345)
     assert [flight.lease for flight in alone.window.flights] == [mine]
@@ -99,8 +100,11 @@ def test_a_share_is_a_part_of_the_limit_in_any_window() -> None:
 
 def test_a_heart_that_stops_gives_up_its_place_and_one_that_beats_again_gets_it_back() -> None:
     """At its old place, with its old arrival."""
-    ledger, first = Ledger.new(10, 60.0).queue("interactive", 0.0, heartbeat=0.0)
-    ledger, second = ledger.queue("interactive", 1.0, heartbeat=LAPSE)
+    empty = Ledger.new(10, 60.0)
+    first = empty.ticket("interactive", 0.0, heartbeat=0.0)
+    ledger = empty.queue(first)
+    second = ledger.ticket("interactive", 1.0, heartbeat=LAPSE)
+    ledger = ledger.queue(second)
     assert ledger.tidied(LAPSE - 0.1) is ledger
     without = ledger.tidied(LAPSE)
     assert [ticket.number for ticket in without.interactive] == [second.number]

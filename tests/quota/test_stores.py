@@ -59,7 +59,7 @@ async def store(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Sto
 def ledger(waiting: int = 1) -> Ledger:
     result = Ledger.new(10, 60.0)
     for number in range(waiting):
-        result, _ = result.queue("background" if number % 2 else "interactive", 5.5, heartbeat=7.25)
+        result = result.queue(result.ticket("background" if number % 2 else "interactive", 5.5, heartbeat=7.25))
     return result.grant(result.turn(6.0, 0), 6.0, until=9.0)
 
 

@@ -21,14 +21,19 @@ class Bucket:
     def __init__(self) -> None:
         self._limiter: AsyncLimiter | None = None
         self._of: tuple[int, int, float] | None = None
+        self._charged = 0
 
     def has_room(self, window: Window, *, probe: bool) -> bool:
         """Whether our own pace allows one more. A probe opens a new window, and a new bucket with it."""
-        return probe or self._current(window).has_capacity()
+        if probe:
+            return True
+        limiter = self._current(window)
+        return self._charged < window.limit or limiter.has_capacity()  # it need not be asked before it can be full
 
     def charge(self, window: Window) -> None:
         """Take one out, in a bucket that has room."""
         step = self._current(window).acquire()
+        self._charged += 1
         try:
             step.send(None)  # acquire() suspends only where there is no room
         except StopIteration:
@@ -39,5 +44,5 @@ class Bucket:
     def _current(self, window: Window) -> AsyncLimiter:
         of = (window.opened, window.limit, window.period)
         if self._limiter is None or self._of != of:
-            self._limiter, self._of = AsyncLimiter(window.limit, window.period * _HAIR), of
+            self._limiter, self._of, self._charged = AsyncLimiter(window.limit, window.period * _HAIR), of, 0
         return self._limiter

@@ -19,8 +19,6 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-import attrs
-
 __all__ = ("Headers", "Report", "parse_report", "parse_retry_after")
 
 Headers = Iterable[tuple[str, str]]
@@ -34,11 +32,11 @@ _NUMBER = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
 _NAME = re.compile(r"(ratelimit|x-ratelimit|x-rate-limit|x-retry)-(limit|remaining|reset|policy)(?:-(.+))?", re.ASCII)
 _ITEM = re.compile(r'(?:"[^"]*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:"[^"]*"|[^;"])+')
+_TIMES = "", ""  # where `Date` and `Retry-After` are
 _FAMILIES = ("ratelimit", "x-ratelimit", "x-rate-limit", "x-retry")
 
 
-@attrs.frozen(slots=False)
-class Report:
+class Report(NamedTuple):
     """What one response said. None: not said.
 
     Attributes:
@@ -73,9 +71,9 @@ class _Policy(NamedTuple):
 
 def parse_report(headers: Headers) -> Report:
     """Read whatever a response's headers say of the rate limit. Where several policies apply, the tightest counts."""
-    families = _grouped(headers)
-    times = families.get("", {}).get("", {})
-    policy = _tightest(families)
+    groups = _grouped(headers)
+    times = groups.get(_TIMES, {})
+    policy = _tightest(groups)
     retry_after = _retry_after(times) if "retry-after" in times else None
     if policy is None:
         return Report(retry_after=retry_after)
@@ -99,50 +97,51 @@ def parse_retry_after(headers: Headers) -> float | None:
 
     None where it is missing, is garbage, is negative, or is a date in an answer without `Date`. A date that is over is 0.0.
     """
-    return _retry_after(_grouped(headers).get("", {}).get("", {}))
+    return _retry_after(_grouped(headers).get(_TIMES, {}))
 
 
 _Quotas = Mapping[str, tuple[int | None, float | None]]  # name, or the quota itself -> quota, window
-_Groups = dict[str, dict[str, dict[str, str]]]  # family -> policy's name -> part -> value
+_Group = dict[str, str]  # part -> value
+_Groups = dict[tuple[str, str], _Group]  # family and policy's name -> group
 
 
 def _grouped(headers: Headers) -> _Groups:
     """The headers that matter. Of one that comes twice the first counts, but the standard's are lists over several lines."""
-    families: _Groups = {}
+    groups: _Groups = {}
     for name, value in headers:
         place = _place(name)
         if place is None:
             continue
-        family, policy, part = place
-        group = families.setdefault(family, {}).setdefault(policy, {})
-        if part not in group:
+        key, part = place
+        group = groups.get(key)
+        if group is None:
+            groups[key] = {part: value}
+        elif part not in group:
             group[part] = value
-        elif family == "ratelimit":
+        elif key[0] == "ratelimit":
             group[part] += f", {value}"
-    return families
+    return groups
 
 
 @lru_cache(maxsize=256)
-def _place(name: str) -> tuple[str, str, str] | None:
-    """A header's family, its policy's name, and which part of it it is."""
+def _place(name: str) -> tuple[tuple[str, str], str] | None:
+    """A header's family and policy's name, and which part of it it is."""
     name = name.lower()
     if name in ("date", "retry-after"):
-        return "", "", name
+        return _TIMES, name
     if name == "ratelimit":
-        return "ratelimit", "", "list"
+        return ("ratelimit", ""), "list"
     match = _NAME.fullmatch(name)
-    return match and (match[1], match[3] or "", match[2])
+    return match and ((match[1], match[3] or ""), match[2])
 
 
-def _tightest(families: _Groups) -> _Policy | None:
+def _tightest(groups: _Groups) -> _Policy | None:
     """Of the first family that tells how many are left, the policy that leaves the fewest; else any that tells a limit."""
     limited = None
     for family in _FAMILIES:
-        if family not in families:
-            continue
-        policies: list[_Policy] = []
-        for name, group in families[family].items():
-            policies += _policies(family, name, group, families)
+        policies = [
+            policy for key, group in groups.items() if key[0] == family for policy in _policies(key, group, groups)
+        ]
         counted = [policy for policy in policies if policy.remaining is not None]
         if counted:
             return counted[0] if len(counted) == 1 else min(counted, key=_room)
@@ -154,20 +153,27 @@ def _room(policy: _Policy) -> tuple[int, float]:
     return policy.remaining or 0, -(_number(policy.reset) or 0.0)
 
 
-def _policies(family: str, name: str, group: dict[str, str], families: _Groups) -> Sequence[_Policy]:
+def _policies(key: tuple[str, str], group: _Group, groups: _Groups) -> Sequence[_Policy]:
     if "list" in group:
         return _combined(group)
-    limit = group.get("limit", "")
-    if family == "x-retry" and not limit:  # nestjs-rate-limiter: X-RateLimit-Limit, X-Retry-Remaining, X-Retry-Reset
-        limit = families.get("x-ratelimit", {}).get(name, {}).get("limit", "")
-    quotas = _quotas(group.get("policy", "")) or _quotas(limit)  # `10;w=60`, of the oldest drafts
+    limit, remaining = group.get("limit", ""), group.get("remaining", "")
+    if not limit and key[0] == "x-retry":  # nestjs-rate-limiter: X-RateLimit-Limit, X-Retry-Remaining, X-Retry-Reset
+        limit = groups.get(("x-ratelimit", key[1]), {}).get("limit", "")
+    count, window = _quota(limit, group.get("policy", ""), not remaining)
+    return (_Policy(count, _count(remaining), group.get("reset", ""), window),)
+
+
+@lru_cache(maxsize=64)  # a server says the same each time
+def _quota(limit: str, policy: str, may_lack_limit: bool) -> tuple[int | None, float | None]:
+    """The limit and its window."""
+    quotas = _quotas(policy) or _quotas(limit)  # `10;w=60`, of the oldest drafts
     count = _count(limit.partition(",")[0].partition(";")[0])
-    if count is None and len(quotas) == 1 and "remaining" not in group:  # the standard does not ask for more
+    if count is None and len(quotas) == 1 and may_lack_limit:  # the standard does not ask for more
         ((count, _),) = quotas.values()
-    return (_Policy(count, _count(group.get("remaining", "")), group.get("reset", ""), _window(quotas, count)),)
+    return count, _window(quotas, count)
 
 
-def _combined(group: Mapping[str, str]) -> Sequence[_Policy]:
+def _combined(group: _Group) -> Sequence[_Policy]:
     """Drafts 7 (`limit=10, remaining=9, reset=60`) and 8 (`"name"; r=9; t=60`), with `RateLimit-Policy`'s quota and window."""
     quotas = _quotas(group.get("policy", ""))
     items = [_parameters(item) for item in _ITEM.findall(group["list"])]
@@ -186,7 +192,7 @@ def _combined(group: Mapping[str, str]) -> Sequence[_Policy]:
     return [_Policy(count, _count(flat.get("remaining", "")), flat.get("reset", ""), _window(quotas, count))]
 
 
-@lru_cache(maxsize=64)  # a server says the same each time
+@lru_cache(maxsize=64)
 def _quotas(policy: str) -> _Quotas:
     """`"name"; q=10; w=60` or `10;w=60`, or a list of them."""
     quotas: dict[str, tuple[int | None, float | None]] = {}
@@ -217,19 +223,13 @@ def _parameters(item: str) -> tuple[str, dict[str, str]]:
     return name, parameters
 
 
+@lru_cache(maxsize=1024)  # most are small whole numbers
 def _number(text: str) -> float | None:
     text = text.strip()
-    return float(text) if _is_plain(text) or _NUMBER.fullmatch(text) else None
-
-
-def _is_plain(text: str) -> bool:
-    """Whether it is a whole number, as nearly all are: cheaper to see than by a pattern."""
-    return text.isdigit() and text.isascii() and len(text) <= 15
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _count(text: str) -> int | None:
-    if _is_plain(text):
-        return int(text)
     number = _number(text)
     return None if number is None else int(number)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import attrs
 
-from sessions_us.quota.evolve import evolve
+from sessions_us.quota.draft import draft
 from sessions_us.quota.headers import Report
 from sessions_us.quota.window import Heard, Look, Window
 
@@ -25,8 +25,7 @@ BEAT = 2.0  # seconds between two heartbeats of a process that waits
 LAPSE = 6.0  # seconds without one, after which a process is taken for dead
 
 
-@attrs.frozen(slots=False)
-class Ticket:
+class Ticket(NamedTuple):
     """A place in a lane.
 
     Attributes:
@@ -50,8 +49,7 @@ class Ticket:
         return not self.front, self.arrival, self.number
 
 
-@attrs.frozen(slots=False)
-class Turn:
+class Turn(NamedTuple):
     """Whose turn it is.
 
     Attributes:
@@ -65,9 +63,9 @@ class Turn:
     wake: float | None = None
 
 
-@attrs.frozen(slots=False)
+@attrs.define(slots=False)
 class Ledger:
-    """One key's quota.
+    """One key's quota, a value.
 
     Attributes:
         window: what the server counts.
@@ -91,7 +89,7 @@ class Ledger:
 
     # -- those who wait ----------------------------------------------------------------------------------------------
 
-    def queue(
+    def ticket(
         self,
         lane: Lane,
         now: float,
@@ -99,69 +97,73 @@ class Ledger:
         arrival: int | None = None,
         front: bool = False,
         heartbeat: float | None = None,
-    ) -> tuple[Ledger, Ticket]:
-        """Take a place in a lane."""
-        ticket = Ticket(self.leases, lane, self.arrivals if arrival is None else arrival, now, front, heartbeat)
-        line = self._line(lane)
-        if not line or line[-1].order < ticket.order:
-            line = (*line, ticket)
+    ) -> Ticket:
+        """The ticket of the next one who comes. It takes no place before it is queued or granted."""
+        return Ticket(self.leases, lane, self.arrivals if arrival is None else arrival, now, front, heartbeat)
+
+    def queue(self, ticket: Ticket) -> Ledger:
+        """Take a place in the ticket's lane."""
+        ledger = draft(self)
+        if ticket.lane == "interactive":
+            ledger.interactive = _with(self.interactive, ticket)
         else:
-            place = bisect_left(line, ticket.order, key=_order)
-            line = (*line[:place], ticket, *line[place:])
-        ledger = evolve(
-            self,
-            interactive=line if lane == "interactive" else self.interactive,
-            background=line if lane == "background" else self.background,
-            leases=self.leases + 1,
-            arrivals=self.arrivals + 1 if arrival is None else self.arrivals,
-        )
-        return ledger, ticket
+            ledger.background = _with(self.background, ticket)
+        _use_up(ledger, ticket)
+        return ledger
 
     def leave(self, ticket: Ticket) -> Ledger:
         """Give up a place; nothing happens if it is gone already."""
-        interactive, background = self._without(ticket)
-        if interactive is self.interactive and background is self.background:
+        line = self._line(ticket.lane)
+        rest = _without(line, ticket)
+        if rest is line:
             return self
-        return evolve(self, interactive=interactive, background=background)
+        ledger = draft(self)
+        if ticket.lane == "interactive":
+            ledger.interactive = rest
+        else:
+            ledger.background = rest
+        return ledger
 
     def promote(self, ticket: Ticket) -> Ledger:
         """A ticket of background work becomes interactive and keeps its arrival number, so that it loses nothing."""
         rest = self.leave(ticket)
         if rest is self or ticket.lane == "interactive":
             return self
-        line, ticket = rest.interactive, evolve(ticket, lane="interactive")
-        place = bisect_left(line, ticket.order, key=_order)
-        return evolve(rest, interactive=(*line[:place], ticket, *line[place:]))
+        rest.interactive = _with(rest.interactive, ticket._replace(lane="interactive"))
+        return rest
 
     def ahead(self, ticket: Ticket) -> int:
         """How many go before it, as things are."""
         place = bisect_left(self._line(ticket.lane), ticket.order, key=_order)
         return place if ticket.lane == "interactive" else place + len(self.interactive)
 
-    def turn(self, now: float, reserve: int) -> Turn:
+    def turn(self, now: float, reserve: int, newcomer: Ticket | None = None) -> Turn:
         """Who may be sent now: interactive before background, first come first served inside a lane.
 
         Background work leaves the last `reserve` slots of a window alone until its last tenth. And it ages: once it has seen
         none of its own go for two windows, one of it goes before interactive work, so that it still moves.
+
+        Args:
+            newcomer: a ticket to think of as queued.
         """
-        if not self.interactive and not self.background:
+        urgent, head = _first(self.interactive), _first(self.background)
+        if newcomer is not None:
+            if newcomer.lane == "interactive":
+                urgent = newcomer if urgent is None else min(urgent, newcomer, key=_order)
+            else:
+                head = newcomer if head is None else min(head, newcomer, key=_order)
+        if urgent is None and head is None:
             return Turn(None)
         look = self.window.look(now)
         if look.free < 1:
             return Turn(None, wake=look.wake)
-        head = self.background[0] if self.background else None
         due_at = self._due_at(head) if head else None
         overdue = due_at is not None and now >= due_at
-        if self.interactive and not overdue:
-            return Turn(self.interactive[0], probe=not look.known)
+        if urgent and not overdue:
+            return Turn(urgent, probe=not look.known)
         # With a server that tells no window there is no last tenth either: age alone frees the reserve.
         last_tenth = self.window.last_tenth() if look.known else None
-        if (
-            not look.known
-            or self.interactive
-            or look.slots > self.kept_back(reserve)
-            or (overdue and last_tenth is None)
-        ):
+        if not look.known or urgent or look.slots > self.kept_back(reserve) or (overdue and last_tenth is None):
             return Turn(head, probe=not look.known)
         if last_tenth is not None and now >= last_tenth:
             return Turn(head, probe=not look.known)
@@ -196,44 +198,39 @@ class Ledger:
     def _line(self, lane: Lane) -> tuple[Ticket, ...]:
         return self.interactive if lane == "interactive" else self.background
 
-    def _without(self, ticket: Ticket) -> tuple[tuple[Ticket, ...], tuple[Ticket, ...]]:
-        line = self._line(ticket.lane)
-        if line and line[0] is ticket:
-            line = line[1:]
-        else:
-            place = bisect_left(line, ticket.order, key=_order)
-            if place < len(line) and line[place].number == ticket.number:
-                line = (*line[:place], *line[place + 1 :])
-        return (line, self.background) if ticket.lane == "interactive" else (self.interactive, line)
-
     # -- leases ------------------------------------------------------------------------------------------------------
 
     def grant(self, turn: Turn, now: float, until: float | None = None) -> Ledger:
-        """The ticket whose turn it is becomes a lease, of the same number."""
+        """The ticket whose turn it is, queued or not, becomes a lease, of the same number."""
         ticket = turn.ticket
         if ticket is None:
             return self
-        interactive, background = self._without(ticket)
-        return evolve(
-            self,
-            window=self.window.sent(ticket.number, now, probe=turn.probe, until=until),
-            interactive=interactive,
-            background=background,
-            background_at=now if ticket.lane == "background" else self.background_at,
-        )
+        ledger = draft(self)
+        ledger.window = self.window.sent(ticket.number, now, probe=turn.probe, until=until)
+        if ticket.lane == "interactive":
+            ledger.interactive = _without(self.interactive, ticket)
+        else:
+            ledger.background, ledger.background_at = _without(self.background, ticket), now
+        _use_up(ledger, ticket)
+        return ledger
 
     def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[Ledger, Heard]:
         """A lease ends with an answer."""
         window, heard = self.window.learnt(report, now).answered(lease, now, status, report)
-        return evolve(self, window=window), heard
+        return self._with_window(window), heard
 
     def lost(self, lease: int, now: float) -> Ledger:
         """A lease ends without an answer, though its request was sent."""
-        return evolve(self, window=self.window.lost(lease, now))
+        return self._with_window(self.window.lost(lease, now))
 
     def refunded(self, lease: int) -> Ledger:
         """A lease ends, and its request never left this machine."""
-        return evolve(self, window=self.window.refunded(lease))
+        return self._with_window(self.window.refunded(lease))
+
+    def _with_window(self, window: Window) -> Ledger:
+        ledger = draft(self)
+        ledger.window = window
+        return ledger
 
     # -- several processes -------------------------------------------------------------------------------------------
 
@@ -252,7 +249,9 @@ class Ledger:
             tuple([ticket for ticket in line if ticket.number not in dead])
             for line in (self.interactive, self.background)
         )
-        return evolve(self, window=window, interactive=interactive, background=background)
+        ledger = self._with_window(window)
+        ledger.interactive, ledger.background = interactive, background
+        return ledger
 
     def alive(self, tickets: Sequence[Ticket], now: float) -> Ledger:
         """The process of these tickets lives: their heartbeat is now. One that was taken for dead gets its place back.
@@ -275,15 +274,41 @@ class Ledger:
             window = window.refunded(lease)
         for ticket in tickets:
             line = interactive if ticket.lane == "interactive" else background
-            line.append(evolve(ticket, heartbeat=now))
+            line.append(ticket._replace(heartbeat=now))
             arrivals = max(arrivals, ticket.arrival + 1)
-        return evolve(
-            self,
-            window=window,
-            interactive=tuple(sorted(interactive, key=_order)),
-            background=tuple(sorted(background, key=_order)),
-            arrivals=arrivals,
-        )
+        ledger = self._with_window(window)
+        ledger.interactive = tuple(sorted(interactive, key=_order))
+        ledger.background = tuple(sorted(background, key=_order))
+        ledger.arrivals = arrivals
+        return ledger
+
+
+def _first(line: tuple[Ticket, ...]) -> Ticket | None:
+    return line[0] if line else None
+
+
+def _use_up(draft: Ledger, ticket: Ticket) -> None:
+    """Its numbers are nobody else's any more. Of one that was queued before, they were used up then."""
+    if ticket.number == draft.leases:
+        draft.leases += 1
+        draft.arrivals = max(draft.arrivals, ticket.arrival + 1)
+
+
+def _with(line: tuple[Ticket, ...], ticket: Ticket) -> tuple[Ticket, ...]:
+    if not line or line[-1].order < ticket.order:
+        return (*line, ticket)
+    place = bisect_left(line, ticket.order, key=_order)
+    return (*line[:place], ticket, *line[place:])
+
+
+def _without(line: tuple[Ticket, ...], ticket: Ticket) -> tuple[Ticket, ...]:
+    """The line itself, if it is not in it."""
+    if not line or line[0] is ticket:
+        return line[1:]
+    place = bisect_left(line, ticket.order, key=_order)
+    if place == len(line) or line[place].number != ticket.number:
+        return line
+    return (*line[:place], *line[place + 1 :])
 
 
 def _order(ticket: Ticket) -> tuple[bool, int, int]:

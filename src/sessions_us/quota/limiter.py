@@ -6,7 +6,6 @@ import asyncio
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.events import Emit, RequestGranted, ignore
-from sessions_us.quota.evolve import evolve
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.ledger import Lane, Ledger
 from sessions_us.quota.pump import LEASE, Asked, Pump
@@ -75,11 +74,11 @@ class Limiter(Pump):
             if self._replica.cut_off:
                 return ledger, (None, None)
             heartbeat = now if self._store.shared else None
-            ledger, ticket = ledger.queue(lane, now, arrival=arrival, front=front, heartbeat=heartbeat)
-            turn = ledger.turn(now, self.quota.reserve)
+            ticket = ledger.ticket(lane, now, arrival=arrival, front=front, heartbeat=heartbeat)
+            turn = ledger.turn(now, self.quota.reserve, newcomer=ticket)
             if turn.ticket is ticket and self._has_room(ledger, turn):
                 return ledger.grant(turn, now, self._until(now, lasts)), (ticket, None)
-            return ledger, (ticket, turn)
+            return ledger.queue(ticket), (ticket, turn)
 
         ticket, turn = await (self._ask(ask) if self._store.shared else self._replica.step(ask))
         if ticket is None:
@@ -99,7 +98,7 @@ class Limiter(Pump):
         before = waiter.ticket
         self._watched[before.number] = waiter
         if lane == "interactive" and before.lane == "background":
-            waiter.ticket = evolve(before, lane=lane)
+            waiter.ticket = before._replace(lane=lane)
             await self._replica.step(lambda ledger, now: (ledger.promote(before), None))
         await self._pump()
 

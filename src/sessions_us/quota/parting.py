@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sessions_us.quota.evolve import evolve
+from attrs import evolve
+
 from sessions_us.quota.ledger import Ledger, Ticket
 from sessions_us.quota.window import WARY_WINDOWS, Window
 

@@ -13,8 +13,9 @@ import secrets
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
+from attrs import evolve
+
 from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
-from sessions_us.quota.evolve import evolve
 from sessions_us.quota.ledger import BEAT, Ledger
 from sessions_us.quota.parting import Share, part, rejoin
 from sessions_us.quota.stores import Held, Store, StoreFailure

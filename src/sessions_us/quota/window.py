@@ -39,12 +39,12 @@ a fast one is closer together there than here. And neither knows what was used b
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from math import inf, nextafter
+from typing import NamedTuple
 
 import attrs
 
-from sessions_us.quota.evolve import evolve
+from sessions_us.quota.draft import draft
 from sessions_us.quota.headers import Report
 from sessions_us.quota.sample import Sample, later
 
@@ -57,8 +57,7 @@ WARY_WINDOWS = 3
 MOST_STRIKES = 5  # the margin after a row of refused probes is at most 2**5 as long
 
 
-@attrs.frozen(slots=False)
-class Flight:
+class Flight(NamedTuple):
     """A request under way. `until`: when its lease is over, if it can expire (its process may have died)."""
 
     lease: int
@@ -66,8 +65,7 @@ class Flight:
     until: float | None = None
 
 
-@attrs.frozen(slots=False)
-class Look:
+class Look(NamedTuple):
     """What may be sent now.
 
     Attributes:
@@ -83,8 +81,7 @@ class Look:
     known: bool
 
 
-@attrs.frozen(slots=False)
-class Heard:
+class Heard(NamedTuple):
     """What an answer meant: how many requests strangers sent, and for how many seconds a 429 closed the window."""
 
     strangers: int = 0
@@ -94,9 +91,9 @@ class Heard:
 _NOTHING = Heard()
 
 
-@attrs.frozen(slots=False)
+@attrs.define(slots=False)
 class Window:
-    """The state of one key at one server. Times are seconds on a clock that never goes back.
+    """The state of one key at one server, a value. Times are seconds on a clock that never goes back.
 
     Attributes:
         limit, period: requests per so many seconds, as the server says or else as configured.
@@ -245,9 +242,10 @@ class Window:
 
     def _live(self, stamps: tuple[float, ...], now: float) -> tuple[float, ...]:
         """The stamps of the last window: what is older can't count any more. Stamps are in order."""
-        if not stamps or stamps[0] + self.period > now:
-            return stamps
-        return stamps[bisect_right(stamps, now, key=lambda stamp: stamp + self.period) :]
+        for place, stamp in enumerate(stamps):
+            if now < stamp + self.period:
+                return stamps[place:] if place else stamps
+        return ()
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
@@ -255,25 +253,30 @@ class Window:
         """A lease was given out. Where nothing was known it is the probe, and the server's next window begins with it."""
         # A clock may stand still, and steps of a store are put together; yet it goes after the answer that let it go.
         moment = now if self.sample is None or now > self.sample.received else nextafter(self.sample.received, inf)
-        return evolve(
-            self,
-            flights=(*self.flights, Flight(lease, moment, until)),
-            own=self.own + 1,
-            probe=lease if probe else self.probe,
-            opened=self.opened + probe,
-        )
+        window = draft(self)
+        window.flights = (*self.flights, Flight(lease, moment, until))
+        window.own += 1
+        if probe:
+            window.probe = lease
+            window.opened += 1
+        return window
 
     def refunded(self, lease: int) -> Window:
         """A lease came back: its request never left this machine."""
-        flights = tuple([flight for flight in self.flights if flight.lease != lease])
-        return evolve(self, flights=flights, probe=None if self.probe == lease else self.probe)
+        window = draft(self)
+        window.flights = tuple([flight for flight in self.flights if flight.lease != lease])
+        if self.probe == lease:
+            window.probe = None
+        return window
 
     def lost(self, lease: int, now: float) -> Window:
         """A request got no answer that counts; the server may have seen it at any moment until now."""
         if not any(flight.lease == lease for flight in self.flights):
             return self
         window = self.refunded(lease)
-        return evolve(window, doubts=(*self._live(self.doubts, now), now), log=(*self._live(self.log, now), now))
+        window.doubts = (*self._live(self.doubts, now), now)
+        window.log = (*self._live(self.log, now), now)
+        return window
 
     def expired(self, now: float) -> Window:
         """Leases that are over count as lost: whoever had them is gone."""
@@ -285,16 +288,23 @@ class Window:
 
     def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[Window, Heard]:
         """A request was answered."""
-        flight = next((flight for flight in self.flights if flight.lease == lease), None)
-        if flight is None:
+        for flight in self.flights:
+            if flight.lease == lease:
+                break
+        else:
             return self, _NOTHING
         if status == 429:
             return self._refused(flight, now, report)
         if report.remaining is not None:
             return self._counted(flight, now, report)
-        window = evolve(self.lost(lease, now), quiet_since=now if self.quiet_since is None else self.quiet_since)
-        # A route that the server does not limit has no headers: that must not switch them off for the others.
-        return (window if self.speaks else evolve(window, speaks=False, sample=None, doubts=())), _NOTHING
+        window = self.lost(lease, now)
+        if self.quiet_since is None:
+            window.quiet_since = now
+        if (
+            not self.speaks
+        ):  # a route that the server does not limit has no headers: that switches them off for no other
+            window.speaks, window.sample, window.doubts = False, None, ()
+        return window, _NOTHING
 
     def learnt(self, report: Report, now: float) -> Window:
         """What an answer tells of the limit, the window and the server's clock; known before `answered` is told of it."""
@@ -309,11 +319,16 @@ class Window:
             offset = max(report.date - now, report.date - now if offset is None else offset)
         if limit == self.limit and period == self.period and offset == self.offset:
             return self
-        return evolve(self, limit=limit, period=period, offset=offset)
+        window = draft(self)
+        window.limit, window.period, window.offset = limit, period, offset
+        return window
 
     def _heard_at(self, now: float) -> float:
         """When an answer came: after all that are under way were sent, however coarse the clock."""
-        return max(now, *[flight.sent for flight in self.flights])
+        for flight in self.flights:
+            if flight.sent > now:
+                now = flight.sent
+        return now
 
     def _reset(self, flight: Flight, now: float, report: Report) -> tuple[float, float] | None:
         """Between which moments the reset lies; None if the answer does not tell."""
@@ -351,22 +366,21 @@ class Window:
         if old is not None and old.limit == new.limit:
             strangers = max(0, old.remaining - new.remaining - self.own)
         sample, newer = (new, True) if old is None else later(old, new, flight.sent)
-        return evolve(
-            self,
-            speaks=True,
-            sample=sample,
-            flights=flights,
-            probe=None if self.probe == flight.lease else self.probe,
-            doubts=doubts,
-            log=(*log, now),
-            own=others if newer else self.own,
-            strikes=0,
-            quiet_since=now if strangers or self.quiet_since is None else self.quiet_since,
-            wary_until=now + WARY_WINDOWS * self.period if strangers else self.wary_until,
-            rolling=rolling,
-            trickles=trickles,
-            ramp=self.ramp + 1,
-        ), Heard(strangers) if strangers else _NOTHING
+        window = draft(self)
+        window.speaks, window.sample, window.strikes = True, sample, 0
+        window.flights, window.doubts, window.log = flights, doubts, (*log, now)
+        window.rolling, window.trickles = rolling, trickles
+        window.ramp += 1
+        if self.probe == flight.lease:
+            window.probe = None
+        if newer:
+            window.own = others
+        if strangers or self.quiet_since is None:
+            window.quiet_since = now
+        if not strangers:
+            return window, _NOTHING
+        window.wary_until = now + WARY_WINDOWS * self.period
+        return window, Heard(strangers)
 
     def _refused(self, flight: Flight, now: float, report: Report) -> tuple[Window, Heard]:
         """Rule 6. It is a count too: nothing left, and more at the end of the block."""
@@ -382,19 +396,16 @@ class Window:
         # The very first answer only tells that the key was used up before; whoever did that may be gone.
         wary = None if self.quiet_since is None else until + WARY_WINDOWS * self.period
         speaks = True if report.remaining is not None else self.speaks  # NestJS's 429 has nothing but Retry-After
-        return evolve(
-            self,
-            speaks=speaks,
-            sample=None if speaks is False else Sample(self._heard_at(now), self.limit, 0, until, until, until, until),
-            flights=flights,
-            probe=None if probing else self.probe,
-            doubts=doubts,
-            log=(*self._live(self.log, now), now),
-            own=len(flights) + len(doubts),
-            blocked_until=until,
-            strikes=min(self.strikes + probing, MOST_STRIKES),
-            quiet_since=until,
-            wary_until=wary,
-            rolling=False,
-            ramp=1,
-        ), Heard(closed_for=until - now)
+        window = draft(self)
+        window.speaks = speaks
+        window.sample = (
+            None if speaks is False else Sample(self._heard_at(now), self.limit, 0, until, until, until, until)
+        )
+        window.flights, window.doubts, window.log = flights, doubts, (*self._live(self.log, now), now)
+        window.own = len(flights) + len(doubts)
+        window.blocked_until = window.quiet_since = until
+        window.wary_until = wary
+        window.rolling, window.ramp = False, 1
+        if probing:
+            window.probe, window.strikes = None, min(self.strikes + 1, MOST_STRIKES)
+        return window, Heard(closed_for=until - now)

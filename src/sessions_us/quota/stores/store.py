@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Literal, Protocol
-
-import attrs
+from typing import Literal, NamedTuple, Protocol
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.ledger import Ledger
@@ -15,8 +13,7 @@ __all__ = ("Held", "OnStoreFailure", "Store", "StoreFailure", "fallback", "new_v
 OnStoreFailure = Literal["local", "refuse"]
 
 
-@attrs.frozen(slots=False)
-class Held:
+class Held(NamedTuple):
     """What a store holds under a name.
 
     Attributes:

@@ -28,8 +28,6 @@ class Unreadable(ValueError):
 def to_text(ledger: Ledger) -> str:
     """The ledger as text."""
     window = _fields(ledger.window)
-    window[_FLIGHTS] = [tuple(_fields(flight).values()) for flight in ledger.window.flights]
-    window["sample"] = ledger.window.sample and tuple(_fields(ledger.window.sample).values())
     data = {**_fields(ledger), "window": window}
     for lane in _LINES:
         data[lane] = ";".join([_row(ticket) for ticket in data[lane]])
