@@ -50,7 +50,8 @@ class Pump:
         self._clock = clock
         self._store = MemoryStore() if quota.store is None else quota.store
         ledger = Ledger.new(quota.limit, quota.window)
-        self._replica = Replica(self._store, name, ledger, clock=clock, own=self._own, emit=self._tell)
+        alone = quota.store is None
+        self._replica = Replica(self._store, name, ledger, alone=alone, clock=clock, own=self._own, emit=self._tell)
         self._waiters: dict[int, Waiter] = {}
         self._watched: dict[int, Waiter] = {}  # of these, who may be refused, or whose wait may yet become long
         self._owners: WeakKeyDictionary[object, Emit] = WeakKeyDictionary()

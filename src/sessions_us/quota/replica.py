@@ -58,6 +58,7 @@ class Replica:
         store: where the ledger lives.
         name: under which name.
         ledger: the ledger to begin with, where the store has none.
+        alone: nobody else has the store, so there is nothing to set in it.
         clock: seconds that never go back.
         own: the numbers of the tickets and the leases of this process.
         emit: hears that the store failed, and that it is back.
@@ -69,6 +70,7 @@ class Replica:
         name: str,
         ledger: Ledger,
         *,
+        alone: bool,
         clock: Callable[[], float],
         own: Callable[[], tuple[Collection[int], Collection[int]]],
         emit: Emit,
@@ -77,6 +79,7 @@ class Replica:
         self.ledger: Ledger = evolve(ledger, leases=_numbers()) if store.shared else ledger
         self.skew: float = 0.0  # the store's time minus ours
         self._name = name
+        self._alone = alone
         self._clock = clock
         self._own = own
         self._emit = emit
@@ -117,6 +120,9 @@ class Replica:
             decide: ledger and time in; the same ledger or a new one, and a result, out. It may be called several times.
             fresh: ask the store first, so that also a decision to do nothing is one about the newest ledger.
         """
+        if self._alone:
+            self.ledger, result = decide(self.ledger, self._clock())
+            return result
         if self.store.shared:
             future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
             self._asked.append(_Asked(decide, fresh, future))
