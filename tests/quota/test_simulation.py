@@ -17,6 +17,7 @@ import pytest
 from quota.models import MODELS, ROUNDINGS, Style
 from quota.simulation import Outcome, Scenario, simulate
 
+from sessions_us.quota import sample as sample_module
 from sessions_us.quota import window as window_module
 from sessions_us.quota.window import Look, Window
 
@@ -123,7 +124,8 @@ def _refused(model: str, rounding: str) -> int:
 @pytest.mark.parametrize("rounding", ["floor", "round"])
 def test_a_missing_margin_is_found(monkeypatch: pytest.MonkeyPatch, rounding: str) -> None:
     """Without the margin for whole seconds that were rounded down, the simulation sees 429s."""
-    monkeypatch.setattr(window_module, "MARGIN", 0.0)
+    for module in (window_module, sample_module):
+        monkeypatch.setattr(module, "MARGIN", 0.0)
     assert _refused("log", rounding) > 0
 
 

@@ -13,7 +13,7 @@ import attrs
 
 from sessions_us.quota.draft import draft
 from sessions_us.quota.headers import Report
-from sessions_us.quota.window import Heard, Look, Window
+from sessions_us.quota.window import Heard, Window
 
 __all__ = ("Lane", "Ledger", "Ticket", "Turn")
 
@@ -140,8 +140,9 @@ class Ledger:
     def turn(self, now: float, reserve: int, newcomer: Ticket | None = None) -> Turn:
         """Who may be sent now: interactive before background, first come first served inside a lane.
 
-        Background work leaves the last `reserve` slots of a window alone until its last tenth. And it ages: once it has seen
-        none of its own go for two windows, one of it goes before interactive work, so that it still moves.
+        Background work leaves the last `reserve` slots of a window alone until its last tenth; where no window was seen to end
+        yet, or where slots come back one by one, all the time. And it ages: once it has seen none of its own go for two
+        windows, one of it goes before interactive work, so that it still moves.
 
         Args:
             newcomer: a ticket to think of as queued.
@@ -157,41 +158,32 @@ class Ledger:
         look = self.window.look(now)
         if look.free < 1:
             return Turn(None, wake=look.wake)
-        due_at = self._due_at(head) if head else None
+        due_at = self.due_at(head) if head else None
         overdue = due_at is not None and now >= due_at
         if urgent and not overdue:
             return Turn(urgent, probe=not look.known)
         # With a server that tells no window there is no last tenth either: age alone frees the reserve.
-        last_tenth = self.window.last_tenth() if look.known else None
-        if not look.known or urgent or look.slots > self.kept_back(reserve) or (overdue and last_tenth is None):
-            return Turn(head, probe=not look.known)
-        if last_tenth is not None and now >= last_tenth:
+        last_tenth = self.window.last_tenth()
+        may_go = urgent or look.slots > self.kept_back(reserve)
+        if may_go or (overdue if last_tenth is None else now >= last_tenth):
             return Turn(head, probe=not look.known)
         wakes = [wake for wake in (look.wake, due_at if last_tenth is None else last_tenth) if wake is not None]
         return Turn(None, wake=min(wakes, default=None))
 
     def kept_back(self, reserve: int) -> int:
-        """How many slots of a window background work leaves alone: never more than a fifth."""
-        return min(reserve, self.window.limit // 5)
+        """How many slots of a window background work leaves alone: never more than a fifth.
+
+        Half of them where the next slot is near, which is where leaving them costs speed all the time (a weighted counter).
+        """
+        kept = min(reserve, self.window.limit // 5)
+        return (kept + 1) // 2 if self.window.refills_soon() else kept
 
     def is_last(self, ticket: Ticket) -> bool:
         """Whether nobody is behind it."""
         return (self.background or self.interactive)[-1] is ticket
 
-    def earliest(self, lane: Lane, ahead: int, look: Look, now: float, reserve: int) -> float:
-        """A lower bound of the moment at which a ticket's turn comes that has so many ahead of it, by a look of now."""
-        earliest = self.window.earliest(ahead, look, now)
-        if lane == "interactive" or earliest > now or self.window.flights or self.interactive:
-            return earliest
-        last_tenth, beyond = self.window.last_tenth(), self.kept_back(reserve) + ahead - look.slots
-        if not look.known or look.slots < 1 or beyond < 0:
-            return earliest
-        if last_tenth is not None:
-            return max(now, last_tenth)
-        due_at = self._due_at(self.background[0]) if self.background else now + AGE * self.window.period
-        return max(now, min(due_at, self.window.next_free(beyond, now)))
-
-    def _due_at(self, head: Ticket) -> float:
+    def due_at(self, head: Ticket) -> float:
+        """When the first of the background lane has aged."""
         since = head.since if self.background_at is None else max(head.since, self.background_at)
         return since + AGE * self.window.period
 

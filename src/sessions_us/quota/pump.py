@@ -20,6 +20,7 @@ from sessions_us.events import ClientEvent, Emit, RequestGranted, RequestQueued,
 from sessions_us.quota.bucket import Bucket
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.ledger import BEAT, Lane, Ledger, Ticket, Turn
+from sessions_us.quota.outlook import earliest_turn
 from sessions_us.quota.quota import Quota
 from sessions_us.quota.replica import AT_ONCE, RETRY, Decide, Replica
 from sessions_us.quota.stores import MemoryStore
@@ -225,7 +226,7 @@ class Pump:
             waiter = self._watched.get(ticket.number)
             if waiter is not None and not waiter.future.done():
                 ahead = place - gone
-                wait = ledger.earliest(ticket.lane, ahead, look, now, self.quota.reserve) - now
+                wait = earliest_turn(ledger, ticket.lane, ahead, look, now, self.quota.reserve) - now
                 gone += await self._inform(waiter, ahead + 1, wait if wait > 0 else None)
 
     async def _inform(self, waiter: Waiter, position: int, expected: float | None) -> bool:
@@ -256,7 +257,7 @@ class Pump:
         """Its place in the queue, 1 for the next, and the seconds that it has to wait at least; None if nothing is known."""
         ledger, now = self._replica.ledger, self._replica.now()
         ahead = ledger.ahead(ticket)
-        wait = ledger.earliest(ticket.lane, ahead, ledger.window.look(now), now, self.quota.reserve) - now
+        wait = earliest_turn(ledger, ticket.lane, ahead, ledger.window.look(now), now, self.quota.reserve) - now
         return ahead + 1, wait if wait > 0 else None
 
     # -- loop, timer, bucket -----------------------------------------------------------------------------------------

@@ -1,10 +1,15 @@
-"""One count of the server's, and which of two holds: answers overtake each other."""
+"""One count of the server's, when its reset is, and which of two counts holds: answers overtake each other."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ("Sample", "later")
+from sessions_us.quota.headers import Report
+
+__all__ = ("MARGIN", "Sample", "later", "reset_of")
+
+MARGIN = 1.0  # seconds: whole seconds that were rounded down, or a clock's arithmetic in whole seconds
+FINE_MARGIN = 0.02  # seconds: a value with a fraction
 
 
 class Sample(NamedTuple):
@@ -25,6 +30,25 @@ class Sample(NamedTuple):
     latest: float
     expires: float
     not_before: float
+
+
+def reset_of(report: Report, sent: float, now: float, offset: float | None, strikes: int) -> tuple[float, float] | None:
+    """Rule 4: between which moments the reset lies that an answer of `now` tells; None if it tells none.
+
+    Args:
+        report: what the answer said.
+        sent: when its request was.
+        offset: the server's clock minus ours, never too high.
+        strikes: how many probes in a row were refused.
+    """
+    margin = (FINE_MARGIN if report.exact else MARGIN) * 2**strikes
+    if report.reset_in is not None:
+        return sent + report.reset_in - MARGIN, now + report.reset_in + margin
+    if report.reset_at is not None and offset is not None:
+        moment = report.reset_at - offset
+        # `Date` is in whole seconds and was written on the way: the offset is too low by up to a second and a round trip.
+        return moment - 2 * MARGIN - (now - sent), moment + margin
+    return None
 
 
 def later(old: Sample, new: Sample, sent: float) -> tuple[Sample, bool]:

@@ -21,8 +21,8 @@ a fast one is closer together there than here. And neither knows what was used b
    earlier answer's earlier reset holds as long as nothing can have been freed before the later answer was written.
    A reset on the server's clock is translated by the server's own `Date`, so that nobody's clock needs to be right.
 5. Nothing left: wait for the reset, then rule 1. But NestJS announces a window and counts a log, so the reset says little. It
-   shows when a window that has just begun is already used, by no more than our own: then a probe goes out as soon as our
-   own log (rule 10) has room, unless strangers are about.
+   shows when a window that has just begun is already used, by no more than our own: then one goes out as soon as our own
+   log (rule 10) has more room than the count left, unless strangers are about.
 6. A 429 closes everything until `Retry-After`, else the reset, else one window; then a probe. Probes that get 429 again double
    the margin. (NestJS blocks a key for a further window, so a request sent too early is dear.)
 7. Until one window has passed without a stranger and without a 429, first two are under way and then, answer by answer, more,
@@ -46,14 +46,13 @@ import attrs
 
 from sessions_us.quota.draft import draft
 from sessions_us.quota.headers import Report
-from sessions_us.quota.sample import Sample, later
+from sessions_us.quota.sample import MARGIN, Sample, later, reset_of
 
 __all__ = ("Flight", "Heard", "Look", "Sample", "Window")
 
-MARGIN = 1.0  # seconds: whole seconds that were rounded down, or a clock's arithmetic in whole seconds
-FINE_MARGIN = 0.02  # seconds: a value with a fraction
 LONGEST_BLOCK = 3600.0  # seconds: a longer Retry-After is a mistake or a ban; a probe an hour harms nobody
 WARY_WINDOWS = 3
+LIKELY = 1.5  # times the mean between two slots that come back one by one
 MOST_STRIKES = 5  # the margin after a row of refused probes is at most 2**5 as long
 
 
@@ -70,7 +69,7 @@ class Look(NamedTuple):
 
     Attributes:
         free: how many leases may be given out.
-        slots: how many slots are left in the window; more than `free` where caution says so.
+        slots: how many slots are left in the window, or likely to be; more than `free` where caution says so.
         wake: when there may be more without any answer coming in; None: only an answer can change it.
         known: there is a valid count of the server's, or a log that replaces it.
     """
@@ -110,7 +109,7 @@ class Window:
         quiet_since: since when no stranger and no 429 was seen; None before the first answer.
         wary_until: until when strangers are expected.
         rolling: the server counts a log behind the window that it announces (rule 5).
-        trickles: slots come back one by one, so that a reset is no window's end.
+        trickles: slots come back one by one, so that a reset is no window's end; None: not seen yet.
         ramp: how many may be under way while the start is slow (rule 7).
         opened: how many windows were opened by a probe.
     """
@@ -130,7 +129,7 @@ class Window:
     quiet_since: float | None = None
     wary_until: float | None = None
     rolling: bool = False
-    trickles: bool = False
+    trickles: bool | None = None
     ramp: int = 1
     opened: int = 0
 
@@ -150,9 +149,16 @@ class Window:
         log, half = self._live(self.log, now), self.limit // 2
         if self.wary_until is not None and now < self.wary_until and len(log) > half:
             return Look(0, 0, log[len(log) - half - 1] + self.period, known=False)
-        if len(self.flights) + len(self._live(self.doubts, now)) <= (sample.remaining if sample else 0):
-            return Look(1, 1, None, known=False)
-        return self._look_at_log(now)
+        left = (sample.remaining if sample else 0) - len(self.flights) - len(self._live(self.doubts, now))
+        if left < 0:
+            return self._look_at_log(now)
+        if sample is None or not self.trickles:
+            return Look(1, self.limit, None, known=False)
+        back = (now - sample.expires) // self.trickle
+        wake = sample.expires + (back + 1) * self.trickle
+        if log:
+            wake = min(wake, log[0] + self.period)
+        return Look(1, max(left + 1 + int(back), self.limit - len(log)), wake, known=False)
 
     def _look_at_sample(self, sample: Sample, now: float) -> Look:
         """Rules 2, 7 and 8, and what rule 5 says of NestJS."""
@@ -165,11 +171,11 @@ class Window:
             free, careful_until = min(slots - 1, 1 - under_way), self.wary_until
         elif self.quiet_since is not None and now < self.quiet_since + self.period:
             free, careful_until = min(slots, self.ramp) - under_way, self.quiet_since + self.period
-        elif self.rolling and slots < 1 and not under_way:
+        elif self.rolling and not under_way:
             log = self._live(self.log, now)
-            if len(log) < self.limit:
-                return Look(1, 1, None, known=False)
-            wake = min(wake, log[0] + self.period)
+            wake = min(wake, log[0] + self.period) if log else wake
+            if self.limit - len(log) > slots:
+                return Look(1, self.limit - len(log), wake, known=True)
         if slots > max(free, 0):
             wake = min(wake, careful_until)
         return Look(max(free, 0), max(slots, 0), wake, known=True)
@@ -187,30 +193,12 @@ class Window:
                 wakes.append(self.quiet_since + self.period)
         return Look(max(free, 0), max(slots, 0), min(wakes, default=None), known=self.speaks is False)
 
-    def earliest(self, ahead: int, look: Look, now: float) -> float:
-        """A lower bound of the moment at which a request with `ahead` others before it may be sent, by a look of now.
-
-        Beyond what is counted it assumes the best: that the server's next window opens at once, and holds `limit`.
-        """
-        if self.blocked_until is not None and now < self.blocked_until:
-            return self.blocked_until + self._windows(ahead - self.limit)
-        # With nothing under way no answer changes anything: nobody goes before the next look.
-        first = now if self.flights or look.free > 0 or look.wake is None else look.wake
-        if self.flights or not look.known or look.wake is None:
-            return first + self._windows(ahead - self.limit)
-        if ahead < look.slots:
-            return first
-        beyond = ahead - look.slots
-        if self.speaks is False:
-            return self.next_free(beyond, now)
-        return look.wake + self._windows(beyond)
-
     def next_free(self, beyond: int, now: float) -> float:
         """By our own log: when one more slot is free than now, after `beyond` others."""
         log = self._live(self.log, now)
         if beyond < len(log):
             return log[beyond] + self.period
-        return now + self.period + self._windows(beyond - len(log))
+        return now + self.period + self.windows(beyond - len(log))
 
     def left(self, now: float) -> int:
         """How many may be sent before the reset: the server's count, else our own."""
@@ -227,14 +215,24 @@ class Window:
         return max((moment for moment in moments if moment is not None and now < moment), default=None)
 
     def last_tenth(self) -> float | None:
-        """When the last tenth of the window begins that the last count told; None where none is known, or there are none."""
-        if self.sample is None or self.trickles:
+        """When the last tenth of the window begins that the last count told; None where it may be no window."""
+        if self.sample is None or self.trickles is not False:
             return None
-        return min(
-            self.sample.latest - self.period / 10, self.sample.expires
-        )  # an earlier reset may free one slot alone
+        # An earlier reset may free one slot alone.
+        return min(self.sample.latest - self.period / 10, self.sample.expires)
 
-    def _windows(self, beyond: int) -> float:
+    @property
+    def trickle(self) -> float:
+        """Where slots come back one by one: the seconds in which the next one most likely does."""
+        return LIKELY * self.period / self.limit
+
+    def refills_soon(self) -> bool:
+        """Slots come back one by one, and the last count told that the next one is near."""
+        sample = self.sample
+        return bool(self.trickles) and sample is not None and sample.latest - sample.received <= self.trickle
+
+    def windows(self, beyond: int) -> float:
+        """The seconds of as many whole windows as so many requests need."""
         return max(0, beyond // self.limit) * self.period
 
     def _calm(self, now: float) -> bool:
@@ -330,21 +328,10 @@ class Window:
                 now = flight.sent
         return now
 
-    def _reset(self, flight: Flight, now: float, report: Report) -> tuple[float, float] | None:
-        """Between which moments the reset lies; None if the answer does not tell."""
-        margin = (FINE_MARGIN if report.exact else MARGIN) * 2**self.strikes
-        if report.reset_in is not None:
-            return flight.sent + report.reset_in - MARGIN, now + report.reset_in + margin
-        if report.reset_at is not None and self.offset is not None:
-            moment = report.reset_at - self.offset
-            # `Date` is in whole seconds and was written on the way: the offset is too low by up to a second and a round trip.
-            return moment - 2 * MARGIN - (now - flight.sent), moment + margin
-        return None
-
     def _counted(self, flight: Flight, now: float, report: Report) -> tuple[Window, Heard]:
         """Rules 3, 4, 7, 8 and 9."""
         remaining = report.remaining or 0
-        old, reset = self.sample, self._reset(flight, now, report)
+        old, reset = self.sample, reset_of(report, flight.sent, now, self.offset, self.strikes)
         flights = tuple([other for other in self.flights if other is not flight])
         doubts = self.doubts and tuple([stamp for stamp in self._live(self.doubts, now) if stamp > flight.sent])
         if reset is not None:
@@ -360,7 +347,8 @@ class Window:
         if self.probe == flight.lease:
             begun = earliest + MARGIN >= flight.sent + self.period - MARGIN
             rolling |= begun and 1 + others < used <= 1 + others + len(self._live(self.log, flight.sent))
-            trickles = not begun and used > 1 + others and self.opened > 1  # before that nobody knows what was used
+            if begun or self.opened > 1:  # else nobody knows what was used before, or what the reset will free
+                trickles = not begun and used > 1 + others
 
         strangers = 0
         if old is not None and old.limit == new.limit:
@@ -384,7 +372,7 @@ class Window:
 
     def _refused(self, flight: Flight, now: float, report: Report) -> tuple[Window, Heard]:
         """Rule 6. It is a count too: nothing left, and more at the end of the block."""
-        reset = self._reset(flight, now, report)
+        reset = reset_of(report, flight.sent, now, self.offset, self.strikes)
         wait = report.retry_after
         if wait is None:
             wait = self.period if reset is None else max(0.0, reset[1] - now)

@@ -1,0 +1,58 @@
+"""When a turn comes at the earliest, so that nobody waits in vain. Pure.
+
+It is a lower bound: whoever is told that it is too late would have been. Beyond what is counted it assumes the best: that
+the server's next window opens at once, and holds `limit`.
+"""
+
+from __future__ import annotations
+
+from sessions_us.quota.ledger import AGE, Lane, Ledger
+from sessions_us.quota.window import Look, Window
+
+__all__ = ("earliest_turn",)
+
+
+def earliest_turn(ledger: Ledger, lane: Lane, ahead: int, look: Look, now: float, reserve: int) -> float:
+    """A lower bound of the moment at which a ticket's turn comes.
+
+    Args:
+        lane: the ticket's.
+        ahead: how many go before it.
+        look: what the ledger's window says at `now`.
+        reserve: slots that background work leaves alone.
+    """
+    window = ledger.window
+    moment = _earliest_slot(window, ahead, look, now)
+    if lane == "interactive" or moment > now or window.flights or ledger.interactive:
+        return moment
+    last_tenth, beyond = window.last_tenth(), ledger.kept_back(reserve) + ahead - look.slots
+    if not look.known or look.slots < 1 or beyond < 0:
+        return moment
+    due_at = ledger.due_at(ledger.background[0]) if ledger.background else now + AGE * window.period
+    if window.speaks is False:
+        return max(now, min(due_at, window.next_free(beyond, now)))
+    more_at = look.wake if last_tenth is None else last_tenth
+    return max(now, due_at if more_at is None else min(due_at, more_at - _doubt(window)))
+
+
+def _earliest_slot(window: Window, ahead: int, look: Look, now: float) -> float:
+    if window.blocked_until is not None and now < window.blocked_until:
+        return window.blocked_until + window.windows(ahead - window.limit)
+    # With nothing under way no answer changes anything: nobody goes before the next look.
+    first = now if window.flights or look.free > 0 or look.wake is None else look.wake
+    # An answer may show more than was counted: of the next window, or of slots that came back meanwhile.
+    open_ended = not look.known or window.rolling or window.trickles
+    if window.flights or open_ended or look.wake is None:
+        return first + window.windows(ahead - window.limit)
+    if ahead < look.slots:
+        return first
+    beyond = ahead - look.slots
+    if window.speaks is False:
+        return window.next_free(beyond, now)
+    firm = look.slots < 1 and beyond < window.limit  # nobody goes before the reset that is known
+    return max(now, look.wake + window.windows(beyond) - (0.0 if firm else _doubt(window)))
+
+
+def _doubt(window: Window) -> float:
+    """The answer to one that goes before may tell that the reset is by so much earlier, this one or the next."""
+    return 0.0 if window.sample is None else window.sample.latest - window.sample.earliest
