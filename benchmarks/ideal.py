@@ -1,6 +1,8 @@
 """How fast requests could be done by somebody who knew all that the server counts. Pure; times are epoch seconds.
 
-Such a one sends each request in the very moment at which the server admits it. What a client's time is divided by.
+Such a one sends each request in the very moment at which the server admits it. What a client's time is divided by. The other
+measure is somebody who knows the server, but not what others took before: he learns it from the first answers, and where these
+tell nothing of it, or shut him out, from one 429.
 """
 
 from __future__ import annotations
@@ -82,6 +84,7 @@ def ideal(
     window: float,
     latency: float,
     sequential: bool = False,
+    told: bool = True,
 ) -> float:
     """Seconds from the first call to the last answer.
 
@@ -92,12 +95,21 @@ def ideal(
         limit, window: what it allows: requests, seconds.
         latency: seconds each way.
         sequential: each request is called for when the one before is answered.
+        told: what others took before is known, too.
     """
-    admitted, answered = list(before), arrivals[0]
+    admitted, answered, taken = list(before), arrivals[0], len(before)
+    opens = -math.inf
     for arrival in arrivals:
-        reached = (answered if sequential else arrival) + latency
+        reached = max((answered if sequential else arrival) + latency, opens)
         if admitted:
             reached = max(reached, admitted[-1])
-        admitted.append(ADMITS[kind](admitted, reached, limit, window))
-        answered = admitted[-1] + latency
+        at = ADMITS[kind](admitted, reached, limit, window)
+        dumb = kind == "none" or (
+            kind == "nest" and len(admitted) == taken
+        )  # told neither before nor with the 429, or shut out
+        if not told and taken and dumb and at > reached:
+            at = opens = reached + window  # a 429, and all is free a window later
+            admitted, taken = [], 0
+        admitted.append(at)
+        answered = at + latency
     return answered - arrivals[0]

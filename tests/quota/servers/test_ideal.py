@@ -57,3 +57,17 @@ def test_one_by_one_each_waits_for_the_answer_before() -> None:
     given = {"limit": LIMIT, "window": WINDOW, "latency": 0.1, "sequential": True}
 
     assert ideal("draft-6", [NOON] * 30, before=[], **given) == pytest.approx(2 * WINDOW + 0.1 + 10 * 0.2 - 0.1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken", "windows"),
+    [("none", 5, 3), ("none", 10, 3), ("nest", 10, 3), ("nest", 5, 2.5), ("draft-6", 10, 2.5)],
+)
+def test_who_is_not_told_what_others_took_pays_a_window_for_it_where_only_a_429_tells(
+    kind: str, taken: int, windows: float
+) -> None:
+    """A server without headers says nothing; NestJS shuts out who came when all was used, and tells everybody else."""
+    given = {"limit": LIMIT, "window": WINDOW, "latency": 0.1}
+
+    best = ideal(kind, [NOON] * 30, before=[NOON - 30] * taken, told=False, **given)
+    assert best == pytest.approx(windows * WINDOW, abs=0.3)
