@@ -269,6 +269,27 @@ def test_alone_a_process_takes_no_more_than_its_share() -> None:
     run(main())
 
 
+def test_alone_it_is_told_when_the_share_has_room_again() -> None:
+    """Whoever has less patience is refused at once, and whoever waits is not told too much."""
+
+    async def main() -> None:
+        company = Company("fixed", 1, processes=1, fallback=0.25)
+        (limiter,) = company.limiters
+        await company.call(limiter)
+        company.depot.down = True
+        asked = company.loop.time()
+        await company.call(limiter)
+        with pytest.raises(QuotaTimeoutError) as caught:
+            await limiter.acquire(lane="interactive", deadline=limiter.now() + WINDOW / 3)
+        assert company.loop.time() < asked + WINDOW / 3
+        assert caught.value.retry_after is not None
+        told = company.loop.time() + caught.value.retry_after
+        await company.call(limiter)
+        assert told <= company.served[-1][1] < told + WINDOW / LIMIT + 1
+
+    run(main())
+
+
 def test_refusing_is_at_once_and_ends_with_the_outage() -> None:
     """`refuse`: who waits and who comes is told that nothing was sent; an answer under way is not lost."""
 

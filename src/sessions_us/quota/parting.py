@@ -83,7 +83,16 @@ class Share:
 
     def has_room(self, window: Window, under_way: int, now: float) -> bool:
         """Whether one more is within the share; one at a time always is, however small it be."""
-        return under_way + len(self._live(window, now)) < max(1, int(window.limit * self._share))
+        return under_way + len(self._live(window, now)) < self._slots(window)
+
+    def opens_at(self, window: Window, under_way: int, now: float) -> float:
+        """When one more is within the share at the earliest."""
+        ended = self._live(window, now)
+        beyond = len(ended) - self._slots(window)
+        return now if under_way or beyond < 0 else ended[beyond] + window.period
+
+    def _slots(self, window: Window) -> int:
+        return max(1, int(window.limit * self._share))
 
     def _live(self, window: Window, now: float) -> list[float]:
         return [moment for moment in self._ended if now < moment + window.period]

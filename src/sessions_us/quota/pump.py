@@ -221,12 +221,12 @@ class Pump:
         if not self._watched:
             return
         ledger, now, gone = self._replica.ledger, self._replica.now(), 0
-        look = ledger.window.look(now)
+        look, opens_at = ledger.window.look(now), self._replica.opens_at(ledger.window, len(self._out))
         for place, ticket in enumerate((*ledger.interactive, *ledger.background)):
             waiter = self._watched.get(ticket.number)
             if waiter is not None and not waiter.future.done():
                 ahead = place - gone
-                wait = earliest_turn(ledger, ticket.lane, ahead, look, now, self.quota.reserve) - now
+                wait = max(opens_at, earliest_turn(ledger, ticket.lane, ahead, look, now, self.quota.reserve)) - now
                 gone += await self._inform(waiter, ahead + 1, wait if wait > 0 else None)
 
     async def _inform(self, waiter: Waiter, position: int, expected: float | None) -> bool:
@@ -257,7 +257,8 @@ class Pump:
         """Its place in the queue, 1 for the next, and the seconds that it has to wait at least; None if nothing is known."""
         ledger, now = self._replica.ledger, self._replica.now()
         ahead = ledger.ahead(ticket)
-        wait = earliest_turn(ledger, ticket.lane, ahead, ledger.window.look(now), now, self.quota.reserve) - now
+        moment = earliest_turn(ledger, ticket.lane, ahead, ledger.window.look(now), now, self.quota.reserve)
+        wait = max(moment, self._replica.opens_at(ledger.window, len(self._out))) - now
         return ahead + 1, wait if wait > 0 else None
 
     # -- loop, timer, bucket -----------------------------------------------------------------------------------------

@@ -108,6 +108,11 @@ class Replica:
         """Whether this process may send one more: while it is alone, its share is the limit."""
         return self._apart is None or self._share.has_room(window, under_way, self.now())
 
+    def opens_at(self, window: Window, under_way: int) -> float:
+        """When this process may send one more at the earliest, for the sake of its share."""
+        now = self.now()
+        return now if self._apart is None else self._share.opens_at(window, under_way, now)
+
     def spend(self) -> None:
         """One of its leases ended."""
         if self.store.shared:
