@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,10 @@ from typing import Any
 import dlt
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from support.databases import BINARIES, Database, postgres
+from support.scripted import Say, Scripted, Silence
+from support.serving import eventually
 
 from sessions_us import ConfigurationError, PermissionDeniedError, Quota
 from sessions_us.pipelines import sessions_source
@@ -204,6 +209,33 @@ def test_what_failed_is_read_by_the_next_run(
     run(duck, resources=["sessions"])
     assert duck.rows("SELECT count(*) FROM data.sessions") == [(1,)]
     assert duck.rows("SELECT count(*) FROM data.session_participants") == [(2,)]
+
+
+def test_a_run_that_fails_leaves_nothing_open(duck: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A list waits for its answer when another is refused: its connection is closed when dlt has stopped its loop, and no
+    task, thread or complaint is left."""
+    told = {"ratelimit-limit": "1000", "ratelimit-remaining": "999", "ratelimit-reset": "60"}
+    script = Say(body=[], headers=told), Silence(), Say(403), Silence()  # at first one at a time, then two
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(Scripted(*script)) as server:
+        own = set(threading.enumerate())
+        pipeline = dlt.pipeline("failing", pipelines_dir=str(tmp_path), destination=dlt.destinations.duckdb(duck.url))
+        with pytest.raises(Exception, match="answered 403"):
+            pipeline.run(sessions_source("key", base_url=server.url, quota=Quota(limit=1000)))
+        pipeline.deactivate()
+        left = {thread.name for thread in set(threading.enumerate()) - own if "sessions-us" in thread.name}
+
+        async def closed() -> None:
+            await eventually(lambda: server.open_connections == 0)
+
+        portal.call(closed)
+
+    assert len(server.arrived) >= 3, "one that waits, one that is refused, and what was sent before dlt heard of that"
+    assert left == set()
+    assert [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "asyncio" and record.levelno > logging.WARNING
+    ] == []
 
 
 @pytest.mark.sessions_sandbox(limit=10, window=1.0, empty=True)
