@@ -19,7 +19,7 @@ from sessions_us_api.types import Model
 
 from .events import SchemaDrift
 
-__all__ = ("Decoder", "NotUnderstood", "rows_of")
+__all__ = ("Decoder", "NotUnderstood", "rows_of", "spellings")
 
 T = TypeVar("T")
 
@@ -87,6 +87,32 @@ def rows_of(body: object, names: Iterable[str], decoder: Decoder) -> list[Any]:
                     rows: list[Any] = level[name]
                     return rows
     raise NotUnderstood("there is no array of rows")
+
+
+def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a model that an answer has in another spelling only: `timezone` was seen for `timeZone`.
+
+    Returns:
+        Wire names, each with the name that stands for it: of several the first in the order of the alphabet.
+    """
+    known = _wire_names(model)
+    found: dict[str, str] = {}
+    for name in sorted(raw.keys() - known.values()):
+        meant = known.get(name.lower())
+        if meant is not None and meant not in raw:
+            found.setdefault(meant, name)
+    return found
+
+
+def _wire_names(model: type[Model]) -> dict[str, str]:
+    """The wire names of a model by what is the same in all spellings."""
+    names: dict[str, str] = _names_of(model)  # type: ignore[arg-type]  # every type is hashable
+    return names
+
+
+@cache
+def _names_of(model: type[Model]) -> dict[str, str]:
+    return {field.wire.lower(): field.wire for field in model.wire_fields()}
 
 
 @cache
@@ -240,27 +266,24 @@ def _list_of(convert_item: Convert) -> Convert:
 
 def _object_of(model: type[Model]) -> Convert:
     @cache  # at the first answer and not before: a model may contain itself
-    def described() -> tuple[tuple[tuple[str, str, Convert, bool], ...], frozenset[str], dict[str, str]]:
-        fields = tuple((field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
-                       for field in model.wire_fields())  # fmt: skip
-        known = frozenset(wire for wire, *_ in fields)
-        return fields, known, {wire.lower(): wire for wire in known}
+    def described() -> tuple[tuple[str, str, Convert, bool], ...]:
+        return tuple((field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
+                     for field in model.wire_fields())  # fmt: skip
 
     def convert(decoder: Decoder, value: Any, path: str) -> Model:
-        fields, known, folded = described()
         raw = _as_object(decoder, value, path)
+        unknown = raw.keys() - _wire_names(model).values()
+        spelled = spellings(model, raw) if unknown else {}
         values: dict[str, Any] = {}
         extra: dict[str, Any] = {}
-        for wire in raw.keys() - known:
-            meant = folded.get(wire.lower())
-            if meant is not None and meant not in raw:  # `timezone` was seen for `timeZone`
-                raw = {**raw, meant: raw[wire]}
-                decoder.note(f"{path}.{wire}" if path else wire, "spelling")
-            else:
-                extra[wire] = raw[wire]
-                decoder.note(f"{path}.{wire}" if path else wire, UNKNOWN_FIELD)
-        for wire, name, convert_field, required in fields:
-            given = raw.get(wire)
+        for wire in spelled.values():
+            decoder.note(f"{path}.{wire}" if path else wire, "spelling")
+        for wire in unknown.difference(spelled.values()):
+            extra[wire] = raw[wire]
+            decoder.note(f"{path}.{wire}" if path else wire, UNKNOWN_FIELD)
+        for wire, name, convert_field, required in described():
+            sent_as = spelled.get(wire, wire)
+            given = raw.get(sent_as)
             here = f"{path}.{wire}" if path else wire
             if required:
                 values[name] = convert_field(decoder, given, here)
@@ -270,10 +293,10 @@ def _object_of(model: type[Model]) -> Convert:
                     values[name] = understood = convert_field(decoder, given, here)
                 except NotUnderstood as error:
                     decoder.note(here, str(error))
-                    extra[wire] = given
+                    extra[sent_as] = given
                 else:
                     if dropped and isinstance(understood, list) and len(understood) < dropped:
-                        extra[wire] = given
+                        extra[sent_as] = given
         result = model(**values)
         result.additional_properties.update(extra)
         return result

@@ -94,6 +94,31 @@ def test_a_list_that_becomes_empty_is_empty(database: Database, dataset: str, si
     assert database.rows(f"SELECT id FROM {dataset}.sessions") == [("a",)]
 
 
+def test_fields_that_would_share_a_column_are_both_there(database: Database, dataset: str, sink: DltSink) -> None:
+    """The column has the field that the document knows, wherever it stands in the row; the others are beside it as JSON, and
+    so is what has no name."""
+    room = {
+        "id": "r",
+        "NAME": "Other",
+        "name": "Studio",
+        "Name": "Third",
+        "time_zone": "a",
+        "timeZone": "b",
+        " ": "blank",
+    }
+    sink.write("rooms", [room, {"id": "q", "NAME": "Alone"}])
+    sink.write("sessions", [session("a", room={"SLUG": "x", "slug": "blue"}, PARTICIPANTS=[{"id": "lost?"}])])
+    sink.commit()
+
+    rooms = database.rows(f"SELECT id, name, time_zone, additional_properties FROM {dataset}.rooms ORDER BY id")
+    assert rooms[0] == ("q", "Alone", None, None)
+    assert rooms[1][:3] == ("r", "Studio", "b")
+    assert json.loads(rooms[1][3]) == {"NAME": "Other", "Name": "Third", "time_zone": "a", " ": "blank"}
+    asked = f"SELECT room__slug, room__additional_properties, additional_properties FROM {dataset}.sessions"
+    assert database.rows(asked) == [("blue", '{"SLUG":"x"}', '{"PARTICIPANTS":[{"id":"lost?"}]}')]
+    assert database.rows(f"SELECT count(*) FROM {dataset}.sessions__participants") == [(3,)]
+
+
 def test_types_are_those_of_the_document(database: Database, dataset: str, sink: DltSink) -> None:
     """Columns have their types though no row has a value for them, and there are no tables that nobody described."""
     sink.write("sessions", [{"id": "a", "createdAt": MOMENT, "takeaways": session("a")["takeaways"]}])
