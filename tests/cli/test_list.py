@@ -52,6 +52,14 @@ def test_rows_are_as_the_server_sent_them(sessions_sandbox: Sandbox) -> None:
     assert len(raw) == 20
 
 
+def test_a_number_that_json_does_not_have_is_a_string(sessions_sandbox: Sandbox) -> None:
+    """What comes out of the pipe is JSON, whatever went in."""
+    sessions_sandbox.fail(200, path="/api/rooms", body='[{"id": "r", "size": NaN, "more": [-1e999]}]')
+    done = run("list", "rooms", "--limit", "1", **at(sessions_sandbox))
+
+    assert json.loads(done.stdout, parse_constant=pytest.fail) == {"id": "r", "size": "NaN", "more": ["-Infinity"]}
+
+
 def test_limit_stops_reading(sessions_sandbox: Sandbox) -> None:
     """Five rows are five rows, and one request."""
     done = run("list", "sessions", "--limit", "5", **at(sessions_sandbox))

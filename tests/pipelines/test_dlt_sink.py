@@ -119,6 +119,14 @@ def test_fields_that_would_share_a_column_are_both_there(database: Database, dat
     assert database.rows(f"SELECT count(*) FROM {dataset}.sessions__participants") == [(3,)]
 
 
+def test_numbers_that_json_does_not_have_are_text(database: Database, dataset: str, sink: DltSink) -> None:
+    """dlt would write them as null."""
+    sink.write("rooms", [{"id": "r", "size": float("nan"), "more": {"least": float("-inf")}}])
+    sink.commit()
+
+    assert database.rows(f"SELECT size, more__least FROM {dataset}.rooms") == [("NaN", "-Infinity")]
+
+
 def test_types_are_those_of_the_document(database: Database, dataset: str, sink: DltSink) -> None:
     """Columns have their types though no row has a value for them, and there are no tables that nobody described."""
     sink.write("sessions", [{"id": "a", "createdAt": MOMENT, "takeaways": session("a")["takeaways"]}])

@@ -18,7 +18,7 @@ from attrs import field, frozen
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from .plan import RESOURCES
-from .rows import as_json, digest_of, key_of
+from .rows import as_json, digest_of, finite, key_of
 from .schema import EXTRA, Column, columns
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _add(
 
 def loadable(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as dlt can load it. What no database holds is written out: a NUL, half a surrogate pair, an integer beyond
-    64 bits."""
+    64 bits, an infinite number."""
     clean: dict[str, Any] = _loadable(row)
     return clean
 
@@ -124,6 +124,8 @@ def _loadable(value: Any) -> Any:
             return value.replace("\0", "\\u0000").encode(errors="backslashreplace").decode()
         case int() if not -(2**63) <= value < 2**63:
             return str(value)
+        case float():
+            return finite(value)
         case _:
             return value
 
