@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -22,6 +22,12 @@ from .events import SchemaDrift
 __all__ = ("Decoder", "NotUnderstood", "rows_of", "spellings")
 
 T = TypeVar("T")
+
+_DEEPEST = 100
+"""Levels of arrays and objects. Python itself gives up somewhere between 300 and 1000, depending on who calls: in the midst of
+decoding, or as late as in `to_dict`."""
+_TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
+_OUTERMOST = ("", "[]")
 
 UNKNOWN_FIELD = "unknown field"
 """The one problem that strict decoding lets pass: the document itself announces additional properties."""
@@ -178,6 +184,10 @@ def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
         raise NotUnderstood("no date-time") from None
     if moment.utcoffset() is None:
         raise NotUnderstood("date-time without a zone")  # a guess would be a lie
+    try:
+        moment.astimezone(UTC)  # in the first and last hours of the calendar some can't be told, or compared
+    except OverflowError:
+        raise NotUnderstood("date-time beyond the calendar") from None
     return moment
 
 
@@ -272,6 +282,8 @@ def _object_of(model: type[Model]) -> Convert:
 
     def convert(decoder: Decoder, value: Any, path: str) -> Model:
         raw = _as_object(decoder, value, path)
+        if path in _OUTERMOST and _is_deep(raw):
+            raise NotUnderstood(_TOO_DEEP)
         unknown = raw.keys() - _wire_names(model).values()
         spelled = spellings(model, raw) if unknown else {}
         values: dict[str, Any] = {}
@@ -304,6 +316,17 @@ def _object_of(model: type[Model]) -> Convert:
     return convert
 
 
+def _is_deep(value: Any) -> bool:
+    """Whether a value has more levels than models may have."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        if not inner:
+            return False
+        level = [item for items in inner for item in items]
+    return any(isinstance(each, dict | list) for each in level)
+
+
 def _identity(decoder: Decoder, value: Any, path: str) -> str:
     """A required field, which only an id is. A number is as good a name as a string."""
     if isinstance(value, str) and value:
@@ -320,6 +343,8 @@ def _as_object(decoder: Decoder, value: Any, path: str) -> Mapping[str, Any]:
             value = json.loads(value)
         except (ValueError, RecursionError):
             raise NotUnderstood("unexpected type") from None
+        if _is_deep(value):
+            raise NotUnderstood(_TOO_DEEP)
         decoder.note(path, "object as string")
     if not isinstance(value, dict):
         raise NotUnderstood("unexpected type")

@@ -145,6 +145,17 @@ def test_a_row_without_an_id_is_raw():
     assert extra(row) == {"name": "Studio"}
 
 
+def test_a_row_that_is_nested_too_deep_is_raw():
+    """It keeps its id, by which it is merged."""
+    deep: Any = 1
+    for _ in range(500):
+        deep = {"a": deep}
+    row = fit("rooms", {"id": "1", "odd": deep})
+
+    assert row["id"] == "1"
+    assert extra(row)["odd"] == deep
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.datetimes().map(str),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

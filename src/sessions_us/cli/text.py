@@ -28,5 +28,8 @@ def json_line(row: Any, *, ascii: bool = False) -> str:
         row: any JSON value.
         ascii: escape all letters beyond ASCII.
     """
-    written = json.dumps(finite(row), ensure_ascii=ascii, separators=(",", ":"))
+    try:
+        written = json.dumps(row, ensure_ascii=ascii, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        written = json.dumps(finite(row), ensure_ascii=ascii, separators=(",", ":"))
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)

@@ -16,7 +16,7 @@ from sessions_us_api.types import Model
 
 from ..decoding import Decoder, NotUnderstood, spellings
 from .plan import RESOURCES, Child
-from .rows import as_json, is_text
+from .rows import as_json, is_text, key_of
 from .sink import Row
 
 __all__ = ("EXTRA", "Column", "columns", "fit")
@@ -112,7 +112,7 @@ def fit(resource: str, row: Row, *, children: bool = True) -> dict[str, Any]:
     try:
         values, extra = _understood(Decoder(resource)(own, noun.model), own)
     except (NotUnderstood, RecursionError):
-        values, extra = {}, own
+        values, extra = {"id": key_of(row)}, own
     for child in nested:
         extra.pop(child.name, None)
         raw = row.get(child.name)
