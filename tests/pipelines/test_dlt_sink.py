@@ -13,27 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.databases import BINARIES, Database, postgres
+from support.databases import Database
 
 from sessions_us import ConfigurationError, ExportError
 from sessions_us.pipelines import DltSink
 
 MOMENT = "2026-03-01T09:30:00.250Z"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    if BINARIES is None:
-        pytest.skip("PostgreSQL's server is not installed here")
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    if request.param == "duckdb":
-        return Database(f"duckdb:///{tmp_path}/out.duckdb")
-    return Database(request.getfixturevalue("server"))
 
 
 @pytest.fixture
