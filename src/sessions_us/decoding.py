@@ -19,7 +19,7 @@ from sessions_us_api.types import Model
 
 from .events import SchemaDrift
 
-__all__ = ("Decoder", "NotUnderstood", "rows_of", "spellings")
+__all__ = ("Decoder", "NotUnderstood", "is_deep", "rows_of", "spellings")
 
 T = TypeVar("T")
 
@@ -282,7 +282,7 @@ def _object_of(model: type[Model]) -> Convert:
 
     def convert(decoder: Decoder, value: Any, path: str) -> Model:
         raw = _as_object(decoder, value, path)
-        if path in _OUTERMOST and _is_deep(raw):
+        if path in _OUTERMOST and is_deep(raw):
             raise NotUnderstood(_TOO_DEEP)
         unknown = raw.keys() - _wire_names(model).values()
         spelled = spellings(model, raw) if unknown else {}
@@ -316,7 +316,7 @@ def _object_of(model: type[Model]) -> Convert:
     return convert
 
 
-def _is_deep(value: Any) -> bool:
+def is_deep(value: Any) -> bool:
     """Whether a value has more levels than models may have."""
     level = [value]
     for _ in range(_DEEPEST):
@@ -343,7 +343,7 @@ def _as_object(decoder: Decoder, value: Any, path: str) -> Mapping[str, Any]:
             value = json.loads(value)
         except (ValueError, RecursionError):
             raise NotUnderstood("unexpected type") from None
-        if _is_deep(value):
+        if is_deep(value):
             raise NotUnderstood(_TOO_DEEP)
         decoder.note(path, "object as string")
     if not isinstance(value, dict):

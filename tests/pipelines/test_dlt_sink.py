@@ -112,6 +112,20 @@ def test_numbers_that_json_does_not_have_are_text(database: Database, dataset: s
     assert database.rows(f"SELECT size, more__least FROM {dataset}.rooms") == [("NaN", "-Infinity")]
 
 
+def test_a_field_that_is_nested_too_deep_is_text(database: Database, dataset: str, sink: DltSink) -> None:
+    """dlt gives up somewhere beyond, and would at each try: so it gets what it need not follow."""
+    deep: Any = "x"
+    for _ in range(150):
+        deep = [{"a": deep}]
+    sink.write("rooms", [{"id": "r", "odd": deep}])
+    sink.write("sessions", [session("a", takeaways={"takeawaysText": "t", "takeawaysRaw": {"content": deep}})])
+    sink.commit()
+
+    assert json.loads(str(database.rows(f"SELECT odd FROM {dataset}.rooms")[0][0])) == deep
+    ((text,),) = database.rows(f"SELECT takeaways FROM {dataset}.sessions")
+    assert json.loads(str(text))["takeawaysRaw"] == {"content": deep}
+
+
 def test_types_are_those_of_the_document(database: Database, dataset: str, sink: DltSink) -> None:
     """Columns have their types though no row has a value for them, and there are no tables that nobody described."""
     sink.write("sessions", [{"id": "a", "createdAt": MOMENT, "takeaways": session("a")["takeaways"]}])

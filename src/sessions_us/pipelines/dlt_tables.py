@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import field, frozen
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
+from ..decoding import is_deep
 from .plan import RESOURCES
 from .rows import as_json, digest_of, finite, key_of
 from .schema import EXTRA, Column, columns
@@ -101,8 +102,8 @@ def _add(
 
 def loadable(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as dlt can load it. What no database holds is written out: a NUL, half a surrogate pair, an integer beyond
-    64 bits, an infinite number."""
-    clean: dict[str, Any] = _loadable(row)
+    64 bits, an infinite number; so is a field that is nested deeper than dlt can follow, as JSON text."""
+    clean: dict[str, Any] = _loadable({name: as_json(item) if is_deep(item) else item for name, item in row.items()})
     return clean
 
 
