@@ -248,3 +248,56 @@ def test_a_moment_is_aware():
     """A date-time that is given is a moment."""
     session = Decoder("op")({**SESSION, "startAt": "2026-05-04T12:00:00+03:00"}, models.Session)
     assert session.start_at == datetime(2026, 5, 4, 9, tzinfo=UTC)
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for number in range(levels):
+        value = [value] if number % 2 else {"type": "paragraph", "content": value}
+    return value
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("field", ["novelty", "name", "room", "participants"])
+@pytest.mark.parametrize("levels", [100, 300, 900])
+async def test_an_answer_that_is_nested_too_deep(field, levels):
+    """It is told in our own words, where Python would give up later: in `to_dict`, or in a copy. The other rows stay."""
+    odd = {"id": "odd", field: nested(levels)}
+    async with user(odd) as client:
+        with pytest.raises(DecodeError, match="nested more than 100 levels deep"):
+            await client.sessions.get("odd")
+
+    drifts: list[Any] = []
+    async with user([{"id": "a"}, odd], on_event=drifts.append) as client:
+        page = await anext(aiter(client.sessions.list().pages()))
+    assert [each.id for each in page.items] == ["a"]
+    assert page.raw[1] == odd
+    assert [each.problem for each in drifts if isinstance(each, SchemaDrift)] == ["nested more than 100 levels deep"]
+
+
+@pytest.mark.parametrize("field", ["novelty", "takeawaysRaw"])
+def test_what_is_nested_deep_enough_for_anybody(field):
+    """Up to a hundred levels everything that can be done with a model can be done."""
+    takeaways = Decoder("op")({"takeawaysText": "x", field: nested(99)}, models.Takeaways)
+
+    assert takeaways.to_dict() == copy.deepcopy(takeaways).to_dict() == {"takeawaysText": "x", field: nested(99)}
+
+
+def test_an_object_in_a_string_that_is_nested_too_deep():
+    """It stays the string that it was."""
+    text = json.dumps(nested(400))
+    takeaways = Decoder("op")({"takeawaysText": "x", "takeawaysRaw": text}, models.Takeaways)
+
+    assert takeaways.takeaways_raw is None
+    assert takeaways.to_dict() == {"takeawaysText": "x", "takeawaysRaw": text}
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00"])
+def test_a_moment_beyond_the_calendar(text):
+    """In UTC there is no such year, so `to_dict` could not tell it: it is not understood, and stays as it came."""
+    decoder = Decoder("op")
+    session = decoder({"id": "1", "startAt": text}, models.Session)
+
+    assert session.start_at is None
+    assert session.to_dict() == {"id": "1", "startAt": text}
+    assert [each.problem for each in decoder.drifts] == ["date-time beyond the calendar"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from support.interrupted import Interposed
 from support.scripted import Say, Scripted
 from support.serving import Upstream, eventually, serving
 
@@ -145,7 +147,9 @@ async def test_it_does_not_matter_when_the_visitor_leaves() -> None:
             for step in range(40):
                 async with UserClient(f"k-{uuid4()}", base_url=server.url) as user:
                     until = nobody()
-                    leaving = Leaving(CALLS[call](user.with_options(until=until)), step, until)
+                    leaving = Interposed(
+                        CALLS[call](user.with_options(until=until)), step, partial(until.set_result, None)
+                    )
                     (outcome,) = await asyncio.gather(_awaited(leaving), return_exceptions=True)
                     outcomes.add(type(outcome).__name__)
                     await eventually(lambda: left(user) == (0, 0))
@@ -159,32 +163,6 @@ async def test_it_does_not_matter_when_the_visitor_leaves() -> None:
 
 async def _awaited(step: Awaitable[object]) -> object:
     return await step
-
-
-class Leaving:
-    """Awaits a call, and has its visitor leave at the given suspension."""
-
-    def __init__(self, inner: Awaitable[object], at: int, until: asyncio.Future[None]) -> None:
-        self._inner = inner
-        self._at = at
-        self._until = until
-
-    def __await__(self) -> Generator[Any, Any, object]:
-        steps = self._inner.__await__()
-        suspensions = 0
-        send, value = steps.send, None
-        while True:
-            try:
-                waits_for = send(value)
-            except StopIteration as done:
-                return done.value
-            if suspensions == self._at:
-                self._until.set_result(None)
-            suspensions += 1
-            try:
-                value, send = (yield waits_for), steps.send
-            except BaseException as error:
-                value, send = error, steps.throw
 
 
 @pytest.mark.parametrize("value", [5.0, "soon", True])

@@ -33,6 +33,8 @@ async def once(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], *, un
 
     Raises:
         SessionsError: it failed and nothing happened; the form may be sent again.
+        ValueError, TypeError: the client refused the arguments, before anything was sent; the form may be sent again.
+        Exception: anything else, after which nobody can tell whether it worked.
         HTTPException: the first click is still being worked on.
     """
     if not 8 <= len(sent) <= 64:
@@ -51,5 +53,11 @@ async def once(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], *, un
             await diary.release(sent)
             raise
         location = uncertain
+    except (ValueError, TypeError):
+        await diary.release(sent)
+        raise
+    except Exception:
+        await diary.settle(sent, uncertain)
+        raise
     await diary.settle(sent, location)
     return RedirectResponse(location, 303)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -19,9 +19,15 @@ from sessions_us_api.types import Model
 
 from .events import SchemaDrift
 
-__all__ = ("Decoder", "NotUnderstood", "rows_of")
+__all__ = ("Decoder", "NotUnderstood", "is_deep", "rows_of", "spellings")
 
 T = TypeVar("T")
+
+_DEEPEST = 100
+"""Levels of arrays and objects. Python itself gives up somewhere between 300 and 1000, depending on who calls: in the midst of
+decoding, or as late as in `to_dict`."""
+_TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
+_OUTERMOST = ("", "[]")
 
 UNKNOWN_FIELD = "unknown field"
 """The one problem that strict decoding lets pass: the document itself announces additional properties."""
@@ -89,6 +95,32 @@ def rows_of(body: object, names: Iterable[str], decoder: Decoder) -> list[Any]:
     raise NotUnderstood("there is no array of rows")
 
 
+def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a model that an answer has in another spelling only: `timezone` was seen for `timeZone`.
+
+    Returns:
+        Wire names, each with the name that stands for it: of several the first in the order of the alphabet.
+    """
+    known = _wire_names(model)
+    found: dict[str, str] = {}
+    for name in sorted(raw.keys() - known.values()):
+        meant = known.get(name.lower())
+        if meant is not None and meant not in raw:
+            found.setdefault(meant, name)
+    return found
+
+
+def _wire_names(model: type[Model]) -> dict[str, str]:
+    """The wire names of a model by what is the same in all spellings."""
+    names: dict[str, str] = _names_of(model)  # type: ignore[arg-type]  # every type is hashable
+    return names
+
+
+@cache
+def _names_of(model: type[Model]) -> dict[str, str]:
+    return {field.wire.lower(): field.wire for field in model.wire_fields()}
+
+
 @cache
 def _converter(shape: Any) -> Convert:
     origin = get_origin(shape)
@@ -152,6 +184,10 @@ def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
         raise NotUnderstood("no date-time") from None
     if moment.utcoffset() is None:
         raise NotUnderstood("date-time without a zone")  # a guess would be a lie
+    try:
+        moment.astimezone(UTC)  # in the first and last hours of the calendar some can't be told, or compared
+    except OverflowError:
+        raise NotUnderstood("date-time beyond the calendar") from None
     return moment
 
 
@@ -240,27 +276,26 @@ def _list_of(convert_item: Convert) -> Convert:
 
 def _object_of(model: type[Model]) -> Convert:
     @cache  # at the first answer and not before: a model may contain itself
-    def described() -> tuple[tuple[tuple[str, str, Convert, bool], ...], frozenset[str], dict[str, str]]:
-        fields = tuple((field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
-                       for field in model.wire_fields())  # fmt: skip
-        known = frozenset(wire for wire, *_ in fields)
-        return fields, known, {wire.lower(): wire for wire in known}
+    def described() -> tuple[tuple[str, str, Convert, bool], ...]:
+        return tuple((field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
+                     for field in model.wire_fields())  # fmt: skip
 
     def convert(decoder: Decoder, value: Any, path: str) -> Model:
-        fields, known, folded = described()
         raw = _as_object(decoder, value, path)
+        if path in _OUTERMOST and is_deep(raw):
+            raise NotUnderstood(_TOO_DEEP)
+        unknown = raw.keys() - _wire_names(model).values()
+        spelled = spellings(model, raw) if unknown else {}
         values: dict[str, Any] = {}
         extra: dict[str, Any] = {}
-        for wire in raw.keys() - known:
-            meant = folded.get(wire.lower())
-            if meant is not None and meant not in raw:  # `timezone` was seen for `timeZone`
-                raw = {**raw, meant: raw[wire]}
-                decoder.note(f"{path}.{wire}" if path else wire, "spelling")
-            else:
-                extra[wire] = raw[wire]
-                decoder.note(f"{path}.{wire}" if path else wire, UNKNOWN_FIELD)
-        for wire, name, convert_field, required in fields:
-            given = raw.get(wire)
+        for wire in spelled.values():
+            decoder.note(f"{path}.{wire}" if path else wire, "spelling")
+        for wire in unknown.difference(spelled.values()):
+            extra[wire] = raw[wire]
+            decoder.note(f"{path}.{wire}" if path else wire, UNKNOWN_FIELD)
+        for wire, name, convert_field, required in described():
+            sent_as = spelled.get(wire, wire)
+            given = raw.get(sent_as)
             here = f"{path}.{wire}" if path else wire
             if required:
                 values[name] = convert_field(decoder, given, here)
@@ -270,15 +305,26 @@ def _object_of(model: type[Model]) -> Convert:
                     values[name] = understood = convert_field(decoder, given, here)
                 except NotUnderstood as error:
                     decoder.note(here, str(error))
-                    extra[wire] = given
+                    extra[sent_as] = given
                 else:
                     if dropped and isinstance(understood, list) and len(understood) < dropped:
-                        extra[wire] = given
+                        extra[sent_as] = given
         result = model(**values)
         result.additional_properties.update(extra)
         return result
 
     return convert
+
+
+def is_deep(value: Any) -> bool:
+    """Whether a value has more levels than models may have."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        if not inner:
+            return False
+        level = [item for items in inner for item in items]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def _identity(decoder: Decoder, value: Any, path: str) -> str:
@@ -297,6 +343,8 @@ def _as_object(decoder: Decoder, value: Any, path: str) -> Mapping[str, Any]:
             value = json.loads(value)
         except (ValueError, RecursionError):
             raise NotUnderstood("unexpected type") from None
+        if is_deep(value):
+            raise NotUnderstood(_TOO_DEEP)
         decoder.note(path, "object as string")
     if not isinstance(value, dict):
         raise NotUnderstood("unexpected type")

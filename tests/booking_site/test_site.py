@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import httpx
 import pytest
+from booking_site.diary import Diary
+from booking_site.once import once
 
 from sessions_us.sandbox import Sandbox
 
@@ -327,3 +331,32 @@ async def test_what_is_not_there_is_a_page_that_says_so(serve: Serve, path: str,
         assert answer.headers["content-type"].startswith("text/html")
         assert 'href="/">To the start</a>' in answer.text
         assert {each.status for each in sandbox.requests} <= {404}
+
+
+async def acted(diary: Diary, error: Exception | None) -> str:
+    async def act() -> str:
+        if error is not None:
+            raise error
+        return "/done"
+
+    return (await once(diary, "nonce-of-a-form", act, uncertain="/uncertain")).headers["location"]
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), TypeError("bad")])
+async def test_a_form_whose_arguments_were_refused_may_be_sent_again(tmp_path: Path, error: Exception) -> None:
+    """Nothing was sent, so the form is not spent."""
+    diary = Diary(tmp_path / "site.db")
+    with pytest.raises(type(error)):
+        await acted(diary, error)
+
+    assert await acted(diary, None) == "/done"
+
+
+async def test_a_form_that_ended_in_a_bug_is_spent(tmp_path: Path) -> None:
+    """Nobody can tell whether it worked: it does not act again, and the next click is led there at once."""
+    diary = Diary(tmp_path / "site.db")
+    with pytest.raises(sqlite3.OperationalError):
+        await acted(diary, sqlite3.OperationalError("disk full"))
+
+    async with asyncio.timeout(5):
+        assert await acted(diary, None) == "/uncertain"

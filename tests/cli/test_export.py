@@ -100,6 +100,22 @@ def test_a_stop_saves_and_tells_how_to_go_on(
     assert sum(request.status == 429 for request in sessions_sandbox.requests[:whole]) == 0
 
 
+def test_a_row_that_can_not_be_read(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """It stops the export; with --on-error skip it is named, and status 19 says that something is missing, until it is not."""
+    one = sorted(ids(sessions_sandbox, "/api/sessions"))[3]
+    sessions_sandbox.fail(403, times=100, path=f"/api/sessions/{one}/takeaways")
+    command = ("export", "sessions", "--to", "out.ndjson")
+    stopped = run(*command, cwd=tmp_path, **at(sessions_sandbox))
+    skipped = run(*command, "--on-error", "skip", cwd=tmp_path, **at(sessions_sandbox))
+    sessions_sandbox.heal()
+    whole = run(*command, cwd=tmp_path, **at(sessions_sandbox))
+
+    assert [each.returncode for each in (stopped, skipped, whole)] == [11, 19, 0]
+    assert f"1 rows could not be read whole ({one}); the next export tries again" in skipped.stderr
+    assert json.loads(skipped.stdout)["failed"] == {"count": 1, "ids": [one]}
+    assert json.loads(whole.stdout)["changed"] == 1
+
+
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     """Though what is being saved takes for ever."""
     program = """

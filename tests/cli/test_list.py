@@ -52,6 +52,25 @@ def test_rows_are_as_the_server_sent_them(sessions_sandbox: Sandbox) -> None:
     assert len(raw) == 20
 
 
+def test_a_number_that_json_does_not_have_is_a_string(sessions_sandbox: Sandbox) -> None:
+    """What comes out of the pipe is JSON, whatever went in."""
+    sessions_sandbox.fail(200, path="/api/rooms", body='[{"id": "r", "size": NaN, "more": [-1e999]}]')
+    done = run("list", "rooms", "--limit", "1", **at(sessions_sandbox))
+
+    assert json.loads(done.stdout, parse_constant=pytest.fail) == {"id": "r", "size": "NaN", "more": ["-Infinity"]}
+
+
+@pytest.mark.parametrize("id", ["a\\b", "a/../b"])
+@pytest.mark.parametrize("resource", ["participants", "transcripts", "takeaways"])
+def test_an_id_that_would_lead_elsewhere(sessions_sandbox: Sandbox, resource: str, id: str) -> None:
+    """What was wrong is the id that was given, not a path that nobody gave; nothing is sent."""
+    done = run("list", resource, id, **at(sessions_sandbox))
+
+    said = f"sessions-us: '{id}' is no id of a session: an id with \\ or .. in it would lead to another path\n"
+    assert (done.returncode, done.stderr) == (2, said)
+    assert sessions_sandbox.requests == []
+
+
 def test_limit_stops_reading(sessions_sandbox: Sandbox) -> None:
     """Five rows are five rows, and one request."""
     done = run("list", "sessions", "--limit", "5", **at(sessions_sandbox))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from itertools import pairwise
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from quota.redis_server import RedisServer, binary
 from support.command import Terminal, at, run, started
+from support.scripted import unused_port
 
 from sessions_us.sandbox import Sandbox
 
@@ -64,7 +66,17 @@ def test_with_a_server_it_costs_nothing(sessions_sandbox: Sandbox, tmp_path: Pat
     assert (told["limit"], told["remaining"]) == (7, 4)
     assert (done.returncode, done.stdout) == (10, "")
     assert "can't be used" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     assert "sardine" not in done.stderr
+
+
+def test_a_store_that_is_down_is_one_line(sessions_sandbox: Sandbox) -> None:
+    """The work goes on without it, and nothing is said twice."""
+    store = f"redis://127.0.0.1:{unused_port()}/0"
+    done = run("list", "rooms", "--limit", "1", "--quota-store", store, **at(sessions_sandbox))
+
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    assert re.fullmatch(r"sessions-us: the quota's store .* can't be used \(ConnectionError\)\n", done.stderr)
 
 
 def test_a_file_that_can_not_be(sessions_sandbox: Sandbox, tmp_path: Path) -> None:

@@ -60,7 +60,10 @@ def _read_parquet(place: Path) -> list[dict[str, Any]]:
     folder = place / "rows"
     told = json.loads((folder / "_manifest.json").read_text())["sessions"]
     assert sorted(told) == sorted(f"sessions/{path.name}" for path in (folder / "sessions").iterdir()), "manifest"
-    rows: list[dict[str, Any]] = pq.read_table(folder / "sessions").to_pylist()
+    rows: list[dict[str, Any]] = []
+    for path in (folder / "sessions").iterdir():
+        with pq.ParquetFile(path) as file:  # `read_table` returns while threads of its own still hold the files open
+            rows += file.read().to_pylist()
     return rows
 
 

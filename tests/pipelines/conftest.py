@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pipelines.chaos import World
 
 from sessions_us import Quota, UserClient
 from sessions_us.sandbox import Sandbox, wire
+
+if TYPE_CHECKING:
+    from support.databases import Database
 
 
 @pytest.fixture
@@ -26,6 +29,26 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 async def user(sandbox: Sandbox) -> AsyncIterator[UserClient]:
     async with UserClient(sandbox.user_key, base_url=sandbox.url, quota=Quota(limit=100_000, window=1.0)) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The URL of a PostgreSQL server, which the tests of a module share."""
+    from support.databases import BINARIES, postgres  # not for tests that need no database
+
+    if BINARIES is None:
+        pytest.skip("PostgreSQL's server is not installed here")
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    from support.databases import Database
+
+    if request.param == "duckdb":
+        return Database(f"duckdb:///{tmp_path}/out.duckdb")
+    return Database(request.getfixturevalue("server"))
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,10 @@ from typing import Any
 import dlt
 import httpx
 import pytest
-from support.databases import BINARIES, Database, postgres
+from anyio.from_thread import start_blocking_portal
+from support.databases import Database
+from support.scripted import Say, Scripted, Silence
+from support.serving import eventually
 
 from sessions_us import ConfigurationError, PermissionDeniedError, Quota
 from sessions_us.pipelines import sessions_source
@@ -22,21 +27,6 @@ LISTS = {"booking_pages": 25, "bookings": 34, "rooms": 23, "sessions": 106, "eve
 OF_SESSIONS = ("session_participants", "session_transcripts", "session_takeaways")
 
 Run = Callable[..., None]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    if BINARIES is None:
-        pytest.skip("PostgreSQL's server is not installed here")
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def both(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    if request.param == "duckdb":
-        return Database(f"duckdb:///{tmp_path}/out.duckdb")
-    return Database(request.getfixturevalue("server"))
 
 
 @pytest.fixture
@@ -88,10 +78,10 @@ def requests(sandbox: Sandbox, since: int = 0) -> Counter[str]:
 
 
 @pytest.mark.sessions_sandbox(limit=1000, extras=True)
-def test_everything_arrives_once_and_typed(sessions_sandbox: Sandbox, both: Database, run: Run) -> None:
+def test_everything_arrives_once_and_typed(sessions_sandbox: Sandbox, database: Database, run: Run) -> None:
     """Each table holds what the API has, with no request beyond what that takes; a second run changes nothing and reads
     only what can have changed."""
-    run(both)
+    run(database)
     needed = requests(sessions_sandbox)
     sessions = asked(sessions_sandbox, "/api/sessions")
     over = {session["id"] for session in sessions if session["endedAt"]}
@@ -104,7 +94,7 @@ def test_everything_arrives_once_and_typed(sessions_sandbox: Sandbox, both: Data
         keys["session_transcripts"] = "(session_id, position)"
         keys["booking_page_bookings"] = keys["booking_page_collaborators"] = "(booking_page_id, id)"
         query = "SELECT count(*), count(DISTINCT {}) FROM data.{}"
-        return {table: both.rows(query.format(key, table))[0] for table, key in keys.items()}  # type: ignore[misc]
+        return {table: database.rows(query.format(key, table))[0] for table, key in keys.items()}  # type: ignore[misc]
 
     first = counted()
     assert {table: count for table, (_, count) in first.items() if table in LISTS} == LISTS
@@ -113,21 +103,23 @@ def test_everything_arrives_once_and_typed(sessions_sandbox: Sandbox, both: Data
     assert all(rows == distinct for rows, distinct in first.values())
     assert {needed[child] for child in ("participants", "transcripts", "takeaways")} == {LISTS["sessions"]}
 
-    run(both)
+    run(database)
     assert counted() == first
     again = requests(sessions_sandbox, before)
     assert {again[child] for child in ("participants", "transcripts", "takeaways")} == {len(sessions) - len(over)}
     assert again["sessions"] == 7, "six pages, and one to see that it was the last"
     assert sessions_sandbox.limiter.refused == 0
 
-    columns = both.columns("data", "sessions")
+    columns = database.columns("data", "sessions")
     assert columns["ended_at"] == columns["booking__start_at"] == "timestamp with time zone"
-    assert columns["quick_session"] == both.columns("data", "events")["is_published"] == "boolean", "unknown, and kept"
+    assert columns["quick_session"] == database.columns("data", "events")["is_published"] == "boolean", (
+        "unknown, and kept"
+    )
     speakers = "SELECT count(*) FROM data.session_transcripts t JOIN data.session_participants p"
-    assert both.rows(f"{speakers} ON t.session_id = p.session_id AND t.participant_id = p.id") == [
+    assert database.rows(f"{speakers} ON t.session_id = p.session_id AND t.participant_id = p.id") == [
         (first["session_transcripts"][0],)
     ]
-    assert both.rows("SELECT count(*) FROM data.session_takeaways WHERE takeaways_text LIKE '%next steps%'") == [
+    assert database.rows("SELECT count(*) FROM data.session_takeaways WHERE takeaways_text LIKE '%next steps%'") == [
         (first["session_takeaways"][0],)
     ]
 
@@ -204,6 +196,33 @@ def test_what_failed_is_read_by_the_next_run(
     run(duck, resources=["sessions"])
     assert duck.rows("SELECT count(*) FROM data.sessions") == [(1,)]
     assert duck.rows("SELECT count(*) FROM data.session_participants") == [(2,)]
+
+
+def test_a_run_that_fails_leaves_nothing_open(duck: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A list waits for its answer when another is refused: its connection is closed when dlt has stopped its loop, and no
+    task, thread or complaint is left."""
+    told = {"ratelimit-limit": "1000", "ratelimit-remaining": "999", "ratelimit-reset": "60"}
+    script = Say(body=[], headers=told), Silence(), Say(403), Silence()  # at first one at a time, then two
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(Scripted(*script)) as server:
+        own = set(threading.enumerate())
+        pipeline = dlt.pipeline("failing", pipelines_dir=str(tmp_path), destination=dlt.destinations.duckdb(duck.url))
+        with pytest.raises(Exception, match="answered 403"):
+            pipeline.run(sessions_source("key", base_url=server.url, quota=Quota(limit=1000)))
+        pipeline.deactivate()
+        left = {thread.name for thread in set(threading.enumerate()) - own if "sessions-us" in thread.name}
+
+        async def closed() -> None:
+            await eventually(lambda: server.open_connections == 0)
+
+        portal.call(closed)
+
+    assert len(server.arrived) >= 3, "one that waits, one that is refused, and what was sent before dlt heard of that"
+    assert left == set()
+    assert [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "asyncio" and record.levelno > logging.WARNING
+    ] == []
 
 
 @pytest.mark.sessions_sandbox(limit=10, window=1.0, empty=True)

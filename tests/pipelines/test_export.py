@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from pipelines import chaos
 from pipelines.conftest import asked, ids, lines, session_row
@@ -21,7 +23,7 @@ from sessions_us import (
     ServerError,
     UserClient,
 )
-from sessions_us.pipelines import RESOURCES, ExportReport, NDJSONSink, export
+from sessions_us.pipelines import RESOURCES, ExportReport, NDJSONSink, ParquetSink, Sink, export
 from sessions_us.sandbox import Sandbox, wire
 from sessions_us.sandbox.records import Utterance
 
@@ -71,6 +73,32 @@ async def test_every_list_can_be_exported(tmp_path):
     page = next(row for row in there["booking_pages"].values() if row["bookings"])
     assert len(page["bookings"]) == 34
     assert len(page["collaborators"]) == 22
+
+
+ODD_NUMBERS = b'[{"id": "r1", "size": NaN, "more": [Infinity, {"least": -1e999}], "name": 1.5}]'
+
+
+async def exported(tmp_path: Path, rows: bytes, sink: Sink) -> None:
+    runs = [Say(body=body) for body in (rows, b"[]", rows, b"[]")]
+    async with Scripted(*runs) as server, UserClient("k", base_url=server.url, quota=Quota(100, 1.0)) as user:
+        await export(user, ["rooms"], sink, state=tmp_path / "state")
+
+
+async def test_a_number_that_json_does_not_have_is_a_string(tmp_path, out):
+    """Python reads NaN and infinity, which no other reader of NDJSON does: as strings they are lost to nobody."""
+    await exported(tmp_path, ODD_NUMBERS, NDJSONSink(out))
+
+    row = json.loads(out.read_text("utf-8"), parse_constant=pytest.fail)
+    assert row == {"id": "r1", "size": "NaN", "more": ["Infinity", {"least": "-Infinity"}], "name": 1.5}
+
+
+async def test_a_number_that_json_does_not_have_is_a_string_in_parquets_json(tmp_path):
+    """What has no column of its own is JSON text there, too."""
+    await exported(tmp_path, ODD_NUMBERS, ParquetSink(tmp_path / "out"))
+
+    (row,) = pq.read_table(tmp_path / "out" / "rooms").to_pylist()
+    kept = json.loads(row["additional_properties"], parse_constant=pytest.fail)
+    assert kept == {"size": "NaN", "more": ["Infinity", {"least": "-Infinity"}], "name": 1.5}
 
 
 @pytest.mark.parametrize("kind", list(chaos.SINKS))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sessions_us.pipelines import RESOURCES, Column, columns
 from sessions_us.pipelines.parquet import arrow_schema
+from sessions_us.pipelines.rows import finite
 from sessions_us.pipelines.schema import fit
 
 SPEC = json.loads((Path(__file__).parents[2] / "spec" / "openapi.json").read_text(encoding="utf-8"))
@@ -144,6 +145,17 @@ def test_a_row_without_an_id_is_raw():
     assert extra(row) == {"name": "Studio"}
 
 
+def test_a_row_that_is_nested_too_deep_is_raw():
+    """It keeps its id, by which it is merged."""
+    deep: Any = 1
+    for _ in range(500):
+        deep = {"a": deep}
+    row = fit("rooms", {"id": "1", "odd": deep})
+
+    assert row["id"] == "1"
+    assert extra(row)["odd"] == deep
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.datetimes().map(str),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -155,15 +167,38 @@ JSON = st.recursive(
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_whatever_the_server_sends_fits(resource, data):
-    """Any JSON in any field makes a row that Arrow takes; and what is not in a column is in `additional_properties`."""
+    """Any JSON in any field makes a row that Arrow takes; and what is not in a column is in `additional_properties`, by the
+    name and with the value that the server gave it."""
     fields = [column.name for column in columns(resource)]
-    row = data.draw(st.dictionaries(st.sampled_from(fields) | st.text(max_size=5), JSON, max_size=6))
-    row = {"id": "1", **row}
+    names = st.sampled_from(fields) | st.sampled_from([each.upper() for each in fields]) | st.text(max_size=5)
+    row = {"id": "1", **data.draw(st.dictionaries(names, JSON, max_size=6))}
     fitted = fit(resource, row)
     pa.Table.from_pylist([fitted], schema=arrow_schema(resource))
 
     kept = extra(fitted) if fitted["additional_properties"] else {}
-    for name, value in row.items():
-        if value is not None and fitted.get(name) is None:
-            # A field in another spelling is kept under the name that it is taken for.
-            assert name.lower() in {each.lower() for each in kept}
+    in_columns = {name for name, value in row.items() if value is not None and name not in kept}
+    meant = {
+        name: name if name in fields else {each.lower(): each for each in fields}[name.lower()] for name in in_columns
+    }
+    assert all(fitted[column] is not None for column in meant.values())
+    assert len(set(meant.values())) == len(meant), "two spellings of one field, and only one of them kept"
+    assert kept == {name: finite(row[name]) for name in kept}
+
+
+def test_a_field_in_two_spellings_is_two_fields():
+    """The column has the one that the document knows; the other is kept by the name that the server gave it."""
+    row = fit(
+        "sessions", {"id": "1", "NAME": "Other", "name": "Kick-off", "PARTICIPANTS": [{"id": "2"}], "participants": []}
+    )
+
+    assert (row["name"], row["participants"]) == ("Kick-off", [])
+    assert extra(row) == {"NAME": "Other", "PARTICIPANTS": [{"id": "2"}]}
+
+
+@pytest.mark.parametrize("value", ["\ud83d", 5, {"a": 1}])
+def test_a_field_in_another_spelling_that_its_column_can_not_hold(value):
+    """It is taken for the field, and where that can't hold it, it is kept as it came."""
+    row = fit("rooms", {"id": "1", "NAME": value, "Slug": "blue", "SLUG": "red"})
+
+    assert (row["name"], row["slug"]) == (None, "red"), "of two spellings it is the first in the alphabet, each time"
+    assert extra(row) == {"NAME": value, "Slug": "blue"}

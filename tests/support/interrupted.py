@@ -11,24 +11,27 @@ from support.scripted import Behaviour, Reset, Say, Silence, Slowly
 
 from sessions_us import UserClient
 
-__all__ = ("FINE", "ROW", "SCENES", "SPENT", "Interrupted", "Scene", "made", "read", "whole", "write")
+__all__ = ("FINE", "ROW", "SCENES", "SPENT", "Interposed", "Interrupted", "Scene", "made", "read", "whole", "write")
 
 ROW = {"id": "s1"}
 SPENT = {"ratelimit-limit": "10", "ratelimit-remaining": "0", "ratelimit-reset": "40"}
 
 
-class Interrupted:
-    """Awaits something, and cancels its task at the given suspension, counted from 0."""
+class Interposed:
+    """Awaits something, and does something else at the given suspension, counted from 0.
 
-    def __init__(self, inner: Awaitable[object], at: int) -> None:
+    Attributes:
+        acted: whether it came as far as that.
+    """
+
+    def __init__(self, inner: Awaitable[object], at: int, act: Callable[[], object]) -> None:
         self._inner = inner
         self._at = at
-        self.cancelled = False
+        self._act = act
+        self.acted = False
 
     def __await__(self) -> Generator[Any, Any, object]:
         steps = self._inner.__await__()
-        task = asyncio.current_task()
-        assert task is not None
         suspensions = 0
         send, value = steps.send, None
         while True:
@@ -37,13 +40,30 @@ class Interrupted:
             except StopIteration as done:
                 return done.value
             if suspensions == self._at:
-                self.cancelled = True
-                task.cancel()
+                self.acted = True
+                self._act()
             suspensions += 1
             try:
                 value, send = (yield waits_for), steps.send
             except BaseException as error:  # cancellation among them: it belongs to what is inside
                 value, send = error, steps.throw
+
+
+class Interrupted(Interposed):
+    """Awaits something, and cancels its task at the given suspension, counted from 0."""
+
+    def __init__(self, inner: Awaitable[object], at: int) -> None:
+        super().__init__(inner, at, _cancel)
+
+    @property
+    def cancelled(self) -> bool:
+        return self.acted
+
+
+def _cancel() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ finds is a table on a terminal and NDJSON in a pipe.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # where a letter can't be printed, a question mark is enough
+    logging.getLogger("sessions_us").setLevel(logging.ERROR)  # what it warns of comes as an event, which is told
     status = _run(sys.argv[1:] if arguments is None else list(arguments))
     try:
         sys.stdout.flush()

@@ -25,6 +25,7 @@ from .progress import Progress
 from .statuses import Status, failure
 from .table import table
 from .target import Format, Target, without_secrets
+from .text import one_line
 
 if TYPE_CHECKING:
     from ..pipelines import ExportReport, ResourceReport
@@ -52,6 +53,13 @@ class Exportable(StrEnum):
     EVENTS = "events"
 
 
+class OnError(StrEnum):
+    """What `--on-error` takes."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
 def export(
     context: typer.Context,
     resources: Annotated[
@@ -77,6 +85,13 @@ def export(
             "and collaborators of a booking page.",
         ),
     ] = True,
+    on_error: Annotated[
+        OnError,
+        typer.Option(
+            help="Where what belongs to a row can't be read: stop, and try again with the next start; or skip it, tell "
+            "of it at the end (exit status 19), and try again with the next export."
+        ),
+    ] = OnError.STOP,
     json: AsJson = None,
     key_file: KeyFile = None,
     quota_store: QuotaStore = None,
@@ -103,7 +118,8 @@ def export(
         raise typer.Exit(fail(str(error), Status.USAGE)) from None
     again = shlex.join(["sessions-us", *map(without_secrets, context.obj)])
     try:
-        report, stopped = asyncio.run(_run(user_key(key_file), quota_store, resources, target, children, again))
+        key = user_key(key_file)
+        report, stopped = asyncio.run(_run(key, quota_store, resources, target, children, on_error, again))
     except (SessionsError, OSError) as error:
         message, status = failure(error)
         raise typer.Exit(fail(target.hide(" ".join([message, *getattr(error, "__notes__", ())])), status)) from None
@@ -113,10 +129,18 @@ def export(
         Progress().note(f"stopped; to go on: {again}")
         raise typer.Exit(stopped)
     _print(report, wants_json(json))
+    if any(each.failed.count for each in report.resources.values()):
+        raise typer.Exit(Status.INCOMPLETE)
 
 
 async def _run(
-    key: UserKey, store: str | None, resources: list[Exportable], target: Target, children: bool, again: str
+    key: UserKey,
+    store: str | None,
+    resources: list[Exportable],
+    target: Target,
+    children: bool,
+    on_error: OnError,
+    again: str,
 ) -> tuple[ExportReport | None, int]:
     """The report, or None and the status with which a signal ended it."""
     from ..pipelines import export
@@ -125,7 +149,15 @@ async def _run(
     names = [resource.replace("-", "_") for resource in resources]
     async with connect(key, store, hear=progress.hear) as user:
         job = asyncio.ensure_future(
-            export(user, names, target.sink(), state=target.state, children=children, on_event=progress.hear)
+            export(
+                user,
+                names,
+                target.sink(),
+                state=target.state,
+                children=children,
+                on_error=on_error.value,
+                on_event=progress.hear,
+            )
         )
         with progress, _heard(job, progress) as signals:
             try:
@@ -181,5 +213,9 @@ def _remarks(report: ResourceReport) -> Iterator[str]:
         yield "the list kept moving while it was read, so that rows may be missing: run the same command again"
     if report.orphaned.count:
         yield f"{report.orphaned.count} rows went away before what belongs to them was read"
+    if report.failed.count:
+        some = ", ".join(map(one_line, report.failed.ids))
+        more = ", …" if report.failed.count > len(report.failed.ids) else ""
+        yield f"{report.failed.count} rows could not be read whole ({some}{more}); the next export tries again"
     if report.odd:
         yield f"{report.odd} rows are no objects and were left out"

@@ -134,7 +134,7 @@ def batches(user: UserClient, resource: Resource, id: str | None) -> AsyncIterat
         case Resource.COLLABORATORS:
             return _paged(user.booking_pages.collaborators.list(id))
         case Resource.PARTICIPANTS | Resource.TRANSCRIPTS | Resource.TAKEAWAYS:
-            return _whole(user, f"/api/sessions/{quote(path_id(id), safe='')}/{resource}", resource)
+            return _whole(user, id, resource)
         case _:
             raise ValueError(f"list {resource} takes no id")
 
@@ -152,8 +152,14 @@ def _name(row: Any) -> str | None:
     return str(name) if isinstance(name, str | int) else None
 
 
-async def _whole(user: UserClient, path: str, resource: Resource) -> AsyncIterator[list[Any]]:
-    body = await user.request("GET", path)
+async def _whole(user: UserClient, id: str, resource: Resource) -> AsyncIterator[list[Any]]:
+    path = f"/api/sessions/{quote(path_id(id), safe='')}/{resource}"
+    try:
+        body = await user.request("GET", path)
+    except ValueError:
+        raise ValueError(
+            f"'{id}' is no id of a session: an id with \\ or .. in it would lead to another path"
+        ) from None
     if resource is Resource.TAKEAWAYS:
         yield [] if body is None else [body]
         return

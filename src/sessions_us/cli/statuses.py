@@ -42,6 +42,7 @@ class Status(IntEnum):
     SERVER = 16
     NOT_UNDERSTOOD = 17
     EXPORT = 18
+    INCOMPLETE = 19
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
@@ -62,6 +63,7 @@ MEANINGS: dict[Status, str] = {
     Status.SERVER: "the server failed (5xx)",
     Status.NOT_UNDERSTOOD: "the answer could not be understood",
     Status.EXPORT: "export: its files or its state can't be used",
+    Status.INCOMPLETE: "export: done, but not all of it could be read (--on-error skip)",
     Status.INTERRUPTED: "Ctrl-C",
     Status.BROKEN_PIPE: "the reader of the output went away",
     Status.TERMINATED: "SIGTERM",

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from ..pipelines.rows import finite
+
 __all__ = ("json_line", "one_line")
 
 # Control characters, among them those that begin an escape sequence; what turns the direction of writing around; and halves
@@ -19,11 +21,15 @@ def one_line(said: object) -> str:
 
 
 def json_line(row: Any, *, ascii: bool = False) -> str:
-    """A JSON value in one line, without the line's end. What a terminal would obey is escaped, as JSON allows.
+    """A JSON value in one line, without the line's end. What a terminal would obey is escaped, as JSON allows; what JSON does not
+    have is text, see `finite`.
 
     Args:
         row: any JSON value.
         ascii: escape all letters beyond ASCII.
     """
-    written = json.dumps(row, ensure_ascii=ascii, separators=(",", ":"))
+    try:
+        written = json.dumps(row, ensure_ascii=ascii, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        written = json.dumps(finite(row), ensure_ascii=ascii, separators=(",", ":"))
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)

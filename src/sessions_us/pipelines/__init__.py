@@ -8,8 +8,9 @@ nobody pays for a library that is not used.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from ..extras import loader
 
 if TYPE_CHECKING:
     from .dlt_sink import DltSink
@@ -55,22 +56,7 @@ _HOMES = {
     "export": "export",
     "sessions_source": "source",
 }
-_NEEDED = ("dlt", "pyarrow")
 
 
 if not TYPE_CHECKING:  # so that a type checker refuses names that are not there
-
-    def __getattr__(name: str) -> object:
-        home = _HOMES.get(name)
-        if home is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        try:
-            value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-        except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if missing not in _NEEDED:
-                raise
-            message = f"sessions_us.pipelines.{name} needs {missing}: pip install 'sessions-us[pipelines]'"
-            raise ImportError(message, name=__name__) from None
-        globals()[name] = value  # the module of the same name would take its place otherwise
-        return value
+    __getattr__ = loader(__name__, _HOMES, needs=("dlt", "pyarrow"), extra="pipelines")

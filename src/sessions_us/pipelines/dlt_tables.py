@@ -3,18 +3,24 @@
 An object inside a row becomes columns (`room__slug`), a list a table of its own (`sessions__participants`), as dlt does by
 itself. What the document leaves open, as the nodes of rich text, is one column of JSON; so is a list in an inner object, for
 dlt can't be told what such a table is like. Fields that no document names are added by dlt as they appear, and a value
-that its column can't hold goes into a column beside it (`start_at__v_text`).
+that its column can't hold goes into a column beside it (`start_at__v_text`). Two fields of an object that dlt would give the
+same column, as `name` and `NAME`, would be one: the one that the document knows, or else the first, has the column, and the
+others are JSON text in the column `additional_properties`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
+from dlt.common.normalizers.naming.snake_case import NamingConvention
 
-from .rows import digest_of, key_of
-from .schema import EXTRA, Column
+from ..decoding import is_deep
+from .plan import RESOURCES
+from .rows import as_json, digest_of, finite, key_of
+from .schema import EXTRA, Column, columns
 
 if TYPE_CHECKING:
     from dlt.common.data_types.typing import TDataType
@@ -56,10 +62,10 @@ class Table:
         return {path: {"columns": columns} for path, columns in self.nested.items()}
 
 
-def table_of(columns: Iterable[Column]) -> Table:
+def table_of(fields: Iterable[Column]) -> Table:
     """The table of rows that have these columns."""
     table = Table()
-    _add(table, table.columns, (), (), columns)
+    _add(table, table.columns, (), (), fields)
     return table
 
 
@@ -68,7 +74,7 @@ def _add(
     known: dict[str, TColumnSchema],
     place: tuple[str, ...],
     within: tuple[str, ...],
-    columns: Iterable[Column],
+    fields: Iterable[Column],
 ) -> None:
     """Adds columns to a table.
 
@@ -77,9 +83,9 @@ def _add(
         known: the columns of the table at `place`.
         place: the path of that table inside a row.
         within: the path of the object that has the columns inside that table.
-        columns: what to add.
+        fields: what to add.
     """
-    for column in columns:
+    for column in fields:
         path = (*within, column.name)
         if column.name == EXTRA:
             continue  # dlt keeps what is unknown as columns
@@ -96,8 +102,8 @@ def _add(
 
 def loadable(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as dlt can load it. What no database holds is written out: a NUL, half a surrogate pair, an integer beyond
-    64 bits."""
-    clean: dict[str, Any] = _loadable(row)
+    64 bits, an infinite number; so is a field that is nested deeper than dlt can follow, as JSON text."""
+    clean: dict[str, Any] = _loadable({name: as_json(item) if is_deep(item) else item for name, item in row.items()})
     return clean
 
 
@@ -110,12 +116,46 @@ def _loadable(value: Any) -> Any:
     match value:
         case dict():
             # In a table null and absent are the same; but dlt would make a column for the null of an inner object.
-            return {_loadable(name): _loadable(item) for name, item in value.items() if item is not None}
+            fields = {_loadable(name): _loadable(item) for name, item in value.items() if item is not None}
+            taken = {*map(_column_of, fields)}
+            return fields if len(taken) == len(fields) and EXTRA not in taken else _apart(fields)
         case list():
             return [_loadable(item) for item in value]
         case str():
             return value.replace("\0", "\\u0000").encode(errors="backslashreplace").decode()
         case int() if not -(2**63) <= value < 2**63:
             return str(value)
+        case float():
+            return finite(value)
         case _:
             return value
+
+
+def _apart(fields: dict[str, Any]) -> dict[str, Any]:
+    """The same without fields that dlt would put over another one: these are in `additional_properties`, with what is there."""
+    first: dict[str, str] = {}
+    for name in sorted(fields, key=lambda name: name not in _documented()):
+        first.setdefault(_column_of(name), name)
+    kept = {name: fields[name] for name in fields if first[_column_of(name)] == name and _column_of(name) != EXTRA}
+    return {**kept, EXTRA: as_json({name: item for name, item in fields.items() if name not in kept})}
+
+
+@lru_cache(1_000)  # a server may send any number of names
+def _column_of(name: str) -> str:
+    """The column that dlt makes of a field by its usual convention, which no other makes fewer of; it has none for a blank."""
+    return _NAMING.normalize_identifier(name) if name.strip() else EXTRA
+
+
+_NAMING: Final = NamingConvention()
+
+
+@cache
+def _documented() -> frozenset[str]:
+    """Every wire name of the document."""
+
+    def names(of: Iterable[Column]) -> Iterator[str]:
+        for column in of:
+            yield column.name
+            yield from names(column.fields if column.item is None else column.item.fields)
+
+    return frozenset(name for resource in RESOURCES for name in names(columns(resource)))

@@ -12,19 +12,28 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from attrs import evolve
 
 from ..client import UserClient
-from ..errors import ExportError, NotFoundError
+from ..errors import (
+    AuthenticationError,
+    DecodeError,
+    ExportError,
+    NotFoundError,
+    RateLimitedError,
+    ServerError,
+    SessionsError,
+    StatusError,
+)
 from ..events import ClientEvent, ExportProgress, ExportStage
 from ..paging import Page
 from .plan import RESOURCES, Resource
 from .progress import requests_left, seconds_for
 from .report import ExportReport
 from .sink import Row, Sink
-from .state import State, Task
+from .state import Lack, State, Task
 from .worker import Worker
 
 __all__ = ("export",)
@@ -37,6 +46,10 @@ _PATIENCE: Final = 0.25
 """Seconds that a request may take before what was read until then is saved meanwhile."""
 _LONGEST_UNSAVED: Final = 1.0
 """Seconds after which it is saved though requests are quick."""
+_OUTAGE: Final = 5
+"""Rows, one after the other, for which the server failed: then it is no row's fault."""
+
+OnError = Literal["stop", "skip"]
 
 
 async def export(
@@ -46,6 +59,7 @@ async def export(
     *,
     state: str | os.PathLike[str],
     children: bool = True,
+    on_error: OnError = "stop",
     on_event: Callable[[ClientEvent], None] | None = None,
 ) -> ExportReport:
     """Exports lists, with what belongs to their rows. Stopped at any point, the same call goes on.
@@ -64,17 +78,23 @@ async def export(
         state: path of the file that remembers how far the job is (SQLite). It belongs to this job alone, and holds rows that
             wait for the sink, so it is made for its owner alone.
         children: also read what belongs to each row, which costs requests for each: three for a session.
+        on_error: what to do if what belongs to a row is refused, fails or can't be understood: `stop` raises, and the same call
+            asks for it again. `skip` goes on and tells of it as `failed`; the next run asks for it again. The first
+            answer of a list, a key or quota that is refused, a connection that breaks and a server that fails for five
+            rows one after the other stop all the same.
         on_event: hears `ExportProgress`, at once, so it must be quick. What it raises is logged.
 
     Returns:
         What was done, and what came and went meanwhile.
 
     Raises:
-        ValueError: an unknown resource, or none.
+        ValueError: an unknown resource, or none; another `on_error`.
         ExportError: the state or the sink is damaged, full, read-only, in use by another process or of another job.
         SessionsError: what a request raises. What was read until then is kept.
         asyncio.CancelledError: what was read until then is kept.
     """
+    if on_error not in {"stop", "skip"}:
+        raise ValueError(f"on_error is 'stop' or 'skip', not {on_error!r}")
     wanted = [each if children else evolve(each, children=()) for each in _wanted(resources)]
     worker, exits = Worker(), ExitStack()
 
@@ -86,7 +106,8 @@ async def export(
     try:
         try:
             held = await worker.run(opened)
-            return await _Export(client.with_options(lane="background"), wanted, sink, held, worker, on_event).run()
+            user = client.with_options(lane="background")
+            return await _Export(user, wanted, sink, held, worker, on_error, on_event).run()
         finally:
             await worker.run(exits.close)  # in the thread that opened it, also if a cancellation came right then
     finally:
@@ -103,6 +124,7 @@ class _Export:
         sink: Sink,
         state: State,
         worker: Worker,
+        on_error: OnError,
         on_event: Callable[[ClientEvent], None] | None,
     ) -> None:
         self._client = client
@@ -110,10 +132,12 @@ class _Export:
         self._sink = sink
         self._state = state
         self._worker = worker
+        self._skips = on_error == "skip"
         self._on_event = on_event
         self._requests = 0
         self._saved_at = self._written_at = time.monotonic()
         self._sink_failed = False
+        self._failures = 0
 
     async def run(self) -> ExportReport:
         resumed = await self._worker.run(self._start)
@@ -157,15 +181,15 @@ class _Export:
     async def _fetch(self, resource: Resource) -> None:
         """Reads what belongs to the rows that wait for it."""
         while (task := await self._worker.run(self._state.next_task, resource.name)) is not None:
-            row, orphan = await self._complete(resource, task)
-            settled = not orphan and resource.is_settled(row, datetime.now(UTC))
-            await self._worker.run(self._state.complete, resource.name, task.key, row, settled=settled, orphan=orphan)
+            row, lack = await self._complete(resource, task)
+            settled = lack is None and resource.is_settled(row, datetime.now(UTC))
+            await self._worker.run(self._state.complete, resource.name, task.key, row, settled=settled, lack=lack)
             await self._save_in_time()
             await self._tell(resource, "fetching")
 
-    async def _complete(self, resource: Resource, task: Task) -> tuple[Row, bool]:
-        """A row with what belongs to it, and whether it is gone from the server."""
-        row = dict(task.row)
+    async def _complete(self, resource: Resource, task: Task) -> tuple[Row, Lack | None]:
+        """A row with what belongs to it, and why it is not whole, if it is not."""
+        row, failure = dict(task.row), None
         for child in resource.children:
             try:
                 row[child.name], pages = await self._ask(child.fetch(self._client, task.key))
@@ -173,9 +197,22 @@ class _Export:
             except (NotFoundError, ValueError):  # or an id that no path can hold
                 self._requests += 1
                 if child is resource.children[0]:
-                    return row, True
+                    return row, "orphan"
                 row[child.name] = None  # some servers say so of what was never there
-        return row, False
+            except (StatusError, DecodeError) as error:
+                self._requests += 1
+                if not self._may_skip(error):
+                    raise
+                failure = error
+                _logger.info("%s: %s", resource.name, error)
+        self._failures = self._failures + 1 if isinstance(failure, ServerError) else 0
+        return row, None if failure is None else "failed"
+
+    def _may_skip(self, error: SessionsError) -> bool:
+        """Whether an error concerns one row alone."""
+        if isinstance(error, AuthenticationError | RateLimitedError):
+            return False
+        return self._skips and not (isinstance(error, ServerError) and self._failures >= _OUTAGE - 1)
 
     async def _ask(self, request: Coroutine[Any, Any, T]) -> T:
         """The answer to a request. If it takes its time, what was read until now is saved meanwhile."""

@@ -36,6 +36,8 @@ class ResourceReport:
         gone: rows that went away while the run lasted; those that were read in time are in the sink.
         vanished: rows of earlier runs that the server does not have any more; they stay in the sink.
         orphaned: rows whose children answered 404, so that these are missing.
+        failed: rows of which something could not be read, with `on_error="skip"`: that is missing, or the row is as an earlier
+            run wrote it. The next run asks for it again.
         odd: rows that are no objects, so that there is nothing to export.
     """
 
@@ -48,6 +50,7 @@ class ResourceReport:
     gone: Told
     vanished: Told
     orphaned: Told
+    failed: Told
     odd: int
 
 

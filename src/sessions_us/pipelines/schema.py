@@ -14,9 +14,9 @@ from typing import Any, Final, Literal, get_args, get_origin
 from attrs import field, frozen
 from sessions_us_api.types import Model
 
-from ..decoding import Decoder, NotUnderstood
+from ..decoding import Decoder, NotUnderstood, spellings
 from .plan import RESOURCES, Child
-from .rows import as_json, is_text
+from .rows import as_json, is_text, key_of
 from .sink import Row
 
 __all__ = ("EXTRA", "Column", "columns", "fit")
@@ -105,13 +105,16 @@ def fit(resource: str, row: Row, *, children: bool = True) -> dict[str, Any]:
     noun = RESOURCES[resource]
     nested = noun.children if children else ()
     names = {child.name for child in nested}
-    own = {name: value for name, value in row.items() if name not in names}
+    own = {
+        name: None if name in names else value for name, value in row.items()
+    }  # so that no other spelling is taken for it
     shape = columns(resource, children=children)
     try:
         values, extra = _understood(Decoder(resource)(own, noun.model), own)
     except (NotUnderstood, RecursionError):
-        values, extra = {}, own
+        values, extra = {"id": key_of(row)}, own
     for child in nested:
+        extra.pop(child.name, None)
         raw = row.get(child.name)
         if raw is not None:
             values[child.name], kept = _child(child, raw)
@@ -134,9 +137,11 @@ def _understood(model: Model, raw: Mapping[str, Any]) -> tuple[dict[str, Any], d
     """The fields of an object, and what else there is of it."""
     values: dict[str, Any] = {}
     extra = dict(model.additional_properties)
+    spelled = spellings(type(model), raw)
     for each in model.wire_fields():
         value = getattr(model, each.name)
-        given = raw.get(each.wire)
+        sent_as = spelled.get(each.wire, each.wire)
+        given = raw.get(sent_as)
         if value is None:
             values[each.wire] = None
         elif _column(each.wire, each.shape, ()).kind == "json":
@@ -146,8 +151,15 @@ def _understood(model: Model, raw: Mapping[str, Any]) -> tuple[dict[str, Any], d
                 values[each.wire] = _typed(value, given)
             except _Unfit as error:
                 values[each.wire] = error.args[0]
-                extra[each.wire] = value.isoformat() if isinstance(value, date) else given
+                extra[sent_as] = _plain(value) if given is None or isinstance(value, date) else given
     return values, extra
+
+
+def _plain(value: Any) -> Any:
+    """A decoded value that no column can hold, as JSON has it."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _typed(value: Any, raw: Any) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack
 
 import dlt
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ..client import UserClient
 from ..errors import NotFoundError
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ("Connection", "sessions_source")
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 _GONE: Final = "gone"
 """The column that tells dlt to delete what has the same keys. No row that stays has a value in it."""
@@ -71,8 +76,8 @@ def sessions_source(
     has them. dlt's runs are all or nothing: what was read is lost if one is killed. So for the first hours of a large
     account use `export` with a `DltSink`, which goes on where it was, and this source for what comes after.
 
-    All requests go in the background lane. dlt runs an event loop of its own, in which the source opens one client and
-    closes it; a process can use a key in one event loop at a time. dlt tells its makers about runs of pipelines unless
+    All requests go in the background lane. While it is read, the source has one client in a thread of its own; a process
+    can use a key in one event loop at a time. dlt tells its makers about runs of pipelines unless
     `RUNTIME__DLTHUB_TELEMETRY` is `false`.
 
     Args:
@@ -92,52 +97,65 @@ def sessions_source(
     if isinstance(resources, str) or not resources or not set(resources) <= set(RESOURCES):
         raise ValueError(f"resources are some of {', '.join(RESOURCES)}, not {resources!r}")
     UserClient(key, **connection)  # says now what makes no sense; it needs no loop and holds nothing
-    clients = _Clients(key, connection)
+    desk = _Desk(key, connection)
 
     @dlt.source(name="sessions_us", max_table_nesting=NESTING)
     def sessions_us() -> Iterator[DltResource]:
         for resource in RESOURCES.values():
             if resource.name in resources:
-                yield (rows := _list(clients, resource))
+                yield (rows := _list(desk, resource))
                 for child in resource.children if children else ():
-                    yield _children(clients, rows, resource, child)
+                    yield _children(desk, rows, resource, child)
 
     return sessions_us()
 
 
-class _Clients:
-    """Lends one client to each event loop, `async with`, and closes it after its last borrower.
+class _Desk:
+    """Where dlt's coroutines ask, `with desk as user`: a client in a thread and an event loop of its own, until the last leaves.
 
-    No generator: at the end of a failed run dlt's loop closes all generators at once, and one in another would be closed twice.
+    When a run fails, dlt cancels what is under way and stops its own loop a few turns later, whatever has not ended by then.
+    So nothing here needs another turn of that loop to end, and neither connections nor tasks are left.
     """
 
     def __init__(self, key: UserKey, connection: Connection) -> None:
         self._key = key
         self._connection = connection
-        self._lent: dict[asyncio.AbstractEventLoop, tuple[UserClient, int]] = {}
+        self._lock = threading.Lock()
+        self._visitors = 0
+        self._exits = ExitStack()
 
-    async def __aenter__(self) -> UserClient:
-        loop = asyncio.get_running_loop()
-        client, borrowers = self._lent.get(loop) or (UserClient(self._key, **self._connection), 0)
-        self._lent[loop] = client, borrowers + 1
-        return client.with_options(lane="background")
+    def __enter__(self) -> UserClient:
+        with self._lock:
+            if self._visitors == 0:
+                with ExitStack() as exits:
+                    portal = exits.enter_context(start_blocking_portal(name="sessions-us source"))
+                    client = UserClient(self._key, **self._connection)
+                    exits.enter_context(portal.wrap_async_context_manager(client))
+                    self._exits = exits.pop_all()
+                self._portal: BlockingPortal = portal
+                self._user = client.with_options(lane="background")
+            self._visitors += 1
+            return self._user
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        loop = asyncio.get_running_loop()
-        client, borrowers = self._lent.pop(loop)
-        if borrowers > 1:
-            self._lent[loop] = client, borrowers - 1
-        else:
-            await client.aclose()
+        with self._lock:
+            self._visitors -= 1
+            if self._visitors == 0:
+                self._exits.close()
+
+    async def ask(self, request: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a request of the client, made in its own loop. If this is cancelled, so is that."""
+        return await asyncio.wrap_future(self._portal.start_task_soon(request))
 
 
-def _list(clients: _Clients, resource: Resource) -> DltResource:
+def _list(desk: _Desk, resource: Resource) -> DltResource:
     async def rows() -> AsyncIterator[list[Row]]:
         seen: set[str | None] = set()
-        async with clients as user:
-            async for page in resource.pager(user, None).pages():
+        with desk as user:
+            pages = resource.pager(user, None).pages()
+            while (page := await desk.ask(lambda: anext(pages, None))) is not None:
                 found = [row for row in page.raw if isinstance(row, dict)]
                 seen.update(map(key_of, found))
                 yield [identified(row) for row in found]
@@ -157,7 +175,7 @@ def _list(clients: _Clients, resource: Resource) -> DltResource:
     return made
 
 
-def _children(clients: _Clients, parents: DltResource, resource: Resource, child: Child) -> DltResource:
+def _children(desk: _Desk, parents: DltResource, resource: Resource, child: Child) -> DltResource:
     table_name = _table_name(resource, child)
     parent_key = _PARENT_KEYS[resource.name]
     shape, own_key = _shape(resource, child)
@@ -166,13 +184,13 @@ def _children(clients: _Clients, parents: DltResource, resource: Resource, child
     async def rows(page: list[Row]) -> AsyncIterator[list[Row]]:
         done = _done(table_name)
         known = set(done)
-        async with clients as user:
+        with desk as user:
             for parent in page:
                 name = parent["id"]
                 if name in known and parent.get("endedAt"):
                     continue
                 try:
-                    found, _ = await child.fetch(user, name)
+                    found, _ = await desk.ask(partial(child.fetch, user, name))
                 except (NotFoundError, ValueError):
                     continue  # it went while the list was read, or its id can't stand in a path
                 if resource.is_settled({**parent, "transcripts": found, "takeaways": found}, datetime.now(UTC)):

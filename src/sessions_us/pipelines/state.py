@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from attrs import frozen
 
@@ -22,7 +22,10 @@ from .rows import digest_of, key_of
 from .sink import Row
 from .statefile import StateFile
 
-__all__ = ("State", "Task", "Turn")
+__all__ = ("Lack", "State", "Task", "Turn")
+
+Lack = Literal["orphan", "failed"]
+"""Why a row is not whole: it is gone from the server and so is what belongs to it, or that could not be read."""
 
 _MOST_PASSES: Final = 5
 _CHUNK_ROWS: Final = 500
@@ -39,7 +42,7 @@ _TABLES: Final = (
     """CREATE TABLE rows (
         resource TEXT, key TEXT, listed BLOB NOT NULL, written BLOB, settled INTEGER NOT NULL DEFAULT 0,
         run INTEGER NOT NULL, first_pass INTEGER NOT NULL, pass INTEGER NOT NULL, page INTEGER NOT NULL,
-        orphan INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (resource, key)) WITHOUT ROWID""",
+        lack TEXT, PRIMARY KEY (resource, key)) WITHOUT ROWID""",
     """CREATE TABLE queue (
         seq INTEGER PRIMARY KEY, resource TEXT NOT NULL, key TEXT NOT NULL, ready INTEGER NOT NULL, row TEXT NOT NULL,
         sum INTEGER NOT NULL, UNIQUE (resource, key))""",
@@ -190,7 +193,7 @@ class State:
         self._file.change(
             "INSERT INTO rows (resource, key, listed, run, first_pass, pass, page) VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET listed = excluded.listed, run = excluded.run, first_pass = excluded.first_pass,"
-            " pass = excluded.pass, page = excluded.page, orphan = 0",
+            " pass = excluded.pass, page = excluded.page, lack = NULL",
             *(*place, digest, self.run, this_pass, this_pass, page),
         )
         self._seen[resource.name] += 1
@@ -235,24 +238,23 @@ class State:
         )
         return Task(found[0][0], self._row(*found[0][1:])) if found else None
 
-    def complete(self, resource: str, key: str, row: Row, *, settled: bool, orphan: bool = False) -> None:
+    def complete(self, resource: str, key: str, row: Row, *, settled: bool, lack: Lack | None = None) -> None:
         """Notes a row with what belongs to it. If the sink has it like this, there is nothing to write.
 
         Args:
             resource, key: which row.
             row: the whole of it.
             settled: whether it can't change any more.
-            orphan: the row is gone from the server, and what belongs to it is too. Then what the sink has is better.
+            lack: why the row is not whole, if it is not. Then what the sink has is better.
         """
         self._waiting[resource] -= 1
-        if orphan:
-            self._file.change("UPDATE rows SET orphan = 1 WHERE resource = ? AND key = ?", resource, key)
-        self._complete(resource, key, row, settled=settled, orphan=orphan)
+        self._file.change("UPDATE rows SET lack = ? WHERE resource = ? AND key = ?", lack, resource, key)
+        self._complete(resource, key, row, settled=settled, whole=lack is None)
 
-    def _complete(self, resource: str, key: str, row: Row, *, settled: bool, orphan: bool = False) -> None:
+    def _complete(self, resource: str, key: str, row: Row, *, settled: bool, whole: bool = True) -> None:
         digest = digest_of(row)
         (before,) = self._file.one("SELECT written FROM rows WHERE resource = ? AND key = ?", resource, key)
-        if before == digest or (orphan and before is not None):
+        if before == digest or not (whole or before is None):
             self._file.change("DELETE FROM queue WHERE resource = ? AND key = ?", resource, key)
         else:
             self._enqueue(resource, key, row, ready=True)
@@ -301,7 +303,8 @@ class State:
             appeared=self._told("run = ? AND first_pass > 1", resource, self.run),
             gone=self._told("run = ? AND pass < ?", resource, self.run, number),
             vanished=self._told("run < ?", resource, self.run),
-            orphaned=self._told("run = ? AND orphan", resource, self.run),
+            orphaned=self._told("run = ? AND lack = 'orphan'", resource, self.run),
+            failed=self._told("run = ? AND lack = 'failed'", resource, self.run),
             odd=odd,
         )
 

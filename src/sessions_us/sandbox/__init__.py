@@ -14,8 +14,9 @@ for its plugin in every run, and must not pay for a server that no test asks for
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from ..extras import loader
 
 if TYPE_CHECKING:
     from .delivery import Delivery
@@ -33,21 +34,7 @@ _HOMES = {
     "Sandbox": "sandbox",
     "serve": "sandbox",
 }
-_NEEDED = ("starlette", "uvicorn")
 
 
 if not TYPE_CHECKING:  # so that a type checker refuses names that are not there
-
-    def __getattr__(name: str) -> object:
-        home = _HOMES.get(name)
-        if home is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        try:
-            module = importlib.import_module(f"{__name__}.{home}")
-        except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if missing not in _NEEDED:
-                raise
-            message = f"sessions_us.sandbox needs {missing}: pip install 'sessions-us[sandbox]'"
-            raise ImportError(message, name=__name__) from None
-        return getattr(module, name)
+    __getattr__ = loader(__name__, _HOMES, needs=("starlette", "uvicorn"), extra="sandbox")

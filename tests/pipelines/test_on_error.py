@@ -1,0 +1,80 @@
+"""`export(on_error="skip")`: one row that can't be read stops nothing, and is lost to nobody."""
+
+from __future__ import annotations
+
+import pytest
+from pipelines.conftest import asked, lines, session_row
+from pipelines.test_export import ONCE, end_all, sessions
+
+from sessions_us import DecodeError, StatusError
+from sessions_us.pipelines import Told
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out.ndjson"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, "no json"), (400, "{}"), (403, "{}"), (403, "no json"), (422, "{}"), (500, "{}")]
+)
+async def test_a_row_that_can_not_be_read_is_skipped_on_request(sandbox, user, out, status, body):
+    """All others are there; that one has what could be read, is told and not settled, and the next run mends it."""
+    end_all(sandbox)
+    one = list(sandbox._state.sessions)[7]
+    sandbox.fail(status, times=100, path=f"/api/sessions/{one}/transcripts", body=body)
+    quick = user.with_options(retries=ONCE)
+    with pytest.raises((StatusError, DecodeError)):
+        await sessions(quick, out)
+    first = await sessions(quick, out, on_error="skip")
+    rows = {row["id"]: row for row in lines(out)}
+    whole = session_row(sandbox, one)
+    again = await sessions(quick, out, on_error="skip")
+
+    assert (first.resources["sessions"].failed, again.resources["sessions"].failed) == (Told(1, (one,)),) * 2
+    assert rows == {n: session_row(sandbox, n) for n in sandbox._state.sessions} | {one: rows[one]}
+    assert rows[one] == {name: value for name, value in whole.items() if name != "transcripts"}
+
+    sandbox.heal()
+    last = (await sessions(quick, out)).resources["sessions"]
+    assert (last.changed, last.failed) == (1, Told())
+    assert {row["id"]: row for row in lines(out)}[one] == whole
+
+
+async def test_a_skipped_row_that_the_sink_has_stays(sandbox, user, out):
+    """What an earlier run read whole is not overwritten by less."""
+    session = next(each for each in sandbox._state.sessions.values() if each.transcripts)
+    session.ended_at = None
+    await sessions(user, out)
+    session.name = "Renamed"
+    sandbox.fail(403, path=f"/api/sessions/{session.id}/transcripts")
+    report = (await sessions(user, out, on_error="skip")).resources["sessions"]
+
+    assert report.failed.ids == (session.id,)
+    assert {row["id"]: row for row in lines(out)}[session.id]["transcripts"]
+    await sessions(user, out)
+    assert {row["id"]: row for row in lines(out)}[session.id] == session_row(sandbox, session.id)
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+async def test_what_is_no_rows_fault_stops_all_the_same(sandbox, user, out, status):
+    """A key or quota that is refused, a server that fails for one row after the other: the rest is not asked for in vain."""
+    sandbox.fail(status, times=1_000, path="/api/sessions/*/participants")
+    with pytest.raises(StatusError):
+        await sessions(user.with_options(retries=ONCE), out, on_error="skip")
+    assert len(asked(sandbox, "/participants")) == (5 if status == 500 else 1)
+
+    sandbox.heal()
+    report = (await sessions(user, out)).resources["sessions"]
+    assert report.failed.count == (4 if status == 500 else 0)
+    assert (await sessions(user, out)).resources["sessions"].failed == Told()
+    assert {row["id"]: row for row in lines(out)} == {n: session_row(sandbox, n) for n in sandbox._state.sessions}
+
+
+async def test_another_on_error_is_refused(user, out):
+    """Before anything is made."""
+    with pytest.raises(ValueError, match="'stop' or 'skip', not 'ignore'"):
+        await sessions(user, out, on_error="ignore")
+    assert list(out.parent.iterdir()) == []
