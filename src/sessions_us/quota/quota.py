@@ -28,8 +28,8 @@ class Quota:
     Args:
         limit: requests per window. The API documents 10.
         window: seconds. The API documents a minute.
-        reserve: slots of each window that background work leaves to interactive work until the window's last tenth; at most a
-            fifth of the limit counts.
+        reserve: slots of each window that background work leaves to interactive work until the window's last tenth, or all
+            the time where slots come back one by one; at most a fifth of the limit counts. docs/quota.md tells what it costs.
         store: where the count is kept: None or `MemoryStore()` for this process alone, `SQLiteStore(path)` for all processes
             of this host, `RedisStore(url)` for all hosts.
 
