@@ -68,6 +68,8 @@ def user_key(file: Path | None) -> UserKey:
 def quota(store: str | None) -> Quota:
     """The quota of `SESSIONS_QUOTA`, kept in a store: None for this process, a file, or a URL of Redis or Valkey.
 
+    Without a store there is no reserve: a command has nobody to leave it to.
+
     Raises:
         ConfigurationError: the quota or the store makes no sense.
     """
@@ -75,7 +77,7 @@ def quota(store: str | None) -> Quota:
 
     given = Quota.from_env()
     if not store:
-        return given
+        return evolve(given, reserve=0)
     return evolve(given, store=RedisStore(store) if "://" in store else SQLiteStore(store))
 
 
