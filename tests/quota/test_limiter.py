@@ -121,6 +121,23 @@ async def test_a_repeated_request_keeps_its_place_and_one_after_429_goes_first()
 
 
 @virtual
+async def test_what_is_given_back_is_there_for_the_next() -> None:
+    """In our own pace too: ten that were never sent leave ten."""
+    world = World()
+    await world.call()
+    await asyncio.sleep(61)
+    for _ in range(3):
+        first = await world.limiter.acquire(lane="interactive", deadline=None)
+        assert await world.end(first) == 200
+        leases = [await world.limiter.acquire(lane="interactive", deadline=None) for _ in range(5)]
+        for lease in leases:
+            await lease.refund()
+    waits = [(await world.call()).waited for _ in range(7)]
+    assert waits == [0] * 7
+    assert world.server.refused == 0
+
+
+@virtual
 async def test_background_work_leaves_the_reserve_until_the_last_tenth_of_the_window() -> None:
     """8 of 10 for an export; the other two go at once to whoever is urgent, or to the export in the last 6 seconds."""
     world = World()

@@ -22,17 +22,23 @@ class Bucket:
         self._limiter: AsyncLimiter | None = None
         self._of: tuple[int, int, float] | None = None
         self._charged = 0
+        self._given_back = 0
 
     def has_room(self, window: Window, *, probe: bool) -> bool:
         """Whether our own pace allows one more. A probe opens a new window, and a new bucket with it."""
         if probe:
             return True
         limiter = self._current(window)
-        return self._charged < window.limit or limiter.has_capacity()  # it need not be asked before it can be full
+        # It need not be asked before it can be full.
+        return self._charged < window.limit or self._given_back > 0 or limiter.has_capacity()
 
     def charge(self, window: Window) -> None:
         """Take one out, in a bucket that has room."""
-        step = self._current(window).acquire()
+        limiter = self._current(window)
+        if self._given_back > 0:
+            self._given_back -= 1
+            return
+        step = limiter.acquire()
         self._charged += 1
         try:
             step.send(None)  # acquire() suspends only where there is no room
@@ -41,8 +47,14 @@ class Bucket:
         step.close()
         raise RuntimeError("The bucket was charged without room in it.")
 
+    def give_back(self, window: Window) -> None:
+        """One that was taken out was not used: it is there for the next, as long as the bucket is the same."""
+        self._current(window)
+        self._given_back = min(self._given_back + 1, self._charged)
+
     def _current(self, window: Window) -> AsyncLimiter:
         of = (window.opened, window.limit, window.period)
         if self._limiter is None or self._of != of:
-            self._limiter, self._of, self._charged = AsyncLimiter(window.limit, window.period * _HAIR), of, 0
+            self._limiter, self._of = AsyncLimiter(window.limit, window.period * _HAIR), of
+            self._charged = self._given_back = 0
         return self._limiter

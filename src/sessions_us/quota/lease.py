@@ -11,7 +11,8 @@ from sessions_us.quota.window import Heard
 
 __all__ = ("Finish", "Lease")
 
-Finish = Callable[[int, Callable[[Ledger, float], tuple[Ledger, Heard]]], Awaitable[Heard]]
+Finish = Callable[[int, Callable[[Ledger, float], tuple[Ledger, Heard]], bool], Awaitable[Heard]]
+"""Ends a lease in the ledger; the last argument says whether its request may have counted."""
 
 
 class Lease:
@@ -44,7 +45,7 @@ class Lease:
         if not self._end():
             return
         number, report = self._number, parse_report(headers)
-        heard = await self._finish(number, lambda ledger, now: ledger.answered(number, now, status, report))
+        heard = await self._finish(number, lambda ledger, now: ledger.answered(number, now, status, report), True)
         if heard.strangers:
             self._emit(StrangerSeen(used_by_others=heard.strangers))
         if status == 429:
@@ -54,13 +55,13 @@ class Lease:
         """It was sent, and there is no answer: it may have counted. The caller's cancellation does not stop this."""
         number = self._number
         if self._end():
-            await self._finish(number, lambda ledger, now: (ledger.lost(number, now), Heard()))
+            await self._finish(number, lambda ledger, now: (ledger.lost(number, now), Heard()), True)
 
     async def refund(self) -> None:
         """It never left this machine: its place is free again. The caller's cancellation does not stop this."""
         number = self._number
         if self._end():
-            await self._finish(number, lambda ledger, now: (ledger.refunded(number), Heard()))
+            await self._finish(number, lambda ledger, now: (ledger.refunded(number), Heard()), False)
 
     def _end(self) -> bool:
         first, self._ended = not self._ended, True

@@ -334,13 +334,16 @@ class Pump:
 
     # -- the ledger --------------------------------------------------------------------------------------------------
 
-    def _finish(self, lease: int, decide: Decide[Heard]) -> Awaitable[Heard]:
+    def _finish(self, lease: int, decide: Decide[Heard], counts: bool) -> Awaitable[Heard]:
         """End a lease, and let the next one go."""
-        return self._settle(self._end(lease, decide))
+        return self._settle(self._end(lease, decide, counts))
 
-    async def _end(self, lease: int, decide: Decide[Heard]) -> Heard:
+    async def _end(self, lease: int, decide: Decide[Heard], counts: bool) -> Heard:
         self._out.discard(lease)
-        self._replica.spend()
+        if not counts:
+            self._bucket.give_back(self._replica.ledger.window)
+        elif self._store.shared:
+            self._replica.spend()
         heard = await self._replica.step(decide)
         if self._waiters:
             await self._pump()

@@ -114,9 +114,8 @@ class Replica:
         return now if self._apart is None else self._share.opens_at(window, under_way, now)
 
     def spend(self) -> None:
-        """One of its leases ended."""
-        if self.store.shared:
-            self._share.spend(self.ledger.window, self.now())
+        """One of its leases ended, and its request may have counted."""
+        self._share.spend(self.ledger.window, self.now())
 
     async def step(self, decide: Decide[T], *, fresh: bool = False) -> T:
         """Decide on the newest ledger, and set what comes out: again if somebody else was faster.
