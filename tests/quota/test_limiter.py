@@ -476,6 +476,17 @@ async def test_an_answer_without_headers_does_not_switch_them_off() -> None:
 
 
 @virtual
+async def test_a_log_behind_an_announced_window_is_used_as_soon_as_the_start_is_no_longer_slow() -> None:
+    """Not only at the window's end: nobody waits while our own log has room."""
+    world = World("nest")
+    world.server.hit(world.loop.time() - 50.0)  # somebody's, so that the window that we see first ends soon
+    start = world.loop.time()
+    await asyncio.gather(*(world.call() for _ in range(11)))
+    assert world.server.refused == 0
+    assert world.loop.time() - start < 63.0
+
+
+@virtual
 async def test_only_answers_without_headers_never_stop_the_client() -> None:
     """A server whose every answer lacks what the first had is still used, at most `limit` per window."""
     world = World()

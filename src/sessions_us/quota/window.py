@@ -176,7 +176,7 @@ class Window:
             wake = min(wake, log[0] + self.period) if log else wake
             if self.limit - len(log) > slots:
                 return Look(1, self.limit - len(log), wake, known=True)
-        if slots > max(free, 0):
+        if careful_until > now and (slots > max(free, 0) or self.rolling):  # after it our own log may have room
             wake = min(wake, careful_until)
         return Look(max(free, 0), max(slots, 0), wake, known=True)
 
