@@ -268,6 +268,25 @@ async def test_background_work_is_refused_at_once_for_the_reserve_of_a_server_th
 
 
 @virtual
+async def test_background_work_is_not_refused_where_its_age_lets_it_go_in_time() -> None:
+    """Each two windows one of it goes before all that is interactive: the first is served, and the second would be too late."""
+    world = World()
+    await world.exhaust()
+    crowd = world.start(*(world.call("urgent") for _ in range(60)))
+    await asyncio.sleep(1.0)
+    first, second = world.start(
+        *(world.call(label, "background", world.loop.time() + 190.0) for label in ("first", "second"))
+    )
+    await asyncio.sleep(0.0)
+    await asyncio.sleep(0.0)
+    with pytest.raises(QuotaTimeoutError):
+        await second
+    await first
+    assert world.order.index("first") < 30
+    await asyncio.gather(*crowd)
+
+
+@virtual
 async def test_a_wait_for_strangers_is_refused_at_once() -> None:
     """The slot that stays free for a stranger, and the half of the limit beyond which no probe goes out, are known waits."""
     world = World()

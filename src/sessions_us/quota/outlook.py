@@ -23,7 +23,12 @@ def earliest_turn(ledger: Ledger, lane: Lane, ahead: int, look: Look, now: float
     """
     window = ledger.window
     moment = _earliest_slot(window, ahead, look, now)
-    if lane == "interactive" or moment > now or window.flights or ledger.interactive:
+    if lane == "background" and ledger.interactive and ledger.background:
+        # Background work that has aged goes before interactive: of those ahead, one each time.
+        place = max(0, ahead - len(ledger.interactive))
+        due_at = ledger.due_at(ledger.background[0]) + place * AGE * window.period
+        return min(moment, max(due_at, _earliest_slot(window, 0, look, now)))
+    if lane == "interactive" or moment > now or window.flights:
         return moment
     last_tenth, beyond = window.last_tenth(), ledger.kept_back(reserve) + ahead - look.slots
     if not look.known or look.slots < 1 or beyond < 0:
