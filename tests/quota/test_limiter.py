@@ -287,6 +287,18 @@ async def test_background_work_is_not_refused_where_its_age_lets_it_go_in_time()
 
 
 @virtual
+async def test_background_work_is_not_refused_where_our_own_log_has_room_in_time() -> None:
+    """NestJS counts a log: what is beyond the reserve comes back before the window that it announces ends."""
+    world = World("nest")
+    for after, count in ((0.0, 1), (40.0, 4), (25.0, 4)):  # four are in the log when the server announces a new window
+        await asyncio.sleep(after)
+        await asyncio.gather(*(world.call() for _ in range(count)))
+    asked = world.loop.time()
+    await world.call("export", "background", asked + 45.0)
+    assert 20.0 < world.loop.time() - asked < 45.0
+
+
+@virtual
 async def test_a_wait_for_strangers_is_refused_at_once() -> None:
     """The slot that stays free for a stranger, and the half of the limit beyond which no probe goes out, are known waits."""
     world = World()

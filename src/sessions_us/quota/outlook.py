@@ -36,7 +36,7 @@ def earliest_turn(ledger: Ledger, lane: Lane, ahead: int, look: Look, now: float
     due_at = ledger.due_at(ledger.background[0]) if ledger.background else now + AGE * window.period
     if window.speaks is False:
         return max(now, min(due_at, window.next_free(beyond, now)))
-    more_at = look.wake if last_tenth is None else last_tenth
+    more_at = min((at for at in (look.wake, last_tenth) if at is not None), default=None)
     return max(now, due_at if more_at is None else min(due_at, more_at - _doubt(window)))
 
 
