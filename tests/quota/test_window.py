@@ -72,6 +72,24 @@ def test_a_lost_request_is_forgotten_after_a_whole_window() -> None:
     assert window.left(70.0) == 5
 
 
+def test_a_request_in_doubt_makes_no_room_in_our_own_log() -> None:
+    """Where the server counts a log: nothing left and one in doubt is less than nothing, and our log is full all the same."""
+    window = Window(2, 60.0).sent(0, 0.0, probe=True)
+    window = answered(window, 0, 0.1, limit=2, remaining=1, reset_in=50.0)
+    window = window.sent(1, 61.0, probe=True)
+    window = answered(window, 1, 61.1, limit=2, remaining=1, reset_in=60.0)
+    window = window.sent(2, 90.0, probe=False)
+    window = answered(window, 2, 90.1, limit=2, remaining=0, reset_in=31.0)
+    window = window.sent(3, 123.0, probe=True)
+    window = answered(window, 3, 123.1, limit=2, remaining=0, reset_in=60.0)
+    assert window.rolling
+    assert window.look(151.0).free == 1
+    window = window.sent(4, 151.0, probe=False).lost(4, 160.0)
+    assert window.look(160.0).free == 0
+    assert window.look(183.0).free == 0
+    assert window.look(183.2).free == 1
+
+
 def test_a_lease_that_expires_counts_as_lost() -> None:
     """Whoever had it is gone; the server may have seen its request."""
     window = Window(10, 60.0).sent(0, 0.0, probe=True, until=30.0)

@@ -174,7 +174,7 @@ class Window:
         elif self.rolling and not under_way:
             log = self._live(self.log, now)
             wake = min(wake, log[0] + self.period) if log else wake
-            if self.limit - len(log) > slots:
+            if self.limit - len(log) > max(slots, 0):  # requests in doubt make it negative
                 return Look(1, self.limit - len(log), wake, known=True)
         if careful_until > now and (slots > max(free, 0) or self.rolling):  # after it our own log may have room
             wake = min(wake, careful_until)
