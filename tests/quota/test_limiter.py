@@ -544,6 +544,20 @@ async def test_a_stranger_on_the_key_is_seen() -> None:
 
 
 @virtual
+async def test_the_bucket_is_a_new_one_in_a_window_that_an_answer_shows() -> None:
+    """A clock's window may end before it is used up: nobody then waits for our own pace in the next one."""
+    world = World("aligned")
+    cut = (world.loop.time() // 60.0 + 3.0) * 60.0
+    await asyncio.gather(*(world.call() for _ in range(2)))
+    await asyncio.sleep(cut - 2.0 - world.loop.time())
+    await asyncio.gather(*(world.call() for _ in range(6)))
+    await asyncio.sleep(cut - world.loop.time())
+    await asyncio.gather(*(world.call() for _ in range(10)))
+    assert world.server.refused == 0
+    assert world.loop.time() - cut < 2.0
+
+
+@virtual
 async def test_the_bucket_holds_back_a_server_that_lies() -> None:
     """A server that says that nothing was used is sent what the bucket lets out, in each window that it announces: 10, and 10 a
     minute, and not a hundred a second."""
