@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessions_us.quota.headers import Report
+from sessions_us.quota.ledger import Ledger
+from sessions_us.quota.outlook import earliest_turn
 from sessions_us.quota.window import Window
 
 
@@ -118,3 +121,14 @@ def test_a_retry_after_of_years_is_tried_again_after_an_hour() -> None:
     """A mistake of the server's must not silence the client for ever."""
     window = Window(10, 60.0).sent(0, 0.0, probe=True)
     assert answered(window, 0, 0.0, 429, retry_after=1e9).blocked_until == 3601.0
+
+
+def test_the_earliest_turn_is_a_buckets_as_long_as_the_server_may_have_one() -> None:
+    """It is full at the reset, and has one more soon after: who is behind a whole limit need not wait for another window."""
+    window = Window(5, 60.0).sent(0, 0.0, probe=True)
+    window = answered(window, 0, 0.1, limit=5, remaining=0, reset_in=45.0)
+    assert window.trickles is None
+    look = window.look(1.0)
+    assert look.wake == pytest.approx(46.1)
+    assert earliest_turn(Ledger(window), "interactive", 4, look, 1.0, 0) == look.wake
+    assert earliest_turn(Ledger(window), "interactive", 5, look, 1.0, 0) <= 46.1 + 60.0 / 5

@@ -55,7 +55,10 @@ def _earliest_slot(window: Window, ahead: int, look: Look, now: float) -> float:
     if window.speaks is False:
         return window.next_free(beyond, now)
     firm = look.slots < 1 and beyond < window.limit  # nobody goes before the reset that is known
-    return max(now, look.wake + window.windows(beyond) - (0.0 if firm else _doubt(window)))
+    # Until a window was seen to end, it may be a bucket's: full at the reset, and then refilled one by one.
+    one_by_one = max(0, beyond + 1 - window.limit) * window.period / window.limit
+    after = one_by_one if window.trickles is None else window.windows(beyond)
+    return max(now, look.wake + after - (0.0 if firm else _doubt(window)))
 
 
 def _doubt(window: Window) -> float:
