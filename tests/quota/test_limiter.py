@@ -285,6 +285,37 @@ async def test_background_work_is_refused_at_once_for_the_reserve_of_a_server_th
 
 
 @virtual
+async def test_background_work_is_not_refused_where_its_age_lets_it_go_in_time() -> None:
+    """Each two windows one of it goes before all that is interactive: the first is served, and the second would be too late."""
+    world = World()
+    await world.exhaust()
+    crowd = world.start(*(world.call("urgent") for _ in range(60)))
+    await asyncio.sleep(1.0)
+    first, second = world.start(
+        *(world.call(label, "background", world.loop.time() + 190.0) for label in ("first", "second"))
+    )
+    await asyncio.sleep(0.0)
+    await asyncio.sleep(0.0)
+    with pytest.raises(QuotaTimeoutError):
+        await second
+    await first
+    assert world.order.index("first") < 30
+    await asyncio.gather(*crowd)
+
+
+@virtual
+async def test_background_work_is_not_refused_where_our_own_log_has_room_in_time() -> None:
+    """NestJS counts a log: what is beyond the reserve comes back before the window that it announces ends."""
+    world = World("nest")
+    for after, count in ((0.0, 1), (40.0, 4), (25.0, 4)):  # four are in the log when the server announces a new window
+        await asyncio.sleep(after)
+        await asyncio.gather(*(world.call() for _ in range(count)))
+    asked = world.loop.time()
+    await world.call("export", "background", asked + 45.0)
+    assert 20.0 < world.loop.time() - asked < 45.0
+
+
+@virtual
 async def test_a_wait_for_strangers_is_refused_at_once() -> None:
     """The slot that stays free for a stranger, and the half of the limit beyond which no probe goes out, are known waits."""
     world = World()
@@ -493,6 +524,17 @@ async def test_an_answer_without_headers_does_not_switch_them_off() -> None:
 
 
 @virtual
+async def test_a_log_behind_an_announced_window_is_used_as_soon_as_the_start_is_no_longer_slow() -> None:
+    """Not only at the window's end: nobody waits while our own log has room."""
+    world = World("nest")
+    world.server.hit(world.loop.time() - 50.0)  # somebody's, so that the window that we see first ends soon
+    start = world.loop.time()
+    await asyncio.gather(*(world.call() for _ in range(11)))
+    assert world.server.refused == 0
+    assert world.loop.time() - start < 63.0
+
+
+@virtual
 async def test_only_answers_without_headers_never_stop_the_client() -> None:
     """A server whose every answer lacks what the first had is still used, at most `limit` per window."""
     world = World()
@@ -516,6 +558,20 @@ async def test_a_stranger_on_the_key_is_seen() -> None:
     world.server.hit(world.loop.time())
     await world.call()
     assert [event for event in world.events if isinstance(event, StrangerSeen)] == [StrangerSeen(used_by_others=2)]
+
+
+@virtual
+async def test_the_bucket_is_a_new_one_in_a_window_that_an_answer_shows() -> None:
+    """A clock's window may end before it is used up: nobody then waits for our own pace in the next one."""
+    world = World("aligned")
+    cut = (world.loop.time() // 60.0 + 3.0) * 60.0
+    await asyncio.gather(*(world.call() for _ in range(2)))
+    await asyncio.sleep(cut - 2.0 - world.loop.time())
+    await asyncio.gather(*(world.call() for _ in range(6)))
+    await asyncio.sleep(cut - world.loop.time())
+    await asyncio.gather(*(world.call() for _ in range(10)))
+    assert world.server.refused == 0
+    assert world.loop.time() - cut < 2.0
 
 
 @virtual

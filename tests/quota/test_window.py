@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessions_us.quota.headers import Report
+from sessions_us.quota.ledger import Ledger
+from sessions_us.quota.outlook import earliest_turn
 from sessions_us.quota.window import Window
 
 
@@ -72,6 +75,24 @@ def test_a_lost_request_is_forgotten_after_a_whole_window() -> None:
     assert window.left(70.0) == 5
 
 
+def test_a_request_in_doubt_makes_no_room_in_our_own_log() -> None:
+    """Where the server counts a log: nothing left and one in doubt is less than nothing, and our log is full all the same."""
+    window = Window(2, 60.0).sent(0, 0.0, probe=True)
+    window = answered(window, 0, 0.1, limit=2, remaining=1, reset_in=50.0)
+    window = window.sent(1, 61.0, probe=True)
+    window = answered(window, 1, 61.1, limit=2, remaining=1, reset_in=60.0)
+    window = window.sent(2, 90.0, probe=False)
+    window = answered(window, 2, 90.1, limit=2, remaining=0, reset_in=31.0)
+    window = window.sent(3, 123.0, probe=True)
+    window = answered(window, 3, 123.1, limit=2, remaining=0, reset_in=60.0)
+    assert window.rolling
+    assert window.look(151.0).free == 1
+    window = window.sent(4, 151.0, probe=False).lost(4, 160.0)
+    assert window.look(160.0).free == 0
+    assert window.look(183.0).free == 0
+    assert window.look(183.2).free == 1
+
+
 def test_a_lease_that_expires_counts_as_lost() -> None:
     """Whoever had it is gone; the server may have seen its request."""
     window = Window(10, 60.0).sent(0, 0.0, probe=True, until=30.0)
@@ -100,3 +121,14 @@ def test_a_retry_after_of_years_is_tried_again_after_an_hour() -> None:
     """A mistake of the server's must not silence the client for ever."""
     window = Window(10, 60.0).sent(0, 0.0, probe=True)
     assert answered(window, 0, 0.0, 429, retry_after=1e9).blocked_until == 3601.0
+
+
+def test_the_earliest_turn_is_a_buckets_as_long_as_the_server_may_have_one() -> None:
+    """It is full at the reset, and has one more soon after: who is behind a whole limit need not wait for another window."""
+    window = Window(5, 60.0).sent(0, 0.0, probe=True)
+    window = answered(window, 0, 0.1, limit=5, remaining=0, reset_in=45.0)
+    assert window.trickles is None
+    look = window.look(1.0)
+    assert look.wake == pytest.approx(46.1)
+    assert earliest_turn(Ledger(window), "interactive", 4, look, 1.0, 0) == look.wake
+    assert earliest_turn(Ledger(window), "interactive", 5, look, 1.0, 0) <= 46.1 + 60.0 / 5

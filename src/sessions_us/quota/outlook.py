@@ -23,7 +23,12 @@ def earliest_turn(ledger: Ledger, lane: Lane, ahead: int, look: Look, now: float
     """
     window = ledger.window
     moment = _earliest_slot(window, ahead, look, now)
-    if lane == "interactive" or moment > now or window.flights or ledger.interactive:
+    if lane == "background" and ledger.interactive and ledger.background:
+        # Background work that has aged goes before interactive: of those ahead, one each time.
+        place = max(0, ahead - len(ledger.interactive))
+        due_at = ledger.due_at(ledger.background[0]) + place * AGE * window.period
+        return min(moment, max(due_at, _earliest_slot(window, 0, look, now)))
+    if lane == "interactive" or moment > now or window.flights:
         return moment
     last_tenth, beyond = window.last_tenth(), ledger.kept_back(reserve) + ahead - look.slots
     if not look.known or look.slots < 1 or beyond < 0:
@@ -31,7 +36,7 @@ def earliest_turn(ledger: Ledger, lane: Lane, ahead: int, look: Look, now: float
     due_at = ledger.due_at(ledger.background[0]) if ledger.background else now + AGE * window.period
     if window.speaks is False:
         return max(now, min(due_at, window.next_free(beyond, now)))
-    more_at = look.wake if last_tenth is None else last_tenth
+    more_at = min((at for at in (look.wake, last_tenth) if at is not None), default=None)
     return max(now, due_at if more_at is None else min(due_at, more_at - _doubt(window)))
 
 
@@ -50,7 +55,10 @@ def _earliest_slot(window: Window, ahead: int, look: Look, now: float) -> float:
     if window.speaks is False:
         return window.next_free(beyond, now)
     firm = look.slots < 1 and beyond < window.limit  # nobody goes before the reset that is known
-    return max(now, look.wake + window.windows(beyond) - (0.0 if firm else _doubt(window)))
+    # Until a window was seen to end, it may be a bucket's: full at the reset, and then refilled one by one.
+    one_by_one = max(0, beyond + 1 - window.limit) * window.period / window.limit
+    after = one_by_one if window.trickles is None else window.windows(beyond)
+    return max(now, look.wake + after - (0.0 if firm else _doubt(window)))
 
 
 def _doubt(window: Window) -> float:

@@ -111,7 +111,7 @@ class Window:
         rolling: the server counts a log behind the window that it announces (rule 5).
         trickles: slots come back one by one, so that a reset is no window's end; None: not seen yet.
         ramp: how many may be under way while the start is slow (rule 7).
-        opened: how many windows were opened by a probe.
+        opened: how many windows were seen to begin: by a probe, or in an answer.
     """
 
     limit: int
@@ -174,9 +174,9 @@ class Window:
         elif self.rolling and not under_way:
             log = self._live(self.log, now)
             wake = min(wake, log[0] + self.period) if log else wake
-            if self.limit - len(log) > slots:
+            if self.limit - len(log) > max(slots, 0):  # requests in doubt make it negative
                 return Look(1, self.limit - len(log), wake, known=True)
-        if slots > max(free, 0):
+        if careful_until > now and (slots > max(free, 0) or self.rolling):  # after it our own log may have room
             wake = min(wake, careful_until)
         return Look(max(free, 0), max(slots, 0), wake, known=True)
 
@@ -298,9 +298,8 @@ class Window:
         window = self.lost(lease, now)
         if self.quiet_since is None:
             window.quiet_since = now
-        if (
-            not self.speaks
-        ):  # a route that the server does not limit has no headers: that switches them off for no other
+        # A route that the server does not limit has no headers: that switches them off for no other.
+        if not self.speaks:
             window.speaks, window.sample, window.doubts = False, None, ()
         return window, _NOTHING
 
@@ -363,6 +362,9 @@ class Window:
             window.probe = None
         if newer:
             window.own = others
+            # A window that the clock cut before it was used up is seen without a probe.
+            cut = old is not None and old.earliest < new.received and old.latest < new.earliest
+            window.opened += cut and self.probe is None
         if strangers or self.quiet_since is None:
             window.quiet_since = now
         if not strangers:
@@ -386,14 +388,12 @@ class Window:
         speaks = True if report.remaining is not None else self.speaks  # NestJS's 429 has nothing but Retry-After
         window = draft(self)
         window.speaks = speaks
-        window.sample = (
-            None if speaks is False else Sample(self._heard_at(now), self.limit, 0, until, until, until, until)
-        )
+        closed = Sample(self._heard_at(now), self.limit, 0, until, until, until, until)
+        window.sample = None if speaks is False else closed
         window.flights, window.doubts, window.log = flights, doubts, (*self._live(self.log, now), now)
         window.own = len(flights) + len(doubts)
         window.blocked_until = window.quiet_since = until
-        window.wary_until = wary
-        window.rolling, window.ramp = False, 1
+        window.wary_until, window.rolling, window.ramp = wary, False, 1
         if probing:
             window.probe, window.strikes = None, min(self.strikes + 1, MOST_STRIKES)
         return window, Heard(closed_for=until - now)
