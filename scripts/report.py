@@ -6,10 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from changes import Change, Risen
 from levels import CALLERS, HARMLESS, PARSING, Level
+
+if TYPE_CHECKING:  # it imports the tools, which may be missing, and which whoever only wants to print need not wait for
+    from changes import Change, Risen
 
 Format = Literal["text", "markdown", "json"]
 FORMATS: Final[tuple[Format, ...]] = ("text", "markdown", "json")

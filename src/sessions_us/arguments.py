@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
@@ -16,6 +15,8 @@ T = TypeVar("T")
 
 Extra = Mapping[str, Any]
 """Fields beyond the typed ones, by their wire names; any JSON value, sent as it is."""
+
+_CONTROL_OR_SURROGATE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # all of Unicode's categories Cc and Cs
 
 
 def path_id(value: str, name: str = "id") -> str:
@@ -31,7 +32,7 @@ def path_id(value: str, name: str = "id") -> str:
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if value in {"", ".", ".."}:
         raise ValueError(f"{name} must not be {value!r}: that would address another path")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+    if _CONTROL_OR_SURROGATE.search(value):
         raise ValueError(f"{name} must not hold control characters")
     return value
 

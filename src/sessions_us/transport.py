@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import ssl
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from http.cookiejar import DefaultCookiePolicy
@@ -350,6 +351,7 @@ class Transport:
             if self._loop is not None and self._loop.is_running() and self._loop is not loop:
                 raise ConfigurationError("this client is in use in another event loop; make one client for each")
             self._loop = loop
+            tls = self.origin.scheme == "https"
             self._http = httpx.AsyncClient(
                 auth=KeyAuth(self._key, self.origin),
                 headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": _user_agent()},
@@ -357,7 +359,9 @@ class Transport:
                 follow_redirects=False,
                 # A server closes idle connections after 5 s; a write that meets that moment would be ambiguous.
                 limits=httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=2.0),
-                trust_env=self.origin.scheme == "https",  # a proxy would read a key that travels in the clear
+                trust_env=tls,  # a proxy would read a key that travels in the clear
+                # In the clear nobody shows a certificate, and to read those that are trusted takes longer than many calls.
+                verify=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
                 transport=None if self._wire is None else Borrowed(self._wire),
             )
             self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # an API client has no sessions

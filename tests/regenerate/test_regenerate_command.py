@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -306,6 +309,19 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert message in process.stderr
     assert len(process.stderr.splitlines()) == 1
     assert snapshot(project) == before
+
+
+def test_no_tool_is_imported_before_it_is_known_to_be_there() -> None:
+    """The command itself loads without them, so that a missing one is a line and no traceback."""
+    tools = "{'openapi_python_client', 'openapi_spec_validator', 'jsonpath_rfc9535', 'yaml'}"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import regenerate, sys; print({tools} & set(sys.modules))"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("set()\n", "")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--check"], ["--output", "elsewhere"]])

@@ -52,12 +52,12 @@ async def sandbox(anyio_backend: str, clock: Clock) -> AsyncIterator[Sandbox]:
 @pytest.fixture
 async def user(sandbox: Sandbox, checked: dict[str, list[Any]]) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"x-api-key": sandbox.user_key}
-    async with httpx.AsyncClient(base_url=sandbox.url, headers=headers, event_hooks=checked) as client:
+    async with httpx.AsyncClient(base_url=sandbox.url, headers=headers, event_hooks=checked, verify=False) as client:
         yield client
 
 
 @pytest.fixture
 async def guest(sandbox: Sandbox, checked: dict[str, list[Any]]) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"x-api-key": sandbox.guest_key}
-    async with httpx.AsyncClient(base_url=sandbox.url, headers=headers, event_hooks=checked) as client:
+    async with httpx.AsyncClient(base_url=sandbox.url, headers=headers, event_hooks=checked, verify=False) as client:
         yield client

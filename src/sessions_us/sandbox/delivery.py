@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
+import ssl
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -17,6 +19,12 @@ from .records import Webhook
 _TIMEOUT = 5.0  # seconds for one delivery
 _WAITING = 1000
 _KEPT = 1000
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Those that are trusted, read once for all sandboxes, since few of them ever send to an https URL."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ class Courier:
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
         # trust_env: a proxy in the environment is for the world outside, and not for this machine.
-        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False, verify=_certificates()) as client:
             while True:
                 while self._waiting:
                     self._idle.clear()
