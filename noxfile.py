@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.default_venv_backend = "uv|venv"  # uv takes seconds where pip takes a minute
 nox.options.error_on_external_run = True
 nox.options.sessions = ["tests", "lint", "types", "regenerate_check", "build"]
 
@@ -44,6 +44,19 @@ def _interpreter(version: str) -> str | None:
             return candidate
     return None
 
+
+def _uv_works() -> bool:
+    """It makes in seconds what takes pip a minute, but does not read pip's settings: it may have no index where pip has one."""
+    beside = str(Path(sys.executable).parent)
+    uv = shutil.which("uv", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+    if uv is None:
+        return False
+    resolving = subprocess.run([uv, "pip", "compile", "--quiet", "-"], input=b"nox", capture_output=True, check=False)
+    return resolving.returncode == 0
+
+
+os.environ.setdefault("UV_SYSTEM_CERTS", "true")  # as pip does
+nox.options.default_venv_backend = "uv" if _uv_works() else "venv"
 
 FOUND = {version: _interpreter(version) for version in nox.project.python_versions(PROJECT)}
 PRESENT = [version for version, path in FOUND.items() if path is not None]
