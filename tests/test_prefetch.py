@@ -462,9 +462,9 @@ async def test_the_reserve_is_left_to_urgent_work():
                 await urgent.rooms.get("two")
                 with pytest.raises(QuotaTimeoutError):
                     await urgent.rooms.get("three")
-                assert [target for target in server.asked if "page" in target] == [
-                    "?page=1",
-                    *(f"?page={number}" for number in range(2, 8)),
+                # Several are under way at once, and which of them arrives first is the network's business.
+                assert sorted(target for target in server.asked if "page" in target) == [
+                    f"?page={number}" for number in range(1, 8)
                 ]
             assert user.quota.snapshot().waiting["background"] == 0
             await _only(before)
