@@ -254,14 +254,20 @@ def test_an_outage_is_told_once_and_no_429_comes_of_it(hangs: bool, seed: int) -
     run(main())
 
 
+async def left_alone() -> tuple[Company, Limiter]:
+    """A process whose store failed after its first request."""
+    company = Company("fixed", 1, processes=1, fallback=0.25)
+    (limiter,) = company.limiters
+    await company.call(limiter)
+    company.depot.down = True
+    return company, limiter
+
+
 def test_alone_a_process_takes_no_more_than_its_share() -> None:
     """A quarter of ten is two, in any window, though nobody else is there and the server would allow ten."""
 
     async def main() -> None:
-        company = Company("fixed", 1, processes=1, fallback=0.25)
-        (limiter,) = company.limiters
-        await company.call(limiter)
-        company.depot.down = True
+        company, limiter = await left_alone()
         await asyncio.gather(*(company.call(limiter) for _ in range(12)))
         granted = sorted(granted for _, granted in company.served)[1:]
         assert all(later - earlier >= WINDOW for earlier, later in zip(granted, granted[2:], strict=False))
@@ -273,10 +279,7 @@ def test_alone_it_is_told_when_the_share_has_room_again() -> None:
     """Whoever has less patience is refused at once, and whoever waits is not told too much."""
 
     async def main() -> None:
-        company = Company("fixed", 1, processes=1, fallback=0.25)
-        (limiter,) = company.limiters
-        await company.call(limiter)
-        company.depot.down = True
+        company, limiter = await left_alone()
         asked = company.loop.time()
         await company.call(limiter)
         with pytest.raises(QuotaTimeoutError) as caught:
