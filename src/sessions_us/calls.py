@@ -118,9 +118,9 @@ class Calls:
         known = PageFacts(
             origin=str(self.transport.origin) + self.transport.origin.prefix,
             parameter=facts.parameter,
-            base=facts.base,
-            base_is_proven=facts.base_evidence == "wire",
-            size=facts.size,
+            base=1 if facts.base is None else facts.base,
+            base_is_proven=facts.base is not None,
+            size=facts.size or 20,
         )
         return Pager(
             fetch,
