@@ -195,3 +195,17 @@ def test_a_pulled_document_brings_its_own_facts() -> None:
     assert pages["list_bookings"] == pages["list_rooms"] == ("page", None, None, 20)
     assert found["delete_session"]["removes"]
     assert found["cancel_booking"]["removes"]
+
+
+@pytest.mark.parametrize("name", ["pageNumber", "page_no", "Page", "page[number]", "pageIndex"])
+def test_a_page_parameter_of_another_name_is_found_and_told(name: str) -> None:
+    """The document's own parameter is sent, not ours, which the server would ignore; and its default is the base."""
+    document = nestjs.document()
+    schema = {"type": "number", "default": 0}
+    document["paths"]["/sessions"]["get"]["parameters"] = [{"name": name, "in": "query", "schema": schema}]
+    taken = take_in(document, OVERLAY, WHOLE)
+    declared = [each["name"] for each in taken.document["paths"]["/api/sessions"]["get"]["parameters"]]
+    assert declared == [name]
+    found = operations(taken.document)["list_sessions"]["pagination"]
+    assert found == {"parameter": name, "base": 0, "size_parameter": None, "size": 20}
+    assert f"GET /api/sessions: the parameter of its pages is called {name!r}, not 'page'" in taken.notes
