@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from document import Document, LostError, Route, routes
 from openapi_python_client.strings import PythonIdentifier
+from page_facts import PageFacts, page_facts
 
 _PREAMBLE = '''"""What is known of each operation beyond its types: who may call it, and whether it may be repeated."""
 
@@ -27,14 +27,15 @@ def source(document: Document) -> str:
     """The module operations.py: an Operation for each operationId, in document order."""
     invalidates = _invalidates(document)
     entries = [
-        f"{route.operation['operationId']!r}: {_operation(route, invalidates.get(route.operation['operationId'], ()))},"
+        f"{route.operation['operationId']!r}: "
+        f"{_operation(route, page_facts(document, route), invalidates.get(route.operation['operationId'], ()))},"
         for route in routes(document)
     ]
     table = "OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType({\n" + "\n".join(entries) + "\n})\n"
     return _PREAMBLE + table
 
 
-def _operation(route: Route, invalidates: Sequence[str]) -> str:
+def _operation(route: Route, pages: PageFacts | None, invalidates: Sequence[str]) -> str:
     operation = route.operation
     return _call(
         "Operation",
@@ -44,8 +45,9 @@ def _operation(route: Route, invalidates: Sequence[str]) -> str:
         tag=repr(operation["tags"][0]),
         key_role=repr(operation["x-key-role"]),
         repeatable=repr(operation.get("x-repeatable", route.method == "get")),
-        pagination=_pagination(operation.get("x-pagination")),
+        pagination="None" if pages is None else _pagination(pages),
         invalidates=f"({''.join(f'{name!r},' for name in invalidates)})",
+        removes=repr(operation.get("x-removes", False)),
         observed=repr(operation.get("x-observed", False)),
     )
 
@@ -65,15 +67,13 @@ def _invalidates(document: Document) -> dict[str, list[str]]:
     return {write: [read for read, names in reads.items() if names & set(wanted)] for write, wanted in table.items()}
 
 
-def _pagination(facts: Any) -> str:
-    if facts is None:
-        return "None"
+def _pagination(facts: PageFacts) -> str:
     return _call(
         "Pagination",
-        parameter=repr(facts["parameter"]),
-        base=repr(facts["base"]),
-        base_evidence=repr(facts["base-evidence"]),
-        size=repr(facts["size"]),
+        parameter=repr(facts.parameter),
+        base=repr(facts.base),
+        size_parameter=repr(facts.size_parameter),
+        size=repr(facts.size),
     )
 
 

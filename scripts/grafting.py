@@ -9,11 +9,14 @@ from typing import Any
 
 from alignment import template
 from class_names import answer, reachable
-from document import Document, Route, copied, follow, references, routes
+from document import Document, Route, copied, follow, parameters, references, routes
+from page_facts import plain
 
 MARK = "x-filled-from"
 _SOURCE = "reconstruction"
 _SCHEMAS = "#/components/schemas/"
+#: What a parameter for the page's number may be called, without case and marks.
+_PAGE_NAMES = {"page", "pagenumber", "pagenum", "pageno", "pageindex"}
 
 
 def graft(document: Document, ours: Document) -> list[str]:
@@ -91,18 +94,22 @@ def _says_something(document: Document, schema: Any) -> bool:
 
 
 def _pagination(document: Document, route: Route, theirs: Route) -> list[str]:
+    """See to it that the page parameter is one that the document declares: theirs under another name, else ours."""
     facts = theirs.operation.get("x-pagination")
     if not isinstance(facts, dict):
         return []
-    declared = [follow(document, parameter) for parameter in theirs.operation.get("parameters", [])]
-    if any(one["in"] == "query" and one["name"] == facts.get("parameter") for one in declared):
+    name = facts.get("parameter")
+    query = [parameter["name"] for parameter in parameters(document, theirs) if parameter["in"] == "query"]
+    if name in query:
         return []
+    other = next((each for each in query if plain(each) in _PAGE_NAMES), None)
+    if other is not None:
+        theirs.operation["x-pagination"] = {**facts, "parameter": other}
+        return [f"{theirs}: the parameter of its pages is called {other!r}, not {name!r}"]
     for parameter in route.operation.get("parameters", []):
-        if parameter.get("name") == facts.get("parameter"):
+        if parameter.get("name") == name:
             theirs.operation.setdefault("parameters", []).append({**copied(parameter), MARK: _SOURCE})
-            return [
-                f"{theirs}: does not declare the parameter {facts['parameter']!r} of its pages; filled from the reconstruction"
-            ]
+            return [f"{theirs}: does not declare the parameter {name!r} of its pages; filled from the reconstruction"]
     del theirs.operation["x-pagination"]
     return []
 

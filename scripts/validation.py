@@ -78,9 +78,11 @@ def _route_problems(document: Document, route: Route) -> Iterator[str]:
         yield f"needs exactly one tag, has {operation.get('tags', [])}"
     if operation.get("x-key-role") not in ("user", "guest"):
         yield f"x-key-role must be user or guest, not {operation.get('x-key-role')!r}"
-    for fact in ("x-repeatable", "x-observed"):
+    for fact in ("x-repeatable", "x-observed", "x-removes"):
         if not isinstance(operation.get(fact, False), bool):
             yield f"{fact} must be true or false, not {operation[fact]!r}"
+    if operation.get("x-removes") is True and not _changes_reads(document, route):
+        yield "x-removes is for writes that have reads in x-invalidates"
     declared = {(parameter["name"], parameter["in"]) for parameter in parameters(document, route)}
     for name in _TEMPLATE.findall(route.path):  # that each is declared, the validator has seen to
         if not _PARAMETER_NAME.fullmatch(name):
@@ -92,16 +94,20 @@ def _route_problems(document: Document, route: Route) -> Iterator[str]:
         yield from _pagination_problems(operation["x-pagination"], query)
 
 
+def _changes_reads(document: Document, route: Route) -> bool:
+    return route.method != "get" and bool(document.get("x-invalidates", {}).get(route.operation.get("operationId")))
+
+
 def _pagination_problems(pagination: Any, query: set[str]) -> Iterator[str]:
     if not isinstance(pagination, dict):
         yield f"x-pagination must be an object, not {pagination!r}"
         return
     if pagination.get("parameter") not in query:
         yield f"x-pagination names the query parameter {pagination.get('parameter')!r}, which is not declared"
-    if pagination.get("base") not in (0, 1):
-        yield f"x-pagination.base must be 0 or 1, not {pagination.get('base')!r}"
-    if not isinstance(pagination.get("base-evidence"), str):
-        yield "x-pagination.base-evidence must say how well the base is known"
-    size = pagination.get("size")
+    base, size = pagination.get("base", 0), pagination.get("size", 1)  # what is not known is left out
+    if not isinstance(base, int) or isinstance(base, bool) or base not in (0, 1):
+        yield f"x-pagination.base must be 0 or 1, or left out, not {base!r}"
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        yield f"x-pagination.size must be a number from 1 up, not {size!r}"
+        yield f"x-pagination.size must be a number from 1 up, or left out, not {size!r}"
+    for key in sorted(pagination.keys() - {"parameter", "base", "size"}):
+        yield f"x-pagination knows no {key!r}"

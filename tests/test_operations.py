@@ -147,21 +147,16 @@ async def test_each_paginated_list_is_read_to_its_end(name: str, sandbox: Sandbo
 
 
 @pytest.mark.parametrize("page_base", [0, 1])
-async def test_a_list_is_whole_whichever_number_its_first_page_has(
-    page_base: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_list_is_whole_whichever_number_its_first_page_has(page_base: int) -> None:
     """Nobody knows yet whether pages count from 0 or 1."""
-    monkeypatch.setattr(paging, "_bases", {})  # another server may have had this port before
     async with Sandbox(limit=1000, page_base=page_base) as sandbox:  # type: ignore[arg-type]
         async with UserClient(sandbox.user_key, base_url=sandbox.url) as user:
             items = await user.sessions.list().collect()
             assert len(items) > 40
-            known = len(sandbox.requests)
-            again = await user.sessions.list().collect()
+            asked = len(sandbox.requests)
 
-    assert [item.id for item in again] == [item.id for item in items]
     assert len({item.id for item in items}) == len(items)
-    assert known - (len(sandbox.requests) - known) == page_base  # the question is asked once, and costs one request
+    assert asked == math.ceil(len(items) / 20) + page_base
 
 
 async def test_a_guest_key_on_a_users_path_is_refused_by_the_server(sandbox: Sandbox) -> None:

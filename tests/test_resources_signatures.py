@@ -215,7 +215,7 @@ def test_every_write_takes_extra_last(name: str) -> None:
 
 @each_operation
 def test_paginated_lists_take_the_arguments_of_a_pager(name: str) -> None:
-    """Exactly the paginated lists take page, prefetch and verify_end, and are no coroutines."""
+    """Exactly the paginated lists take page and verify_end, and are no coroutines."""
     paginated = "x-pagination" in OPERATIONS[name].operation
     expected = PAGING if paginated else {}
     assert {key: one.default for key, one in _keywords(name).items() if key in PAGING} == expected

@@ -714,15 +714,15 @@ def test_copies_are_bounded_in_number_and_bytes():
     """The least recently used go first; what is too large alone is not kept."""
     copies = Copies(most=3, most_bytes=1000)
     for number in range(3):
-        copies.put(name(number), Copy(Answer(200, b"x" * 100), 0.0, "get_room"))
+        copies.put(name(number), Copy((Answer(200, b"x" * 100),), 0.0, "get_room"))
     copies.get(name(0))
-    copies.put(name(3), Copy(Answer(200, b"x" * 100), 0.0, "get_room"))
+    copies.put(name(3), Copy((Answer(200, b"x" * 100),), 0.0, "get_room"))
     assert [copies.get(name(number)) is not None for number in range(4)] == [True, False, True, True]
 
-    copies.put(name(0), Copy(Answer(200, b"x" * 800), 0.0, "get_room"))
+    copies.put(name(0), Copy((Answer(200, b"x" * 800),), 0.0, "get_room"))
     assert [copies.get(name(number)) is not None for number in range(4)] == [True, False, False, True]
 
-    copies.put(name(5), Copy(Answer(200, b"x" * 1001), 0.0, "get_room"))
+    copies.put(name(5), Copy((Answer(200, b"x" * 1001),), 0.0, "get_room"))
     assert copies.get(name(5)) is None
     copies.drop(lambda name, operation: True)
     assert copies._bytes == 0

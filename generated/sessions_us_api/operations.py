@@ -21,6 +21,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=None,
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "update_booking_page": Operation(
@@ -39,6 +40,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "list_booking_page_collaborators",
                 "list_bookings",
             ),
+            removes=False,
             observed=False,
         ),
         "delete_booking_page": Operation(
@@ -57,6 +59,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "list_booking_page_collaborators",
                 "list_bookings",
             ),
+            removes=True,
             observed=False,
         ),
         "list_booking_pages": Operation(
@@ -68,11 +71,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=Pagination(
                 parameter="page",
-                base=1,
-                base_evidence="inferred",
+                base=None,
+                size_parameter=None,
                 size=20,
             ),
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "create_booking_page": Operation(
@@ -90,6 +94,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "list_booking_page_bookings",
                 "list_booking_page_collaborators",
             ),
+            removes=False,
             observed=False,
         ),
         "list_booking_page_slots": Operation(
@@ -101,6 +106,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=None,
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "list_booking_page_bookings": Operation(
@@ -112,11 +118,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=Pagination(
                 parameter="page",
-                base=1,
-                base_evidence="inferred",
+                base=None,
+                size_parameter=None,
                 size=20,
             ),
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "list_booking_page_collaborators": Operation(
@@ -128,11 +135,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=Pagination(
                 parameter="page",
-                base=1,
-                base_evidence="inferred",
+                base=None,
+                size_parameter=None,
                 size=20,
             ),
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "create_booking_page_collaborator": Operation(
@@ -150,6 +158,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "list_booking_page_bookings",
                 "list_booking_page_collaborators",
             ),
+            removes=False,
             observed=False,
         ),
         "update_booking_page_collaborator": Operation(
@@ -167,6 +176,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "list_booking_page_bookings",
                 "list_booking_page_collaborators",
             ),
+            removes=False,
             observed=False,
         ),
         "delete_booking_page_collaborator": Operation(
@@ -184,6 +194,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "list_booking_page_bookings",
                 "list_booking_page_collaborators",
             ),
+            removes=True,
             observed=False,
         ),
         "list_bookings": Operation(
@@ -195,11 +206,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=Pagination(
                 parameter="page",
-                base=1,
-                base_evidence="inferred",
+                base=None,
+                size_parameter=None,
                 size=20,
             ),
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "create_booking": Operation(
@@ -220,6 +232,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_takeaways",
                 "get_session_transcripts",
             ),
+            removes=False,
             observed=False,
         ),
         "update_booking": Operation(
@@ -240,6 +253,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_takeaways",
                 "get_session_transcripts",
             ),
+            removes=False,
             observed=False,
         ),
         "cancel_booking": Operation(
@@ -260,6 +274,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_takeaways",
                 "get_session_transcripts",
             ),
+            removes=True,
             observed=False,
         ),
         "delete_booking": Operation(
@@ -280,6 +295,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_takeaways",
                 "get_session_transcripts",
             ),
+            removes=True,
             observed=False,
         ),
         "change_booking_collaborator": Operation(
@@ -300,6 +316,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_takeaways",
                 "get_session_transcripts",
             ),
+            removes=False,
             observed=False,
         ),
         "create_guest_booking": Operation(
@@ -320,6 +337,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_takeaways",
                 "get_session_transcripts",
             ),
+            removes=False,
             observed=False,
         ),
         "update_guest_booking": Operation(
@@ -340,6 +358,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_takeaways",
                 "get_session_transcripts",
             ),
+            removes=False,
             observed=False,
         ),
         "cancel_guest_booking": Operation(
@@ -360,6 +379,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_takeaways",
                 "get_session_transcripts",
             ),
+            removes=True,
             observed=False,
         ),
         "register_guest_to_event": Operation(
@@ -379,6 +399,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "get_room": Operation(
@@ -390,6 +411,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=None,
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "update_room": Operation(
@@ -410,6 +432,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "delete_room": Operation(
@@ -430,6 +453,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=True,
             observed=False,
         ),
         "list_rooms": Operation(
@@ -441,11 +465,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=Pagination(
                 parameter="page",
-                base=1,
-                base_evidence="inferred",
+                base=None,
+                size_parameter=None,
                 size=20,
             ),
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "create_room": Operation(
@@ -460,6 +485,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_room",
                 "list_rooms",
             ),
+            removes=False,
             observed=False,
         ),
         "clone_room": Operation(
@@ -474,6 +500,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_room",
                 "list_rooms",
             ),
+            removes=False,
             observed=False,
         ),
         "share_room": Operation(
@@ -488,6 +515,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_room",
                 "list_rooms",
             ),
+            removes=False,
             observed=False,
         ),
         "get_session": Operation(
@@ -499,6 +527,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=None,
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "update_session": Operation(
@@ -520,6 +549,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "delete_session": Operation(
@@ -541,6 +571,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=True,
             observed=False,
         ),
         "list_sessions": Operation(
@@ -552,11 +583,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=Pagination(
                 parameter="page",
-                base=1,
-                base_evidence="inferred",
+                base=None,
+                size_parameter=None,
                 size=20,
             ),
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "create_session": Operation(
@@ -578,6 +610,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "list_session_participants": Operation(
@@ -589,6 +622,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=None,
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "add_session_participants": Operation(
@@ -610,6 +644,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "update_session_participants": Operation(
@@ -631,6 +666,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "delete_session_participants": Operation(
@@ -652,6 +688,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=True,
             observed=False,
         ),
         "get_session_takeaways": Operation(
@@ -663,6 +700,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=None,
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "get_session_transcripts": Operation(
@@ -674,6 +712,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=None,
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "list_events": Operation(
@@ -685,11 +724,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=True,
             pagination=Pagination(
                 parameter="page",
-                base=1,
-                base_evidence="inferred",
+                base=None,
+                size_parameter=None,
                 size=20,
             ),
             invalidates=(),
+            removes=False,
             observed=False,
         ),
         "create_event": Operation(
@@ -709,6 +749,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "publish_event": Operation(
@@ -728,6 +769,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "toggle_event_public": Operation(
@@ -747,6 +789,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "clone_event": Operation(
@@ -766,6 +809,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "register_to_event": Operation(
@@ -785,6 +829,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
+            removes=False,
             observed=False,
         ),
         "create_webhook": Operation(
@@ -796,6 +841,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=False,
             pagination=None,
             invalidates=(),
+            removes=False,
             observed=True,
         ),
         "delete_webhook": Operation(
@@ -807,6 +853,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             repeatable=False,
             pagination=None,
             invalidates=(),
+            removes=False,
             observed=True,
         ),
     }

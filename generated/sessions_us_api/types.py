@@ -117,16 +117,16 @@ class Decode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pagination:
-    """How a list is paged."""
+    """How a list is paged, as far as the document says; None is not said."""
 
     parameter: str
     """The query parameter that takes the page's number."""
-    base: int
-    """The number of the first page."""
-    base_evidence: str
-    """How well the base is known: wire, documented or inferred."""
-    size: int
-    """Items on a full page."""
+    base: int | None
+    """The number of the first page: 0 or 1."""
+    size_parameter: str | None
+    """The query parameter that takes the number of rows of a page; None where there is none."""
+    size: int | None
+    """Rows of a full page, where no number of them is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,8 @@ class Operation:
     pagination: Pagination | None
     invalidates: tuple[str, ...]
     """The reads, by id, that may answer differently once it has happened."""
+    removes: bool
+    """Whether it may take rows out of lists among these."""
     observed: bool
     """Seen in use, though the vendor does not list it."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from sessions_us_api.operations import OPERATIONS
 from sessions_us_api.types import Decode, Model, Operation
@@ -19,13 +19,15 @@ from sessions_us_api.types import Decode, Model, Operation
 from .arguments import Extra, json_body, path_id, wire_datetime
 from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood, rows_of
 from .errors import DecodeError
-from .events import Emit, SchemaDrift
+from .events import Emit, PagingSurprise, SchemaDrift
 from .options import Options
 from .origin import api_path
-from .paging import PageFacts, Pager
+from .paging import Pager
 from .quota import Lane
 from .sharing import Sharing
+from .trail import Trail
 from .transport import Answer, Request, Transport, after_write
+from .walk import PageFacts
 
 __all__ = ("Calls", "Endpoint")
 
@@ -96,42 +98,29 @@ class Calls:
         return self._decoded(request, answer, lambda body, decode: _rows(endpoint, body, decode)[0])
 
     def pages(
-        self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, prefetch: int, verify_end: bool
+        self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, verify_end: bool
     ) -> Pager[T]:
         """A Pager over a paginated list."""
-        operation = _operation(endpoint)
-        facts = operation.pagination
-        if facts is None:
-            raise TypeError(f"{operation.id} is not paginated")
-        _request(endpoint, path)  # a bad id fails here and not in the midst of the iteration
+        return Pager(_Pages(self, endpoint, path), page=page, verify_end=verify_end, lane=self.options.lane)
 
-        def asked(number: int | None) -> Request:
-            return _request(endpoint, path, params=[] if number is None else [(facts.parameter, str(number))])
+    async def page(
+        self, endpoint: Endpoint[list[T]], request: Request, lane: Lane, trail: Trail
+    ) -> tuple[list[T], list[Any]]:
+        """The rows of a page that could be understood, and all of them raw.
 
-        async def fetch(number: int | None, lane: Lane) -> tuple[list[T], list[Any]]:
-            request = asked(number)
-            answer = await self.sharing.send(request, self.options, lane)
-            if not answer.flaw and not answer.body.strip():
-                raise self._not_understood(request, answer, "no page")
-            return self._decoded(request, answer, lambda body, decode: _page(endpoint, body, decode))
+        Raises:
+            StartAgain: copies of an earlier walk don't go on from here.
+            DecodeError: it is no page. Nothing where a page should be would end a list that goes on.
+        """
+        answer = await self.sharing.page(trail, request, self.options, lane)
+        if not answer.flaw and not answer.body.strip():
+            raise self._not_understood(request, answer, "no page")
+        return self._decoded(request, answer, lambda body, decode: _page(endpoint, body, decode))
 
-        known = PageFacts(
-            origin=str(self.transport.origin) + self.transport.origin.prefix,
-            parameter=facts.parameter,
-            base=facts.base,
-            base_is_proven=facts.base_evidence == "wire",
-            size=facts.size,
-        )
-        return Pager(
-            fetch,
-            known,
-            page=page,
-            verify_end=verify_end,
-            prefetch=prefetch,
-            lane=self.options.lane,
-            hurry=lambda number: self.sharing.hurry(asked(number)),
-            spawn=self.sharing.spawn,
-        )
+    def tell_paging(self, surprise: PagingSurprise) -> None:
+        """The pages of a list are not as described."""
+        self._emit(surprise)
+        _logger.warning("%s: expected %s, and got %s", surprise.operation, surprise.expected, surprise.came)
 
     async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
         """Any path of the API through the same pipeline; the decoded JSON, None for an empty body."""
@@ -141,7 +130,14 @@ class Calls:
         query = [pair for name, value in (params or {}).items() for pair in _query(name, value)]
         touches = () if method in {"HEAD", "OPTIONS"} else None
         request = Request(
-            f"{method} {path}", method, api_path(path), query, body, repeatable=method == "GET", touches=touches
+            f"{method} {path}",
+            method,
+            api_path(path),
+            query,
+            body,
+            repeatable=method == "GET",
+            touches=touches,
+            removes=_removes(method, path),
         )
         answer = await self.sharing.send(request, self.options, self.options.lane or "interactive")
         return self._json(request, answer)
@@ -226,6 +222,58 @@ class Calls:
             )
 
 
+class _Pages(Generic[T]):
+    """Where the pages of one list come from."""
+
+    def __init__(self, calls: Calls, endpoint: Endpoint[list[T]], path: Path) -> None:
+        operation = _operation(endpoint)
+        if operation.pagination is None:
+            raise TypeError(f"{operation.id} is not paginated")
+        self.facts: PageFacts = PageFacts(
+            operation=operation.id,
+            parameter=operation.pagination.parameter,
+            base=operation.pagination.base,
+            size=operation.pagination.size,
+            below_id=bool(path),
+        )
+        self._calls = calls
+        self._endpoint = endpoint
+        self._path = path
+        self._request(None)  # a bad id fails here and not in the midst of the iteration
+
+    def begin(self, pager: Pager[T], number: int | None) -> Trail:
+        return self._calls.sharing.begin(self._request(number), self._calls.options, pager.renew)
+
+    async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
+        return await self._calls.page(self._endpoint, self._request(number), lane, trail)
+
+    def end(self, trail: Trail) -> None:
+        self._calls.sharing.end(trail, self._calls.options)
+
+    @property
+    def is_doubted(self) -> bool:
+        return self._doubt in _doubted
+
+    def doubt(self) -> None:
+        _doubted.add(self._doubt)
+
+    def tell(self, surprise: PagingSurprise) -> None:
+        self._calls.tell_paging(surprise)
+
+    @property
+    def _doubt(self) -> tuple[str, str]:
+        origin = self._calls.transport.origin
+        return f"{origin}{origin.prefix}", self.facts.operation
+
+    def _request(self, number: int | None) -> Request:
+        params = [] if number is None else [(self.facts.parameter, str(number))]
+        return _request(self._endpoint, self._path, params=params)
+
+
+_doubted: set[tuple[str, str]] = set()
+"""The lists, by origin and operation, that were seen not to have the documented page size. It only makes readers more careful."""
+
+
 def _operation(endpoint: Endpoint[object]) -> Operation:
     return OPERATIONS[endpoint.__name__.rpartition(".")[2]]
 
@@ -236,7 +284,29 @@ def _request(
     operation = _operation(endpoint)
     made = endpoint._get_kwargs(*(path_id(value) for value in path))
     return Request(
-        operation.id, made["method"].upper(), made["url"], params, body, operation.repeatable, operation.invalidates
+        operation.id,
+        made["method"].upper(),
+        made["url"],
+        params,
+        body,
+        operation.repeatable,
+        operation.invalidates,
+        operation.removes,
+    )
+
+
+def _removes(method: str, path: str) -> bool:
+    """Whether a request to any path may take rows out of lists: a DELETE, or what an operation of ours does."""
+    segments = path.partition("?")[0].split("/")
+    return method == "DELETE" or any(
+        operation.removes and operation.method == method and _fits(operation.path.split("/"), segments)
+        for operation in OPERATIONS.values()
+    )
+
+
+def _fits(template: list[str], segments: list[str]) -> bool:
+    return len(template) == len(segments) and all(
+        part.startswith("{") or part == segment for part, segment in zip(template, segments, strict=True)
     )
 
 

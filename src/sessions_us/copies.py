@@ -11,7 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from .errors import StatusError
     from .transport import Answer
+
+    Outcome = Answer | StatusError
 
 __all__ = ("Copies", "Copy", "Name")
 
@@ -37,15 +40,15 @@ class Name(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """An answer that may be given again.
+    """What may be given again: one answer, or those of a walk over a list.
 
     Attributes:
-        answer: as it came.
-        kept_at: when it came, on the limiter's clock, seconds.
+        answers: as they came, in order; the last one of a walk may be the error that told its end.
+        kept_at: when the first one came, on the limiter's clock, seconds.
         operation: whose answer it is; None where the document does not know.
     """
 
-    answer: Answer
+    answers: tuple[Outcome, ...]
     kept_at: float
     operation: str | None
 
@@ -93,4 +96,10 @@ class Copies:
 
 def _size(name: Name, copy: Copy) -> int:
     asked = sum(len(text) for pair in name.params for text in pair)
-    return len(copy.answer.body) + len(name.path) + asked + len(name.body or b"")
+    return sum(map(size_of, copy.answers)) + len(name.path) + asked + len(name.body or b"")
+
+
+def size_of(outcome: Outcome) -> int:
+    """How many bytes an answer takes, roughly."""
+    body = outcome.body
+    return len(body) if isinstance(body, bytes) else len(str(body))

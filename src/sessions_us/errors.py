@@ -17,6 +17,7 @@ __all__ = (
     "DecodeError",
     "ExportError",
     "NotFoundError",
+    "PagingError",
     "PermissionDeniedError",
     "QuotaTimeoutError",
     "RateLimitedError",
@@ -175,6 +176,10 @@ class DecodeError(SessionsError):
         self.status_code = status_code
         self.method = method
         self.path = path
+
+
+class PagingError(SessionsError):
+    """A list may never end: page after page brought no new row. What was read stays readable; it may not be all."""
 
 
 class ExportError(SessionsError):

@@ -13,6 +13,7 @@ __all__ = (
     "CacheHit",
     "ClientEvent",
     "ExportProgress",
+    "PagingSurprise",
     "RequestGranted",
     "RequestQueued",
     "RequestSent",
@@ -166,6 +167,21 @@ class SchemaDrift(ClientEvent):
     operation: str
     field: str
     problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagingSurprise(ClientEvent):
+    """The pages of a list were not as described. No row is lost in silence by that, but the list may have cost more requests.
+
+    Attributes:
+        operation: the operation that reads the list.
+        expected: what the document, or the pages before, let expect.
+        came: what came instead.
+    """
+
+    operation: str
+    expected: str
+    came: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,53 +1,25 @@
-"""A Pager: the items of a paginated list, its pages, and where to go on."""
+"""A Pager: the items of a paginated list, its pages, and where to go on. `walk.py` decides; this reads."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 from attrs import evolve, field, frozen
 
-from .prefetch import Prefetch, Spawn
+from .errors import QuotaTimeoutError, RateLimitedError, StatusError
+from .events import PagingSurprise
 from .quota import Lane
+from .trail import StartAgain, Trail
+from .walk import Ask, PageFacts, Place, Recent, Walk
 
-__all__ = ("Page", "PageFacts", "Pager")
+__all__ = ("Page", "PageSource", "Pager")
 
 T = TypeVar("T")
 
-_RECENT_IDS: Final = 1000
-"""How many ids are remembered: fifty pages. Items shift by a few places while a list is read, not by a thousand."""
-
-_bases: dict[tuple[str, str], int] = {}
-"""What this process learnt of page numbers, by origin and page parameter."""
-
-
-@frozen
-class PageFacts:
-    """What the document says about the pages of a list.
-
-    Attributes:
-        origin: of the server, since what is learnt holds for all its lists.
-        parameter: the query parameter.
-        base: the number of the first page.
-        base_is_proven: whether that was seen on the wire.
-        size: rows of a full page.
-    """
-
-    origin: str
-    parameter: str
-    base: int
-    base_is_proven: bool
-    size: int
-
-    @property
-    def known_base(self) -> int | None:
-        return self.base if self.base_is_proven else _bases.get((self.origin, self.parameter))
-
-    def learn_base(self, base: int) -> None:
-        _bases[self.origin, self.parameter] = base
+_NO_SUCH_PAGE = (404, 416)
 
 
 @frozen
@@ -56,141 +28,57 @@ class Page(Generic[T]):
 
     Attributes:
         items: the rows that could be understood and were not given before.
-        number: of the page, as the server counts. A first page that was asked for without a number has the number that the
-            document supposes.
+        number: the page's number, as the server counts. A first page that was asked for without a number has number 1 where
+            the document does not say another.
         raw: the rows as they came, all of them.
+        new_rows: those of `raw` that were not given before.
+        after: the cursor of the next page, for a reader who has consumed this one.
     """
 
     items: list[T]
     number: int
     raw: list[Any] = field(repr=False)
+    new_rows: list[Any] = field(repr=False)
+    after: str
 
 
-Fetch = Callable[[int | None, Lane], Awaitable[tuple[list[T], list[Any]]]]
-"""Gets the page of a number (None: the first, unnumbered): its understood rows, and all rows raw."""
-
-Hurry = Callable[[int | None], Awaitable[None]]
-"""Puts the request for the page of a number, if it is under way, into the lane interactive."""
-
-
-@frozen
-class _Place:
-    """Where a request goes.
-
-    Attributes:
-        number: the page to ask for, None for the first without a number.
-        before: a sketch of the rows of the page before, where this may turn out to be the same page under its number.
-        is_end: there is nothing more to ask for.
-    """
-
-    number: int | None = None
-    before: str = ""
-    is_end: bool = False
-
-    def __str__(self) -> str:
-        if self.is_end:
-            return "end"
-        return "start" if self.number is None else f"page:{self.number}:{self.before}".rstrip(":")
-
-    @classmethod
-    def parse(cls, cursor: int | str | None) -> _Place:
-        match cursor:
-            case None | "start":
-                return cls()
-            case "end":
-                return cls(is_end=True)
-            case int() if cursor >= 0 and not isinstance(cursor, bool):
-                return cls(cursor)
-            case str():
-                kind, _, rest = cursor.partition(":")
-                number, _, before = rest.partition(":")
-                if kind == "page" and number.isascii() and number.isdigit():
-                    return cls(int(number), before)
-        raise ValueError(f"page is a page number (0 or more) or the cursor of a Pager, not {cursor!r}")
-
-
-@frozen
-class _Step(Generic[T]):
-    """A page as it came.
-
-    Attributes:
-        number: of the page, as the server counts.
-        items: its understood rows.
-        raw: all its rows.
-        repeated: whether they are those of the page before.
-        next: where the next request goes.
-    """
-
-    number: int
-    items: list[T]
-    raw: list[Any]
-    repeated: bool
-    next: _Place
-
-
-class _Walk(Generic[T]):
-    """From page to page: each answer says where the next request goes. A step that fails is made again by the next call."""
-
-    def __init__(
-        self, fetch: Fetch[T], facts: PageFacts, place: _Place, *, verify_end: bool, lane: Lane | None, hurry: Hurry
-    ) -> None:
-        self._fetch = fetch
-        self._facts = facts
-        self._place = place
-        self._verify_end = verify_end
-        self._lane: Lane | None = lane
-        self._hurry = hurry
-        self._size = facts.size
-        self._previous: list[str] | None = None
+class PageSource(Protocol[T]):
+    """Where a Pager's pages come from."""
 
     @property
-    def is_over(self) -> bool:
-        return self._place.is_end
+    def facts(self) -> PageFacts:
+        """What the document says of the list's pages."""
+        ...
 
-    async def step(self, *, ahead: bool) -> _Step[T]:
-        """The next page. One that is fetched ahead is nobody's urgent work, whatever lane its reader was given."""
-        number = self._place.number
-        lane: Lane | None = self._lane
-        if ahead:
-            lane = "background"
-        elif lane is None:
-            lane = "interactive" if self._previous is None else "background"
-        items, raw = await self._fetch(number, lane)
-        repeated = self._advance(raw)
-        if number is None:
-            number = self._facts.base if self._facts.known_base is None else self._facts.known_base
-        return _Step(number, items, raw, repeated, self._place)
+    def begin(self, pager: Pager[T], number: int | None) -> Trail:
+        """The trail of a walk that begins with the page of this number."""
+        ...
 
-    async def hurry(self) -> None:
-        """A reader waits for what is fetched ahead: from now on it has the reader's own lane."""
-        if self._lane == "interactive":
-            await self._hurry(self._place.number)
+    async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
+        """The understood rows of a page, and all its rows raw.
 
-    def _advance(self, raw: list[Any]) -> bool:
-        """Decides from a page's rows where the next request goes. True if they are those of the page before."""
-        place, rows = self._place, [_row_name(row) for row in raw]
-        repeated = rows == self._previous
-        unsure = bool(place.before) and bool(rows)
-        if unsure:  # most rows the same, for a few may have moved in between
-            repeated = 2 * _common(place.before, _sketch(rows)) >= len(rows)
-            self._facts.learn_base(1 if repeated else 0)
-        self._size = max(self._size, len(rows)) if self._previous is None else self._size
-        self._previous = rows
-        short = len(rows) < self._size and not self._verify_end
-        if not rows or short or (repeated and not unsure):
-            self._place = _Place(is_end=True)
-        elif place.number is not None:
-            # Asked for by number 0, the first page may be the one that 1 means too.
-            self._place = _Place(place.number + 1, _sketch(rows) if place.number == 0 else "")
-        elif self._facts.known_base is not None:
-            self._place = _Place(self._facts.known_base + 1)
-        else:
-            self._place = _Place(1, _sketch(rows))
-        return repeated
+        Raises:
+            StartAgain: the copies of an earlier walk don't go on from here.
+            SessionsError: what a request raises.
+        """
+        ...
 
+    def end(self, trail: Trail) -> None:
+        """The walk came to the end of the list."""
+        ...
 
-async def _never_late(number: int | None) -> None:
-    """No other request is waited for."""
+    @property
+    def is_doubted(self) -> bool:
+        """Whether this process saw that the list has not the documented page size."""
+        ...
+
+    def doubt(self) -> None:
+        """The list has not the documented page size."""
+        ...
+
+    def tell(self, surprise: PagingSurprise) -> None:
+        """The pages are not as described."""
+        ...
 
 
 class Pager(Generic[T]):
@@ -198,33 +86,43 @@ class Pager(Generic[T]):
 
     `async for item in pager` gives each item once by its id, though items may shift while pages are read;
     `async for page in pager.pages()` gives whole pages; `await pager.collect()` a list. A Pager survives an error and a
-    cancellation: iterate it again and it goes on with the page that failed. Page numbers are no snapshot: what is deleted
-    on the server while a list is read may move another item past the reader.
+    cancellation: iterate it again and it goes on with the page that failed.
 
-    With `prefetch=n`, up to n pages beyond the one that is being read are fetched while its reader works, one after the
-    other, in the lane background. When an iteration ends, however it ends, so does the request that is under way for it; what
-    was fetched is kept for the next iteration. `collect` has no work to do meanwhile, and fetches nothing ahead.
+    No row that is there from beginning to end is lost in silence, and every list ends:
+
+    * Rows that this process deletes while it reads (through any client of the key) are allowed for:
+      `async for room in rooms.list(): await rooms.delete(room.id)` deletes them all. So are rows that others insert. Rows that
+      others delete, or that go with something that was deleted, can't be seen: they may pull a row past the reader.
+    * A page with fewer rows than the document says ends the list; `verify_end` asks on. Once the server contradicted the
+      document (a `PagingSurprise` event), this process verifies the ends of that operation's lists by itself.
+    * A list that goes beyond its first page costs one request more than it has pages, unless the document says which number
+      the first page has.
+    * Creating into the list that is being read may have no end: each new row may be given too.
+    * A list that does not get on raises `PagingError`; what was read stays readable.
+
+    With `cache_ttl`, a list is given from copies only as it was read in one go, to its end; else all of it is asked for anew.
     """
 
     def __init__(
         self,
-        fetch: Fetch[T],
-        facts: PageFacts,
+        source: PageSource[T],
         *,
         page: int | str | None = None,
         verify_end: bool = False,
-        prefetch: int = 0,
         lane: Lane | None = None,
-        hurry: Hurry = _never_late,
-        spawn: Spawn = asyncio.create_task,
     ) -> None:
-        self._next = _Place.parse(page)
-        self._current = self._next
-        walk = _Walk(fetch, facts, self._next, verify_end=verify_end, lane=lane, hurry=hurry)
-        self._steps: Prefetch[_Step[T]] = Prefetch(walk, prefetch, spawn)
+        self._source = source
+        self._start = Place.parse(page)
+        self._verify_end = verify_end
+        self._lane: Lane | None = lane
+        self._walk = self._new_walk()
+        self._trail: Trail | None = None
+        self._given = Recent()
         self._page: Page[T] | None = None
         self._rest: deque[T] = deque()
-        self._recent: OrderedDict[object, None] = OrderedDict()
+        self._reading: int | None = self._start.number  # the first page that is not wholly consumed
+        self._is_consumed = self._start.is_end
+        self._requests = 0
         self._turn = asyncio.Lock()
 
     @property
@@ -232,19 +130,32 @@ class Pager(Generic[T]):
         """An opaque string: the first page not wholly consumed. `list(page=cursor)` goes on there, at least once.
 
         A page is consumed when its reader comes back for more: what fails while its last item is worked on is not lost.
-        Pages that were fetched ahead are not consumed.
         """
-        return str(self._current)
+        if self._is_consumed:
+            return str(Place(is_end=True))
+        if self._trail is None:
+            return str(self._start)
+        return str(self._walk.place(self._reading, self._trail.removed))
+
+    @property
+    def complete(self) -> bool | None:
+        """None until the end of the list was reached, then whether nothing speaks against it. False: a full page was repeated,
+        so that the server may ignore page numbers, or the quota refused the request that was to prove the end."""
+        return self._walk.complete
+
+    @property
+    def requests(self) -> int:
+        """How many pages were asked for so far; copies and retries don't count."""
+        return self._requests
 
     async def pages(self) -> AsyncIterator[Page[T]]:
         """The pages from here on; first what `async for item` left of a page, if it was stopped within one."""
-        async with self._steps:
-            if self._rest and self._page is not None:
-                rest = evolve(self._page, items=list(self._rest))
-                self._rest.clear()
-                yield rest
-            while (page := await self._turn_page()) is not None:
-                yield page
+        if self._rest and self._page is not None:
+            rest = evolve(self._page, items=list(self._rest))
+            self._rest.clear()
+            yield rest
+        while (page := await self._turn_page()) is not None:
+            yield page
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """All items from here on, or the first `limit` of them.
@@ -265,13 +176,12 @@ class Pager(Generic[T]):
             self._rest.extendleft(reversed(items))
             raise
         if not self._rest:
-            self._current = self._next
+            self._consume()
         return items
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        async with self._steps:
-            while self._rest or await self._refill():
-                yield self._rest.popleft()
+        while self._rest or await self._refill():
+            yield self._rest.popleft()
 
     if not TYPE_CHECKING:  # so that a type checker says it first
 
@@ -293,47 +203,82 @@ class Pager(Generic[T]):
             self._rest.extend(page.items)
         return True
 
+    def _consume(self) -> None:
+        """The reader has all items of the pages that were read."""
+        self._reading, self._is_consumed = self._walk.number, self._walk.complete is not None
+
     async def _turn_page(self) -> Page[T] | None:
-        """The next page that is not a repetition, None after the last."""
+        """The next page with a row that was not given before, None after the last."""
         async with self._turn:
             while True:
-                self._current = self._next
-                if self._next.is_end:
+                self._consume()
+                trail = self._trail = self._trail or self._source.begin(self, self._start.number)
+                ask = self._walk.next(trail.removed)
+                if ask is None:
+                    self._source.end(trail)
                     return None
-                step = await self._steps.next()
-                self._next = step.next
-                fresh = [item for item in step.items if self._is_fresh(item)]
-                if fresh or (step.raw and not step.repeated):
-                    self._page = Page(fresh, step.number, step.raw)
-                    return self._page
+                self._reading = self._walk.number  # it may have gone back
+                trail.mark()
+                page = await self._ask(ask, trail)
+                self._tell_surprises()
+                if page is not None and page.new_rows:
+                    self._page = page
+                    return page
 
-    def _is_fresh(self, item: T) -> bool:
-        name = getattr(item, "id", None)
-        if name is None:
-            return True
-        if name in self._recent:
-            self._recent.move_to_end(name)
-            return False
-        self._recent[name] = None
-        if len(self._recent) > _RECENT_IDS:
-            self._recent.popitem(last=False)
-        return True
+    async def _ask(self, ask: Ask, trail: Trail) -> Page[T] | None:
+        """The page, None where the answer was none: the walk knows what follows from that."""
+        urgent = ask.is_first or ask.proves
+        lane: Lane = self._lane or ("interactive" if urgent else "background")
+        self._requests += not trail.is_replayed
+        try:
+            items, raw = await self._source.page(ask.number, lane, trail)
+        except StartAgain as again:
+            self._walk, self._trail = self._new_walk(), again.trail
+            return None
+        except (QuotaTimeoutError, RateLimitedError):
+            if ask.proves != "end":
+                raise
+            self._walk.refused()  # the proof of an end never costs the list
+            return None
+        except StatusError as error:
+            if error.status_code not in _NO_SUCH_PAGE or not self._walk.missing(trail.removed):
+                raise
+            return None
+        self._walk.answered(raw, trail.removed)
+        return self._fresh(ask, items, raw)
 
+    def _fresh(self, ask: Ask, items: list[T], raw: list[Any]) -> Page[T]:
+        """The page with what was not given before."""
+        names = self._walk.names(raw)
+        fresh = {name for name in names if name not in self._given}
+        self._given.add(names)
+        new_items: dict[object, T] = {}
+        for place, item in enumerate(items):
+            name = getattr(item, "id", None)
+            if name is None or name in fresh:
+                new_items.setdefault(place if name is None else name, item)
+        new_rows: dict[str, Any] = {}
+        for name, row in zip(names, raw, strict=True):
+            if name in fresh:
+                new_rows.setdefault(name, row)
+        over = self._walk.complete is not None
+        after = Place(is_end=True) if over else self._walk.place(self._walk.number, 0)
+        return Page(list(new_items.values()), self._walk.number_of(ask), raw, list(new_rows.values()), str(after))
 
-def _row_name(row: object) -> str:
-    name = row.get("id") if isinstance(row, dict) else None
-    return str(name) if name is not None else blake2b(repr(row).encode(errors="replace"), digest_size=8).hexdigest()
+    def _new_walk(self) -> Walk:
+        return Walk(self._source.facts, self._start, verify_end=self._verify_end or self._source.is_doubted)
 
+    def _tell_surprises(self) -> None:
+        for surprise in self._walk.surprises:
+            self._source.tell(surprise)
+        self._walk.surprises.clear()
+        if self._walk.distrusts_size:
+            self._source.doubt()
 
-_SKETCH = 6
-
-
-def _sketch(rows: Sequence[str]) -> str:
-    """Six hexadecimal digits for each row: enough to know a page again in another process."""
-    return "".join(blake2b(row.encode(errors="replace"), digest_size=_SKETCH // 2).hexdigest() for row in rows)
-
-
-def _common(one: str, other: str) -> int:
-    """How many rows two sketches share."""
-    rows = [{sketch[i : i + _SKETCH] for i in range(0, len(sketch), _SKETCH)} for sketch in (one, other)]
-    return len(rows[0] & rows[1])
+    async def renew(self, trail: Trail, pages: int) -> None:
+        """Reads the list again, to renew the copies of so many pages."""
+        again = Pager(self._source, page=str(self._start), verify_end=self._verify_end, lane="background")
+        again._trail = trail
+        async for _ in again.pages():
+            if len(trail.answers) >= pages:
+                return

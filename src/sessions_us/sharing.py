@@ -9,16 +9,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from copy import deepcopy
 from typing import Any
 
 from attrs import define, evolve
 
-from .copies import Copies, Copy, Name
+from .copies import MOST_BYTES, Copies, Copy, Name, size_of
 from .crowd import Crowd, Member
-from .errors import ClientClosedError, QuotaTimeoutError, RateLimitedError, ServerError, StatusError, TransportError
+from .errors import (
+    ClientClosedError,
+    QuotaTimeoutError,
+    RateLimitedError,
+    ServerError,
+    SessionsError,
+    StatusError,
+    TransportError,
+)
 from .events import CacheHit, Emit, ResponseShared, Reuse
 from .options import Options
 from .quota import Lane
+from .trail import StartAgain, Trail, Trails, Write
 from .transport import Answer, Request, Transport, encode
 from .wanted import wanted
 
@@ -50,6 +60,8 @@ class Shared:
     def __init__(self, copies: Copies | None = None) -> None:
         self.flights: dict[Name, Flight] = {}
         self.copies: Copies = copies or Copies()
+        self.trails: Trails = Trails()
+        self.renewals: dict[Name, asyncio.Task[None]] = {}
 
     def drop(self, which: Callable[[Name, str | None], bool]) -> None:
         """A write happened. What it touches is forgotten, and what was asked before it will not be kept."""
@@ -103,25 +115,133 @@ class Sharing:
         if not options.keeps:
             return await self._fly(name, request, options, lane)
         copy = self._shared.copies.get(name)
-        if copy is not None and self._now() - copy.kept_at < options.cache_ttl:
-            return self._reuse(copy, request, "fresh")
-        if copy is not None and self._now() - copy.kept_at < options.cache_ttl + options.stale_while_revalidate:
+        if copy is not None and self._age(copy) < options.cache_ttl:
+            return self._reuse(copy, 0, request, "fresh")
+        if copy is not None and self._age(copy) < options.cache_ttl + options.stale_while_revalidate:
             self._renew(name, request, options)
-            return self._reuse(copy, request, "stale-while-revalidate")
+            return self._reuse(copy, 0, request, "stale-while-revalidate")
         try:
             return await self._fly(name, request, options, lane)
         except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING):
             copy = self._shared.copies.get(name)
-            if copy is None or self._now() - copy.kept_at >= options.cache_ttl + options.stale_if_error:
+            if copy is None or self._age(copy) >= options.cache_ttl + options.stale_if_error:
                 raise
-        return self._reuse(copy, request, "stale-if-error")
+        return self._reuse(copy, 0, request, "stale-if-error")
 
-    async def hurry(self, request: Request) -> None:
-        """Somebody waits for a read that was begun in the lane background: if it is under way, it goes before its lane."""
-        flight = self._under_way(self._name(request))
-        if flight is not None:
-            flight.crowd.lane = "interactive"
-            await self.transport.limiter.hurry(flight.crowd, "interactive")
+    # -- lists -------------------------------------------------------------------------------------------------------
+
+    def begin(
+        self, request: Request, options: Options, renew: Callable[[Trail, int], Coroutine[Any, Any, None]]
+    ) -> Trail:
+        """The trail of a walk over a list that begins with this request.
+
+        Args:
+            request, options: how the first page is asked for.
+            renew: walks again along a fresh trail, for so many pages.
+        """
+        self.transport.check()
+        trail = self._trail(self._name(request), request.operation, options, missed=None)
+        if trail.reuse == "stale-while-revalidate" and trail.copy is not None:
+            self._renew_walk(trail, len(trail.copy.answers), renew)
+        return trail
+
+    async def page(self, trail: Trail, request: Request, options: Options, lane: Lane) -> Answer:
+        """The answer to the next request of a walk.
+
+        Raises:
+            StartAgain: the copies of an earlier walk don't go on, or stand in for what failed.
+            SessionsError: what `Transport.send` raises.
+        """
+        if trail.copy is not None:
+            return self._next_copy(trail, trail.copy, request, options)
+        try:
+            answer = await self._fly(self._name(request), request, options, lane, keeps=False)
+        except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING):
+            copy = self._shared.copies.get(trail.name)
+            if copy is None or copy is trail.missed or copy is trail.kept:
+                raise
+            expires_at = copy.kept_at + options.cache_ttl + options.stale_if_error
+            if self._now() >= expires_at:
+                raise
+            raise StartAgain(
+                Trail(
+                    *(self._shared.trails, trail.name, trail.operation),
+                    copy=copy,
+                    reuse="stale-if-error",
+                    copy_expires_at=expires_at,
+                )
+            ) from None
+        except StatusError as error:
+            if trail.answers:
+                self._record(trail, error, options)
+            raise
+        if not answer.flaw:
+            self._record(trail, answer, options)
+        return answer
+
+    def end(self, trail: Trail, options: Options) -> None:
+        """A walk came to the end of its list: its answers are the list, though there were more before."""
+        if trail.answers and options.keeps and not trail.is_spoilt:
+            self._keep(trail)
+
+    def _trail(self, name: Name, operation: str | None, options: Options, missed: Copy | None) -> Trail:
+        copy = self._shared.copies.get(name) if options.keeps else None
+        if copy is not None and copy is not missed:
+            for reuse, seconds in (("fresh", 0.0), ("stale-while-revalidate", options.stale_while_revalidate)):
+                expires_at = copy.kept_at + options.cache_ttl + seconds
+                if self._now() < expires_at:
+                    return Trail(
+                        self._shared.trails, name, operation, copy=copy, reuse=reuse, copy_expires_at=expires_at
+                    )
+        return Trail(self._shared.trails, name, operation, missed=missed)
+
+    def _next_copy(self, trail: Trail, copy: Copy, request: Request, options: Options) -> Answer:
+        place = len(trail.answers)
+        kept = self._shared.copies.get(trail.name) is copy and self._now() < trail.copy_expires_at
+        if not kept or place == len(copy.answers):
+            raise StartAgain(self._trail(trail.name, trail.operation, options, missed=copy))
+        trail.answers.append(copy.answers[place])
+        return self._reuse(copy, place, request, trail.reuse)
+
+    def _record(self, trail: Trail, outcome: Answer | StatusError, options: Options) -> None:
+        """Notes an answer of a walk, and keeps what was read of it if nothing better is kept."""
+        if not options.keeps or trail.is_spoilt:
+            return
+        trail.began_at = trail.began_at if trail.answers else self._now()
+        trail.answers.append(outcome)
+        trail.size += size_of(outcome)
+        if trail.size > MOST_BYTES:
+            trail.is_spoilt = True
+            trail.answers.clear()
+            return
+        kept = self._shared.copies.get(trail.name)
+        of_use = options.cache_ttl + max(options.stale_while_revalidate, options.stale_if_error)
+        if kept is None or len(kept.answers) <= len(trail.answers) or self._age(kept) >= of_use:
+            self._keep(trail)
+
+    def _keep(self, trail: Trail) -> None:
+        kept = self._shared.copies.get(trail.name)
+        if kept is None or kept.kept_at <= trail.began_at:  # a later walk knows better
+            trail.kept = Copy(tuple(trail.answers), trail.began_at, trail.operation)
+            self._shared.copies.put(trail.name, trail.kept)
+
+    def _renew_walk(
+        self, trail: Trail, pages: int, renew: Callable[[Trail, int], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Walk again, behind all that is urgent, unless somebody does."""
+        running = self._shared.renewals.get(trail.name)
+        if running is not None and not running.done() and running.get_loop() is asyncio.get_running_loop():
+            return
+
+        async def renewed() -> None:
+            try:
+                await renew(Trail(self._shared.trails, trail.name, trail.operation, missed=trail.copy), pages)
+            except SessionsError:
+                pass  # the events tell; the next reader tries again
+            finally:
+                self._shared.renewals.pop(trail.name, None)
+
+        self._shared.renewals[trail.name] = self.spawn(renewed())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that ends with this client, at the latest."""
@@ -144,15 +264,16 @@ class Sharing:
             await self.transport.aclose()
 
     async def _write(self, request: Request, options: Options, lane: Lane) -> Answer:
-        happened = True
-        try:
-            return await self.transport.send(request, options, lane)
-        except QuotaTimeoutError:
-            happened = False
-            raise
-        finally:
-            if happened and request.touches != ():
-                self._shared.drop(self._touched(request.touches))
+        concerns = self._touched(request.touches)
+        with self._shared.trails.writing(Write(concerns, removes=request.removes)) as write:
+            try:
+                return await self.transport.send(request, options, lane, on_sent=write.sent)
+            except QuotaTimeoutError:
+                write.may_have_happened = False
+                raise
+            finally:
+                if write.may_have_happened and request.touches != ():
+                    self._shared.drop(concerns)
 
     def _name(self, request: Request) -> Name:
         body = None if request.body is None else encode(request.body)
@@ -165,24 +286,33 @@ class Sharing:
 
         return touched
 
-    def _reuse(self, copy: Copy, request: Request, why: Reuse) -> Answer:
-        self._emit(CacheHit(operation=request.operation, age=self._now() - copy.kept_at, why=why))
-        return copy.answer
+    def _age(self, copy: Copy) -> float:
+        return self._now() - copy.kept_at
+
+    def _reuse(self, copy: Copy, place: int, request: Request, why: Reuse) -> Answer:
+        self._emit(CacheHit(operation=request.operation, age=self._age(copy), why=why))
+        answer = copy.answers[place]
+        if isinstance(answer, StatusError):
+            raise deepcopy(answer)
+        return answer
 
     # -- flights -----------------------------------------------------------------------------------------------------
 
-    async def _fly(self, name: Name, request: Request, options: Options, lane: Lane) -> Answer:
+    async def _fly(
+        self, name: Name, request: Request, options: Options, lane: Lane, *, keeps: bool | None = None
+    ) -> Answer:
+        keeps = options.keeps if keeps is None else keeps
         began = self._now()
         while True:
             flight = self._under_way(name)
             if flight is None:
-                flight = self._launch(name, request, options, lane)
+                flight = self._launch(name, request, options, lane, keeps=keeps)
                 member, hurry = flight.crowd.begin(options.max_wait), False
             elif options.max_wait == 0:  # it may wait for nobody
                 return await self.transport.send(request, options, lane)
             else:
                 member, hurry = flight.crowd.join(lane, options.max_wait)
-                flight.keeps |= options.keeps
+                flight.keeps |= keeps
             self._members.add(member)
             try:
                 async with wanted(options.until, lane):
@@ -210,14 +340,14 @@ class Sharing:
         flight = self._shared.flights.get(name)
         return flight if flight is not None and flight.task.get_loop() is asyncio.get_running_loop() else None
 
-    def _launch(self, name: Name, request: Request, options: Options, lane: Lane) -> Flight:
+    def _launch(self, name: Name, request: Request, options: Options, lane: Lane, *, keeps: bool) -> Flight:
         # A task of its own, so that the call which began it can be cancelled while others wait for the answer.
         crowd: Crowd[Answer] = Crowd(lane, self._now)
         operation = None if request.touches is None else request.operation
         alone = options.max_wait is None and options.until is None
         patient = options if alone else evolve(options, max_wait=None, until=None)  # the crowd has the patience
         task = self.spawn(self._send(name, request, patient, crowd))
-        flight = self._shared.flights[name] = Flight(name, operation, crowd, options.keeps, task)
+        flight = self._shared.flights[name] = Flight(name, operation, crowd, keeps, task)
         return flight
 
     async def _send(self, name: Name, request: Request, options: Options, crowd: Crowd[Answer]) -> None:
@@ -231,7 +361,7 @@ class Sharing:
             if flight is not None and flight.crowd is crowd:
                 del self._shared.flights[name]
                 if isinstance(outcome, Answer) and not outcome.flaw and flight.keeps:
-                    self._shared.copies.put(name, Copy(outcome, self._now(), flight.operation))
+                    self._shared.copies.put(name, Copy((outcome,), self._now(), flight.operation))
                 elif isinstance(outcome, StatusError) and not isinstance(outcome, _SAYS_NOTHING):
                     self._shared.copies.drop(lambda other, _: other == name)  # it is gone, or not ours to see any more
             crowd.settle(outcome)
@@ -246,7 +376,7 @@ class Sharing:
     def _renew(self, name: Name, request: Request, options: Options) -> None:
         """Ask again, behind all that is urgent, unless somebody does."""
         if self._under_way(name) is None:
-            self._launch(name, request, options, "background").crowd.unattended = True
+            self._launch(name, request, options, "background", keeps=True).crowd.unattended = True
 
 
 def _closed() -> ClientClosedError:

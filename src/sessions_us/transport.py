@@ -54,6 +54,7 @@ class Request:
         body: the JSON body; None is no body, and no Content-Type.
         repeatable: a read, in effect: it may be sent again when nobody knows what became of it, and be shared.
         touches: the reads, by operationId, that may answer differently once it has happened; None where nobody knows.
+        removes: whether it may take rows out of lists.
     """
 
     operation: str
@@ -63,6 +64,7 @@ class Request:
     body: object | None
     repeatable: bool
     touches: tuple[str, ...] | None = None
+    removes: bool = False
 
 
 @frozen
@@ -110,12 +112,21 @@ class Transport:
         """A name for the key at its origin that can't be turned back, different for each purpose."""
         return f"{self.origin}{self.origin.prefix}#{self._key.digest(purpose)}"
 
-    async def send(self, request: Request, options: Options, lane: Lane, crowd: Crowd[Answer] | None = None) -> Answer:
+    async def send(
+        self,
+        request: Request,
+        options: Options,
+        lane: Lane,
+        crowd: Crowd[Answer] | None = None,
+        *,
+        on_sent: Callable[[], None] = lambda: None,
+    ) -> Answer:
         """Sends it, as often as the retry policy allows, each time with a place in the quota.
 
         Args:
             request, options, lane: what to send, and how.
             crowd: those who wait for the answer, where they may be several; their lane goes before `lane`.
+            on_sent: called when an attempt begins.
 
         Raises:
             QuotaTimeoutError: nothing was sent, because waiting would take longer than `max_wait`.
@@ -158,6 +169,7 @@ class Transport:
             if last_start is None and policy.total is not None:
                 last_start = self.limiter.now() + policy.total
             trace = Trace(reliable=self._wire is None)
+            on_sent()
             if crowd is not None:
                 crowd.sent()
             outcome = await self._attempt(http, request, url, content, lease, options.timeout, attempt, trace)

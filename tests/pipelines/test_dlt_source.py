@@ -107,7 +107,7 @@ def test_everything_arrives_once_and_typed(sessions_sandbox: Sandbox, database: 
     assert counted() == first
     again = requests(sessions_sandbox, before)
     assert {again[child] for child in ("participants", "transcripts", "takeaways")} == {len(sessions) - len(over)}
-    assert again["sessions"] == 7, "six pages, and one to see that it was the last"
+    assert again["sessions"] == 8, "six pages, one for the number of the first, and one to see which was the last"
     assert sessions_sandbox.limiter.refused == 0
 
     columns = database.columns("data", "sessions")

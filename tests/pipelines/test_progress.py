@@ -12,22 +12,22 @@ from sessions_us.pipelines.state import Turn
 SESSIONS, ROOMS = RESOURCES["sessions"], RESOURCES["rooms"]
 
 
-def turn(number=1, page=None, listed=False, done=False, seen=0, waiting=0, known=0) -> Turn:
-    return Turn(number, page, listed, done, seen, waiting, known)
+def turn(number=1, pages=0, listed=False, done=False, seen=0, waiting=0, known=0) -> Turn:
+    return Turn(number, pages, None, listed, done, seen, waiting, known)
 
 
 @pytest.mark.parametrize(
     ("resource", "where", "left"),
     [
         (SESSIONS, turn(), None),  # nobody knows how many there are
-        (SESSIONS, turn(page=3, seen=40, waiting=40), None),
-        (ROOMS, turn(known=1000), 51 + 51),  # a list of 50 pages and the empty one, twice
-        (ROOMS, turn(page=51, known=1000, seen=1000), 1 + 51),
-        (SESSIONS, turn(listed=True, seen=1000, waiting=1000), 3000 + 51),
-        (SESSIONS, turn(number=2, seen=1000, waiting=0), 51),
+        (SESSIONS, turn(pages=2, seen=40, waiting=40), None),
+        (ROOMS, turn(known=1000), 52 + 52),  # a list of 50 pages and two proofs, twice
+        (ROOMS, turn(pages=50, known=1000, seen=1000), 2 + 52),
+        (SESSIONS, turn(listed=True, seen=1000, waiting=1000), 3000 + 52),
+        (SESSIONS, turn(number=2, seen=1000, waiting=0), 52),
         (SESSIONS, turn(number=2, listed=True, seen=1001, waiting=1), 3),
         (SESSIONS, turn(number=3, listed=True, done=True, seen=1000), 0),
-        (RESOURCES["booking_pages"], turn(number=2, listed=True, done=True, seen=9, waiting=2), 8),
+        (RESOURCES["booking_pages"], turn(number=2, listed=True, done=True, seen=9, waiting=2), 12),
     ],
 )
 def test_requests_left(resource, where, left):

@@ -113,7 +113,7 @@ actions:
       operationId: list_things
       tags: [things]
       x-key-role: user
-      x-pagination: {parameter: page, base: 1, base-evidence: inferred, size: 20}
+      x-pagination: {parameter: page, size: 20}
   - target: $.paths['/api/things'].post
     description: names
     update: {operationId: create_thing, tags: [things], x-key-role: guest, x-observed: true}
@@ -122,10 +122,13 @@ actions:
     update: {operationId: get_thing, tags: [things], x-key-role: user}
   - target: $.paths['/api/things/{id}'].delete
     description: names
-    update: {operationId: delete_thing, tags: [things], x-key-role: user}
+    update: {operationId: delete_thing, tags: [things], x-key-role: user, x-removes: true}
   - target: $.paths['/api/anything'].get
     description: names
     update: {operationId: get_anything, tags: [odd-ones], x-key-role: user, x-repeatable: false}
+  - target: $
+    description: what a deletion changes
+    update: {x-invalidates: {delete_thing: [things]}}
 """
 
 Regenerate = Callable[..., "subprocess.CompletedProcess[str]"]

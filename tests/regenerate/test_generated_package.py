@@ -215,7 +215,10 @@ def test_a_response_asks_for_its_type(models: Any) -> None:
 
 
 def test_operations_say_what_the_overlay_says(types: Any, package: Path) -> None:
-    """One immutable entry per operation in document order; only a GET is repeatable unless the overlay says."""
+    """One immutable entry per operation in document order; only a GET is repeatable unless the overlay says.
+
+    That pages count from 1 is the default that the document declares.
+    """
     operations = importlib.import_module(f"{NAME}.operations").OPERATIONS
     assert list(operations) == ["list_things", "create_thing", "get_thing", "delete_thing", "get_anything"]
     assert operations["list_things"] == types.Operation(
@@ -225,8 +228,9 @@ def test_operations_say_what_the_overlay_says(types: Any, package: Path) -> None
         tag="things",
         key_role="user",
         repeatable=True,
-        pagination=types.Pagination(parameter="page", base=1, base_evidence="inferred", size=20),
+        pagination=types.Pagination(parameter="page", base=1, size_parameter=None, size=20),
         invalidates=(),
+        removes=False,
         observed=False,
     )
     assert [(name, entry.key_role, entry.repeatable, entry.observed) for name, entry in operations.items()][1:] == [
@@ -236,6 +240,8 @@ def test_operations_say_what_the_overlay_says(types: Any, package: Path) -> None
         ("get_anything", "user", False, False),
     ]
     assert operations["delete_thing"].pagination is None
+    assert operations["delete_thing"].invalidates == ("list_things", "get_thing")
+    assert [name for name, entry in operations.items() if entry.removes] == ["delete_thing"]
     with pytest.raises(TypeError):
         operations["new"] = operations["get_thing"]
 

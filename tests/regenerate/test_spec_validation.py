@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -29,11 +30,16 @@ def document(paths: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 PAGE = {"name": "page", "in": "query", "schema": {"type": "integer"}}
-PAGINATION = {"parameter": "page", "base": 1, "base-evidence": "inferred", "size": 20}
+PAGINATION = {"parameter": "page", "base": 1, "size": 20}
 
 
 def paged(**changes: Any) -> dict[str, Any]:
     return operation(parameters=[PAGE], **{"x-pagination": {**PAGINATION, **changes}})
+
+
+def removing(method: str = "delete", removes: object = True, changed: Sequence[str] = ("a",)) -> dict[str, Any]:
+    """A document whose one operation removes, and has these in x-invalidates."""
+    return document({"/a": {method: operation(**{"x-removes": removes})}}, **{"x-invalidates": {"get_a": [*changed]}})
 
 
 @pytest.mark.parametrize(
@@ -41,7 +47,11 @@ def paged(**changes: Any) -> dict[str, Any]:
     [
         document({"/a": {"get": operation(), "x-note": 1}, "x-more": {}}),
         document({"/a/{id}": {"parameters": [ID], "get": operation()}}),
-        document({"/a": {"get": paged(**{"size-evidence": "documented"})}}),
+        document({"/a": {"get": paged()}}),
+        document({"/a": {"get": paged(base=0)}}),
+        document({"/a": {"get": operation(parameters=[PAGE], **{"x-pagination": {"parameter": "page"}})}}),
+        removing(),
+        removing(removes=False, changed=()),
         document({"/a": {"get": operation()}}, openapi="3.1.0"),
         document({"/a": {"get": operation(**{"x-repeatable": True, "x-observed": False})}}),
     ],
@@ -81,9 +91,19 @@ def test_a_sound_document_passes(sound: dict[str, Any]) -> None:
             "cannot be called 'quote'",
         ),
         (document({"/a": {"get": paged(parameter="offset")}}), "'offset', which is not declared"),
-        (document({"/a": {"get": paged(base="1")}}), "base must be 0 or 1"),
-        (document({"/a": {"get": paged(size=0)}}), "size must be a number"),
-        (document({"/a": {"get": paged(**{"base-evidence": None})}}), "base-evidence"),
+        *(
+            (document({"/a": {"get": paged(base=base)}}), "base must be 0 or 1")
+            for base in ("1", 2, -1, 1.0, True, None)
+        ),
+        *(
+            (document({"/a": {"get": paged(size=size)}}), "size must be a number")
+            for size in (0, "20", 2.5, True, None)
+        ),
+        (document({"/a": {"get": paged(**{"base-evidence": "wire"})}}), "x-pagination knows no 'base-evidence'"),
+        (removing(removes="yes"), "x-removes must be true or false"),
+        (removing("get"), "GET /a: x-removes is for writes that have reads in x-invalidates"),
+        (removing(changed=()), "x-removes is for writes that have reads in x-invalidates"),
+        (document({"/a": {"delete": operation(**{"x-removes": True})}}), "x-removes is for writes"),
         (document({"/a": {"get": operation(**{"x-pagination": True})}}), "x-pagination must be an object"),
         (document({"/a": {"get": operation()}, "/b": {"$ref": "#/paths/~1a"}}), "get_a|a path that is a reference"),
         (document({"/a": {"get": operation(parameters=[{"$ref": "#/components/parameters/Q"}])}}), "leads nowhere"),

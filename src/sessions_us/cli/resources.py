@@ -140,16 +140,8 @@ def batches(user: UserClient, resource: Resource, id: str | None) -> AsyncIterat
 
 
 async def _paged(pager: Pager[Any]) -> AsyncIterator[list[Any]]:
-    given: set[str] = set()
     async for page in pager.pages():
-        rows = [row for row in page.raw if _name(row) not in given]
-        given.update(name for name in map(_name, rows) if name is not None)
-        yield rows
-
-
-def _name(row: Any) -> str | None:
-    name = row.get("id") if isinstance(row, dict) else None
-    return str(name) if isinstance(name, str | int) else None
+        yield page.new_rows
 
 
 async def _whole(user: UserClient, id: str, resource: Resource) -> AsyncIterator[list[Any]]:

@@ -106,7 +106,10 @@ async def export(
     try:
         try:
             held = await worker.run(opened)
-            user = client.with_options(lane="background")
+            # Fresh answers only: a second pass over the same copies would prove nothing.
+            user = client.with_options(
+                lane="background", cache_ttl=0, stale_while_revalidate=0, stale_if_error=0
+            )
             return await _Export(user, wanted, sink, held, worker, on_error, on_event).run()
         finally:
             await worker.run(exits.close)  # in the thread that opened it, also if a cancellation came right then
@@ -166,17 +169,16 @@ class _Export:
             return
         stage: ExportStage = "listing" if turn.number == 1 else "verifying"
         await self._tell(resource, stage)
-        numbered = turn.page is not None
-        pages = resource.pager(self._client, turn.page).pages()
+        before = self._requests
+        pager = resource.pager(self._client, turn.cursor)
+        pages = pager.pages()
         while (page := await self._ask(_next(pages))) is not None:
-            self._requests += 1
-            # Which number the first page has is only supposed, so it is read again where a run stopped right after it.
-            then, numbered = page.number + 1 if numbered else None, True
-            await self._worker.run(self._state.note_page, resource.name, page.number, page.raw, then)
+            self._requests = before + pager.requests
+            await self._worker.run(self._state.note_page, resource.name, page.number, page.raw, page.after)
             await self._save_in_time()
             await self._tell(resource, stage)
-        self._requests += 1
-        await self._worker.run(self._state.note_end, resource.name)
+        self._requests = before + pager.requests
+        await self._worker.run(self._state.note_end, resource.name, pager.complete is not False)
 
     async def _fetch(self, resource: Resource) -> None:
         """Reads what belongs to the rows that wait for it."""

@@ -27,7 +27,6 @@ from ..arguments import path_id
 from ..client import UserClient
 from ..decoding import Decoder, NotUnderstood, rows_of
 from ..paging import Pager
-from .rows import key_of
 from .sink import Row
 
 __all__ = ("RESOURCES", "Child", "Resource")
@@ -53,22 +52,20 @@ class Child:
     pager: OpenOf | None = None
 
     @property
-    def least_requests(self) -> int:
-        """What it costs; a paginated list is told to be at its end by an empty page."""
-        return 1 if self.pager is None else 2
+    def usual_requests(self) -> int:
+        """What it usually costs; a paginated list costs two more than its pages, since its end is verified."""
+        return 1 if self.pager is None else 3
 
     async def fetch(self, client: UserClient, id: str) -> tuple[Any, int]:
-        """What belongs to the row of this id, raw, and how many pages that took.
+        """What belongs to the row of this id, raw, and how many requests that took.
 
         Raises:
             ValueError: the id can't stand in a path.
             SessionsError: what the request raises; `NotFoundError` if the row is gone.
         """
         if self.pager is not None:
-            pages = [page.raw async for page in self.pager(client, id).pages()]
-            every = [row for page in pages for row in page]
-            rows = {key_of(row) or place: row for place, row in enumerate(every)}  # items shift while pages are read
-            return list(rows.values()), len(pages) + 1
+            pager = self.pager(client, id)
+            return [row async for page in pager.pages() for row in page.new_rows], pager.requests
         path = OPERATIONS[self.operation].path.replace("{id}", quote(path_id(id), safe=""))
         body = await client.request("GET", path)
         if isinstance(self.shape, type):

@@ -15,6 +15,8 @@ __all__ = ("requests_left", "seconds_for")
 _PAGE_ROWS: Final = 20
 _PASSES: Final = 2
 """How often a list is read if nothing moves."""
+_PROOFS: Final = 2
+"""Requests of a pass that bring no row: one for the number of the first page, one for the end."""
 
 
 def requests_left(turns: Mapping[Resource, Turn]) -> int | None:
@@ -25,11 +27,11 @@ def requests_left(turns: Mapping[Resource, Turn]) -> int | None:
         if not read_once and not turn.known:
             return None
         rows = turn.seen if read_once else max(turn.known, turn.seen)
-        pages = math.ceil(rows / _PAGE_ROWS) + 1  # the last is empty
+        pages = math.ceil(rows / _PAGE_ROWS) + _PROOFS
         if not turn.done:
             left += max(0, _PASSES - turn.number) * pages
-            left += 0 if turn.listed else max(1, pages - (turn.page or 1) + 1)
-        left += turn.waiting * sum(child.least_requests for child in resource.children)
+            left += 0 if turn.listed else max(1, pages - turn.pages)
+        left += turn.waiting * sum(child.usual_requests for child in resource.children)
     return left
 
 

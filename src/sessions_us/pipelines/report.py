@@ -31,7 +31,8 @@ class ResourceReport:
         changed: rows that this run wrote anew, because they had changed.
         passes: how often the list was read to its end.
         complete: whether the last pass proves that none was missed: what the pass before it saw is still there. Otherwise the
-            list kept moving until the last of five passes, and a row may have slipped between two pages.
+            list kept moving until the last of five passes, and a row may have slipped between two pages; or the server gave
+            the same full page again (a `PagingSurprise`), so that there may be more rows than it shows.
         appeared: rows that were not there when the run began; they are in the sink.
         gone: rows that went away while the run lasted; those that were read in time are in the sink.
         vanished: rows of earlier runs that the server does not have any more; they stay in the sink.

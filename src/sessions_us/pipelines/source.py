@@ -156,7 +156,7 @@ def _list(desk: _Desk, resource: Resource) -> DltResource:
         with desk as user:
             pages = resource.pager(user, None).pages()
             while (page := await desk.ask(lambda: anext(pages, None))) is not None:
-                found = [row for row in page.raw if isinstance(row, dict)]
+                found = [row for row in page.new_rows if isinstance(row, dict)]
                 seen.update(map(key_of, found))
                 yield [identified(row) for row in found]
         for child in resource.children:

@@ -34,7 +34,8 @@ _TOLD: Final = 20
 
 _TABLES: Final = (
     """CREATE TABLE resources (
-        name TEXT PRIMARY KEY, pass INTEGER NOT NULL DEFAULT 1, page INTEGER, listed INTEGER NOT NULL DEFAULT 0,
+        name TEXT PRIMARY KEY, pass INTEGER NOT NULL DEFAULT 1, pages INTEGER NOT NULL DEFAULT 0, cursor TEXT, listed INTEGER NOT NULL DEFAULT 0,
+        proven INTEGER NOT NULL DEFAULT 1,
         moved INTEGER NOT NULL DEFAULT 0, moved_before INTEGER NOT NULL DEFAULT 0, complete INTEGER NOT NULL DEFAULT 0,
         done INTEGER NOT NULL DEFAULT 0, added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
         odd INTEGER NOT NULL DEFAULT 0,
@@ -56,7 +57,8 @@ class Turn:
 
     Attributes:
         number: of the pass over its list, from 1.
-        page: the next page of it; None is the first.
+        pages: how many of it have been read.
+        cursor: where it goes on; None is the beginning.
         listed: whether this pass has read the list to its end.
         done: whether no further pass is needed.
         seen: rows that this run has seen.
@@ -65,7 +67,8 @@ class Turn:
     """
 
     number: int
-    page: int | None
+    pages: int
+    cursor: str | None
     listed: bool
     done: bool
     seen: int
@@ -156,24 +159,25 @@ class State:
 
     def turn(self, resource: str) -> Turn:
         """Where a resource stands."""
-        number, page, listed, done, known = self._file.one(
-            "SELECT pass, page, listed, done, known FROM resources WHERE name = ?", resource
+        number, pages, cursor, listed, done, known = self._file.one(
+            "SELECT pass, pages, cursor, listed, done, known FROM resources WHERE name = ?", resource
         )
-        return Turn(number, page, bool(listed), bool(done), self._seen[resource], self._waiting[resource], known)
+        seen, waiting = self._seen[resource], self._waiting[resource]
+        return Turn(number, pages, cursor, bool(listed), bool(done), seen, waiting, known)
 
-    def note_page(self, resource: str, number: int, rows: Sequence[Any], then: int | None) -> None:
-        """Notes the rows of a page, and where to go on after it. What is new or may have changed is queued."""
+    def note_page(self, resource: str, number: int, rows: Sequence[Any], after: str) -> None:
+        """Notes the rows of a page, and the cursor after it. What is new or may have changed is queued."""
         (this_pass,) = self._file.one("SELECT pass FROM resources WHERE name = ?", resource)
         for row in rows:
             if isinstance(row, dict):
                 self._note_row(self._resources[resource], row, this_pass, number)
             else:
                 self._file.change("UPDATE resources SET odd = odd + 1 WHERE name = ?", resource)
-        self._file.change("UPDATE resources SET page = ? WHERE name = ?", then, resource)
+        self._file.change("UPDATE resources SET pages = pages + 1, cursor = ? WHERE name = ?", after, resource)
 
-    def note_end(self, resource: str) -> None:
-        """Notes that this pass has read the list to its end."""
-        self._file.change("UPDATE resources SET listed = 1 WHERE name = ?", resource)
+    def note_end(self, resource: str, is_proven: bool) -> None:
+        """Notes that this pass has read the list to its end, and whether that end is out of doubt."""
+        self._file.change("UPDATE resources SET listed = 1, proven = ? WHERE name = ?", is_proven, resource)
 
     def _note_row(self, resource: Resource, row: dict[str, Any], this_pass: int, page: int) -> None:
         digest = digest_of(row)
@@ -210,19 +214,22 @@ class State:
 
         Page numbers are no snapshot: what is deleted behind the reader pulls a row past him. A pass missed nothing that was
         there all the time if no row came twice in it, and if all that it saw is still there in the next: then nothing behind
-        the reader was deleted while it read.
+        the reader was deleted while it read. Where the end of a list is in doubt, no further pass would prove more.
         """
-        number, moved_before = self._file.one("SELECT pass, moved_before FROM resources WHERE name = ?", resource)
+        number, moved_before, proven = self._file.one(
+            "SELECT pass, moved_before, proven FROM resources WHERE name = ?", resource
+        )
         (missing,) = self._file.one(
             "SELECT COUNT(*) FROM rows WHERE resource = ? AND run = ? AND pass = ?", resource, self.run, number - 1
         )
-        complete = number > 1 and not moved_before and not missing
-        done = complete or number >= _MOST_PASSES
+        quiet = number > 1 and not moved_before and not missing
+        done = quiet or number >= _MOST_PASSES
         if done:
+            complete = quiet and bool(proven)
             self._file.change("UPDATE resources SET done = 1, complete = ? WHERE name = ?", complete, resource)
         else:
             self._file.change(
-                "UPDATE resources SET pass = pass + 1, page = NULL, listed = 0, moved_before = moved, moved = 0, odd = 0"
+                "UPDATE resources SET pass = pass + 1, pages = 0, cursor = NULL, listed = 0, moved_before = moved, moved = 0, odd = 0"
                 " WHERE name = ?",
                 resource,
             )

@@ -18,7 +18,7 @@ __all__ = ("StateFile",)
 
 _OURS: Final = 0x5E551045
 """In the header of the file, so that nobody's database is taken for a state."""
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
 class StateFile:

@@ -42,25 +42,24 @@ class BookingPages:
         self._calls = calls
         self.collaborators: Collaborators = Collaborators(calls)
 
-    def list(self, *, page: int | str | None = None, prefetch: int = 0, verify_end: bool = False) -> Pager[BookingPage]:
+    def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[BookingPage]:
         """Lists the booking pages of the key's user, 20 at a time.
 
         Args:
             page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            prefetch: how many pages to fetch ahead, in the lane background, while the reader works; 0 is none.
-            verify_end: ask for one page more than seems to exist, which costs a request.
+            verify_end: don't take a page with fewer rows than documented for the end; costs a request or two.
 
         Returns:
             A Pager, which sends nothing until it is iterated.
 
         Raises:
-            ValueError: `page` is neither a page number nor a cursor, or `prefetch` is no number of pages.
+            ValueError: `page` is neither a page number nor a cursor.
             SessionsError: while iterating; see `sessions_us.errors`.
 
         Endpoint: GET /api/booking-pages
         Known from: documented; `id` and `name` on the wire.
         """
-        return self._calls.pages(list_booking_pages, page=page, prefetch=prefetch, verify_end=verify_end)
+        return self._calls.pages(list_booking_pages, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -212,25 +211,23 @@ class BookingPages:
         return await self._calls.rows(list_booking_page_slots, id, body=body, extra=extra)
 
     def bookings(
-        self, id: str, *, page: int | str | None = None, prefetch: int = 0, verify_end: bool = False
+        self, id: str, *, page: int | str | None = None, verify_end: bool = False
     ) -> Pager[Booking]:
         """Lists the bookings of a booking page that have not started yet, 20 at a time.
 
         Args:
             id: of the booking page.
             page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            prefetch: how many pages to fetch ahead, in the lane background, while the reader works; 0 is none.
-            verify_end: ask for one page more than seems to exist, which costs a request.
+            verify_end: don't take a page with fewer rows than documented for the end; costs a request or two.
 
         Returns:
             A Pager, which sends nothing until it is iterated. Sort by `start_at` where order matters: none is promised.
 
         Raises:
-            ValueError: the id can't stand in a path, `page` is neither a page number nor a cursor, or `prefetch` is no
-                number of pages.
+            ValueError: the id can't stand in a path, `page` is neither a page number nor a cursor.
             SessionsError: while iterating; see `sessions_us.errors`.
 
         Endpoint: GET /api/booking-pages/{id}/bookings
         Known from: documented; `start_at` and `session_id` on the wire.
         """
-        return self._calls.pages(list_booking_page_bookings, id, page=page, prefetch=prefetch, verify_end=verify_end)
+        return self._calls.pages(list_booking_page_bookings, id, page=page, verify_end=verify_end)

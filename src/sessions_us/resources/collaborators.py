@@ -33,29 +33,27 @@ class Collaborators:
         self._calls = calls
 
     def list(
-        self, id: str, *, page: int | str | None = None, prefetch: int = 0, verify_end: bool = False
+        self, id: str, *, page: int | str | None = None, verify_end: bool = False
     ) -> Pager[Collaborator]:
         """Lists the collaborators of a booking page, 20 at a time.
 
         Args:
             id: of the booking page.
             page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            prefetch: how many pages to fetch ahead, in the lane background, while the reader works; 0 is none.
-            verify_end: ask for one page more than seems to exist, which costs a request.
+            verify_end: don't take a page with fewer rows than documented for the end; costs a request or two.
 
         Returns:
             A Pager, which sends nothing until it is iterated.
 
         Raises:
-            ValueError: the id can't stand in a path, `page` is neither a page number nor a cursor, or `prefetch` is no
-                number of pages.
+            ValueError: the id can't stand in a path, `page` is neither a page number nor a cursor.
             SessionsError: while iterating; see `sessions_us.errors`.
 
         Endpoint: GET /api/booking-pages/{id}/collaborators
         Known from: documented; the fields are inferred.
         """
         return self._calls.pages(
-            list_booking_page_collaborators, id, page=page, prefetch=prefetch, verify_end=verify_end
+            list_booking_page_collaborators, id, page=page, verify_end=verify_end
         )
 
     async def create(

@@ -36,25 +36,24 @@ class Events:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    def list(self, *, page: int | str | None = None, prefetch: int = 0, verify_end: bool = False) -> Pager[Event]:
+    def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Event]:
         """Lists the events of the key's user, 20 at a time.
 
         Args:
             page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            prefetch: how many pages to fetch ahead, in the lane background, while the reader works; 0 is none.
-            verify_end: ask for one page more than seems to exist, which costs a request.
+            verify_end: don't take a page with fewer rows than documented for the end; costs a request or two.
 
         Returns:
             A Pager, which sends nothing until it is iterated. An event's name is in its `session`.
 
         Raises:
-            ValueError: `page` is neither a page number nor a cursor, or `prefetch` is no number of pages.
+            ValueError: `page` is neither a page number nor a cursor.
             SessionsError: while iterating; see `sessions_us.errors`.
 
         Endpoint: GET /api/events
         Known from: documented; `id` and `session.name` on the wire.
         """
-        return self._calls.pages(list_events, page=page, prefetch=prefetch, verify_end=verify_end)
+        return self._calls.pages(list_events, page=page, verify_end=verify_end)
 
     async def create(
         self,

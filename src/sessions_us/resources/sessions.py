@@ -42,25 +42,24 @@ class Sessions:
         self._calls = calls
         self.participants: Participants = Participants(calls)
 
-    def list(self, *, page: int | str | None = None, prefetch: int = 0, verify_end: bool = False) -> Pager[Session]:
+    def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Session]:
         """Lists the sessions of the key's user, ended ones too, 20 at a time.
 
         Args:
             page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            prefetch: how many pages to fetch ahead, in the lane background, while the reader works; 0 is none.
-            verify_end: ask for one page more than seems to exist, which costs a request.
+            verify_end: don't take a page with fewer rows than documented for the end; costs a request or two.
 
         Returns:
             A Pager, which sends nothing until it is iterated. The order is the server's; none is promised.
 
         Raises:
-            ValueError: `page` is neither a page number nor a cursor, or `prefetch` is no number of pages.
+            ValueError: `page` is neither a page number nor a cursor.
             SessionsError: while iterating; see `sessions_us.errors`.
 
         Endpoint: GET /api/sessions
         Known from: documented; items as clients of the live API read them.
         """
-        return self._calls.pages(list_sessions, page=page, prefetch=prefetch, verify_end=verify_end)
+        return self._calls.pages(list_sessions, page=page, verify_end=verify_end)
 
     async def create(
         self,
