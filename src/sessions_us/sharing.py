@@ -225,9 +225,7 @@ class Sharing:
             trail.kept = Copy(tuple(trail.answers), trail.began_at, trail.operation)
             self._shared.copies.put(trail.name, trail.kept)
 
-    def _renew_walk(
-        self, trail: Trail, pages: int, renew: Callable[[Trail, int], Coroutine[Any, Any, None]]
-    ) -> None:
+    def _renew_walk(self, trail: Trail, pages: int, renew: Callable[[Trail, int], Coroutine[Any, Any, None]]) -> None:
         """Walk again, behind all that is urgent, unless somebody does."""
         running = self._shared.renewals.get(trail.name)
         if running is not None and not running.done() and running.get_loop() is asyncio.get_running_loop():

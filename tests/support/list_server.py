@@ -27,6 +27,8 @@ READS_THE_DOCUMENT = sessions_us.calls
 TOP = ("rooms", "booking-pages", "bookings", "sessions", "events")
 BELOW = ("booking-pages/p1/bookings", "booking-pages/p1/collaborators")
 
+PLENTY = {"ratelimit-limit": "1000000", "ratelimit-remaining": "999999", "ratelimit-reset": "3600"}
+
 Beyond = Literal["empty", "404", "416", "last", "wrap"]
 
 
@@ -90,6 +92,10 @@ class Watch:
         self.must.difference_update(rows)
 
 
+async def _nothing(path: str) -> None:
+    """Nothing happens."""
+
+
 class ListServer(httpx.AsyncBaseTransport):
     """The lists, by path: newest first, so that what is inserted comes at the top.
 
@@ -98,8 +104,10 @@ class ListServer(httpx.AsyncBaseTransport):
         paging: of all lists; `paging_of` has exceptions by path.
         asked: the requests for pages.
         requests: how many requests came, writes too.
-        after_page: awaited after each page was made and before it is sent: what happens between two pages.
-        headers: of each answer.
+        before_page, after_page: awaited with the path before a page is made, and between that and its sending.
+        failing: how many of the next requests for pages get a 503.
+        answers_until: so many requests for pages came; further ones get a 418.
+        headers: of each answer. By default they tell a quota that nobody can use up.
     """
 
     def __init__(self, rows: int = 0, paging: Paging | None = None, *, seed: int = 1) -> None:
@@ -108,8 +116,11 @@ class ListServer(httpx.AsyncBaseTransport):
         self.paging_of: dict[str, Paging] = {}
         self.asked: list[Asked] = []
         self.requests = 0
-        self.after_page: Callable[[Asked], Awaitable[None]] | None = None
-        self.headers: dict[str, str] = {}
+        self.before_page: Callable[[str], Awaitable[None]] = _nothing
+        self.after_page: Callable[[str], Awaitable[None]] = _nothing
+        self.failing = 0
+        self.answers_until: int | None = None
+        self.headers: dict[str, str] = dict(PLENTY)
         self._made = 0
         self._answers = 0
         self._order = random.Random(seed)
@@ -141,12 +152,16 @@ class ListServer(httpx.AsyncBaseTransport):
         self._watches.setdefault(path, []).append(watch)
         return watch
 
+    def unwatch(self, path: str, watch: Watch) -> None:
+        """The reader has come to the end."""
+        self._watches[path].remove(watch)
+
     def how(self, path: str) -> Paging:
         return self.paging_of.get(path, self.paging)
 
-    def pages(self, path: str) -> int:
-        """How many pages a list has that hold a row."""
-        return -(-len(self.lists[path]) // self.how(path).size)
+    def cut(self, path: str) -> list[list[str]]:
+        """The pages of a list as they are now."""
+        return self._cut(self.how(path), self.lists[path])
 
     # -- the API -------------------------------------------------------------------------------------------------------
 
@@ -162,16 +177,21 @@ class ListServer(httpx.AsyncBaseTransport):
         if method != "GET":
             status, said = self._write(method, path, body)
         elif path in self.lists:
+            await self.before_page(path)
             asked = self._page(path, parse_qs(query).get("page", [None])[0])
             status, said = asked.status, self._rows(path, asked)
             self.asked.append(asked)
-            if self.after_page is not None:
-                await self.after_page(asked)
+            await self.after_page(path)
         else:
             status, said = self._one(path)
         return status, b"" if said is None else json.dumps(said).encode()
 
     def _page(self, path: str, page: str | None) -> Asked:
+        if self.answers_until is not None and len(self.asked) >= self.answers_until:
+            return Asked(path, page, 418, ())
+        if self.failing:
+            self.failing -= 1
+            return Asked(path, page, 503, ())
         how, rows = self.how(path), self.lists[path]
         if how.shuffled:
             rows = self._order.sample(rows, len(rows))

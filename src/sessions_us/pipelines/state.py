@@ -229,8 +229,8 @@ class State:
             self._file.change("UPDATE resources SET done = 1, complete = ? WHERE name = ?", complete, resource)
         else:
             self._file.change(
-                "UPDATE resources SET pass = pass + 1, pages = 0, cursor = NULL, listed = 0, moved_before = moved, moved = 0, odd = 0"
-                " WHERE name = ?",
+                "UPDATE resources SET pass = pass + 1, pages = 0, cursor = NULL, listed = 0, moved_before = moved, moved = 0,"
+                " odd = 0 WHERE name = ?",
                 resource,
             )
         self._file.commit()
