@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -35,10 +35,10 @@ async def ids(pager: Pager[Room]) -> list[str]:
 
 
 @pytest.fixture
-def base_known() -> AsyncIterator[None]:
+def base_known() -> Iterator[None]:
     """The document says that pages count from 1."""
     with document_says(base=1):
-        yield  # type: ignore[misc]
+        yield
 
 
 @settings(deadline=None)

@@ -187,12 +187,12 @@ class Sharing:
     def _trail(self, name: Name, operation: str | None, options: Options, missed: Copy | None) -> Trail:
         copy = self._shared.copies.get(name) if options.keeps else None
         if copy is not None and copy is not missed:
-            for reuse, seconds in (("fresh", 0.0), ("stale-while-revalidate", options.stale_while_revalidate)):
-                expires_at = copy.kept_at + options.cache_ttl + seconds
-                if self._now() < expires_at:
-                    return Trail(
-                        self._shared.trails, name, operation, copy=copy, reuse=reuse, copy_expires_at=expires_at
-                    )
+            fresh_until = copy.kept_at + options.cache_ttl
+            is_fresh = self._now() < fresh_until
+            reuse: Reuse = "fresh" if is_fresh else "stale-while-revalidate"
+            expires_at = fresh_until + (0.0 if is_fresh else options.stale_while_revalidate)
+            if self._now() < expires_at:
+                return Trail(self._shared.trails, name, operation, copy=copy, reuse=reuse, copy_expires_at=expires_at)
         return Trail(self._shared.trails, name, operation, missed=missed)
 
     def _next_copy(self, trail: Trail, copy: Copy, request: Request, options: Options) -> Answer:
