@@ -88,16 +88,12 @@ async def raw(url: str) -> int:
                 return count
 
 
-async def stream(url: str, prefetch: int = 0) -> int:
+async def stream(url: str) -> int:
     count = 0
     async with UserClient("key", base_url=url, quota=Quota.parse(QUOTA)) as user:
-        async for _ in user.sessions.list(prefetch=prefetch):
+        async for _ in user.sessions.list():
             count += 1
     return count
-
-
-async def ahead(url: str) -> int:
-    return await stream(url, prefetch=4)
 
 
 async def export_ndjson(url: str) -> int:
@@ -115,7 +111,6 @@ async def export_ndjson(url: str) -> int:
 WAYS: dict[str, Callable[[str], Awaitable[int]]] = {
     "raw httpx": raw,
     "async for": stream,
-    "async for, prefetch=4": ahead,
     "export to NDJSON": export_ndjson,
 }
 

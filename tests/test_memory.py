@@ -18,7 +18,6 @@ EXPORT = importlib.util.find_spec("sessions_us.pipelines") is not None
     "way",
     [
         "async for",
-        "async for, prefetch=4",
         pytest.param("export to NDJSON", marks=pytest.mark.skipif(not EXPORT, reason="there are no pipelines here")),
     ],
 )

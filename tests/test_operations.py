@@ -6,6 +6,7 @@ Requests and answers are checked against spec/openapi.json by openapi-core on th
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 
@@ -14,7 +15,7 @@ import pytest
 from support.contract import Checked, document
 from support.operations import CASES, Case, World, ids
 
-from sessions_us import GuestClient, PermissionDeniedError, UserClient, paging
+from sessions_us import GuestClient, PermissionDeniedError, UserClient
 from sessions_us.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -85,7 +85,7 @@ METHODS: dict[str, tuple[str, set[str]]] = {
 IDS = {"id": "id", "eventIdOrSessionId": "event_or_session_id"}
 CREATES_SURELY = {"create_session", "create_event", "create_webhook"}
 DEFAULTS: dict[tuple[str, str], object] = {("create_webhook", "permission"): "personal"}
-PAGING = {"page": None, "prefetch": 0, "verify_end": False}
+PAGING = {"page": None, "verify_end": False}
 ANNOTATIONS = {"integer": "int", "boolean": "bool", "array": "Sequence[", "string": "str"}
 
 

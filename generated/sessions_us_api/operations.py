@@ -688,7 +688,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 "get_session_transcripts",
                 "list_events",
             ),
-            removes=True,
+            removes=False,
             observed=False,
         ),
         "get_session_takeaways": Operation(

@@ -97,9 +97,7 @@ class Calls:
         request, answer = await self._send(endpoint, path, **arguments)
         return self._decoded(request, answer, lambda body, decode: _rows(endpoint, body, decode)[0])
 
-    def pages(
-        self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, verify_end: bool
-    ) -> Pager[T]:
+    def pages(self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, verify_end: bool) -> Pager[T]:
         """A Pager over a paginated list."""
         return Pager(_Pages(self, endpoint, path), page=page, verify_end=verify_end, lane=self.options.lane)
 

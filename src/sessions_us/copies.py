@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from .errors import StatusError
     from .transport import Answer
 
-    Outcome = Answer | StatusError
+    Outcome: TypeAlias = Answer | StatusError
 
 __all__ = ("Copies", "Copy", "Name")
 

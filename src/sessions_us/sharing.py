@@ -187,12 +187,12 @@ class Sharing:
     def _trail(self, name: Name, operation: str | None, options: Options, missed: Copy | None) -> Trail:
         copy = self._shared.copies.get(name) if options.keeps else None
         if copy is not None and copy is not missed:
-            for reuse, seconds in (("fresh", 0.0), ("stale-while-revalidate", options.stale_while_revalidate)):
-                expires_at = copy.kept_at + options.cache_ttl + seconds
-                if self._now() < expires_at:
-                    return Trail(
-                        self._shared.trails, name, operation, copy=copy, reuse=reuse, copy_expires_at=expires_at
-                    )
+            fresh_until = copy.kept_at + options.cache_ttl
+            is_fresh = self._now() < fresh_until
+            reuse: Reuse = "fresh" if is_fresh else "stale-while-revalidate"
+            expires_at = fresh_until + (0.0 if is_fresh else options.stale_while_revalidate)
+            if self._now() < expires_at:
+                return Trail(self._shared.trails, name, operation, copy=copy, reuse=reuse, copy_expires_at=expires_at)
         return Trail(self._shared.trails, name, operation, missed=missed)
 
     def _next_copy(self, trail: Trail, copy: Copy, request: Request, options: Options) -> Answer:
@@ -225,9 +225,7 @@ class Sharing:
             trail.kept = Copy(tuple(trail.answers), trail.began_at, trail.operation)
             self._shared.copies.put(trail.name, trail.kept)
 
-    def _renew_walk(
-        self, trail: Trail, pages: int, renew: Callable[[Trail, int], Coroutine[Any, Any, None]]
-    ) -> None:
+    def _renew_walk(self, trail: Trail, pages: int, renew: Callable[[Trail, int], Coroutine[Any, Any, None]]) -> None:
         """Walk again, behind all that is urgent, unless somebody does."""
         running = self._shared.renewals.get(trail.name)
         if running is not None and not running.done() and running.get_loop() is asyncio.get_running_loop():

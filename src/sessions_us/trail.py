@@ -134,7 +134,7 @@ class Trail:
         self._removed += removed
 
 
-class StartAgain(Exception):  # noqa: N818  # it is no error: the walk begins again with another trail
+class StartAgain(Exception):  # it is no error: the walk begins again with another trail
     """The copies of an earlier walk don't go on. The list is read again from its beginning."""
 
     def __init__(self, trail: Trail) -> None:

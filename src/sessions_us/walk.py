@@ -389,14 +389,19 @@ def _digest(text: str) -> str:
 def _changing(one: Sequence[Any], other: Sequence[Any], known: frozenset[str]) -> frozenset[str]:
     """The fields without which at least half of the rows without an id are the same in two answers, and without which they
     can still be told apart. Empty where there are none."""
-    rows, others = ([row for row in page if isinstance(row, Mapping) and row.get("id") is None] for page in (one, other))
+    rows, others = (
+        [row for row in page if isinstance(row, Mapping) and row.get("id") is None] for page in (one, other)
+    )
     if not rows or not others:
         return frozenset()
     if _is_same_but_for(known, rows, others):
         return frozenset()
     fields = {field for row in (*rows, *others) for field in row} - known
     moved = {
-        field for pair in zip(rows, others, strict=False) for field in fields if pair[0].get(field) != pair[1].get(field)
+        field
+        for pair in zip(rows, others, strict=False)
+        for field in fields
+        if pair[0].get(field) != pair[1].get(field)
     }
     candidates = [frozenset(moved), *(frozenset({field}) for field in sorted(fields, key=str))]
     for candidate in candidates:

@@ -34,8 +34,8 @@ _TOLD: Final = 20
 
 _TABLES: Final = (
     """CREATE TABLE resources (
-        name TEXT PRIMARY KEY, pass INTEGER NOT NULL DEFAULT 1, pages INTEGER NOT NULL DEFAULT 0, cursor TEXT, listed INTEGER NOT NULL DEFAULT 0,
-        proven INTEGER NOT NULL DEFAULT 1,
+        name TEXT PRIMARY KEY, pass INTEGER NOT NULL DEFAULT 1, pages INTEGER NOT NULL DEFAULT 0, cursor TEXT,
+        listed INTEGER NOT NULL DEFAULT 0, proven INTEGER NOT NULL DEFAULT 1,
         moved INTEGER NOT NULL DEFAULT 0, moved_before INTEGER NOT NULL DEFAULT 0, complete INTEGER NOT NULL DEFAULT 0,
         done INTEGER NOT NULL DEFAULT 0, added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
         odd INTEGER NOT NULL DEFAULT 0,
@@ -229,8 +229,8 @@ class State:
             self._file.change("UPDATE resources SET done = 1, complete = ? WHERE name = ?", complete, resource)
         else:
             self._file.change(
-                "UPDATE resources SET pass = pass + 1, pages = 0, cursor = NULL, listed = 0, moved_before = moved, moved = 0, odd = 0"
-                " WHERE name = ?",
+                "UPDATE resources SET pass = pass + 1, pages = 0, cursor = NULL, listed = 0, moved_before = moved, moved = 0,"
+                " odd = 0 WHERE name = ?",
                 resource,
             )
         self._file.commit()

@@ -210,9 +210,7 @@ class BookingPages:
         body = {"start": start, "end": end, "timeZone": time_zone}
         return await self._calls.rows(list_booking_page_slots, id, body=body, extra=extra)
 
-    def bookings(
-        self, id: str, *, page: int | str | None = None, verify_end: bool = False
-    ) -> Pager[Booking]:
+    def bookings(self, id: str, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Booking]:
         """Lists the bookings of a booking page that have not started yet, 20 at a time.
 
         Args:

@@ -32,9 +32,7 @@ class Collaborators:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    def list(
-        self, id: str, *, page: int | str | None = None, verify_end: bool = False
-    ) -> Pager[Collaborator]:
+    def list(self, id: str, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Collaborator]:
         """Lists the collaborators of a booking page, 20 at a time.
 
         Args:
@@ -52,9 +50,7 @@ class Collaborators:
         Endpoint: GET /api/booking-pages/{id}/collaborators
         Known from: documented; the fields are inferred.
         """
-        return self._calls.pages(
-            list_booking_page_collaborators, id, page=page, verify_end=verify_end
-        )
+        return self._calls.pages(list_booking_page_collaborators, id, page=page, verify_end=verify_end)
 
     async def create(
         self,
