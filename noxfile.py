@@ -211,6 +211,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def histories(session: nox.Session) -> None:
+    """Reads lists under histories drawn at random; by default 200,000 of them, which takes an hour."""
+    _install(session, "test")
+    session.run("python", "tests/list_histories.py", *(session.posargs or ("--histories", "200000")))
+
+
+@nox.session
 def reliability(session: nox.Session) -> None:
     """Writes docs/reliability.md anew from what the tests of faults find."""
     _install(session, "test")

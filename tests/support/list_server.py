@@ -135,7 +135,7 @@ class ListServer(httpx.AsyncBaseTransport):
         """New rows at the top of a list."""
         new = [f"{path.replace('/', '-')}-{self._made + number}" for number in range(count, 0, -1)]
         self._made += count
-        self.lists[path][:0] = new
+        self.lists[path] = new + self.lists[path]
         return new
 
     def delete(self, path: str, rows: Collection[str], *, by_others: bool = True) -> None:
