@@ -118,6 +118,7 @@ class Pager(Generic[T]):
         self._walk = self._new_walk()
         self._trail: Trail | None = None
         self._given = Recent()
+        self._given_first: frozenset[str] = frozenset()  # kept for good: page numbers may wrap around
         self._page: Page[T] | None = None
         self._rest: deque[T] = deque()
         self._reading: int | None = self._start.number  # the first page that is not wholly consumed
@@ -250,8 +251,9 @@ class Pager(Generic[T]):
     def _fresh(self, ask: Ask, items: list[T], raw: list[Any]) -> Page[T]:
         """The page with what was not given before."""
         names = self._walk.names(raw)
-        fresh = {name for name in names if name not in self._given}
+        fresh = {name for name in names if name not in self._given and name not in self._given_first}
         self._given.add(names)
+        self._given_first = self._given_first or frozenset(names)
         new_items: dict[object, T] = {}
         for place, item in enumerate(items):
             name = getattr(item, "id", None)

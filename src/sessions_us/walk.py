@@ -11,12 +11,12 @@ suggests is kept for later lists. The rules:
    than that, or rows after a short page, are a surprise, and from then on ends are verified.
 4. **Repetition.** Two pages in a row without a new row, or a page that repeats the first, end nothing by themselves: rows
    may have been inserted before the reader. The unnumbered page, asked for again, decides: if it begins as before, or is the
-   very page that was repeated, the list has ended. Else the walk goes on for as many pages without a new row as it had
-   pages with one, before it asks so again.
+   very page that was repeated, the list has ended. Else rows were inserted, and the walk goes on: from then on it bears one
+   page without a new row more than it had pages with one, before it asks so again.
 5. **Bound.** More than three times as many requests as pages with new rows, plus two, are a `PagingError`.
 6. **Own writes.** Rows that this process takes out pull later rows forward, so the next request goes back by as many pages
-   as they may fill. Pages that are asked for again count for no end. After two such returns without a new row the walk goes
-   on.
+   as they may fill: from the next page, or from the last one if they may have gone before that was made. Pages that are
+   asked for again count for no end. After two such returns without a new row the walk goes on.
 7. **Rows without an id** are named by their content without the fields that changed between two answers to one page.
 """
 
@@ -42,7 +42,7 @@ _MOST_NAMELESS_PAGES: Final = 100
 """After so many pages in a row without a row that has an id, nothing shows that a list gets on."""
 
 _RETURNS: Final = 2
-_BARREN: Final = 2
+"""How often in a row a walk goes back without finding a new row."""
 
 
 @frozen
@@ -173,8 +173,9 @@ class Walk:
         self._pages_with_news = 0
         self._nameless = 0
         self._barren = 0
-        self._patience = _BARREN
+        self._saw_insertion = False
         self._returns = 0
+        self._overtaken = False
         self._after_short = False
 
     def place(self, number: int | None, removed: int) -> Place:
@@ -184,7 +185,8 @@ class Walk:
             number: of the page; None: the first.
             removed: rows that this process may have taken out since the last request.
         """
-        back = self._back(number, removed)
+        overtaken = self._overtaken and removed > 0 and number == self._number
+        back = self._back(self._asked.number if overtaken else number, removed)
         return Place() if back is None else Place(back, self._head, is_cursor=True)
 
     @property
@@ -213,7 +215,7 @@ class Walk:
             return None
         if removed and self._reached is not None and self._returns < _RETURNS:
             self._check = ""
-            self._number = self._back(self._number, removed)
+            self._number = self._back(self._asked.number if self._overtaken else self._number, removed)
             self._returns += 1
         self._asked = self._next()
         if not self._is_again(self._asked) and self._is_endless():
@@ -233,18 +235,23 @@ class Walk:
         """
         ask, again = self._asked, self._is_again(self._asked)
         self._answers += not again
+        self._overtaken = removed > 0 and not self._check
         if self._check:
             self._checked(raw)
             return
         self._learn_changing(raw)
         names = self.names(raw)
-        news = any(name not in self._recent and name not in self._first_names for name in names)
+        new = [name for name in names if name not in self._recent and name not in self._first_names]
+        news = bool(new)
         position = self._position(ask.number)
         if self._reached is None or ask.number is None:
             self._first, self._first_names = list(raw), set(names)
             if ask.number is None:
-                self._head = _digest(names[0]) if names else ""
-        self._count(names, news=news, again=again)
+                head = _digest(names[0]) if names else ""
+                self._saw_insertion |= again and head != self._head and names[:1] == new[:1]
+                self._head = head
+        self._recent.add(names)
+        self._count(new, again=again)
         repeats_first = bool(names) and not news and not again and self._repeats_first(position, names)
         self._reached = position if self._reached is None else max(position, self._reached)
         self._last, self._last_names = list(raw), names
@@ -253,7 +260,7 @@ class Walk:
         self._number = self._after(ask.number)
         if not raw or (is_short and not self._verify_end):
             self._end(removed)
-        elif self._barren >= self._patience or (repeats_first and self._patience == _BARREN):
+        elif repeats_first or self._barren > self._patience:
             self._check = "repetition"
 
     def missing(self, removed: int) -> bool:
@@ -262,6 +269,7 @@ class Walk:
         if self._check or self._asked.number is None or (self._reached is None and not self._is_cursor):
             return False
         self._answers += not self._is_again(self._asked)
+        self._overtaken = removed > 0
         if self._facts.below_id or self._reached is None:
             self._check = "parent"
         else:
@@ -306,14 +314,19 @@ class Walk:
 
     # -- what an answer shows --------------------------------------------------------------------------------------------
 
-    def _count(self, names: list[str], *, news: bool, again: bool) -> None:
-        self._recent.add(names)
-        if news:
+    def _count(self, new: list[str], *, again: bool) -> None:
+        """Counts what a page brought."""
+        if new:
             self._pages_with_news += 1
-            self._nameless = self._nameless + 1 if all(name.startswith(_NAMELESS) for name in names) else 0
-            self._barren, self._patience, self._returns = 0, _BARREN, 0
+            self._nameless = self._nameless + 1 if all(name.startswith(_NAMELESS) for name in new) else 0
+            self._barren = self._returns = 0
         elif not again:
             self._barren += 1
+
+    @property
+    def _patience(self) -> int:
+        """How many pages in a row may bring no new row. Those that were read before may all come again after an insertion."""
+        return self._pages_with_news + 1 if self._saw_insertion else 1
 
     def _repeats_first(self, position: int, names: list[str]) -> bool:
         """Whether a page after the first (and after the probe of the base) shows the rows of the first."""
@@ -358,7 +371,7 @@ class Walk:
             self.complete = not is_full
             return
         self._head, self._first, self._first_names = head, list(raw), set(names)
-        self._barren, self._patience = 0, max(self._pages_with_news, 1)
+        self._barren, self._saw_insertion = 0, True
 
     def _learn_changing(self, raw: Sequence[Any]) -> None:
         """Finds the fields of rows without an id that change from one answer to another."""
