@@ -13,7 +13,7 @@ from .errors import QuotaTimeoutError, RateLimitedError, StatusError
 from .events import PagingSurprise
 from .quota import Lane
 from .trail import StartAgain, Trail
-from .walk import Ask, PageFacts, Place, Recent, Walk
+from .walk import Ask, PageFacts, Place, Seen, Walk
 
 __all__ = ("Page", "PageSource", "Pager")
 
@@ -117,8 +117,7 @@ class Pager(Generic[T]):
         self._lane: Lane | None = lane
         self._walk = self._new_walk()
         self._trail: Trail | None = None
-        self._given = Recent()
-        self._given_first: frozenset[str] = frozenset()  # kept for good: page numbers may wrap around
+        self._given = Seen()
         self._page: Page[T] | None = None
         self._rest: deque[T] = deque()
         self._reading: int | None = self._start.number  # the first page that is not wholly consumed
@@ -133,7 +132,7 @@ class Pager(Generic[T]):
         A page is consumed when its reader comes back for more: what fails while its last item is worked on is not lost.
         """
         if self._is_consumed:
-            return str(Place(is_end=True))
+            return str(Place(is_end=True, is_doubtful=self._walk.complete is False))
         if self._trail is None:
             return str(self._start)
         return str(self._walk.place(self._reading, self._trail.removed))
@@ -142,7 +141,7 @@ class Pager(Generic[T]):
     def complete(self) -> bool | None:
         """None until the end of the list was reached, then whether nothing speaks against it. False: a full page was repeated,
         so that the server may ignore page numbers, or the quota refused the request that was to prove the end."""
-        return self._walk.complete
+        return self._walk.complete if self._is_consumed and not self._rest else None
 
     @property
     def requests(self) -> int:
@@ -251,9 +250,8 @@ class Pager(Generic[T]):
     def _fresh(self, ask: Ask, items: list[T], raw: list[Any]) -> Page[T]:
         """The page with what was not given before."""
         names = self._walk.names(raw)
-        fresh = {name for name in names if name not in self._given and name not in self._given_first}
+        fresh = {name for name in names if name not in self._given}
         self._given.add(names)
-        self._given_first = self._given_first or frozenset(names)
         new_items: dict[object, T] = {}
         for place, item in enumerate(items):
             name = getattr(item, "id", None)
@@ -263,8 +261,9 @@ class Pager(Generic[T]):
         for name, row in zip(names, raw, strict=True):
             if name in fresh:
                 new_rows.setdefault(name, row)
-        over = self._walk.complete is not None
-        after = Place(is_end=True) if over else self._walk.place(self._walk.number, 0)
+        complete = self._walk.complete
+        over = Place(is_end=True, is_doubtful=complete is False)
+        after = self._walk.place(self._walk.number, 0) if complete is None else over
         return Page(list(new_items.values()), self._walk.number_of(ask), raw, list(new_rows.values()), str(after))
 
     def _new_walk(self) -> Walk:

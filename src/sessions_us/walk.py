@@ -16,13 +16,16 @@ suggests is kept for later lists. The rules:
 5. **Bound.** More than three times as many requests as pages with new rows, plus two, are a `PagingError`.
 6. **Own writes.** Rows that this process takes out pull later rows forward, so the next request goes back by as many pages
    as they may fill: from the next page, or from the last one if they may have gone before that was made. Pages that are
-   asked for again count for no end. After two such returns without a new row the walk goes on.
-7. **Rows without an id** are named by their content without the fields that changed between two answers to one page.
+   asked for again count for no end. After two such returns that bring little the walk goes on, and makes up for it at the end.
+7. **Order.** Rows that came before stand together in a page, however rows shift. Where they don't, the server orders the rows
+   differently for each request, and nobody can say which ones it keeps back: the end is in doubt.
+8. **Rows without an id** are named by their content without the fields that changed between two answers to one page.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from math import ceil
@@ -33,16 +36,13 @@ from attrs import frozen
 from .errors import PagingError
 from .events import PagingSurprise
 
-__all__ = ("Ask", "PageFacts", "Place", "Recent", "Walk")
-
-_RECENT_ROWS: Final = 1000
-"""How many names are remembered. Rows shift by a few places while a list is read, not by a thousand."""
+__all__ = ("Ask", "PageFacts", "Place", "Seen", "Walk")
 
 _MOST_NAMELESS_PAGES: Final = 100
 """After so many pages in a row without a row that has an id, nothing shows that a list gets on."""
 
 _RETURNS: Final = 2
-"""How often in a row a walk goes back without finding a new row."""
+"""How often in a row a walk goes back for few new rows, or makes up for removals at the end for none."""
 
 
 @frozen
@@ -72,17 +72,19 @@ class Place:
         number: the page to ask for; None: the first, without a number.
         head: a digest of the first row of the list, where it is known.
         is_end: whether there is nothing more to ask for.
+        is_doubtful: whether there may be more all the same.
         is_cursor: whether a Pager came so far, so that earlier pages were answered.
     """
 
     number: int | None = None
     head: str = ""
     is_end: bool = False
+    is_doubtful: bool = False
     is_cursor: bool = False
 
     def __str__(self) -> str:
         if self.is_end:
-            return "end"
+            return "end:doubtful" if self.is_doubtful else "end"
         return "start" if self.number is None else f"page:{self.number}:{self.head}".rstrip(":")
 
     @classmethod
@@ -91,8 +93,8 @@ class Place:
         match cursor:
             case None | "start":
                 return cls()
-            case "end":
-                return cls(is_end=True)
+            case "end" | "end:doubtful":
+                return cls(is_end=True, is_doubtful=cursor != "end")
             case int() if cursor >= 0 and not isinstance(cursor, bool):
                 return cls(cursor)
             case str():
@@ -118,21 +120,23 @@ class Ask:
     proves: Literal["", "base", "end"] = ""
 
 
-class Recent:
-    """The names of the rows that came last: a bounded set."""
+class Seen:
+    """The names that came before: eight bytes for each, sorted."""
 
     def __init__(self) -> None:
-        self._names: OrderedDict[str, None] = OrderedDict()
+        self._hashes = array("q")
 
     def __contains__(self, name: str) -> bool:
-        return name in self._names
+        wanted = hash(name)
+        place = bisect_left(self._hashes, wanted)
+        return place < len(self._hashes) and self._hashes[place] == wanted
 
     def add(self, names: Iterable[str]) -> None:
+        """Remember names."""
         for name in names:
-            self._names[name] = None
-            self._names.move_to_end(name)
-        while len(self._names) > _RECENT_ROWS:
-            self._names.popitem(last=False)
+            if name not in self:
+                wanted = hash(name)
+                self._hashes.insert(bisect_left(self._hashes, wanted), wanted)
 
 
 class Walk:
@@ -152,7 +156,7 @@ class Walk:
 
     def __init__(self, facts: PageFacts, place: Place, *, verify_end: bool) -> None:
         self.surprises: list[PagingSurprise] = []
-        self.complete: bool | None = True if place.is_end else None
+        self.complete: bool | None = not place.is_doubtful if place.is_end else None
         self.distrusts_size = False
         self._facts = facts
         self._verify_end = verify_end
@@ -162,10 +166,10 @@ class Walk:
         self._asked = Ask(None)
         self._check: Literal["", "repetition", "parent"] = ""
         self._first: list[Any] = []
-        self._first_names: set[str] = set()
+        self._first_names: set[str] = set()  # as the unnumbered page has them now
         self._last: list[Any] = []
         self._last_names: list[str] = []
-        self._recent = Recent()
+        self._seen = Seen()
         self._changing: frozenset[str] = frozenset()
         self._reached: int | None = None  # the position of the furthest page that was answered
         self._rows = 1  # of the largest page
@@ -174,7 +178,10 @@ class Walk:
         self._nameless = 0
         self._barren = 0
         self._saw_insertion = False
+        self._is_disordered = False
         self._returns = 0
+        self._debt: int | None = None  # the position from which rows that moved up are still to be looked for
+        self._payments = 0
         self._overtaken = False
         self._after_short = False
 
@@ -213,10 +220,8 @@ class Walk:
         """
         if self.complete is not None:
             return None
-        if removed and self._reached is not None and self._returns < _RETURNS:
-            self._check = ""
-            self._number = self._back(self._asked.number if self._overtaken else self._number, removed)
-            self._returns += 1
+        if removed and self._reached is not None:
+            self._go_back(self._back(self._asked.number if self._overtaken else self._number, removed))
         self._asked = self._next()
         if not self._is_again(self._asked) and self._is_endless():
             raise PagingError(
@@ -241,7 +246,7 @@ class Walk:
             return
         self._learn_changing(raw)
         names = self.names(raw)
-        new = [name for name in names if name not in self._recent and name not in self._first_names]
+        new = [name for name in names if name not in self._seen]
         news = bool(new)
         position = self._position(ask.number)
         if self._reached is None or ask.number is None:
@@ -250,8 +255,9 @@ class Walk:
                 head = _digest(names[0]) if names else ""
                 self._saw_insertion |= again and head != self._head and names[:1] == new[:1]
                 self._head = head
-        self._recent.add(names)
-        self._count(new, again=again)
+        self._seen.add(names)
+        self._count(new, rows=len(names), again=again)
+        self._is_disordered |= not again and position > 1 and _is_mixed(names, set(new))
         repeats_first = bool(names) and not news and not again and self._repeats_first(position, names)
         self._reached = position if self._reached is None else max(position, self._reached)
         self._last, self._last_names = list(raw), names
@@ -259,7 +265,7 @@ class Walk:
         is_short = self._doubt_size(len(raw), news=news)
         self._number = self._after(ask.number)
         if not raw or (is_short and not self._verify_end):
-            self._end(removed)
+            self._end(removed)  # nothing comes behind it
         elif repeats_first or self._barren > self._patience:
             self._check = "repetition"
 
@@ -314,14 +320,16 @@ class Walk:
 
     # -- what an answer shows --------------------------------------------------------------------------------------------
 
-    def _count(self, new: list[str], *, again: bool) -> None:
+    def _count(self, new: list[str], *, rows: int, again: bool) -> None:
         """Counts what a page brought."""
         if new:
             self._pages_with_news += 1
             self._nameless = self._nameless + 1 if all(name.startswith(_NAMELESS) for name in new) else 0
-            self._barren = self._returns = 0
+            self._barren = self._payments = 0
         elif not again:
             self._barren += 1
+        if 2 * len(new) >= rows:
+            self._returns = 0
 
     @property
     def _patience(self) -> int:
@@ -353,10 +361,31 @@ class Walk:
     def _surprise(self, expected: str, came: str) -> None:
         self.surprises.append(PagingSurprise(operation=self._facts.operation, expected=expected, came=came))
 
+    def _go_back(self, number: int | None) -> None:
+        """Rows moved up, as far as the page of this number. Go back to it, or later, if going back brought little."""
+        self._check = ""
+        position = self._position(number)
+        if self._returns < _RETURNS:
+            self._returns += 1
+            self._number = number
+        else:
+            self._debt = position if self._debt is None else min(position, self._debt)
+
     def _end(self, removed: int) -> None:
-        """The list has ended, unless rows that were taken out meanwhile pulled others past the reader."""
-        if not removed or self._returns >= _RETURNS:
-            self.complete = True
+        """The list has ended, unless rows that were taken out pulled others past the reader."""
+        if removed and self._returns >= _RETURNS:
+            self._go_back(self._back(self._asked.number, removed))
+            removed = 0
+        if not removed and self._debt is not None and self._payments < _RETURNS:
+            self._number = self._debt if self._debt > self._position(None) else None
+            self._debt, self._returns = None, 0
+            self._payments += 1
+        elif not removed:
+            if self._debt is not None:
+                self._surprise("no deletions by this process while the end is read", "deletions without end")
+            if self._is_disordered:
+                self._surprise("rows in one order", "rows in another order with each page")
+            self.complete = self._debt is None and not self._is_disordered
 
     def _checked(self, raw: Sequence[Any]) -> None:
         """The unnumbered page was asked for again, to tell the end of a list from rows that were inserted."""
@@ -381,7 +410,13 @@ class Walk:
                 self._changing |= changing
                 self._first_names = set(self.names(self._first))
                 self._last_names = self.names(self._last)
-                self._recent.add([*self._first_names, *self._last_names])
+                self._seen.add([*self._first_names, *self._last_names])
+
+
+def _is_mixed(names: Sequence[str], new: set[str]) -> bool:
+    """Whether new rows stand between rows that came before."""
+    old = [place for place, name in enumerate(names) if name not in new]
+    return bool(old) and old[-1] - old[0] >= len(old)
 
 
 _NAMELESS: Final = "\0"
