@@ -34,6 +34,42 @@ ONCE = (
     "tests/test_site_load.py",
 )
 
+# What reads a clock, or what was written by one.
+DATED = (
+    "tests/booking_site/test_launch.py",
+    "tests/booking_site/test_site.py",
+    "tests/booking_site/test_times.py",
+    "tests/cli/test_demo_and_sandbox.py",
+    "tests/cli/test_export.py",
+    "tests/cli/test_list.py",
+    "tests/cli/test_webhooks.py",
+    "tests/fastapi",
+    "tests/pipelines/test_bad_states.py",
+    "tests/pipelines/test_dlt_source.py",
+    "tests/pipelines/test_export.py",
+    "tests/pipelines/test_on_error.py",
+    "tests/pipelines/test_schema.py",
+    "tests/pipelines/test_sinks.py",
+    "tests/quota/test_headers.py",
+    "tests/sandbox",
+    "tests/test_arguments.py",
+    "tests/test_decoding.py",
+    "tests/test_examples.py",
+    "tests/test_webhooks.py",
+)
+# When the machine starts, by the clock of its zone. Where clocks change they do so within the first minutes.
+CLOCKS = {
+    "a Saturday": ("2026-12-19 12:00:00", "UTC"),
+    "late on a Friday": ("2026-12-18 23:40:00", "UTC"),
+    "the end of a year": ("2026-12-31 23:30:00", "UTC"),
+    "clocks go forward in the US": ("2027-03-14 01:58:00", "America/New_York"),
+    "clocks go forward in the EU": ("2027-03-28 02:58:00", "Europe/Bucharest"),
+    "clocks go back in the EU": ("2027-10-31 02:58:00", "Europe/Bucharest"),
+    "clocks go back in the US": ("2027-11-07 00:58:00", "America/New_York"),
+    "a year far ahead": ("2031-07-16 09:00:00", "UTC"),
+    "a day before UTC": ("2026-12-14 08:00:00", "Pacific/Auckland"),
+}
+
 
 def _interpreter(version: str) -> str | None:
     """A working interpreter of a version: a shim that only says 'not installed' doesn't count."""
@@ -120,6 +156,24 @@ def drift(session: nox.Session) -> None:
     session.install(*nox.project.dependency_groups(PROJECT, "regenerate"))
     out = str(Path(session.create_tmp()).resolve() / "pulled")
     session.run("python", "scripts/regenerate.py", "--pull", "--output", out, "--format", "text", *session.posargs)
+
+
+@nox.session
+def calendar(session: nox.Session) -> None:
+    """The tests that dates matter to, at days and hours on which others failed; arguments are other tests. Needs faketime."""
+    if shutil.which("faketime") is None:
+        session.error("faketime is missing: apt-get install faketime (Debian, Ubuntu), or libfaketime of your system")
+    _install(session, "test")
+    environment = {
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # timers and locks follow it
+        "FAKETIME_DONT_RESET": "1",  # else each process that a test starts begins at that moment again
+        "NO_FAKE_STAT": "1",  # else all that was compiled seems to be old
+        "PYTHONPATH": str(Path("tests/support/shifted").resolve()),
+    }
+    for name, (moment, zone) in CLOCKS.items():
+        session.log(f"{name}: {moment} in {zone}")
+        shifted = ["faketime", "-m", "-f", f"@{moment}", "python", "-X", "dev", "-m", "pytest", "-n", "auto"]
+        session.run(*shifted, *(session.posargs or DATED), env={**environment, "TZ": zone}, external=True)
 
 
 @nox.session

@@ -1,6 +1,14 @@
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on the machine, and says nothing of the code.
+settings.register_profile("bounded", derandomize=True, deadline=None)
+settings.register_profile("long", derandomize=False, deadline=None, max_examples=2000, print_blob=True)
+settings.load_profile("long" if "SESSIONS_LONG_TESTS" in os.environ else "bounded")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 
@@ -33,9 +34,14 @@ def hidden(answer: httpx.Response) -> dict[str, str]:
     return {name: unescape(value) for name, value in found}
 
 
+def free_week(sandbox: Sandbox) -> str:
+    """The address of a week which is ahead in every zone: all its times are free, whatever day and hour it is now."""
+    return f"/pages/{sandbox.team_page_id}?week={datetime.now(UTC).date() + timedelta(weeks=2)}"
+
+
 async def open_form(visitor: httpx.AsyncClient, sandbox: Sandbox, slot: int = 3) -> tuple[str, dict[str, str]]:
     """Where the form for a free time goes, and what it holds."""
-    page = await visitor.get(f"/pages/{sandbox.team_page_id}")
+    page = await visitor.get(free_week(sandbox))
     form = await visitor.get(links(page, "slot")[slot])
     return f"/pages/{sandbox.team_page_id}/book", hidden(form)
 
@@ -220,7 +226,7 @@ async def test_an_empty_quota_is_a_503_that_says_when(serve: Serve, monkeypatch:
     for kind in ("TIMES", "FACTS"):  # old at once
         monkeypatch.setattr(desk, kind, replace(getattr(desk, kind), fresh=0.0, renewed=0.0))
     async with Sandbox(limit=2, window=3600.0) as sandbox, serve(sandbox) as visitor:
-        here, elsewhere = f"/pages/{sandbox.team_page_id}", "/events"
+        here, elsewhere = free_week(sandbox), "/events"
         seen = await visitor.get(here)
         busy = await visitor.get(elsewhere)
         again = await visitor.get(here)
@@ -248,7 +254,7 @@ async def test_visitors_of_all_zones_share_one_question(serve: Serve) -> None:
     """Thirty visitors at once, from everywhere, cost two requests: one for the page and one for its times."""
     zones = ("Asia/Tokyo", "America/New_York", "Europe/Bucharest", "Pacific/Auckland", "UTC")
     async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
-        asked = f"/pages/{sandbox.team_page_id}?week=2026-12-07&zone="
+        asked = f"{free_week(sandbox)}&zone="
         answers = await asyncio.gather(*(visitor.get(asked + zones[number % 5]) for number in range(30)))
 
         assert {answer.status_code for answer in answers} == {200}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessions_us.quota.headers import Report, parse_report, parse_retry_after
@@ -165,6 +165,83 @@ def test_garbage_is_not_said(name: str, text: str) -> None:
     )
 
 
+ABSURD = [
+    "0001-01-01",  # negative as epoch seconds
+    "Mon, 01 Jan 0001 00:00:00 GMT",
+    "0001-01-01T00:00:00+23:59",  # before the calendar, in UTC
+    "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Mon, 23 Nov 2026 11:58:59 GMT",  # a minute before the answer
+    "1795435139",
+    "1795435139000",
+    "Sat, 05 Dec 2026 12:00:00 GMT",  # a dozen days after it
+    "1796472000",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "9999-12-31T23:59:59-23:59",  # after the calendar, in UTC
+    "253402300799",
+    "Fri, 31 Dec 99999 23:59:59 GMT",
+    "Mon, 23 Nov 2026 12:00:42 +99999999",
+    "Mon, 23 Nov 2026 25:61:61 GMT",
+    "Mon, 99999999999999999999 Nov 2026 12:00:00 GMT",
+    "999999999999999",
+    "9" * 400,
+    "1" + "0" * 14 + "." + "9" * 15,
+    "-42",
+    "-1795435242",
+    "nan",
+    "-nan",
+    "inf",
+    "-inf",
+    "Infinity",
+    "1e308",
+    "1e999",
+]
+FAMILIES = {
+    "x-ratelimit": [("X-RateLimit-Limit", "10"), ("X-RateLimit-Remaining", "9"), ("X-RateLimit-Reset", "{}")],
+    "x-rate-limit": [("X-Rate-Limit-Limit", "10"), ("X-Rate-Limit-Remaining", "9"), ("X-Rate-Limit-Reset", "{}")],
+    "x-retry": [("X-RateLimit-Limit", "10"), ("X-Retry-Remaining", "9"), ("X-Retry-Reset", "{}")],
+    "named": [("X-RateLimit-Limit-a", "10"), ("X-RateLimit-Remaining-a", "9"), ("X-RateLimit-Reset-a", "{}")],
+    "draft-6": [("RateLimit-Limit", "10"), ("RateLimit-Remaining", "9"), ("RateLimit-Reset", "{}")],
+    "draft-7": [("RateLimit", "limit=10, remaining=9, reset={}")],
+    "draft-8": [("RateLimit", '"a";r=9;t={}'), ("RateLimit-Policy", '"a";q=10')],
+}
+
+
+@pytest.mark.parametrize("text", ABSURD)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_reset_that_can_not_be_meant_is_not_said(family: str, text: str) -> None:
+    """A reset before its answer, beyond twelve days, or beyond all numbers says nothing, and the counts beside it still do."""
+    headers = [(name, value.format(text)) for name, value in FAMILIES[family]]
+    assert parse_report([DATE, *headers]) == Report(limit=10, remaining=9)
+
+
+@pytest.mark.parametrize("text", [*ABSURD, "1000001", "1795435242", "0", "0.4"])
+def test_a_window_that_can_not_be_meant_is_not_said(text: str) -> None:
+    """Nothing, more than twelve days, a moment: no window is that long, and the count beside it still counts."""
+    report = parse_report([("RateLimit-Policy", f'"a";q=10;w={text}'), ("RateLimit", '"a";r=9;t=42')])
+    window = 0.4 if text == "0.4" else None
+    assert report == Report(limit=10, remaining=9, window=window, reset_in=42.0)
+
+
+def test_a_reset_just_before_its_answer_was_written_is_said() -> None:
+    """The reset may pass while the answer is made: it is over, not garbage."""
+    headers = [DATE, ("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "Mon, 23 Nov 2026 11:59:57 GMT")]
+    assert parse_report(headers) == Report(remaining=0, reset_at=EPOCH - 3, date=EPOCH)
+
+
+@pytest.mark.parametrize("date", ["0001-01-01", "Fri, 31 Dec 9999 23:59:59 GMT", "9" * 400, "nan", "-1", "1795435200"])
+def test_a_date_that_can_not_be_meant_translates_nothing(date: str) -> None:
+    """The server's clock is learnt from no such `Date`, and nobody waits for centuries because of it."""
+    headers = [("Date", date), ("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "1795435242")]
+    assert parse_report(headers).date is None
+    assert parse_retry_after([("Date", date), ("Retry-After", "Mon, 23 Nov 2026 12:00:30 GMT")]) in {None, 0.0}
+
+
+def test_of_two_policies_a_reset_that_can_not_be_meant_decides_nothing() -> None:
+    """Of two that leave as many, the one with the later reset counts, and garbage is no reset."""
+    headers = [("RateLimit", '"a";r=1;t=999999999999999, "b";r=1;t=42, "c";r=1;t=12')]
+    assert parse_report(headers) == Report(remaining=1, reset_in=42.0)
+
+
 RETRY_AFTER = {
     "12": 12.0,
     " 12 ": 12.0,
@@ -174,9 +251,17 @@ RETRY_AFTER = {
     "Monday, 23-Nov-26 12:00:30 GMT": 30.0,
     "2026-11-23T12:00:30Z": 30.0,
     "Mon, 23 Nov 2026 11:59:30 GMT": 0.0,
-    "Fri, 31 Dec 9999 23:59:59 GMT": 253402300799.0 - EPOCH,
+    "Tue, 23 Nov 2027 12:00:00 GMT": 365 * 86_400.0,
+    "31536000": 365 * 86_400.0,
+    "Fri, 31 Dec 9999 23:59:59 GMT": None,
     "Fri, 31 Dec 99999 23:59:59 GMT": None,
+    "0001-01-01": None,
+    "Thu, 01 Jan 1970 00:00:00 GMT": None,
+    "1795435242": None,
+    "999999999999999": None,
+    "1e3": None,
     "-5": None,
+    "-inf": None,
     "nan": None,
     "inf": None,
     "soon": None,
@@ -187,7 +272,7 @@ RETRY_AFTER = {
 
 @pytest.mark.parametrize("text", RETRY_AFTER)
 def test_retry_after(text: str) -> None:
-    """Seconds, fractions and dates; a date counts from the response's own `Date`."""
+    """Seconds, fractions and dates; a date counts from the response's own `Date`. More than a year can't be meant."""
     assert parse_retry_after([DATE, ("Retry-After", text)]) == RETRY_AFTER[text]
 
 
@@ -218,11 +303,23 @@ VALUES = st.one_of(
 
 
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=8))
+@example([("X-RateLimit-Limit", "1"), ("X-RateLimit-Reset", "0001-01-01")])
 def test_whatever_a_server_sends_is_a_report(headers: list[tuple[str, str]]) -> None:
-    """No header can raise, or give a number that arithmetic chokes on."""
+    """No header can raise, or give a number that can't be meant."""
     report = parse_report(headers)
-    for value in (report.limit, report.window, report.remaining, report.reset_in, report.reset_at, report.retry_after):
+    for value in (report.limit, report.remaining):
         assert value is None or 0 <= value <= 1e15
+    for seconds in (report.window, report.reset_in):
+        assert seconds is None or 0 <= seconds <= 1e6
+    for moment in (report.reset_at, report.date):
+        assert moment is None or 1e8 <= moment < 253402300800
+    assert report.retry_after is None or 0 <= report.retry_after <= 366 * 86_400
     assert report.limit != 0
+    assert report.window != 0
     assert report.reset_in is None or report.reset_at is None
+    if report.reset_at is None:
+        assert report.date is None
+    elif report.date is not None:
+        assert -60 <= report.reset_at - report.date <= 1e6
+    assert not report.exact or (report.reset_in, report.reset_at) != (None, None)
     assert parse_retry_after(headers) == report.retry_after

@@ -56,6 +56,21 @@ def test_the_order_of_answers_does_not_matter(order: list[int], delays: list[flo
     assert len(window.flights) == 9 - unanswered
 
 
+@pytest.mark.parametrize("reset_at", [1.8e9 - 120, 1.8e9 + 2e6, 253_402_300_799.0])
+@pytest.mark.parametrize("status", [200, 429])
+def test_a_moment_that_can_not_be_meant_is_no_reset(status: int, reset_at: float) -> None:
+    """An answer without `Date` may put its reset before itself or beyond twelve days: the window is as long as without it."""
+
+    def window(**said: object) -> Window:
+        known = answered(
+            Window(10, 60.0).sent(0, 0.0, probe=True), 0, 0.1, remaining=9, reset_at=1.8e9 + 60, date=1.8e9
+        )
+        return answered(known.sent(1, 1.0, probe=False), 1, 1.1, status, remaining=0, **said)
+
+    assert window(reset_at=reset_at) == window()
+    assert window(reset_at=1.8e9 + 30) != window()
+
+
 def test_what_an_answer_let_go_is_newer_than_it_within_one_tick_of_the_clock() -> None:
     """Two that went when a count came in, at its very moment: the lower of their counts holds, although it arrives first."""
     window = Window(10, 60.0).sent(0, 0.0, probe=True)

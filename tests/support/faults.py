@@ -116,8 +116,8 @@ def _retry_after() -> list[Fault]:
         "Wed, 21 Oct 2015 07:28:00 GMT": "0",
         "Tue, 20 Oct 2015 07:28:00 GMT": "0",
     }
-    too_long = {"3601": "3601", "31536000": "31536000", "Fri, 31 Dec 9999 23:59:59 GMT": "251956888319"}
-    unknown = ["-5", "nan", "inf", "1e3", "9" * 400, "soon", ""]
+    too_long = {"3601": "3601", "31536000": "31536000"}
+    unknown = ["Fri, 31 Dec 9999 23:59:59 GMT", "-5", "nan", "inf", "1e3", "9" * 400, "soon", ""]
     faults = []
     for value, seconds in known.items():
         cell = f"RateLimitedError 429 after {seconds} s x3"
@@ -136,9 +136,9 @@ def _retry_after() -> list[Fault]:
     for value in unknown:
         shown = value if len(value) < 40 else f"{len(value)} digits"
         cell = "RateLimitedError 429 x1"
-        answer = http(429, b"", f"retry-after: {value}")
+        answer = http(429, b"", f"retry-after: {value}", f"date: {DATE}")
         faults.append(Fault(f"429, Retry-After: {shown or 'empty'}", answer, cell, cell, remaining=0))
-        answer = http(503, b"", f"retry-after: {value}")
+        answer = http(503, b"", f"retry-after: {value}", f"date: {DATE}")
         faults.append(
             Fault(f"503, Retry-After: {shown or 'empty'}", answer, "ServerError 503 x3", "ServerError 503 x1")
         )

@@ -7,7 +7,8 @@ Nobody knows yet which family the API sends (its help page names three values an
 * `Retry-After`: seconds, a fraction, or a date.
 
 A reset is a number of seconds, a moment (epoch seconds or milliseconds), or a date. A moment is the *server's*: only its own
-`Date` can translate it, never this machine's wall clock. Whatever cannot be understood counts as not said; nothing here raises.
+`Date` can translate it, never this machine's wall clock. Whatever cannot be understood or cannot be meant (a reset long before
+the answer, a pause of a thousand years) counts as not said; nothing here raises.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ("Headers", "Report", "parse_report", "parse_retry_after")
+__all__ = ("Headers", "Report", "is_near", "parse_report", "parse_retry_after")
 
 Headers = Iterable[tuple[str, str]]
 
 _LONGEST_DELTA = 1e6  # seconds; between here and the first plausible moment a number is neither
+_LONGEST_PAUSE = 366 * 86_400.0  # seconds; a longer `Retry-After` is a mistake
+_LATEST_WRITTEN = 60.0  # seconds by which an answer's reset may lie before its `Date`, which is written last
 _FIRST_EPOCH = 1e8
 _FIRST_EPOCH_MS = 1e11
 _LAST_EPOCH = 253_402_300_799.0  # the year 9999, where dates end
@@ -79,15 +82,18 @@ def parse_report(headers: Headers) -> Report:
         return Report(retry_after=retry_after)
     limit, remaining, reset, window = policy
     reset_in, reset_at = _reset(reset)
+    # Dates are dear to read, and needed only to translate moments.
+    date = None if reset_at is None else _date(times.get("date", ""))
+    if reset_at is not None and date is not None and not is_near(reset_at - date):
+        reset_at = date = None
     return Report(
         limit=limit or None,  # a limit of 0 can't be meant: this very request was answered
         window=window if window and window <= _LONGEST_DELTA else None,
         remaining=limit if limit and remaining is not None and remaining > limit else remaining,
         reset_in=reset_in,
         reset_at=reset_at,
-        exact="." in reset or (reset_at is not None and not reset_at.is_integer()),
-        # Dates are dear to read, and needed only to translate moments.
-        date=None if reset_at is None else _date(times.get("date", "")),
+        exact=_is_exact(reset, reset_in, reset_at),
+        date=date,
         retry_after=retry_after,
     )
 
@@ -95,9 +101,15 @@ def parse_report(headers: Headers) -> Report:
 def parse_retry_after(headers: Headers) -> float | None:
     """Seconds that `Retry-After` asks to wait: a number, or a date minus the response's own `Date`.
 
-    None where it is missing, is garbage, is negative, or is a date in an answer without `Date`. A date that is over is 0.0.
+    None where it is missing, is garbage, is negative, is more than a year, or is a date in an answer without `Date`. A date that
+    is over is 0.0.
     """
     return _retry_after(_grouped(headers).get(_TIMES, {}))
+
+
+def is_near(wait: float) -> bool:
+    """Whether a reset may lie this many seconds after the moment at which its answer was written; less than 0 is before it."""
+    return -_LATEST_WRITTEN <= wait < _LONGEST_DELTA
 
 
 _Quotas = Mapping[str, tuple[int | None, float | None]]  # name, or the quota itself -> quota, window
@@ -150,7 +162,8 @@ def _tightest(groups: _Groups) -> _Policy | None:
 
 
 def _room(policy: _Policy) -> tuple[int, float]:
-    return policy.remaining or 0, -(_number(policy.reset) or 0.0)
+    reset_in, reset_at = _reset(policy.reset)
+    return policy.remaining or 0, -(reset_in or reset_at or 0.0)
 
 
 def _policies(key: tuple[str, str], group: _Group, groups: _Groups) -> Sequence[_Policy]:
@@ -245,25 +258,32 @@ def _reset(text: str) -> tuple[float | None, float | None]:
     return None, moment if _FIRST_EPOCH <= moment <= _LAST_EPOCH else None
 
 
+def _is_exact(text: str, reset_in: float | None, reset_at: float | None) -> bool:
+    """Whether a reset that was said has a fraction."""
+    said = reset_in if reset_at is None else reset_at
+    return said is not None and ("." in text or not said.is_integer())
+
+
 def _retry_after(times: Mapping[str, str]) -> float | None:
     text = times.get("retry-after", "")
-    number = _number(text)
-    if number is not None:
-        return number
-    until = _date(text)
-    date = None if until is None else _date(times.get("date", ""))
-    return None if until is None or date is None else max(0.0, until - date)
+    pause = _number(text)
+    if pause is None:
+        until = _date(text)
+        date = None if until is None else _date(times.get("date", ""))
+        pause = None if until is None or date is None else max(0.0, until - date)
+    return pause if pause is not None and pause <= _LONGEST_PAUSE else None
 
 
 def _date(text: str) -> float | None:
-    """An HTTP date or an ISO date-time -> epoch seconds. A date without a zone is UTC: HTTP has no other."""
+    """Read an HTTP date or an ISO date-time as epoch seconds. A date without a zone is UTC: HTTP has no other."""
     text = text.strip()
     if not 8 <= len(text) <= 64:
         return None
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = parse(text)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            epoch = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, TypeError, OverflowError, IndexError):
             continue
+        return epoch if _FIRST_EPOCH <= epoch <= _LAST_EPOCH else None
     return None

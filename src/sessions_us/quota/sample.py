@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sessions_us.quota.headers import Report
+from sessions_us.quota.headers import Report, is_near
 
 __all__ = ("MARGIN", "Sample", "later", "reset_of")
 
@@ -46,6 +46,8 @@ def reset_of(report: Report, sent: float, now: float, offset: float | None, stri
         return sent + report.reset_in - MARGIN, now + report.reset_in + margin
     if report.reset_at is not None and offset is not None:
         moment = report.reset_at - offset
+        if not is_near(moment - sent):  # an answer without `Date` can't be judged before
+            return None
         # `Date` is in whole seconds and was written on the way: the offset is too low by up to a second and a round trip.
         return moment - 2 * MARGIN - (now - sent), moment + margin
     return None
