@@ -50,10 +50,10 @@ DATED = (
     "tests/pipelines/test_on_error.py",
     "tests/pipelines/test_schema.py",
     "tests/pipelines/test_sinks.py",
-    "tests/quota/test_headers.py",
+    "tests/quota/rules/test_headers.py",
     "tests/sandbox",
-    "tests/test_arguments.py",
-    "tests/test_decoding.py",
+    "tests/calls/test_arguments.py",
+    "tests/calls/test_decoding.py",
     "tests/test_examples.py",
     "tests/test_webhooks.py",
 )

@@ -39,7 +39,7 @@ from starlette.routing import Route
 from throttled.asyncio import MemoryStore, Throttled
 from throttled.rate_limiter import per_duration
 
-from sessions_us.sandbox.limits import Limiter as Nest
+from sessions_us.sandbox.limits import ServerLimit as Nest
 from sessions_us.sandbox.server import LoopbackServer
 
 __all__ = ("KINDS", "ROOT", "Hit", "Servers", "Speed")

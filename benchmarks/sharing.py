@@ -28,7 +28,7 @@ import httpx
 from sessions_us_api.api.booking_pages import list_booking_page_slots
 
 from sessions_us import Quota, SQLiteStore, UserClient
-from sessions_us.decoding import Decoder
+from sessions_us._calls.decoding import Decoder
 from sessions_us.sandbox import Sandbox
 from sessions_us.sandbox.limits import HEADER_FAMILIES
 

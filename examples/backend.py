@@ -12,15 +12,15 @@ from pydantic import AwareDatetime, BaseModel
 
 from sessions_us import UserClient
 from sessions_us.fastapi import (
-    BackgroundUser,
+    BackgroundUserDep,
     DisconnectMiddleware,
-    Guest,
-    User,
+    GuestDep,
+    UserDep,
     install_error_handlers,
     sessions_lifespan,
     webhook_router,
 )
-from sessions_us.webhooks import SessionData, Webhook
+from sessions_us.webhooks import SessionData, WebhookDelivery
 
 # One client of each kind for the whole process. A visitor waits 5 seconds at most: what can't be sent by then is a 503 at
 # once, with the seconds after which to come back. For several workers: quota=Quota(store=SQLiteStore("quota.db")).
@@ -38,7 +38,7 @@ class NewBooking(BaseModel):
 
 
 @app.get("/pages/{page_id}/slots")
-async def slots(page_id: str, start: AwareDatetime, user: User) -> list[datetime]:
+async def slots(page_id: str, start: AwareDatetime, user: UserDep) -> list[datetime]:
     """The free slots of the week from `start`."""
     free = await user.booking_pages.slots(page_id, start=start, end=start + timedelta(days=7))
     return [slot.start_at for slot in free if slot.start_at is not None]
@@ -46,7 +46,7 @@ async def slots(page_id: str, start: AwareDatetime, user: User) -> list[datetime
 
 @app.post("/pages/{page_id}/bookings", status_code=201)
 async def book(
-    page_id: str, new: NewBooking, guest: Guest, background: BackgroundUser, tasks: BackgroundTasks
+    page_id: str, new: NewBooking, guest: GuestDep, background: BackgroundUserDep, tasks: BackgroundTasks
 ) -> dict[str, str | None]:
     # The guest's key can do nothing but this, so this is the one to use for what strangers type.
     made = await guest.bookings.create(
@@ -61,7 +61,7 @@ async def count(user: UserClient, page_id: str) -> None:
     log.info("%d bookings", len(await user.booking_pages.bookings(page_id).collect()))
 
 
-async def started(webhook: Webhook) -> None:
+async def started(webhook: WebhookDelivery) -> None:
     if isinstance(webhook.data, SessionData):
         log.info("%s has started", webhook.data.session.name)
 

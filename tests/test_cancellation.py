@@ -31,7 +31,7 @@ async def left_behind(user: UserClient, before: set[asyncio.Task[Any]]) -> list[
         await asyncio.sleep(0)  # what is cancelled or closed says so a moment later
     left = [f"task {task!r}" for task in asyncio.all_tasks() - before if "Scripted" not in repr(task)]
     snapshot = user.quota.snapshot()
-    if snapshot.under_way or any(snapshot.waiting.values()):
+    if snapshot.in_flight or any(snapshot.waiting.values()):
         left.append(f"lease or place: {snapshot}")
     transport = user._calls.transport
     http = transport._http
@@ -192,7 +192,7 @@ async def test_a_second_cancellation_while_a_call_is_cleaning_up():
             assert await read(user)
 
 
-async def test_closing_while_calls_are_under_way():
+async def test_closing_while_calls_are_in_flight():
     """From another task: each call ends, with an answer or with an error of ours."""
     async with Scripted(FINE, Silence()) as server:
         user = UserClient(f"key-{uuid4()}", base_url=server.url, timeout=5)
@@ -205,7 +205,7 @@ async def test_closing_while_calls_are_under_way():
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
 
         assert all(isinstance(outcome, SessionsError) for outcome in outcomes), outcomes
-        assert user.quota.snapshot().under_way == 0
+        assert user.quota.snapshot().in_flight == 0
 
 
 async def test_two_loops_at_once_are_refused():

@@ -35,7 +35,7 @@ from sessions_us import (
     TransportError,
     UserClient,
 )
-from sessions_us.bodies import read_body
+from sessions_us._send.body import read_body
 
 pytestmark = pytest.mark.anyio
 
@@ -130,7 +130,7 @@ async def test_a_fault_that_stays(fault):
         read = name in {"read", "slots", "list"}
         charged = fault.charged[0 if read else 1] if fault.charged else cell.received
         remaining = fault.remaining if fault.remaining is not None else LIMIT - charged
-        assert (cell.snapshot.under_way, sum(cell.snapshot.waiting.values())) == (0, 0)
+        assert (cell.snapshot.in_flight, sum(cell.snapshot.waiting.values())) == (0, 0)
         assert cell.snapshot.remaining == remaining, name
         if isinstance(cell.outcome, StatusError | TransportError | DecodeError):
             assert cell.outcome.method
@@ -152,7 +152,7 @@ async def test_a_fault_that_passes(fault):
 
         assert result.received == (0 if early else 1) + again, name
         assert isinstance(result.outcome, SessionsError) == (not again and "Error" in stays), name
-        assert (result.snapshot.under_way, sum(result.snapshot.waiting.values())) == (0, 0)
+        assert (result.snapshot.in_flight, sum(result.snapshot.waiting.values())) == (0, 0)
 
 
 _operations: dict[str, dict[str, Seen]] = {}
@@ -182,7 +182,7 @@ async def test_an_operation_under_the_faults_that_matter_most(case):
         "odd body": "DecodeError 200 x1" if must_answer else "None x1",
     }
     for cell in cells.values():
-        assert cell.snapshot.under_way == 0
+        assert cell.snapshot.in_flight == 0
         assert cell.snapshot.remaining == LIMIT - cell.received
     if must_answer and not repeatable:
         assert "the write happened" in str(cells["odd body"].outcome)
@@ -265,7 +265,7 @@ async def test_a_connection_that_the_server_closes_as_the_request_comes(name):
     retries = [event for event in events if isinstance(event, RetryScheduled)]
     assert [event.delay for event in retries] == ([] if name in {"write", "delete"} else [0.0])
     assert len(server.arrived) == 2 + len(retries)
-    assert (snapshot.remaining, snapshot.under_way) == (LIMIT - len(server.arrived), 0)
+    assert (snapshot.remaining, snapshot.in_flight) == (LIMIT - len(server.arrived), 0)
 
 
 TITLE = """# What happens when something fails

@@ -17,7 +17,7 @@ from support.corpus import corpus
 from support.operations import CASES, World
 
 from sessions_us import GuestClient, Quota, SessionsError, UserClient
-from sessions_us.origin import Origin, api_path
+from sessions_us._send.origin import Origin, api_path
 
 pytestmark = pytest.mark.anyio
 

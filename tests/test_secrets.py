@@ -29,7 +29,7 @@ from sessions_us import (
     UserKey,
     client,
 )
-from sessions_us.origin import PRODUCTION
+from sessions_us._send.origin import PRODUCTION
 from sessions_us.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -134,7 +134,7 @@ async def test_a_canary_key_shows_up_nowhere(form, caplog):
             seen += [repr(again.__dict__), repr(copy.copy(error).__dict__), pickle.dumps(error, 0).decode("latin-1")]
     seen += [record.getMessage() for record in caplog.records]
     seen += [repr(record.args) for record in caplog.records]
-    seen += [name for name, _ in client._ledgers]
+    seen += [name for name, _ in client._limiters]
 
     assert len(errors) > 60
     assert any(record.name.startswith("httpcore") for record in caplog.records)
@@ -265,7 +265,7 @@ async def test_a_decode_error_keeps_the_body_but_not_the_key():
     assert caught.value.body == b"<p>[api key]</p>"
 
 
-def test_a_ledger_is_named_by_a_digest():
+def test_a_state_is_named_by_a_digest():
     """A name that a store writes down, or a metric could bear, can't be turned back into the key."""
     key = UserKey(f"canary-{uuid4()}")
     UserClient(key)
@@ -273,6 +273,6 @@ def test_a_ledger_is_named_by_a_digest():
     at_two_places = [key.digest(f"quota at {place}") for place in (PRODUCTION, "https://other.example.com")]
     UserClient(key, base_url="https://other.example.com")
 
-    names = [name for name, _ in client._ledgers if name in at_two_places]
+    names = [name for name, _ in client._limiters if name in at_two_places]
     assert len(set(names)) == 2
-    assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name, _ in client._ledgers)
+    assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name, _ in client._limiters)

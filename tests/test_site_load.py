@@ -11,11 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from quota.redis_server import RedisServer, binary
+from support.redis_server import RedisServer, binary
 from support.site_workers import SiteProcesses, store
 
 from sessions_us import Quota, UserClient
-from sessions_us.quota.ledger import Ledger
+from sessions_us.quota.rules.state import QuotaState
 from sessions_us.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -92,15 +92,15 @@ async def test_a_booking_is_sent_before_what_an_export_in_another_process_reads_
             )
             try:
                 async with asyncio.timeout(60), httpx.AsyncClient(base_url=site.url, timeout=60) as visitor:
-                    watch = await _ledger_of(sandbox, shared)
+                    watch = await _state_of(sandbox, shared)
                     while not ((await watch()).background and not (await watch()).window.flights):
                         await asyncio.sleep(0.01)
                     booking = asyncio.create_task(
                         visitor.post(f"/pages/{page}/bookings", params={"start": slot}), name="booking"
                     )
                     while True:
-                        ledger = await watch()
-                        if booking.done() or (ledger.interactive and not ledger.window.flights):
+                        state = await watch()
+                        if booking.done() or (state.interactive and not state.window.flights):
                             break
                         await asyncio.sleep(0.005)
                     before = len(sandbox.requests)
@@ -118,14 +118,14 @@ async def test_a_booking_is_sent_before_what_an_export_in_another_process_reads_
     assert sandbox.limiter.refused == 0
 
 
-async def _ledger_of(sandbox: Sandbox, shared: str) -> Callable[[], Awaitable[Ledger]]:
+async def _state_of(sandbox: Sandbox, shared: str) -> Callable[[], Awaitable[QuotaState]]:
     """Reads what the processes share, as one more of them."""
     kept = store(shared)
     async with UserClient(sandbox.user_key, base_url=sandbox.url, quota=Quota(6, 8, reserve=0, store=kept)) as user:
         name = user._calls.transport.limiter._replica._name
 
-    async def read() -> Ledger:
+    async def read() -> QuotaState:
         held = await kept.load(name)
-        return held.ledger or Ledger.new(6, 8)
+        return held.state or QuotaState.new(6, 8)
 
     return read

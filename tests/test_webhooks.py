@@ -17,7 +17,7 @@ from sessions_us.webhooks import (
     SessionData,
     TakeawaysData,
     TranscriptsData,
-    Webhook,
+    WebhookDelivery,
     parse_webhook,
 )
 
@@ -62,11 +62,11 @@ OTHERS = {
 }
 
 
-def parsed(trigger: object, data: object, **beside: object) -> Webhook:
+def parsed(trigger: object, data: object, **beside: object) -> WebhookDelivery:
     return parse_webhook(json.dumps({"trigger": trigger, "data": data, **beside}))
 
 
-def surprises(webhook: Webhook) -> dict[str, str]:
+def surprises(webhook: WebhookDelivery) -> dict[str, str]:
     return {drift.field: drift.problem for drift in webhook.drifts}
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from sessions_us import BookingPage, ConflictError, GuestClient, SessionsError, UserClient
-from sessions_us.fastapi import Guest
+from sessions_us.fastapi import GuestDep
 
 from . import forms, times
 from .desk import AtDesk, Desk, Facts, Times
@@ -115,7 +115,7 @@ async def book(
     page_id: Id,
     desk: AtDesk,
     facts: Facts,
-    guest: Guest,
+    guest: GuestDep,
     start: Annotated[str, Form()] = "",
     name: Annotated[str, Form()] = "",
     email: Annotated[str, Form()] = "",

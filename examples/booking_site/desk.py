@@ -14,7 +14,7 @@ from attrs import evolve
 from fastapi import Depends, FastAPI, Request
 
 from sessions_us import Quota, SQLiteStore, UserClient
-from sessions_us.fastapi import Clients, User, clients_of, sessions_lifespan
+from sessions_us.fastapi import Clients, UserDep, clients_of, sessions_lifespan
 
 from .diary import Diary
 from .ending import ending
@@ -88,11 +88,11 @@ def _desk(request: Request) -> Desk:
 AtDesk = Annotated[Desk, Depends(_desk)]
 
 
-def _times(user: User) -> UserClient:
+def _times(user: UserDep) -> UserClient:
     return TIMES.of(user)
 
 
-def _facts(user: User) -> UserClient:
+def _facts(user: UserDep) -> UserClient:
     return FACTS.of(user)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from sessions_us import ConflictError, Event, SessionsError
-from sessions_us.fastapi import Guest
+from sessions_us.fastapi import GuestDep
 
 from . import forms
 from .desk import AtDesk, Facts
@@ -73,7 +73,7 @@ async def register(
     id: Id,
     desk: AtDesk,
     facts: Facts,
-    guest: Guest,
+    guest: GuestDep,
     first_name: Annotated[str, Form()] = "",
     last_name: Annotated[str, Form()] = "",
     email: Annotated[str, Form()] = "",

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from sessions_us import ConflictError, NotFoundError, SessionsError
-from sessions_us.fastapi import Guest
+from sessions_us.fastapi import GuestDep
 
 from . import times
 from .booking import OVER, calendar, link, week_shown
@@ -81,7 +81,7 @@ async def move(
     request: Request,
     entry: Booked,
     desk: AtDesk,
-    guest: Guest,
+    guest: GuestDep,
     start: Annotated[str, Form()] = "",
     sent: Annotated[str, Form(alias="once")] = "",
 ) -> Response:
@@ -112,7 +112,7 @@ async def cancel_form(request: Request, entry: Booked) -> Response:
 
 @routes.post("/cancel", dependencies=[SameOrigin])
 async def cancel(
-    request: Request, entry: Booked, desk: AtDesk, guest: Guest, sent: Annotated[str, Form(alias="once")] = ""
+    request: Request, entry: Booked, desk: AtDesk, guest: GuestDep, sent: Annotated[str, Form(alias="once")] = ""
 ) -> Response:
     """Cancels the booking. One that is cancelled already, or gone, is what was wanted."""
     if entry.cancelled:

@@ -37,7 +37,7 @@ State = dict[str, Any]
 
 @dataclass
 class _Waiting:
-    label: str
+    operation: str
     lane: str
     since: float
     until: float | None
@@ -62,13 +62,15 @@ class Monitor:
             case RequestQueued():
                 now, wait = time.time(), event.expected_wait
                 if event.lane == "interactive" and wait is not None and wait > self._patience:
-                    self._note(f"{event.label} can't go for {wait:.0f} s: refused")
+                    self._note(f"{event.operation} can't go for {wait:.0f} s: refused")
                 else:
-                    self._waiting.append(_Waiting(event.label, event.lane, now, None if wait is None else now + wait))
-                    self._note(f"{event.label} waits, {event.lane}")
+                    self._waiting.append(
+                        _Waiting(event.operation, event.lane, now, None if wait is None else now + wait)
+                    )
+                    self._note(f"{event.operation} waits, {event.lane}")
             case RequestGranted() if event.waited:
-                self._let_go(event.label)
-                self._note(f"{event.label} may go, after {event.waited:.1f} s")
+                self._let_go(event.operation)
+                self._note(f"{event.operation} may go, after {event.waited:.1f} s")
             case RequestSent():
                 self.counts["sent"] += 1
                 self._note(f"{event.operation} sent")
@@ -81,7 +83,7 @@ class Monitor:
                 self._note(f"{event.operation} shared with another visitor")
             case RequestThrottled():
                 self.counts["refused"] += 1
-                self._note(f"{event.label} was answered 429")
+                self._note(f"{event.operation} was answered 429")
             case _:
                 pass
 
@@ -89,9 +91,9 @@ class Monitor:
         self.active_at = time.time()
         self._latest.append((self.active_at, text))
 
-    def _let_go(self, label: str) -> None:
+    def _let_go(self, operation: str) -> None:
         # A lane may have changed while it waited, so the operation is what tells.
-        found = next((each for each in self._waiting if each.label == label), None)
+        found = next((each for each in self._waiting if each.operation == operation), None)
         if found is not None:
             self._waiting.remove(found)
 
@@ -111,7 +113,8 @@ class Monitor:
         for lane in ("interactive", "background"):
             self._forget_who_left(lane, now, sum(quota[lane] for quota in quotas.values()))
         waiting = [
-            {"label": each.label, "lane": each.lane, "since": each.since, "until": each.until} for each in self._waiting
+            {"label": each.operation, "lane": each.lane, "since": each.since, "until": each.until}
+            for each in self._waiting
         ]
         return {"quotas": quotas, "counts": self.counts, "waiting": waiting, "latest": list(self._latest)}
 

@@ -36,6 +36,13 @@ if TYPE_CHECKING:
         WebhookTrigger,
     )
 
+    from ._calls.pager import (
+        Page,
+        Pager,
+    )
+    from ._send.retry import (
+        RetryPolicy,
+    )
     from .client import (
         GuestClient,
         UserClient,
@@ -64,6 +71,7 @@ if TYPE_CHECKING:
         CacheHit,
         ClientEvent,
         ExportProgress,
+        OtherClientsSeen,
         PagingSurprise,
         RequestGranted,
         RequestQueued,
@@ -75,15 +83,10 @@ if TYPE_CHECKING:
         SchemaDrift,
         StoreRecovered,
         StoreUnavailable,
-        StrangerSeen,
     )
     from .keys import (
         GuestKey,
         UserKey,
-    )
-    from .paging import (
-        Page,
-        Pager,
     )
     from .quota import (
         MemoryStore,
@@ -91,9 +94,6 @@ if TYPE_CHECKING:
         QuotaSnapshot,
         RedisStore,
         SQLiteStore,
-    )
-    from .retries import (
-        RetryPolicy,
     )
 
 __all__ = (
@@ -118,6 +118,7 @@ __all__ = (
     "GuestKey",
     "MemoryStore",
     "NotFoundError",
+    "OtherClientsSeen",
     "Page",
     "Pager",
     "PagingError",
@@ -152,7 +153,6 @@ __all__ = (
     "StatusError",
     "StoreRecovered",
     "StoreUnavailable",
-    "StrangerSeen",
     "Takeaways",
     "Transcript",
     "TranscriptContent",
@@ -206,13 +206,13 @@ _HOMES = {
         "SchemaDrift",
         "StoreRecovered",
         "StoreUnavailable",
-        "StrangerSeen",
+        "OtherClientsSeen",
     ),
     ".keys": (
         "GuestKey",
         "UserKey",
     ),
-    ".paging": (
+    "._calls.pager": (
         "Page",
         "Pager",
     ),
@@ -223,7 +223,7 @@ _HOMES = {
         "RedisStore",
         "SQLiteStore",
     ),
-    ".retries": ("RetryPolicy",),
+    "._send.retry": ("RetryPolicy",),
     "sessions_us_api.models": (
         "Booking",
         "BookingPage",

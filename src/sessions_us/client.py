@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 
 from attrs import asdict
 
-from .calls import Calls
+from ._calls.operation import Calls
+from ._calls.options import UNCHANGED, Options, Unchanged
+from ._send.http import Transport
+from ._send.origin import Origin
+from ._send.retry import RetryPolicy
+from ._send.single_flight import Sharing
 from .errors import ConfigurationError
 from .events import ClientEvent, ignore
 from .keys import ApiKey, GuestKey, UserKey
-from .options import UNCHANGED, Options, Unchanged
-from .origin import Origin
 from .quota import Lane, Limiter, Quota, QuotaSnapshot
-from .retries import RetryPolicy
-from .sharing import Sharing
-from .transport import Transport
 
 if TYPE_CHECKING:
     import httpx
@@ -39,7 +39,7 @@ K = TypeVar("K", bound=ApiKey)
 
 _logger = logging.getLogger("sessions_us")
 
-_ledgers: dict[tuple[str, str], Limiter] = {}
+_limiters: dict[tuple[str, str], Limiter] = {}
 """The limiters of this process by key and origin. They outlive their clients: what a server counted stays counted."""
 
 
@@ -48,10 +48,10 @@ def _limiter(key: ApiKey, origin: Origin, given: Quota | None) -> Limiter:
     quota = Quota.from_env() if given is None else given
     place = str(origin)
     name = key.digest(f"quota at {place}")  # what a shared store calls it: another origin counts for itself
-    if (name, place) not in _ledgers:
-        shared = (each for (_, where), each in _ledgers.items() if where == place and each.quota is given)
-        _ledgers[name, place] = next(shared, None) or Limiter(quota, name=name)
-    limiter = _ledgers[name, place]
+    if (name, place) not in _limiters:
+        shared = (each for (_, where), each in _limiters.items() if where == place and each.quota is given)
+        _limiters[name, place] = next(shared, None) or Limiter(quota, name=name)
+    limiter = _limiters[name, place]
     if asdict(limiter.quota, recurse=False) != asdict(quota, recurse=False):
         raise ConfigurationError(
             f"this process has a client of the same key with {limiter.quota}, so {quota} can't be kept: give both the same"
@@ -77,7 +77,7 @@ class ClientQuota:
         Raises:
             ConfigurationError: the store can't be used.
         """
-        return await self._limiter.look()
+        return await self._limiter.refresh()
 
 
 class _Client(Generic[K]):
@@ -110,7 +110,7 @@ class _Client(Generic[K]):
             api_key: the key, or None to read it from the environment: `SESSIONS_USER_KEY` or `SESSIONS_GUEST_KEY`.
             base_url: of the server; None is `SESSIONS_BASE_URL`, else https://api.app.sessions.us.
             quota: how many requests the server allows; None is `SESSIONS_QUOTA`, else 10 per 60 s. Clients of the same
-                key and origin share one ledger; clients of different keys do if they were given the same object.
+                key and origin share one quota; clients of different keys do if they were given the same object.
             retries: which failures are tried again, how often and how patiently.
             timeout: seconds of wall time for one attempt, from connecting to the last byte.
             max_wait: seconds that all waiting of one call may take: for the quota, for back-off, for a Retry-After, for the
@@ -118,7 +118,7 @@ class _Client(Generic[K]):
                 None is as long as it takes. A call lasts at most `max_wait` + attempts × `timeout`.
             strict: an answer that is not as described is a `DecodeError`, where it would have been an event.
             cache_ttl: seconds for which the answer to a read (a GET, or `slots`) is given again without a request. A
-                write by any client of the key drops what it touches. The same read never goes out twice at a time anyway.
+                write by any client of the key drops what it invalidates. The same read never goes out twice at a time anyway.
             stale_while_revalidate: seconds beyond `cache_ttl` for which a copy is given at once, while background work
                 renews it.
             stale_if_error: seconds beyond `cache_ttl` for which a copy stands in where a new answer can't be had: for a
@@ -149,8 +149,8 @@ class _Client(Generic[K]):
         origin = Origin.of(base_url, allow_http=allow_http)
         emit = _hear(on_event)
         limiter = _limiter(key, origin, quota)
-        sender = Transport(origin=origin, key=key, limiter=limiter, emit=emit, wire=transport)
-        # A guest acts on what belongs to others, so its writes touch their copies too.
+        sender = Transport(origin=origin, key=key, limiter=limiter, emit=emit, transport=transport)
+        # A guest acts on what belongs to others, so its writes invalidate their copies too.
         sharing = Sharing(sender, key=key.digest("sharing"), everywhere=isinstance(key, GuestKey), emit=emit)
         self._share(Calls(sharing, options, emit, set()), owner=True)
 
@@ -185,7 +185,7 @@ class _Client(Generic[K]):
         cache_ttl: float | Unchanged = UNCHANGED,
         stale_while_revalidate: float | Unchanged = UNCHANGED,
         stale_if_error: float | Unchanged = UNCHANGED,
-        until: asyncio.Future[None] | Unchanged | None = UNCHANGED,
+        abort_on: asyncio.Future[None] | Unchanged | None = UNCHANGED,
     ) -> Self:
         """A cheap copy with other options, on the same connections and quota. Closing the copy does nothing.
 
@@ -193,7 +193,7 @@ class _Client(Generic[K]):
             lane: `interactive` or `background` for all calls; None is the default: background for a Pager's pages after
                 the first, interactive for everything else.
             max_wait, timeout, retries, strict, cache_ttl, stale_while_revalidate, stale_if_error: see the client.
-            until: a future of the running event loop. Once it is done, nobody waits for the answers any more: calls that wait
+            abort_on: a future of the running event loop. Once it is done, nobody waits for the answers any more: calls that wait
                 for the quota, and reads, end with a `QuotaTimeoutError`, and no further one is sent. A write that was sent goes
                 on to its end.
         """
@@ -206,7 +206,7 @@ class _Client(Generic[K]):
             cache_ttl=cache_ttl,
             stale_while_revalidate=stale_while_revalidate,
             stale_if_error=stale_if_error,
-            until=until,
+            abort_on=abort_on,
         )
         copy = type(self).__new__(type(self))
         copy._share(self._calls.but(options), owner=False)

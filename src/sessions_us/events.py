@@ -13,6 +13,7 @@ __all__ = (
     "CacheHit",
     "ClientEvent",
     "ExportProgress",
+    "OtherClientsSeen",
     "PagingSurprise",
     "RequestGranted",
     "RequestQueued",
@@ -24,7 +25,6 @@ __all__ = (
     "SchemaDrift",
     "StoreRecovered",
     "StoreUnavailable",
-    "StrangerSeen",
     "ignore",
 )
 
@@ -46,13 +46,13 @@ class RequestQueued(ClientEvent):
         lane: `interactive` or `background`.
         position: its place in the queue, 1 for the next.
         expected_wait: seconds until it can be sent at the earliest, None where that is not known yet.
-        label: the operation.
+        operation: the operation.
     """
 
     lane: str
     position: int
     expected_wait: float | None
-    label: str
+    operation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class RequestGranted(ClientEvent):
 
     lane: str
     waited: float
-    label: str
+    operation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +101,11 @@ class RequestThrottled(ClientEvent):
     """The server answered 429, and asked to wait `retry_after` seconds (None: it did not say)."""
 
     retry_after: float | None
-    label: str
+    operation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StrangerSeen(ClientEvent):
+class OtherClientsSeen(ClientEvent):
     """Somebody else uses this key: the server counted `used_by_others` requests more than we sent."""
 
     used_by_others: int

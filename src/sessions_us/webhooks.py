@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from attrs import field, frozen
 from sessions_us_api.models import RegisteredParticipant, Session, Takeaways, Transcript, WebhookTrigger
 
-from .decoding import Decoder, NotUnderstood
+from ._calls.decoding import Decoder, NotUnderstood
 from .events import SchemaDrift
 
 __all__ = (
@@ -23,8 +23,8 @@ __all__ = (
     "SessionData",
     "TakeawaysData",
     "TranscriptsData",
-    "Webhook",
     "WebhookData",
+    "WebhookDelivery",
     "parse_webhook",
 )
 
@@ -100,7 +100,7 @@ known, and where the data is not what its trigger promises."""
 
 
 @frozen(kw_only=True)
-class Webhook:
+class WebhookDelivery:
     """A webhook that was received. (`sessions_us.Webhook` is another thing: the subscription that made Sessions send it.)
 
     Attributes:
@@ -131,7 +131,7 @@ class Webhook:
         return found if isinstance(found, str) and found else None
 
 
-def parse_webhook(body: bytes | str) -> Webhook:
+def parse_webhook(body: bytes | str) -> WebhookDelivery:
     """Reads the body of a request that Sessions sent to a webhook's URL.
 
     Nothing in it proves who sent it: Sessions signs nothing. `sessions_us.fastapi.webhook_router` asks for a secret in the URL.
@@ -161,7 +161,7 @@ def parse_webhook(body: bytes | str) -> Webhook:
             data = _READ.get(known, _as_it_is)(raw, reader)
         except NotUnderstood as problem:
             reader.note("data", str(problem))
-    return Webhook(trigger=known, data=data, raw=payload, drifts=tuple(reader.drifts))
+    return WebhookDelivery(trigger=known, data=data, raw=payload, drifts=tuple(reader.drifts))
 
 
 def _payload(body: bytes | str) -> dict[str, Any]:

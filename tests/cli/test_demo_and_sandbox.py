@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from support.command import COMMAND, environment, run, without
 
-from sessions_us.demo import least_time, tell
+from sessions_us.cli.demo.show import least_time, tell
 from sessions_us.sandbox import Sandbox
 
 

@@ -96,7 +96,7 @@ def test_a_stop_saves_and_tells_how_to_go_on(
         assert sorted(found) == sorted(ids(sessions_sandbox, f"/api/{name}"))
     pages = [request.query_string for request in sessions_sandbox.requests[:whole] if request.path == "/api/bookings"]
     assert before >= 6
-    assert len(pages) <= 10  # two passes of three pages, and what was under way at the stop
+    assert len(pages) <= 10  # two passes of three pages, and what was in flight at the stop
     assert sum(request.status == 429 for request in sessions_sandbox.requests[:whole]) == 0
 
 

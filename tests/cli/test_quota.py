@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from quota.redis_server import RedisServer, binary
 from support.command import Terminal, at, run, started
+from support.redis_server import RedisServer, binary
 from support.scripted import unused_port
 
 from sessions_us.sandbox import Sandbox
@@ -21,7 +21,7 @@ def test_one_request_tells_the_quota(sessions_sandbox: Sandbox) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
-    assert (told["limit"], told["remaining"], told["under_way"]) == (7, 6, 0)
+    assert (told["limit"], told["remaining"], told["in_flight"]) == (7, 6, 0)
     assert 45 < told["resets_in"] <= 52
     assert told["waiting"] == {"interactive": 0, "background": 0}
     assert len(sessions_sandbox.requests) == 1

@@ -18,9 +18,9 @@ from support.serving import Upstream, Visitor, eventually, serving
 
 from sessions_us import QuotaTimeoutError, RetryPolicy, UserClient
 from sessions_us.fastapi import (
-    BackgroundUser,
+    BackgroundUserDep,
     DisconnectMiddleware,
-    User,
+    UserDep,
     clients_of,
     install_error_handlers,
     sessions_lifespan,
@@ -44,8 +44,8 @@ class Site:
     def waiting(self, lane: str = "interactive") -> int:
         return dict(clients_of(self.app).user.quota.snapshot().waiting)[lane]  # type: ignore[arg-type]
 
-    def under_way(self) -> int:
-        return clients_of(self.app).user.quota.snapshot().under_way
+    def in_flight(self) -> int:
+        return clients_of(self.app).user.quota.snapshot().in_flight
 
     async def visitor(self, path: str, **request: Any) -> Visitor:
         visitor = await Visitor(self.url).asks(path, **request)
@@ -103,15 +103,15 @@ async def _passes_on(request: Request, go_on: Any) -> Any:
 
 def _routes(app: FastAPI, told: Site) -> None:
     @app.get("/rooms/{name}")
-    async def read(name: str, user: User) -> str:
+    async def read(name: str, user: UserDep) -> str:
         return await ended(name, user.rooms.get(name))
 
     @app.put("/rooms/{name}")
-    async def write(name: str, user: User) -> str:
+    async def write(name: str, user: UserDep) -> str:
         return await ended(name, user.rooms.update(name, name="n"))
 
     @app.get("/background/{name}")
-    async def later(name: str, user: BackgroundUser, tasks: BackgroundTasks) -> str:
+    async def later(name: str, user: BackgroundUserDep, tasks: BackgroundTasks) -> str:
         async def work() -> None:
             await ended(name, user.rooms.get(name))
 
@@ -119,7 +119,7 @@ def _routes(app: FastAPI, told: Site) -> None:
         return "later"
 
     @app.get("/order/{name}")
-    async def order(name: str, user: User, later: BackgroundUser, tasks: BackgroundTasks) -> str:
+    async def order(name: str, user: UserDep, later: BackgroundUserDep, tasks: BackgroundTasks) -> str:
         await ended(name, user.rooms.update(name, name="n"))
         tasks.add_task(read_both, name, user, later)
         return "ordered"
@@ -129,7 +129,7 @@ def _routes(app: FastAPI, told: Site) -> None:
         await ended(f"{name} for the visitor", user.rooms.get("now"))
 
     @app.post("/upload/{name}")
-    async def upload(name: str, user: User, request: Request) -> str:
+    async def upload(name: str, user: UserDep, request: Request) -> str:
         """Asks Sessions before it reads what is sent."""
         before = asyncio.create_task(ended(name, user.rooms.get(name)))
         size = 0
@@ -139,20 +139,20 @@ def _routes(app: FastAPI, told: Site) -> None:
         return await before
 
     @app.get("/twice/{name}")
-    async def twice(name: str, user: User) -> str:
+    async def twice(name: str, user: UserDep) -> str:
         await ended(name, user.rooms.update(name, name="n"))
         await ended(f"{name} again", user.rooms.get("again"))
         return await ended(f"{name} once more", user.rooms.update("more", name="n"))
 
     @app.get("/watch/{name}")
-    async def watch(name: str, user: User, request: Request) -> str:
+    async def watch(name: str, user: UserDep, request: Request) -> str:
         while not await request.is_disconnected():
             await asyncio.sleep(0.005)
         told.ended.append(f"{name}: noticed")
         return ""
 
     @app.get("/stream/{name}")
-    async def stream(name: str, user: User) -> StreamingResponse:
+    async def stream(name: str, user: UserDep) -> StreamingResponse:
         async def lines() -> AsyncIterator[str]:
             try:
                 yield "data: 1\n\n"
@@ -229,15 +229,15 @@ async def test_a_write_that_was_sent_goes_on_to_its_end() -> None:
         assert told.upstream.gone == 1
 
 
-async def test_a_read_under_way_is_broken_off() -> None:
+async def test_a_read_in_flight_is_broken_off() -> None:
     """The upstream connection is closed, and no lease is left."""
     async with site() as told:
         visitor = await told.visitor("/rooms/r1")
         await eventually(lambda: told.upstream.arrived)
-        assert told.under_way() == 1
+        assert told.in_flight() == 1
         await visitor.leaves()
         await eventually(lambda: told.upstream.gone)
-        await eventually(lambda: told.under_way() == 0)
+        await eventually(lambda: told.in_flight() == 0)
 
         assert told.ended == ["r1: given up"]
 
@@ -277,7 +277,7 @@ async def test_background_work_does_not_need_its_visitor() -> None:
 
 
 async def test_background_work_goes_on_for_whoever_left_before_the_answer() -> None:
-    """`BackgroundUser` does not care; `User` is still the visitor's, who has gone."""
+    """`BackgroundUserDep` does not care; `UserDep` is still the visitor's, who has gone."""
     async with site() as told:
         visitor = await told.visitor("/order/r1")
         await eventually(lambda: told.upstream.arrived)

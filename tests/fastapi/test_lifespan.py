@@ -22,10 +22,10 @@ from support.serving import eventually, serving
 
 from sessions_us import ClientClosedError, ConfigurationError, GuestClient, Quota, UserClient
 from sessions_us.fastapi import (
-    BackgroundGuest,
-    BackgroundUser,
-    Guest,
-    User,
+    BackgroundGuestDep,
+    BackgroundUserDep,
+    GuestDep,
+    UserDep,
     clients_of,
     get_guest,
     get_user,
@@ -44,11 +44,11 @@ def environment(sessions_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> N
 
 def with_routes(app: FastAPI) -> FastAPI:
     @app.get("/rooms")
-    async def rooms(user: User) -> list[str]:
+    async def rooms(user: UserDep) -> list[str]:
         return [room.id for room in await user.rooms.list().collect()]
 
     @app.post("/events/{event_id}")
-    async def register(event_id: str, guest: Guest) -> None:
+    async def register(event_id: str, guest: GuestDep) -> None:
         await guest.events.register(event_id, email="ada@example.com", first_name="Ada")
 
     return app
@@ -123,7 +123,7 @@ def test_a_websocket_has_them_too() -> None:
     app = FastAPI(lifespan=sessions_lifespan())
 
     @app.websocket("/live")
-    async def live(socket: WebSocket, user: User) -> None:
+    async def live(socket: WebSocket, user: UserDep) -> None:
         await socket.accept()
         await socket.send_json(len(await user.rooms.list().collect(limit=3)))
         await socket.close()
@@ -201,12 +201,12 @@ def test_options_reach_both_clients_and_nobody_waits_longer_than_five_seconds(se
 
 
 def test_requests_are_urgent_and_background_work_is_patient() -> None:
-    """`User` is interactive for every page; `BackgroundUser` is background, without a limit to its wait or a visitor."""
+    """`UserDep` is interactive for every page; `BackgroundUserDep` is background, without a limit to its wait or a visitor."""
     app = FastAPI(lifespan=sessions_lifespan())
     found: dict[str, Any] = {}
 
     @app.get("/")
-    async def both(user: User, later: BackgroundUser, guest: Guest, guest_later: BackgroundGuest) -> None:
+    async def both(user: UserDep, later: BackgroundUserDep, guest: GuestDep, guest_later: BackgroundGuestDep) -> None:
         for name, client in {"user": user, "later": later, "guest": guest, "guest later": guest_later}.items():
             found[name] = (client._calls.options.lane, client._calls.options.max_wait)
 
@@ -218,13 +218,13 @@ def test_requests_are_urgent_and_background_work_is_patient() -> None:
 
 
 def test_tests_can_put_their_own_clients_in(sessions_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`dependency_overrides[get_user]` serves `User` and `BackgroundUser`, without a lifespan; the same for guests."""
+    """`dependency_overrides[get_user]` serves `UserDep` and `BackgroundUserDep`, without a lifespan; the same for guests."""
     for name in ("SESSIONS_BASE_URL", "SESSIONS_USER_KEY", "SESSIONS_GUEST_KEY"):
         monkeypatch.delenv(name)
     app = with_routes(FastAPI(lifespan=sessions_lifespan()))
 
     @app.get("/later")
-    async def later(user: BackgroundUser, guest: BackgroundGuest) -> int:
+    async def later(user: BackgroundUserDep, guest: BackgroundGuestDep) -> int:
         return len(await user.rooms.list().collect(limit=2))
 
     options = {"base_url": "http://localhost", "transport": sessions_sandbox.transport}
@@ -249,7 +249,7 @@ def test_a_quota_is_each_keys_own(sessions_sandbox: Sandbox) -> None:
     app = FastAPI(lifespan=sessions_lifespan(quota=Quota(3, 3600.0), max_wait=0))
 
     @app.get("/")
-    async def spend(user: User, guest: Guest) -> int:
+    async def spend(user: UserDep, guest: GuestDep) -> int:
         for _ in range(3):
             await user.rooms.list().collect(limit=1)
         return guest.quota.snapshot().remaining
@@ -284,14 +284,14 @@ WORKER = """
 import os
 from fastapi import FastAPI
 from sessions_us import Quota, SQLiteStore
-from sessions_us.fastapi import User, install_error_handlers, sessions_lifespan
+from sessions_us.fastapi import UserDep, install_error_handlers, sessions_lifespan
 
 app = FastAPI(lifespan=sessions_lifespan(max_wait=60, quota=Quota(5, 3.0, store=SQLiteStore(os.environ["QUOTA_FILE"]))))
 install_error_handlers(app)
 
 
 @app.get("/rooms/{name}")
-async def room(name: str, user: User) -> dict[str, int]:
+async def room(name: str, user: UserDep) -> dict[str, int]:
     await user.request("GET", "/api/rooms", params={"n": name})
     return {"pid": os.getpid()}
 """

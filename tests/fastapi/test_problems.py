@@ -28,7 +28,7 @@ from sessions_us import (
     RetryPolicy,
     SessionsError,
 )
-from sessions_us.fastapi import Problem, User, clients_of, install_error_handlers, problem_of, sessions_lifespan
+from sessions_us.fastapi import Problem, UserDep, clients_of, install_error_handlers, problem_of, sessions_lifespan
 
 pytestmark = pytest.mark.anyio
 
@@ -44,19 +44,19 @@ def application(url: str, key: str = "", **options: Any) -> FastAPI:
     install_error_handlers(app)
 
     @app.get("/room")
-    async def read(user: User) -> str | None:
+    async def read(user: UserDep) -> str | None:
         return (await user.rooms.get("r1")).name
 
     @app.put("/room")
-    async def write(user: User) -> None:
+    async def write(user: UserDep) -> None:
         await user.rooms.update("r1", name="n")
 
     @app.get("/odd")
-    async def odd(user: User) -> None:
+    async def odd(user: UserDep) -> None:
         await user.rooms.get("")
 
     @app.websocket("/live")
-    async def live(socket: WebSocket, user: User) -> None:
+    async def live(socket: WebSocket, user: UserDep) -> None:
         await socket.accept()
         await user.rooms.get("r1")
 

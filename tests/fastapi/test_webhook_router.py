@@ -28,7 +28,7 @@ from sessions_us.webhooks import (
     SessionData,
     TakeawaysData,
     TranscriptsData,
-    Webhook,
+    WebhookDelivery,
     parse_webhook,
 )
 
@@ -42,11 +42,11 @@ class Heard:
     """A handler that keeps what it is given, and fails as often as it is told."""
 
     def __init__(self, failures: int = 0) -> None:
-        self.webhooks: list[Webhook] = []
+        self.webhooks: list[WebhookDelivery] = []
         self.tries = 0
         self.failures = failures
 
-    async def __call__(self, webhook: Webhook) -> None:
+    async def __call__(self, webhook: WebhookDelivery) -> None:
         self.tries += 1
         if self.tries <= self.failures:
             raise RuntimeError(f"canary {webhook.raw}")
@@ -140,7 +140,7 @@ async def test_the_answer_does_not_wait_for_the_handlers() -> None:
     """202 while a handler still works; the application ends when it is done."""
     gate, done = asyncio.Event(), []
 
-    async def slow(webhook: Webhook) -> None:
+    async def slow(webhook: WebhookDelivery) -> None:
         await gate.wait()
         done.append(webhook)
 
@@ -310,7 +310,7 @@ async def test_what_a_handler_waited_for_may_be_cancelled() -> None:
     """That is a failure like any other: the handler is tried again, and nothing is lost in silence."""
     tries = 0
 
-    async def handler(webhook: Webhook) -> None:
+    async def handler(webhook: WebhookDelivery) -> None:
         nonlocal tries
         tries += 1
         if tries == 1:
@@ -352,7 +352,7 @@ async def test_a_handler_that_never_ends_is_stopped(caplog: pytest.LogCaptureFix
     """After `drain` seconds, with a line in the log."""
     told: list[str] = []
 
-    async def endless(webhook: Webhook) -> None:
+    async def endless(webhook: WebhookDelivery) -> None:
         told.append("began")
         try:
             await asyncio.Event().wait()
@@ -368,10 +368,10 @@ async def test_a_handler_that_never_ends_is_stopped(caplog: pytest.LogCaptureFix
 
 async def test_more_than_can_be_handled_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """503 with Retry-After while too many handlers are at work, and what was refused may come again."""
-    monkeypatch.setattr("sessions_us.fastapi.handling.MOST_UNDER_WAY", 1)
+    monkeypatch.setattr("sessions_us.fastapi.handling.MOST_IN_FLIGHT", 1)
     gate, done = asyncio.Event(), []
 
-    async def slow(webhook: Webhook) -> None:
+    async def slow(webhook: WebhookDelivery) -> None:
         await gate.wait()
         done.append(webhook.object_id)
 
@@ -387,7 +387,7 @@ async def test_more_than_can_be_handled_is_refused(monkeypatch: pytest.MonkeyPat
 
 def test_it_starts_again_with_its_application() -> None:
     """Each start has an event loop of its own; beside the clients' lifespan, and twice."""
-    plain: list[Webhook] = []
+    plain: list[WebhookDelivery] = []
     app = FastAPI(lifespan=sessions_lifespan(user_key="k", guest=False, base_url="http://localhost:1"))
     app.include_router(webhook_router("/hooks", secret=SECRET, on={"*": plain.append}))
     for number in range(2):
@@ -413,8 +413,8 @@ def test_it_is_no_part_of_the_public_document() -> None:
         ({"secret": None}, "needs a secret"),
         ({"secret": 10**20}, "needs a secret"),
         ({"on": {}}, "needs a handler"),
-        ({"on": {"*": None}}, "takes a Webhook"),
-        ({"on": {"*": []}}, "takes a Webhook"),
+        ({"on": {"*": None}}, "takes a WebhookDelivery"),
+        ({"on": {"*": []}}, "takes a WebhookDelivery"),
         ({"path": "hooks"}, "is a path"),
         ({"path": "/{hooks}"}, "is a path"),
     ],

@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from sessions_us_api.types import Model
 
 from sessions_us import ConfigurationError
-from sessions_us.arguments import path_id, slug_from
-from sessions_us.decoding import Decoder, NotUnderstood, rows_of
+from sessions_us._calls.arguments import path_id, slug_from
+from sessions_us._calls.decoding import Decoder, NotUnderstood, rows_of
+from sessions_us._send.origin import Origin, api_path
 from sessions_us.keys import UserKey
-from sessions_us.origin import Origin, api_path
-from sessions_us.quota.headers import parse_report, parse_retry_after
+from sessions_us.quota.rules.headers import parse_report, parse_retry_after
 from sessions_us.webhooks import parse_webhook
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -27,7 +27,7 @@ from typing import Any
 
 from sessions_us import Quota, UserClient
 from sessions_us.pipelines import export
-from sessions_us.sandbox import Sandbox, wire
+from sessions_us.sandbox import Sandbox, serializer
 from sessions_us.sandbox.records import Session, Utterance
 from sessions_us.sandbox.state import State
 
@@ -183,7 +183,7 @@ def _arm(point: str, count: int, sink: Any) -> None:
         setattr(home, name, outer)
 
     homes = {
-        "keep": [state.State],
+        "keep": [state.JobState],
         "write": [sink],
         "commit": [statefile.StateFile],
         "sync": [durable, parquet],
@@ -246,10 +246,10 @@ class World:
         """The row of a session as it must be in a sink."""
         session = self.state.sessions[id]
         return {
-            **wire.session(self.state, session),
-            "participants": wire.participants(session),
-            "transcripts": wire.transcripts(session.transcripts),
-            "takeaways": wire.takeaways(session),
+            **serializer.session(self.state, session),
+            "participants": serializer.participants(session),
+            "transcripts": serializer.transcripts(session.transcripts),
+            "takeaways": serializer.takeaways(session),
         }
 
     def _make(self, name: str, created: Any, *, ended: bool) -> None:

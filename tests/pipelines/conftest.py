@@ -12,7 +12,7 @@ import pytest
 from pipelines.chaos import World
 
 from sessions_us import Quota, UserClient
-from sessions_us.sandbox import Sandbox, wire
+from sessions_us.sandbox import Sandbox, serializer
 
 if TYPE_CHECKING:
     from support.databases import Database
@@ -66,10 +66,10 @@ def session_row(sandbox: Sandbox, id: str) -> dict[str, Any]:
     """A session with what belongs to it, as it must be in a sink."""
     session = sandbox._state.sessions[id]
     return {
-        **wire.session(sandbox._state, session),
-        "participants": wire.participants(session),
-        "transcripts": wire.transcripts(session.transcripts),
-        "takeaways": wire.takeaways(session),
+        **serializer.session(sandbox._state, session),
+        "participants": serializer.participants(session),
+        "transcripts": serializer.transcripts(session.transcripts),
+        "takeaways": serializer.takeaways(session),
     }
 
 

@@ -169,7 +169,7 @@ def test_nothing_that_surprises_is_lost(database: Database, dataset: str, sink: 
 
 
 def test_what_was_not_committed_is_forgotten(database: Database, dataset: str, sink: DltSink, tmp_path: Path) -> None:
-    """Closing writes nothing and leaves no file; the next one goes on after the mark, whatever rows it gets again."""
+    """Closing writes nothing and leaves no file; the next one goes on after the checkpoint, whatever rows it gets again."""
     sink.write("rooms", [{"id": "r1"}])
     first = sink.commit()
     sink.write("rooms", [{"id": "r2"}])
@@ -191,7 +191,7 @@ def test_what_was_not_committed_is_forgotten(database: Database, dataset: str, s
     assert database.rows(f"SELECT id, name FROM {dataset}.rooms ORDER BY id") == [("r1", None), ("r2", "again")]
 
 
-def test_a_mark_of_another_database_is_refused(database: Database, dataset: str, sink: DltSink) -> None:
+def test_a_checkpoint_of_another_database_is_refused(database: Database, dataset: str, sink: DltSink) -> None:
     """A state that speaks of rows that are not here must not go on as if they were."""
     with pytest.raises(ExportError, match="start anew"):
         sink.open("1700000000.1", ["rooms"])
@@ -203,10 +203,10 @@ def test_a_mark_of_another_database_is_refused(database: Database, dataset: str,
 
 
 def test_an_export_of_nothing_goes_on(database: Database, sink: DltSink) -> None:
-    """An empty account has a mark too."""
-    mark = sink.commit()
-    sink.open(mark, ["rooms"])
-    assert sink.commit() == mark
+    """An empty account has a checkpoint too."""
+    checkpoint = sink.commit()
+    sink.open(checkpoint, ["rooms"])
+    assert sink.commit() == checkpoint
 
 
 def test_a_commit_that_failed_can_be_tried_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -287,18 +287,21 @@ MOMENTS = [
 
 
 def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """Killed as each of dlt's steps begins, and started again with the last mark that was told."""
-    url, mark, killed = f"duckdb:///{tmp_path}/out.duckdb", "", 0
+    """Killed as each of dlt's steps begins, and started again with the last checkpoint that was told."""
+    url, checkpoint, killed = f"duckdb:///{tmp_path}/out.duckdb", "", 0
     for number, moment in enumerate([*MOMENTS, None]):
         work = tmp_path / f"work{number}"
         with subprocess.Popen(
-            [sys.executable, "-c", KILLED, url, mark, str(work)], stdout=subprocess.PIPE, text=True, env={**os.environ}
+            [sys.executable, "-c", KILLED, url, checkpoint, str(work)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ},
         ) as process:
             while process.poll() is None and (moment is None or not any(work.glob(f"*/*/{moment}"))):
                 time.sleep(0.002)
             process.send_signal(signal.SIGKILL)
             assert process.stdout is not None
-            mark = next(reversed(process.stdout.read().split()), mark)
+            checkpoint = next(reversed(process.stdout.read().split()), checkpoint)
         assert process.returncode in ({0} if moment is None else {0, -signal.SIGKILL})
         killed += process.returncode != 0
 

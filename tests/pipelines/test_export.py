@@ -24,7 +24,7 @@ from sessions_us import (
     UserClient,
 )
 from sessions_us.pipelines import RESOURCES, ExportReport, NDJSONSink, ParquetSink, Sink, export
-from sessions_us.sandbox import Sandbox, wire
+from sessions_us.sandbox import Sandbox, serializer
 from sessions_us.sandbox.records import Utterance
 
 pytestmark = pytest.mark.anyio
@@ -66,9 +66,9 @@ async def test_every_list_can_be_exported(tmp_path):
 
     state = full._state
     there = {name: {row["id"]: row for row in lines(tmp_path / "out" / f"{name}.ndjson")} for name in names}
-    assert there["rooms"] == {name: wire.room(state, room) for name, room in state.rooms.items()}
-    assert there["bookings"] == {name: wire.booking(state, each) for name, each in state.bookings.items()}
-    assert there["events"] == {name: wire.event(state, event) for name, event in state.events.items()}
+    assert there["rooms"] == {name: serializer.room(state, room) for name, room in state.rooms.items()}
+    assert there["bookings"] == {name: serializer.booking(state, each) for name, each in state.bookings.items()}
+    assert there["events"] == {name: serializer.event(state, event) for name, event in state.events.items()}
     assert there["booking_pages"].keys() == state.booking_pages.keys() - {full.team_page_id}
     page = next(row for row in there["booking_pages"].values() if row["bookings"])
     assert len(page["bookings"]) == 34
@@ -121,7 +121,7 @@ async def test_without_children_rows_are_those_of_the_list(sandbox, user, out):
     report = await sessions(user, out, children=False)
 
     assert {row["id"]: row for row in lines(out)} == {
-        name: wire.session(sandbox._state, each) for name, each in sandbox._state.sessions.items()
+        name: serializer.session(sandbox._state, each) for name, each in sandbox._state.sessions.items()
     }
     assert set(asked(sandbox)) == {"/api/sessions"}
     assert report.requests <= len(sandbox.requests) <= report.requests + 1

@@ -7,27 +7,27 @@ import pytest
 from sessions_us import QuotaSnapshot
 from sessions_us.pipelines import RESOURCES
 from sessions_us.pipelines.progress import requests_left, seconds_for
-from sessions_us.pipelines.state import Turn
+from sessions_us.pipelines.state import Progress
 
 SESSIONS, ROOMS = RESOURCES["sessions"], RESOURCES["rooms"]
 
 
-def turn(number=1, pages=0, listed=False, done=False, seen=0, waiting=0, known=0) -> Turn:
-    return Turn(number, pages, None, listed, done, seen, waiting, known)
+def progress(number=1, pages=0, listed=False, done=False, seen=0, waiting=0, known=0) -> Progress:
+    return Progress(number, pages, None, listed, done, seen, waiting, known)
 
 
 @pytest.mark.parametrize(
     ("resource", "where", "left"),
     [
-        (SESSIONS, turn(), None),  # nobody knows how many there are
-        (SESSIONS, turn(pages=2, seen=40, waiting=40), None),
-        (ROOMS, turn(known=1000), 52 + 52),  # a list of 50 pages and two proofs, twice
-        (ROOMS, turn(pages=50, known=1000, seen=1000), 2 + 52),
-        (SESSIONS, turn(listed=True, seen=1000, waiting=1000), 3000 + 52),
-        (SESSIONS, turn(number=2, seen=1000, waiting=0), 52),
-        (SESSIONS, turn(number=2, listed=True, seen=1001, waiting=1), 3),
-        (SESSIONS, turn(number=3, listed=True, done=True, seen=1000), 0),
-        (RESOURCES["booking_pages"], turn(number=2, listed=True, done=True, seen=9, waiting=2), 12),
+        (SESSIONS, progress(), None),  # nobody knows how many there are
+        (SESSIONS, progress(pages=2, seen=40, waiting=40), None),
+        (ROOMS, progress(known=1000), 52 + 52),  # a list of 50 pages and two proofs, twice
+        (ROOMS, progress(pages=50, known=1000, seen=1000), 2 + 52),
+        (SESSIONS, progress(listed=True, seen=1000, waiting=1000), 3000 + 52),
+        (SESSIONS, progress(number=2, seen=1000, waiting=0), 52),
+        (SESSIONS, progress(number=2, listed=True, seen=1001, waiting=1), 3),
+        (SESSIONS, progress(number=3, listed=True, done=True, seen=1000), 0),
+        (RESOURCES["booking_pages"], progress(number=2, listed=True, done=True, seen=9, waiting=2), 12),
     ],
 )
 def test_requests_left(resource, where, left):
@@ -37,7 +37,7 @@ def test_requests_left(resource, where, left):
 
 def test_one_list_of_unknown_length_leaves_all_unknown():
     """A sum with an unknown in it is unknown."""
-    assert requests_left({ROOMS: turn(known=10), SESSIONS: turn()}) is None
+    assert requests_left({ROOMS: progress(known=10), SESSIONS: progress()}) is None
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,6 @@ def test_one_list_of_unknown_length_leaves_all_unknown():
 )
 def test_seconds_for_requests(requests, remaining, resets_in, seconds):
     """What remains goes at once, the rest by tens a minute, from the next reset on."""
-    quota = QuotaSnapshot(limit=10, window=60.0, remaining=remaining, resets_in=resets_in, waiting={}, under_way=0)
+    quota = QuotaSnapshot(limit=10, window=60.0, remaining=remaining, resets_in=resets_in, waiting={}, in_flight=0)
 
     assert seconds_for(requests, quota) == seconds

@@ -51,11 +51,11 @@ def test_rows_that_were_not_committed_are_undone(make):
     """Written, perhaps on the disk, and not told of: the next start removes them."""
     sink, _ = begun(make)
     sink.write("rooms", [room(1)])
-    mark = sink.commit()
+    checkpoint = sink.commit()
     sink.write("rooms", [room(2), room(3)])
     sink.close()
     again = make()
-    again.open(mark, ROOMS)
+    again.open(checkpoint, ROOMS)
     again.write("rooms", [room(2)])
     again.commit()
     again.close()
@@ -65,12 +65,12 @@ def test_rows_that_were_not_committed_are_undone(make):
 
 def test_a_commit_that_the_state_never_heard_of_is_undone(make):
     """The crash between the sink's commit and the state's."""
-    sink, mark = begun(make)
+    sink, checkpoint = begun(make)
     sink.write("rooms", [room(1)])
     sink.commit()
     sink.close()
     again = make()
-    again.open(mark, ROOMS)
+    again.open(checkpoint, ROOMS)
     again.write("rooms", [room(1, "Again")])
     again.commit()
     again.close()
@@ -80,25 +80,26 @@ def test_a_commit_that_the_state_never_heard_of_is_undone(make):
 
 @pytest.mark.parametrize("kept", range(4))
 def test_a_run_can_die_anywhere_in_its_end(make, kept):
-    """Superseded rows go at the end of a run; wherever that stops, the next start finishes it from the mark that was kept."""
+    """Superseded rows go at the end of a run; wherever that stops, the next start finishes it from the checkpoint that was
+    kept."""
     sink, _ = begun(make)
     for rows in ([room(1), room(2)], [room(1, "New"), room(3)], [room(3, "Newer")]):
         sink.write("rooms", rows)
-        mark = sink.commit()
+        checkpoint = sink.commit()
     ending = sink.finish({"rooms": 3})
     for _ in range(kept):
-        mark = next(ending, mark)
+        checkpoint = next(ending, checkpoint)
     next(ending, None)  # it went on, and nobody kept what it said
     sink.close()
     again = make()
-    again.open(mark, ROOMS)
-    mark = again.commit()
-    mark = [mark, *again.finish({"rooms": 3})][-1]
+    again.open(checkpoint, ROOMS)
+    checkpoint = again.commit()
+    checkpoint = [checkpoint, *again.finish({"rooms": 3})][-1]
     again.close()
 
     assert sorted(names(make.path)) == [("r1", "New"), ("r2", "Studio"), ("r3", "Newer")]
     after = make()
-    after.open(mark, ROOMS)
+    after.open(checkpoint, ROOMS)
     after.close()
     assert not [path for path in make.path.parent.rglob("*") if ".anew" in path.name or ".new" in path.name]
 
@@ -116,7 +117,7 @@ def test_a_run_that_superseded_nothing_rewrites_nothing(make):
 
 
 def test_what_somebody_else_wrote_is_not_touched(make):
-    """Without a mark, what is there is not ours."""
+    """Without a checkpoint, what is there is not ours."""
     sink, _ = begun(make)
     sink.write("rooms", [room(1)])
     sink.commit()
@@ -147,12 +148,12 @@ def test_what_was_committed_must_be_there(make, how, said):
     """A file that is gone, shorter or edited is told, with what to do, and nothing is written over it."""
     sink, _ = begun(make)
     sink.write("rooms", [room(1), room(2)])
-    mark = sink.commit()
+    checkpoint = sink.commit()
     sink.close()
     damage(make.path, how)
     left = {path: path.read_bytes() for path in make.path.parent.rglob("*") if path.is_file()}
     with pytest.raises(ExportError, match=f"({said}).*: bring it back from a copy, or start anew"):
-        make().open(mark, ROOMS)
+        make().open(checkpoint, ROOMS)
 
     assert left == {path: path.read_bytes() for path in make.path.parent.rglob("*") if path.is_file()}
 
@@ -163,12 +164,12 @@ def test_lines_that_were_added_after_the_end_are_not_cut_off(tmp_path):
     sink.open(None, ROOMS)
     sink.write("rooms", [room(1)])
     sink.commit()
-    (*_, mark) = sink.finish({"rooms": 1})
+    (*_, checkpoint) = sink.finish({"rooms": 1})
     sink.close()
     with (tmp_path / "rooms.ndjson").open("a") as file:
         file.write('{"id": "mine"}\n')
     with pytest.raises(ExportError, match="15 bytes more than the export wrote"):
-        NDJSONSink(tmp_path / "rooms.ndjson").open(mark, ROOMS)
+        NDJSONSink(tmp_path / "rooms.ndjson").open(checkpoint, ROOMS)
 
     assert ids(tmp_path / "rooms.ndjson") == ["r1", "mine"]
 
@@ -179,12 +180,12 @@ def test_a_torn_line_is_cut_off(tmp_path):
     sink = NDJSONSink(path)
     sink.open(None, ROOMS)
     sink.write("rooms", [room(1)])
-    mark = sink.commit()
+    checkpoint = sink.commit()
     sink.close()
     with path.open("a") as file:
         file.write('{"id": "r2", "na')
     again = NDJSONSink(path)
-    again.open(mark, ROOMS)
+    again.open(checkpoint, ROOMS)
     again.write("rooms", [room(2)])
     again.commit()
     again.close()
@@ -280,9 +281,9 @@ def test_two_at_once_with_states_of_their_own(make):
         second.open(None, ROOMS)
     second.close()
     first.write("rooms", [room(1)])
-    mark = first.commit()
+    checkpoint = first.commit()
     first.close()
-    second.open(mark, ROOMS)
+    second.open(checkpoint, ROOMS)
     second.close()
 
     assert names(make.path) == [("r1", "Studio")]

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
-from quota.redis_server import RedisServer, binary
 from support.interrupted import FINE, SCENES, Interrupted, Scene, made, whole
+from support.redis_server import RedisServer, binary
 from support.scripted import Scripted
 
 from sessions_us import Quota, RetryPolicy, UserClient
@@ -109,7 +109,7 @@ def in_use(user: UserClient, before: set[asyncio.Task[Any]]) -> list[str]:
     """What a call that is over must not leave in this process."""
     left = [f"task {task!r}" for task in asyncio.all_tasks() - before if "Scripted" not in repr(task)]
     snapshot, transport = user.quota.snapshot(), user._calls.transport
-    if snapshot.under_way or any(snapshot.waiting.values()):
+    if snapshot.in_flight or any(snapshot.waiting.values()):
         left.append(f"lease or place: {snapshot}")
     if transport.limiter._out or transport.limiter._waiters:
         left.append("lease or waiter in the limiter")
@@ -134,10 +134,10 @@ async def cut_short(scene: Scene, place: Place, context: str) -> AsyncIterator[U
 
             await soon(lambda: in_use(user, before), context)
             limiter, other = user._calls.transport.limiter, place.store()
-            ledger = (await other.load(limiter._replica._name)).ledger
+            state = (await other.load(limiter._replica._name)).state
             await other.aclose()
-            if ledger is not None:  # what another process sees
-                assert (ledger.window.flights, ledger.interactive, ledger.background) == ((), (), ()), context
+            if state is not None:  # what another process sees
+                assert (state.window.flights, state.interactive, state.background) == ((), (), ()), context
             if scene is not SCENES["a spent quota"]:
                 server._script.clear()
                 server._script.append(FINE)

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from quota.models import Server, Style
-from quota.redis_server import RedisServer, binary
+from support.redis_server import RedisServer, binary
+from support.server_models import Server, Style
 
 from sessions_us.quota import Lane, Limiter, MemoryStore, Quota, RedisStore, SQLiteStore
 from sessions_us.quota.stores import Store
@@ -68,7 +68,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[float, str]]]:
     loop.set_debug(debug)
 
 
-async def test_no_callback_of_a_crowd_takes_long(stores: list[Store], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_callback_of_many_waiters_takes_long(stores: list[Store], monkeypatch: pytest.MonkeyPatch) -> None:
     """200 requests of both lanes wait, and some of another process: to queue, grant, end and look are all short steps."""
     server = Server("fixed", Style("draft-6", "exact"), limit=LIMIT, window=WINDOW)
     limiters = [Limiter(Quota(LIMIT, WINDOW, store=store), name="key") for store in stores]

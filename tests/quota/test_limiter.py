@@ -1,4 +1,4 @@
-"""The pump at its front door, in virtual time: who goes when, and what becomes of those who give up."""
+"""The dispatcher at its front door, in virtual time: who goes when, and what becomes of those who give up."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
-from quota.models import Server, Style
 from support.clock import VirtualLoop, run
+from support.server_models import Server, Style
 
 from sessions_us.errors import ClientClosedError, ConfigurationError, QuotaTimeoutError
-from sessions_us.events import ClientEvent, RequestGranted, RequestQueued, RequestThrottled, StrangerSeen
+from sessions_us.events import ClientEvent, OtherClientsSeen, RequestGranted, RequestQueued, RequestThrottled
 from sessions_us.quota import Lane, Lease, Limiter, MemoryStore, Quota
 
 RTT = 0.2
@@ -30,10 +30,10 @@ class World:
         self.limiter = Limiter(quota or Quota(), clock=self.loop.time, emit=self.events.append)
         self.order: list[str] = []
 
-    async def call(self, label: str = "", lane: Lane = "interactive", deadline: float | None = None) -> Lease:
+    async def call(self, operation: str = "", lane: Lane = "interactive", deadline: float | None = None) -> Lease:
         """One request, there and back; gives its ended lease."""
-        lease = await self.limiter.acquire(lane=lane, deadline=deadline, label=label)
-        self.order.append(label)
+        lease = await self.limiter.acquire(lane=lane, deadline=deadline, operation=operation)
+        self.order.append(operation)
         await self.end(lease)
         return lease
 
@@ -82,7 +82,7 @@ async def test_interactive_goes_before_background_and_each_lane_is_first_come_fi
         ("b2", "background"),
         ("i2", "interactive"),
     ]
-    await asyncio.gather(*(world.call(label, lane) for label, lane in lanes))
+    await asyncio.gather(*(world.call(operation, lane) for operation, lane in lanes))
     assert world.order == ["i1", "i2", "b1", "b2"]
 
 
@@ -109,10 +109,10 @@ async def test_a_repeated_request_keeps_its_place_and_one_after_429_goes_first()
     await asyncio.gather(*(world.call() for _ in range(9)))
     world.order.clear()
 
-    async def again(label: str, arrival: int | None, front: bool = False) -> None:
+    async def again(operation: str, arrival: int | None, front: bool = False) -> None:
         lease = await world.limiter.acquire(lane="interactive", deadline=None, arrival=arrival, front=front)
         assert arrival is None or lease.arrival == arrival
-        world.order.append(label)
+        world.order.append(operation)
         await world.end(lease)
 
     calls = (again("new", None), again("old", first.arrival), again("front", 10**6, front=True))
@@ -289,10 +289,10 @@ async def test_background_work_is_not_refused_where_its_age_lets_it_go_in_time()
     """Each two windows one of it goes before all that is interactive: the first is served, and the second would be too late."""
     world = World()
     await world.exhaust()
-    crowd = world.start(*(world.call("urgent") for _ in range(60)))
+    callers = world.start(*(world.call("urgent") for _ in range(60)))
     await asyncio.sleep(1.0)
     first, second = world.start(
-        *(world.call(label, "background", world.loop.time() + 190.0) for label in ("first", "second"))
+        *(world.call(operation, "background", world.loop.time() + 190.0) for operation in ("first", "second"))
     )
     await asyncio.sleep(0.0)
     await asyncio.sleep(0.0)
@@ -300,7 +300,7 @@ async def test_background_work_is_not_refused_where_its_age_lets_it_go_in_time()
         await second
     await first
     assert world.order.index("first") < 30
-    await asyncio.gather(*crowd)
+    await asyncio.gather(*callers)
 
 
 @virtual
@@ -316,12 +316,12 @@ async def test_background_work_is_not_refused_where_our_own_log_has_room_in_time
 
 
 @virtual
-async def test_a_wait_for_strangers_is_refused_at_once() -> None:
-    """The slot that stays free for a stranger, and the half of the limit beyond which no probe goes out, are known waits."""
+async def test_a_wait_for_other_clients_is_refused_at_once() -> None:
+    """The slot that stays free for another client, and the half of the limit beyond which no probe goes out, are known waits."""
     world = World()
     await world.call()
     world.server.hit(world.loop.time())
-    for _ in range(7):  # 9 of 10 are used, one by a stranger
+    for _ in range(7):  # 9 of 10 are used, one by another client
         await world.call()
     await refused_at_once(world, "interactive")
 
@@ -372,7 +372,7 @@ async def test_a_waiter_cancelled_before_its_turn_stops_nobody() -> None:
     await asyncio.gather(first, second, return_exceptions=True)
     assert first.cancelled()
     assert world.order == ["second"]
-    assert world.limiter.snapshot().under_way == 0
+    assert world.limiter.snapshot().in_flight == 0
 
 
 @virtual
@@ -420,7 +420,7 @@ async def test_cancelling_at_any_moment_loses_nothing() -> None:
         snapshot = world.limiter.snapshot()
         assert sum(snapshot.waiting.values()) == 0
         if not isinstance(outcomes[moment % 12], BaseException):
-            assert snapshot.under_way == 0
+            assert snapshot.in_flight == 0
 
 
 @virtual
@@ -461,12 +461,12 @@ async def test_a_refund_is_free_and_a_lost_request_is_not() -> None:
 async def test_after_a_429_nobody_goes_until_the_server_allows_it() -> None:
     """Retry-After closes the gate for all, one probe opens it, and the refused one is first."""
     world = World()
-    lease = await world.limiter.acquire(lane="interactive", deadline=None, label="refused")
+    lease = await world.limiter.acquire(lane="interactive", deadline=None, operation="refused")
     waiting = world.start(world.call("other"))
     await asyncio.sleep(0)
     await lease.done(429, [("Retry-After", "20")])
     assert world.limiter.snapshot().resets_in == pytest.approx(21)
-    assert RequestThrottled(retry_after=20.0, label="refused") in world.events
+    assert RequestThrottled(retry_after=20.0, operation="refused") in world.events
     again = await world.limiter.acquire(lane="interactive", deadline=None, arrival=lease.arrival, front=True)
     assert world.loop.time() == pytest.approx(1021, abs=0.1)
     assert not waiting[0].done()
@@ -550,14 +550,16 @@ async def test_only_answers_without_headers_never_stop_the_client() -> None:
 
 
 @virtual
-async def test_a_stranger_on_the_key_is_seen() -> None:
+async def test_another_client_on_the_key_is_seen() -> None:
     """The server counted more than we sent."""
     world = World()
     await world.call()
     world.server.hit(world.loop.time())
     world.server.hit(world.loop.time())
     await world.call()
-    assert [event for event in world.events if isinstance(event, StrangerSeen)] == [StrangerSeen(used_by_others=2)]
+    assert [event for event in world.events if isinstance(event, OtherClientsSeen)] == [
+        OtherClientsSeen(used_by_others=2)
+    ]
 
 
 @virtual
@@ -628,11 +630,11 @@ async def test_events_tell_of_waiting_and_of_turns() -> None:
     world = World()
     await world.exhaust()
     own: list[ClientEvent] = []
-    lease = await world.limiter.acquire(lane="background", deadline=None, label="export", emit=own.append)
+    lease = await world.limiter.acquire(lane="background", deadline=None, operation="export", emit=own.append)
     assert world.events == []
     queued, granted = own
     assert isinstance(queued, RequestQueued)
-    assert (queued.lane, queued.position, queued.label) == ("background", 1, "export")
+    assert (queued.lane, queued.position, queued.operation) == ("background", 1, "export")
     assert isinstance(granted, RequestGranted)
     assert queued.expected_wait == pytest.approx(granted.waited, abs=0.1) == pytest.approx(lease.waited)
     await lease.refund()
@@ -643,7 +645,7 @@ async def test_a_snapshot_tells_what_is_known() -> None:
     """Before the first answer it is what was configured; then what the server says."""
     world = World()
     fresh = world.limiter.snapshot()
-    assert (fresh.limit, fresh.window, fresh.remaining, fresh.resets_in, fresh.under_way) == (10, 60.0, 10, None, 0)
+    assert (fresh.limit, fresh.window, fresh.remaining, fresh.resets_in, fresh.in_flight) == (10, 60.0, 10, None, 0)
     await world.exhaust()
     waiting = world.start(world.call(), world.call(lane="background"))
     await asyncio.sleep(1)
@@ -669,7 +671,7 @@ async def test_closing_fails_all_who_wait() -> None:
     with pytest.raises(ClientClosedError):
         await world.call()
     await held.unknown()
-    assert world.limiter.snapshot().under_way == 0
+    assert world.limiter.snapshot().in_flight == 0
 
 
 @virtual
@@ -705,11 +707,11 @@ def test_a_new_loop_keeps_what_is_known_and_drops_who_is_gone() -> None:
     async def second() -> None:
         nonlocal now
         snapshot = limiter.snapshot()
-        assert (snapshot.remaining, snapshot.under_way) == (0, 1)
+        assert (snapshot.remaining, snapshot.in_flight) == (0, 1)
         now += 62
         lease = await limiter.acquire(lane="interactive", deadline=None)
         await lease.refund()
-        assert limiter.snapshot().under_way == 0
+        assert limiter.snapshot().in_flight == 0
 
     run(first())
     run(second())
@@ -737,7 +739,7 @@ def test_two_loops_at_once_are_refused() -> None:
 
 
 @virtual
-async def test_two_limiters_with_one_store_share_one_ledger() -> None:
+async def test_two_limiters_with_one_store_share_one_state() -> None:
     """A store that is given to two limiters holds one count for a name, and another for another."""
     loop = asyncio.get_running_loop()
     store = MemoryStore()
@@ -752,17 +754,17 @@ async def test_two_limiters_with_one_store_share_one_ledger() -> None:
 
 @virtual
 async def test_the_first_window_starts_slowly_and_the_next_does_not() -> None:
-    """A twin may be starting too: one, two, four under way at first; once a window was quiet, all that is left at once."""
+    """A twin may be starting too: one, two, four in flight at first; once a window was quiet, all that is left at once."""
     world = World()
     calls = world.start(*(world.call() for _ in range(20)))
     seen = []
     for _ in range(4):
         await asyncio.sleep(RTT * 0.75)
-        seen.append(world.limiter.snapshot().under_way)
+        seen.append(world.limiter.snapshot().in_flight)
         await asyncio.sleep(RTT * 0.25)
     assert seen == [1, 2, 4, 2]  # the fourth time three are left: one of them might be a twin's
     await asyncio.sleep(1061.5 - world.loop.time())
-    assert world.limiter.snapshot().under_way == 9
+    assert world.limiter.snapshot().in_flight == 9
     await asyncio.gather(*calls)
 
 
@@ -778,6 +780,6 @@ async def test_a_server_without_headers_closes_with_429_too() -> None:
     await asyncio.sleep(199)
     assert world.order == [""]
     await asyncio.sleep(2.1)
-    assert world.limiter.snapshot().under_way == 1
+    assert world.limiter.snapshot().in_flight == 1
     await asyncio.gather(*calls)
     assert world.loop.time() == pytest.approx(1000 + RTT + 100 + 201 + 3 * RTT, abs=0.1)

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from quota.models import Server, Style
 from support.clock import VirtualLoop
+from support.server_models import Server, Style
 
 from sessions_us.errors import ClientClosedError, QuotaTimeoutError
 from sessions_us.quota import Lane, Lease, Limiter, Quota
@@ -72,8 +72,8 @@ class QuotaMachine(RuleBasedStateMachine):
             self.run(asyncio.sleep(0))
 
     def granted(self, caller: Caller, lease: Lease) -> None:
-        ledger = self.limiter._replica.ledger
-        line = ledger.interactive if caller.lane == "interactive" else ledger.background
+        state = self.limiter._replica.state
+        line = state.interactive if caller.lane == "interactive" else state.background
         assert all(ticket.arrival > lease.arrival for ticket in line), "first come, first served"
         assert not caller.cancelled
         self.leases.append(lease)
@@ -162,7 +162,7 @@ class QuotaMachine(RuleBasedStateMachine):
     def never_more_leases_than_the_limit(self) -> None:
         if hasattr(self, "limiter"):
             assert len(self.leases) <= self.limit
-            assert self.limiter.snapshot().under_way <= self.limit
+            assert self.limiter.snapshot().in_flight <= self.limit
 
     @invariant()
     def nobody_waits_while_something_is_free(self) -> None:
@@ -171,13 +171,13 @@ class QuotaMachine(RuleBasedStateMachine):
         self.settle()
         if not any(caller.waiting for caller in self.callers) or self.asleep:
             return
-        ledger, reserve = self.limiter._replica.ledger, self.limiter.quota.reserve
+        state, reserve = self.limiter._replica.state, self.limiter.quota.reserve
         # Timers may be a tick late, so what has just become free does not count, nor what has just ceased to be.
-        turns = [ledger.turn(now, reserve) for now in (self.clock(), self.clock() - 0.002)]
-        free = all(turn.ticket is not None and self.limiter._has_room(ledger, turn) for turn in turns)
+        decisions = [state.decision(now, reserve) for now in (self.clock(), self.clock() - 0.002)]
+        free = all(decision.ticket is not None and self.limiter._has_room(state, decision) for decision in decisions)
         if free and self.jumped and (timer := self.limiter._timer) is not None:
-            # The bucket does not see the clock jump. Where it refused, the pump looks again when one more has leaked.
-            free = timer.when() > self.loop.time() + ledger.window.period / ledger.window.limit
+            # The bucket does not see the clock jump. Where it refused, the dispatcher looks again when one more has leaked.
+            free = timer.when() > self.loop.time() + state.window.seconds / state.window.limit
         assert not free
         assert self.limiter._timer is not None or self.leases, "somebody waits, and nothing will ever wake anybody"
 
@@ -187,7 +187,7 @@ class QuotaMachine(RuleBasedStateMachine):
             return
         self.settle()
         snapshot = self.limiter.snapshot()
-        assert snapshot.under_way == len(self.leases)
+        assert snapshot.in_flight == len(self.leases)
         assert sum(snapshot.waiting.values()) == sum(caller.waiting for caller in self.callers)
         assert 0 <= snapshot.remaining <= self.limit
 
@@ -209,7 +209,7 @@ class QuotaMachine(RuleBasedStateMachine):
             if not caller.task.cancelled():
                 assert caller.task.exception() is None
         snapshot = self.limiter.snapshot()
-        assert (snapshot.under_way, sum(snapshot.waiting.values())) == (0, 0)
+        assert (snapshot.in_flight, sum(snapshot.waiting.values())) == (0, 0)
         assert (
             self.limiter._timer is None or self.limiter._timer.cancelled() or math.isfinite(self.limiter._timer.when())
         )

@@ -14,12 +14,12 @@ from collections.abc import Callable
 
 import attrs
 import pytest
-from quota.models import MODELS, ROUNDINGS, Style
-from quota.simulation import Outcome, Scenario, simulate
+from support.server_models import MODELS, ROUNDINGS, Style
+from support.simulation import Outcome, Scenario, simulate
 
-from sessions_us.quota import sample as sample_module
-from sessions_us.quota import window as window_module
-from sessions_us.quota.window import Look, Window
+from sessions_us.quota.rules import reading as reading_module
+from sessions_us.quota.rules import window as window_module
+from sessions_us.quota.rules.window import Capacity, Window
 
 REQUESTS = int(os.environ.get("SESSIONS_SIM_REQUESTS", "100000"))
 SEED = int(os.environ.get("SESSIONS_SIM_SEED", "0"))
@@ -124,23 +124,23 @@ def _refused(model: str, rounding: str) -> int:
 @pytest.mark.parametrize("rounding", ["floor", "round"])
 def test_a_missing_margin_is_found(monkeypatch: pytest.MonkeyPatch, rounding: str) -> None:
     """Without the margin for whole seconds that were rounded down, the simulation sees 429s."""
-    for module in (window_module, sample_module):
+    for module in (window_module, reading_module):
         monkeypatch.setattr(module, "MARGIN", 0.0)
     assert _refused("log", rounding) > 0
 
 
 def test_a_missing_probe_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Taking the whole limit for granted at a reset is right for some servers only; the simulation sees the others."""
-    look = Window.look
+    capacity = Window.capacity
 
-    def naive(self: Window, now: float) -> Look:
-        seen = look(self, now)
-        if seen.known or self.sample is None:
+    def naive(self: Window, now: float) -> Capacity:
+        seen = capacity(self, now)
+        if seen.known or self.reading is None:
             return seen
         free = max(0, self.limit - len(self.flights))
-        return Look(free, free, None, known=False)
+        return Capacity(free, free, None, known=False)
 
-    monkeypatch.setattr(Window, "look", naive)
+    monkeypatch.setattr(Window, "capacity", naive)
     assert _refused("log", "ceil") > 0
 
 
@@ -150,8 +150,8 @@ def test_stamping_our_log_when_sending_is_found(monkeypatch: pytest.MonkeyPatch)
 
     def early(self: Window, lease: int, now: float, status: int, report: object) -> object:
         sent = next(flight.sent for flight in self.flights if flight.lease == lease)
-        window, heard = answered(self, lease, now, status, report)  # type: ignore[arg-type]
-        return attrs.evolve(window, log=tuple(sorted((*window.log[:-1], sent)))), heard
+        window, effect = answered(self, lease, now, status, report)  # type: ignore[arg-type]
+        return attrs.evolve(window, log=tuple(sorted((*window.log[:-1], sent)))), effect
 
     monkeypatch.setattr(Window, "answered", early)
     scenarios = [Scenario("log", seed, Style("none"), A_RUN, known_start=True) for seed in range(6)]

@@ -7,8 +7,8 @@ import random
 from typing import NamedTuple
 
 import pytest
-from quota.models import EPOCH, Server, Style
 from support.clock import run
+from support.server_models import EPOCH, Server, Style
 
 from benchmarks.ideal import ideal
 from sessions_us.events import ClientEvent, RequestGranted, RequestQueued

@@ -99,7 +99,7 @@ SMOKE = """
 import importlib, json, pkgutil, sys
 import sessions_us, sessions_us.resources as resources, sessions_us_api.api as api
 from sessions_us_api.operations import OPERATIONS
-from sessions_us.calls import _request
+from sessions_us._calls.operation import _request
 
 for name in sessions_us.__all__:
     getattr(sessions_us, name)
@@ -151,7 +151,7 @@ DECODE = """
 import json, sys
 from sessions_us_api.api.sessions import list_sessions
 from sessions_us_api.api.booking_pages import list_booking_pages
-from sessions_us.decoding import Decoder, rows_of
+from sessions_us._calls.decoding import Decoder, rows_of
 decoder = Decoder("x")
 rows = rows_of({"data": [{"id": "1", "createdAt": "2026-01-01T00:00:00Z", "minutes": 5}], "total": 1}, (), decoder)
 (page,) = list_booking_pages._parse_response(rows, decoder)

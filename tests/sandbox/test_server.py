@@ -167,7 +167,7 @@ def test_the_sandbox_does_not_know_the_client() -> None:
         "import sys\nfrom sessions_us.sandbox import Sandbox, serve\n"
         "print(sorted(n for n in sys.modules if n.startswith('sessions_us') and '.sandbox' not in n))"
     )
-    assert python("-c", program).stdout == "['sessions_us', 'sessions_us.extras']\n"
+    assert python("-c", program).stdout == "['sessions_us', 'sessions_us._lazy']\n"
 
 
 def test_the_fixture_serves_plain_and_asynchronous_tests(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from urllib.parse import parse_qs, unquote
 import httpx
 from sessions_us_api.operations import OPERATIONS
 
-import sessions_us.calls
+import sessions_us._calls.operation
 
-READS_THE_DOCUMENT = sessions_us.calls
+READS_THE_DOCUMENT = sessions_us._calls.operation
 """The module of the client whose `OPERATIONS` says what the document knows of each list."""
 
 TOP = ("rooms", "booking-pages", "bookings", "sessions", "events")

@@ -9,10 +9,10 @@ from fastapi import APIRouter, FastAPI
 
 from sessions_us import GuestClient, Quota, Session, SQLiteStore, UserClient, WebhookTrigger
 from sessions_us.fastapi import (
-    BackgroundGuest,
-    BackgroundUser,
-    Guest,
-    User,
+    BackgroundGuestDep,
+    BackgroundUserDep,
+    GuestDep,
+    UserDep,
     clients_of,
     install_error_handlers,
     sessions_lifespan,
@@ -23,22 +23,22 @@ from sessions_us.webhooks import (
     SessionData,
     TakeawaysData,
     TranscriptsData,
-    Webhook,
+    WebhookDelivery,
     parse_webhook,
 )
 
 
-async def endpoint(user: User, guest: Guest, later: BackgroundUser, guest_later: BackgroundGuest) -> None:
+async def endpoint(user: UserDep, guest: GuestDep, later: BackgroundUserDep, guest_later: BackgroundGuestDep) -> None:
     assert_type(user, UserClient)
     assert_type(guest, GuestClient)
     assert_type(later, UserClient)
     assert_type(guest_later, GuestClient)
 
 
-async def handler(webhook: Webhook) -> None: ...
+async def handler(webhook: WebhookDelivery) -> None: ...
 
 
-def plain(webhook: Webhook) -> None: ...
+def plain(webhook: WebhookDelivery) -> None: ...
 
 
 def application() -> None:

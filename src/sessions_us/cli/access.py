@@ -17,9 +17,9 @@ from ..events import ClientEvent
 from ..keys import UserKey
 
 if TYPE_CHECKING:
+    from .._send.retry import RetryPolicy
     from ..client import UserClient
     from ..quota import Quota
-    from ..retries import RetryPolicy
 
 __all__ = ("KeyFile", "MaxWait", "QuotaStore", "connect", "quota", "user_key")
 

@@ -21,7 +21,7 @@ from . import fail
 from .access import KeyFile, QuotaStore, connect, user_key
 from .listing import AsJson
 from .output import print_rows, screen, wants_json
-from .progress import Progress
+from .progress import ProgressLine
 from .statuses import Status, failure
 from .table import table
 from .target import Format, Target, without_secrets
@@ -126,7 +126,7 @@ def export(
     except KeyboardInterrupt:  # where signals can't be heard otherwise
         report, stopped = None, Status.INTERRUPTED
     if report is None:
-        Progress().note(f"stopped; to go on: {again}")
+        ProgressLine().note(f"stopped; to go on: {again}")
         raise typer.Exit(stopped)
     _print(report, wants_json(json))
     if any(each.failed.count for each in report.resources.values()):
@@ -145,7 +145,7 @@ async def _run(
     """The report, or None and the status with which a signal ended it."""
     from ..pipelines import export
 
-    progress = Progress()
+    progress = ProgressLine()
     names = [resource.replace("-", "_") for resource in resources]
     async with connect(key, store, hear=progress.hear) as user:
         job = asyncio.ensure_future(
@@ -169,7 +169,7 @@ async def _run(
 
 
 @contextmanager
-def _heard(job: asyncio.Future[Any], progress: Progress) -> Iterator[list[signal.Signals]]:
+def _heard(job: asyncio.Future[Any], progress: ProgressLine) -> Iterator[list[signal.Signals]]:
     """Lets Ctrl-C and SIGTERM stop the job, which saves what it has; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     signals: list[signal.Signals] = []
@@ -205,7 +205,7 @@ def _print(report: ExportReport, as_json: bool) -> None:
         console.print(table(_COLUMNS, rows, console.width))
     for name, each in report.resources.items():
         for remark in _remarks(each):
-            Progress().note(f"{name}: {remark}")
+            ProgressLine().note(f"{name}: {remark}")
 
 
 def _remarks(report: ResourceReport) -> Iterator[str]:

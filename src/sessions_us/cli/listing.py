@@ -11,7 +11,7 @@ from rich.text import Text
 
 from .access import KeyFile, MaxWait, QuotaStore, connect, user_key
 from .output import Form, print_rows, screen, wants_json
-from .resources import SHOWN, Resource, batches
+from .resources import SHOWN, Listing, batches
 from .table import table
 from .waiting import Waiting
 
@@ -23,7 +23,7 @@ AsJson = Annotated[
 
 
 def list_(
-    resource: Annotated[Resource, typer.Argument(metavar="RESOURCE", help=f"One of {', '.join(Resource)}.")],
+    resource: Annotated[Listing, typer.Argument(metavar="RESOURCE", help=f"One of {', '.join(Listing)}.")],
     id: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="Of the session or booking page it belongs to.")
     ] = None,

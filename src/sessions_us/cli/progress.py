@@ -13,7 +13,7 @@ from rich.text import Text
 from ..events import ClientEvent, ExportProgress
 from .waiting import Waiting
 
-__all__ = ("Progress", "duration", "told")
+__all__ = ("ProgressLine", "duration", "told")
 
 _EVERY = 30.0  # seconds between two lines where there is no terminal
 _STAGES = {
@@ -24,7 +24,7 @@ _STAGES = {
 }
 
 
-class Progress(Waiting):
+class ProgressLine(Waiting):
     """Shows rows, requests, time left and what is waited for, from what the export and its client tell."""
 
     def __init__(self) -> None:

@@ -115,7 +115,7 @@ def _panel(snapshot: QuotaSnapshot, *, shared: bool) -> Table:
     rows.add_row("more", Text(f"{more} (a window is {snapshot.window:g} s)"))
     waiting = ", ".join(f"{count} {lane}" for lane, count in snapshot.waiting.items())
     rows.add_row("waiting", Text(waiting))
-    rows.add_row("under way", Text(str(snapshot.under_way)))
+    rows.add_row("in flight", Text(str(snapshot.in_flight)))
     if not shared:
         rows.add_row("seen by", Text("this process alone, since its last request"))
     return rows

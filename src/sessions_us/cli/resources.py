@@ -9,18 +9,18 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from ..arguments import path_id
-from ..decoding import Decoder, NotUnderstood, rows_of
+from .._calls.arguments import path_id
+from .._calls.decoding import Decoder, NotUnderstood, rows_of
 from ..errors import DecodeError
 
 if TYPE_CHECKING:
+    from .._calls.pager import Pager
     from ..client import UserClient
-    from ..paging import Pager
 
-__all__ = ("SHOWN", "Resource", "Shown", "batches")
+__all__ = ("SHOWN", "Listing", "Shown", "batches")
 
 
-class Resource(StrEnum):
+class Listing(StrEnum):
     """What `list` takes. The last four belong to a session or a booking page, whose id is needed."""
 
     BOOKING_PAGES = "booking-pages"
@@ -47,11 +47,11 @@ class Shown:
     owner: str | None = None
 
 
-SHOWN: Mapping[Resource, Shown] = {
-    Resource.BOOKING_PAGES: Shown(
+SHOWN: Mapping[Listing, Shown] = {
+    Listing.BOOKING_PAGES: Shown(
         {"id": "id", "name": "name", "slug": "slug", "minutes": "duration", "time zone": "timeZone"}
     ),
-    Resource.BOOKINGS: Shown(
+    Listing.BOOKINGS: Shown(
         {
             "id": "id",
             "name": "name",
@@ -60,8 +60,8 @@ SHOWN: Mapping[Resource, Shown] = {
             "starts (UTC)": "startAt",
         }
     ),
-    Resource.ROOMS: Shown({"id": "id", "name": "name", "description": "description"}),
-    Resource.SESSIONS: Shown(
+    Listing.ROOMS: Shown({"id": "id", "name": "name", "description": "description"}),
+    Listing.SESSIONS: Shown(
         {
             "id": "id",
             "name": "name",
@@ -71,10 +71,10 @@ SHOWN: Mapping[Resource, Shown] = {
             "participants": "participants",
         }
     ),
-    Resource.EVENTS: Shown(
+    Listing.EVENTS: Shown(
         {"id": "id", "name": "session.name", "starts (UTC)": "session.startAt", "session": "session.id"}
     ),
-    Resource.PARTICIPANTS: Shown(
+    Listing.PARTICIPANTS: Shown(
         {
             "id": "id",
             "name": "user.firstName+user.lastName+guest.firstName+guest.lastName",
@@ -83,7 +83,7 @@ SHOWN: Mapping[Resource, Shown] = {
         },
         owner="SESSION_ID",
     ),
-    Resource.TRANSCRIPTS: Shown(
+    Listing.TRANSCRIPTS: Shown(
         {
             "said (UTC)": "sourceTimestamp",
             "participant": "participantId",
@@ -92,8 +92,8 @@ SHOWN: Mapping[Resource, Shown] = {
         },
         owner="SESSION_ID",
     ),
-    Resource.TAKEAWAYS: Shown({"takeaways": "takeawaysText"}, owner="SESSION_ID"),
-    Resource.COLLABORATORS: Shown(
+    Listing.TAKEAWAYS: Shown({"takeaways": "takeawaysText"}, owner="SESSION_ID"),
+    Listing.COLLABORATORS: Shown(
         {
             "id": "id",
             "name": "user.firstName+user.lastName",
@@ -106,7 +106,7 @@ SHOWN: Mapping[Resource, Shown] = {
 }
 
 
-def batches(user: UserClient, resource: Resource, id: str | None) -> AsyncIterator[list[Any]]:
+def batches(user: UserClient, resource: Listing, id: str | None) -> AsyncIterator[list[Any]]:
     """The rows as the server sent them, a page at a time; a row that moved to the next page is not given twice.
 
     Args:
@@ -120,20 +120,20 @@ def batches(user: UserClient, resource: Resource, id: str | None) -> AsyncIterat
     if id is None:
         if SHOWN[resource].owner is not None:
             raise ValueError(f"list {resource} needs the {SHOWN[resource].owner} that they belong to")
-        lists: dict[Resource, Callable[[], Pager[Any]]] = {
-            Resource.BOOKING_PAGES: lambda: user.booking_pages.list(),
-            Resource.BOOKINGS: lambda: user.bookings.list(),
-            Resource.ROOMS: lambda: user.rooms.list(),
-            Resource.SESSIONS: lambda: user.sessions.list(),
-            Resource.EVENTS: lambda: user.events.list(),
+        lists: dict[Listing, Callable[[], Pager[Any]]] = {
+            Listing.BOOKING_PAGES: lambda: user.booking_pages.list(),
+            Listing.BOOKINGS: lambda: user.bookings.list(),
+            Listing.ROOMS: lambda: user.rooms.list(),
+            Listing.SESSIONS: lambda: user.sessions.list(),
+            Listing.EVENTS: lambda: user.events.list(),
         }
         return _paged(lists[resource]())
     match resource:
-        case Resource.BOOKINGS:
+        case Listing.BOOKINGS:
             return _paged(user.booking_pages.bookings(id))
-        case Resource.COLLABORATORS:
+        case Listing.COLLABORATORS:
             return _paged(user.booking_pages.collaborators.list(id))
-        case Resource.PARTICIPANTS | Resource.TRANSCRIPTS | Resource.TAKEAWAYS:
+        case Listing.PARTICIPANTS | Listing.TRANSCRIPTS | Listing.TAKEAWAYS:
             return _whole(user, id, resource)
         case _:
             raise ValueError(f"list {resource} takes no id")
@@ -144,7 +144,7 @@ async def _paged(pager: Pager[Any]) -> AsyncIterator[list[Any]]:
         yield page.new_rows
 
 
-async def _whole(user: UserClient, id: str, resource: Resource) -> AsyncIterator[list[Any]]:
+async def _whole(user: UserClient, id: str, resource: Listing) -> AsyncIterator[list[Any]]:
     path = f"/api/sessions/{quote(path_id(id), safe='')}/{resource}"
     try:
         body = await user.request("GET", path)
@@ -152,7 +152,7 @@ async def _whole(user: UserClient, id: str, resource: Resource) -> AsyncIterator
         raise ValueError(
             f"'{id}' is no id of a session: an id with \\ or .. in it would lead to another path"
         ) from None
-    if resource is Resource.TAKEAWAYS:
+    if resource is Listing.TAKEAWAYS:
         yield [] if body is None else [body]
         return
     try:

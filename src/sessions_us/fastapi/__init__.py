@@ -5,7 +5,7 @@
     install_error_handlers(app)
 
     @app.get("/rooms/{room_id}")
-    async def room(room_id: str, user: User) -> dict[str, str | None]:
+    async def room(room_id: str, user: UserDep) -> dict[str, str | None]:
         found = await user.rooms.get(room_id)
         return {"name": found.name}
 
@@ -26,10 +26,10 @@ else:
 
 from .clients import Clients, clients_of
 from .dependencies import (
-    BackgroundGuest,
-    BackgroundUser,
-    Guest,
-    User,
+    BackgroundGuestDep,
+    BackgroundUserDep,
+    GuestDep,
+    UserDep,
     get_background_guest,
     get_background_user,
     get_guest,
@@ -42,15 +42,15 @@ from .problems import Problem, install_error_handlers, problem_of
 from .webhook_router import webhook_router
 
 __all__ = (
-    "BackgroundGuest",
-    "BackgroundUser",
+    "BackgroundGuestDep",
+    "BackgroundUserDep",
     "ClientOptions",
     "Clients",
     "DisconnectMiddleware",
-    "Guest",
+    "GuestDep",
     "Handler",
     "Problem",
-    "User",
+    "UserDep",
     "clients_of",
     "get_background_guest",
     "get_background_user",

@@ -40,7 +40,7 @@ class Clients:
 
 
 def clients_of(where: Starlette | HTTPConnection) -> Clients:
-    """The clients of an application that runs, for code that is no endpoint; endpoints have `User` and `Guest`.
+    """The clients of an application that runs, for code that is no endpoint; endpoints have `UserDep` and `GuestDep`.
 
     Args:
         where: the application, or a request or WebSocket of it.

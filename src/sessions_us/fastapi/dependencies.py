@@ -1,4 +1,4 @@
-"""What endpoints ask for: `user: User`, `guest: Guest`, and the same clients for work that nobody waits for."""
+"""What endpoints ask for: `user: UserDep`, `guest: GuestDep`, and the same clients for work that nobody waits for."""
 
 # FastAPI reads these annotations, so they are not postponed.
 from typing import Annotated
@@ -12,10 +12,10 @@ from .clients import clients_of
 from .disconnects import disconnect_of
 
 __all__ = (
-    "BackgroundGuest",
-    "BackgroundUser",
-    "Guest",
-    "User",
+    "BackgroundGuestDep",
+    "BackgroundUserDep",
+    "GuestDep",
+    "UserDep",
     "get_background_guest",
     "get_background_user",
     "get_guest",
@@ -24,40 +24,40 @@ __all__ = (
 
 
 async def get_user(connection: HTTPConnection) -> UserClient:
-    """The dependency behind `User`. Tests put their own client into `app.dependency_overrides[get_user]`.
+    """The dependency behind `UserDep`. Tests put their own client into `app.dependency_overrides[get_user]`.
 
     Raises:
         ConfigurationError: the application has no such client.
     """
-    return clients_of(connection).user.with_options(lane="interactive", until=disconnect_of(connection))
+    return clients_of(connection).user.with_options(lane="interactive", abort_on=disconnect_of(connection))
 
 
 async def get_guest(connection: HTTPConnection) -> GuestClient:
-    """The dependency behind `Guest`; see `get_user`."""
-    return clients_of(connection).guest.with_options(lane="interactive", until=disconnect_of(connection))
+    """The dependency behind `GuestDep`; see `get_user`."""
+    return clients_of(connection).guest.with_options(lane="interactive", abort_on=disconnect_of(connection))
 
 
-User = Annotated[UserClient, Depends(get_user)]
+UserDep = Annotated[UserClient, Depends(get_user)]
 """The client of the USER key for one request: all its calls are interactive, and where `DisconnectMiddleware` is installed,
 they wait no longer than the browser does."""
 
-Guest = Annotated[GuestClient, Depends(get_guest)]
+GuestDep = Annotated[GuestClient, Depends(get_guest)]
 """The client of the GUEST key for one request."""
 
 
-async def get_background_user(user: User) -> UserClient:
-    """The dependency behind `BackgroundUser`; it follows what `get_user` is overridden with."""
-    return user.with_options(lane="background", max_wait=None, until=None)
+async def get_background_user(user: UserDep) -> UserClient:
+    """The dependency behind `BackgroundUserDep`; it follows what `get_user` is overridden with."""
+    return user.with_options(lane="background", max_wait=None, abort_on=None)
 
 
-async def get_background_guest(guest: Guest) -> GuestClient:
-    """The dependency behind `BackgroundGuest`; it follows what `get_guest` is overridden with."""
-    return guest.with_options(lane="background", max_wait=None, until=None)
+async def get_background_guest(guest: GuestDep) -> GuestClient:
+    """The dependency behind `BackgroundGuestDep`; it follows what `get_guest` is overridden with."""
+    return guest.with_options(lane="background", max_wait=None, abort_on=None)
 
 
-BackgroundUser = Annotated[UserClient, Depends(get_background_user)]
+BackgroundUserDep = Annotated[UserClient, Depends(get_background_user)]
 """The client of the USER key for a `BackgroundTasks` task: behind all interactive calls, as long as it takes, whether
 or not the browser is still there."""
 
-BackgroundGuest = Annotated[GuestClient, Depends(get_background_guest)]
+BackgroundGuestDep = Annotated[GuestClient, Depends(get_background_guest)]
 """The client of the GUEST key for a `BackgroundTasks` task."""

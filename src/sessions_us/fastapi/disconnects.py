@@ -17,7 +17,7 @@ _MOST_HELD: Final = 64 * 1024
 
 
 class DisconnectMiddleware:
-    """Lets `User` and `Guest` know when the browser has gone: `app.add_middleware(DisconnectMiddleware)`.
+    """Lets `UserDep` and `GuestDep` know when the browser has gone: `app.add_middleware(DisconnectMiddleware)`.
 
     Their calls that wait for the quota then leave the queue, and reads end, with a `QuotaTimeoutError`; a write that was sent
     goes on to its end. The endpoint itself is not cancelled, so that what it does besides is never cut in half. The watch

@@ -6,7 +6,7 @@ import hashlib
 from collections import OrderedDict
 from typing import Final
 
-from sessions_us.webhooks import Webhook
+from sessions_us.webhooks import WebhookDelivery
 
 __all__ = ("Duplicates",)
 
@@ -28,7 +28,7 @@ class Duplicates:
         self._most = most
         self._latest: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()
 
-    def is_new(self, webhook: Webhook, body: bytes, now: float) -> bool:
+    def is_new(self, webhook: WebhookDelivery, body: bytes, now: float) -> bool:
         """Whether this is no repetition. It is remembered.
 
         Args:
@@ -47,14 +47,14 @@ class Duplicates:
             self._latest.popitem(last=False)
         return True
 
-    def forget(self, webhook: Webhook, body: bytes) -> None:
+    def forget(self, webhook: WebhookDelivery, body: bytes) -> None:
         """It could not be handled, so its repetition is welcome."""
         known = self._latest.get(_name(webhook, body))
         if known is not None and known[0] == _digest(body):
             del self._latest[_name(webhook, body)]
 
 
-def _name(webhook: Webhook, body: bytes) -> bytes:
+def _name(webhook: WebhookDelivery, body: bytes) -> bytes:
     # Digests, for a trigger or an id may be as long as a body.
     about = webhook.object_id
     return _digest(webhook.trigger.encode(errors="surrogatepass")) + (

@@ -11,14 +11,14 @@ from typing import Final
 
 import anyio.to_thread
 
-from sessions_us.webhooks import Webhook
+from sessions_us.webhooks import WebhookDelivery
 
 __all__ = ("Handler", "Handling")
 
-Handler = Callable[[Webhook], Awaitable[None] | None]
+Handler = Callable[[WebhookDelivery], Awaitable[None] | None]
 """Handles a webhook. A plain function runs in a thread."""
 
-MOST_UNDER_WAY: Final = 1000
+MOST_IN_FLIGHT: Final = 1000
 
 _logger = logging.getLogger("sessions_us")
 
@@ -42,9 +42,9 @@ class Handling:
     @property
     def is_full(self) -> bool:
         """Whether so many handlers are at work that no more webhooks should be taken."""
-        return len(self._tasks) >= MOST_UNDER_WAY
+        return len(self._tasks) >= MOST_IN_FLIGHT
 
-    def start(self, webhook: Webhook, failed: Callable[[], None]) -> None:
+    def start(self, webhook: WebhookDelivery, failed: Callable[[], None]) -> None:
         """Lets the handlers of a webhook begin; each is on its own.
 
         Args:
@@ -71,7 +71,7 @@ class Handling:
             _logger.error("%d handlers of webhooks had to be stopped after %g s", len(late), self._drain)
             await asyncio.wait(late, timeout=1)
 
-    async def _handle(self, handler: Handler, webhook: Webhook, failed: Callable[[], None]) -> None:
+    async def _handle(self, handler: Handler, webhook: WebhookDelivery, failed: Callable[[], None]) -> None:
         name = getattr(handler, "__qualname__", type(handler).__qualname__)
         tries = len(self._pauses) + 1
         for number in range(1, tries + 1):
@@ -113,7 +113,7 @@ def _is_stopped() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _call(handler: Handler, webhook: Webhook) -> None:
+async def _call(handler: Handler, webhook: WebhookDelivery) -> None:
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
         result = handler(webhook)
     else:

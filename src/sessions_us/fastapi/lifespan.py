@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 from attrs import evolve
 from starlette.applications import Starlette
 
+from sessions_us._send.retry import RetryPolicy
 from sessions_us.client import GuestClient, UserClient
 from sessions_us.errors import ConfigurationError
 from sessions_us.events import ClientEvent
 from sessions_us.keys import ApiKey, GuestKey, UserKey
 from sessions_us.quota import Quota
-from sessions_us.retries import RetryPolicy
 
 from .clients import STATE, Clients
 

@@ -57,7 +57,7 @@ def webhook_router(
         secret: at least 16 of the characters that need no escape in a URL, as `secrets.token_urlsafe(32)` makes them.
             Several are all good, so that they can be changed without a gap.
         on: handlers by trigger; `"*"` is every trigger, unknown ones included. A handler takes a
-            `sessions_us.webhooks.Webhook`; a plain function runs in a thread.
+            `sessions_us.webhooks.WebhookDelivery`; a plain function runs in a thread.
         window: seconds within which the repetition of an object's latest webhook is dropped.
         pauses: seconds before each further try of a handler that raised; then it is given up, and logged.
         drain: seconds that handlers get when the application ends.
@@ -146,7 +146,7 @@ def _by_trigger(on: Handlers) -> dict[str, Sequence[Handler]]:
     for trigger, given in on.items():
         each = list(given) if isinstance(given, Sequence) else [given]
         if not each or not all(map(callable, each)):
-            raise ConfigurationError(f"on[{trigger!r}] is a function that takes a Webhook, or several of them")
+            raise ConfigurationError(f"on[{trigger!r}] is a function that takes a WebhookDelivery, or several of them")
         if trigger != "*" and trigger not in list(WebhookTrigger):
             _logger.warning("webhook_router: %a is no trigger that is known; it may be misspelt", trigger)
         handlers[str(trigger)] = each

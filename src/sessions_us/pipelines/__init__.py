@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..extras import loader
+from .._lazy import loader
 
 if TYPE_CHECKING:
     from .dlt_sink import DltSink

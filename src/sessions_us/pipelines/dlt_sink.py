@@ -47,7 +47,7 @@ _TORN: Final = re.compile(r":\*\*\*@[^/]*@")
 """A place whose password had an `@` in it, which dlt takes for its end: the rest of it would be shown as a host."""
 
 _NOTHING: Final = ""
-"""The mark while nothing was there to load."""
+"""The checkpoint while nothing was there to load."""
 
 
 class DltSink:
@@ -91,7 +91,7 @@ class DltSink:
         self._pipeline_name = pipeline_name
         self._parent = None if pipelines_dir is None else Path(pipelines_dir)
         self._rows: dict[str, dict[str, dict[str, Any]]] = {}
-        self._mark = _NOTHING
+        self._checkpoint = _NOTHING
         self._work: tempfile.TemporaryDirectory[str] | None = None
         self._pipeline: dlt.Pipeline | None = None
 
@@ -100,21 +100,21 @@ class DltSink:
         """Which dataset of which database."""
         return f"dlt {self._location} {self._dataset}"
 
-    def open(self, mark: str | None, resources: Sequence[str]) -> None:
-        """Begins, or goes on after the commit that gave `mark`. What came after it is merged once more.
+    def open(self, checkpoint: str | None, resources: Sequence[str]) -> None:
+        """Begins, or goes on after the commit that gave `checkpoint`. What came after it is merged once more.
 
         Raises:
             ExportError: the database can't be reached, or knows nothing of that commit.
         """
         self.close()
-        self._mark = mark or _NOTHING
+        self._checkpoint = checkpoint or _NOTHING
         pipeline = self._begin()
         try:
-            known = _has_load(pipeline, self._mark)
+            known = _has_load(pipeline, self._checkpoint)
         except Exception as error:  # of dlt's, or of a driver of its
             self.close()
             raise ExportError(f"{self._location} can't be reached: {_reason(error)}") from error
-        if mark and not known:
+        if checkpoint and not known:
             self.close()
             raise ExportError(
                 f"the state speaks of rows that are not in the dataset {self._dataset!r} of {self._location}: "
@@ -130,7 +130,7 @@ class DltSink:
         """Loads what was written.
 
         Returns:
-            The mark of this commit: the id of dlt's load.
+            The checkpoint of this commit: the id of dlt's load.
 
         Raises:
             ExportError: the database did not take them. What was written is still there for another try.
@@ -138,7 +138,7 @@ class DltSink:
         if self._pipeline is None:
             raise RuntimeError("the sink is not open")
         if not self._rows:
-            return self._mark
+            return self._checkpoint
         try:
             with _quiet():
                 loaded = self._pipeline.run([_resource(name, list(rows.values())) for name, rows in self._rows.items()])
@@ -147,9 +147,9 @@ class DltSink:
             raise ExportError(
                 f"{self._location} did not take the rows: {_reason(error)}. Put that right and run the same export again"
             ) from error
-        self._mark = loaded.loads_ids[-1]
+        self._checkpoint = loaded.loads_ids[-1]
         self._rows.clear()
-        return self._mark
+        return self._checkpoint
 
     def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
         """Nothing is left to do: every commit has merged what it loaded."""

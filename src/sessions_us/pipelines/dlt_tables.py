@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import field, frozen
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
-from ..decoding import is_deep
+from .._calls.decoding import is_deep
 from .plan import RESOURCES
 from .rows import as_json, digest_of, finite, key_of
 from .schema import EXTRA, Column, columns

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from attrs import evolve
 
+from .._calls.pager import Page
 from ..client import UserClient
 from ..errors import (
     AuthenticationError,
@@ -28,12 +29,11 @@ from ..errors import (
     StatusError,
 )
 from ..events import ClientEvent, ExportProgress, ExportStage
-from ..paging import Page
 from .plan import RESOURCES, Resource
 from .progress import requests_left, seconds_for
 from .report import ExportReport
 from .sink import Row, Sink
-from .state import Lack, State, Task
+from .state import Gap, JobState, Task
 from .worker import Worker
 
 __all__ = ("export",)
@@ -98,8 +98,8 @@ async def export(
     wanted = [each if children else evolve(each, children=()) for each in _wanted(resources)]
     worker, exits = Worker(), ExitStack()
 
-    def opened() -> State:
-        held = exits.enter_context(closing(State(Path(state), _job(client, wanted, sink, children), wanted)))
+    def opened() -> JobState:
+        held = exits.enter_context(closing(JobState(Path(state), _job(client, wanted, sink, children), wanted)))
         exits.enter_context(closing(sink))
         return held
 
@@ -123,7 +123,7 @@ class _Export:
         client: UserClient,
         resources: Sequence[Resource],
         sink: Sink,
-        state: State,
+        state: JobState,
         worker: Worker,
         on_error: OnError,
         on_event: Callable[[ClientEvent], None] | None,
@@ -162,13 +162,13 @@ class _Export:
 
     async def _list(self, resource: Resource) -> None:
         """Reads a list from where this pass over it stands to its end."""
-        turn = await self._worker.run(self._state.turn, resource.name)
-        if turn.listed or turn.done:
+        progress = await self._worker.run(self._state.progress, resource.name)
+        if progress.listed or progress.done:
             return
-        stage: ExportStage = "listing" if turn.number == 1 else "verifying"
+        stage: ExportStage = "listing" if progress.number == 1 else "verifying"
         await self._tell(resource, stage)
         before = self._requests
-        pager = resource.pager(self._client, turn.cursor)
+        pager = resource.pager(self._client, progress.cursor)
         pages = pager.pages()
         while (page := await self._ask(_next(pages))) is not None:
             self._requests = before + pager.requests
@@ -181,13 +181,13 @@ class _Export:
     async def _fetch(self, resource: Resource) -> None:
         """Reads what belongs to the rows that wait for it."""
         while (task := await self._worker.run(self._state.next_task, resource.name)) is not None:
-            row, lack = await self._complete(resource, task)
-            settled = lack is None and resource.is_settled(row, datetime.now(UTC))
-            await self._worker.run(self._state.complete, resource.name, task.key, row, settled=settled, lack=lack)
+            row, gap = await self._complete(resource, task)
+            settled = gap is None and resource.is_settled(row, datetime.now(UTC))
+            await self._worker.run(self._state.complete, resource.name, task.key, row, settled=settled, gap=gap)
             await self._save_in_time()
             await self._tell(resource, "fetching")
 
-    async def _complete(self, resource: Resource, task: Task) -> tuple[Row, Lack | None]:
+    async def _complete(self, resource: Resource, task: Task) -> tuple[Row, Gap | None]:
         """A row with what belongs to it, and why it is not whole, if it is not."""
         row, failure = dict(task.row), None
         for child in resource.children:
@@ -231,7 +231,7 @@ class _Export:
 
     def _start(self) -> bool:
         """Opens the sink where the state stands. Whether there is a run to go on with."""
-        self._sink_step(lambda: self._sink.open(self._state.mark, [each.name for each in self._resources]))
+        self._sink_step(lambda: self._sink.open(self._state.checkpoint, [each.name for each in self._resources]))
         self._state.keep(self._sink_step(self._sink.commit))  # from here on the state knows what is there
         resumed = not self._state.is_finished
         if not resumed:
@@ -262,9 +262,9 @@ class _Export:
 
     def _finish(self) -> None:
         self._write()
-        marks = self._sink.finish(self._state.counts())
-        while (mark := self._sink_step(lambda: next(marks, None))) is not None:
-            self._state.keep(mark)
+        checkpoints = self._sink.finish(self._state.counts())
+        while (checkpoint := self._sink_step(lambda: next(checkpoints, None))) is not None:
+            self._state.keep(checkpoint)
         self._state.end_run()
 
     async def _save_what_stands(self, error: BaseException) -> None:
@@ -300,13 +300,15 @@ class _Export:
     async def _tell(self, resource: Resource, stage: ExportStage) -> None:
         if self._on_event is None:
             return
-        turns = await self._worker.run(lambda: {each: self._state.turn(each.name) for each in self._resources})
-        turn, left = turns[resource], requests_left(turns)
+        progress_of = await self._worker.run(
+            lambda: {each: self._state.progress(each.name) for each in self._resources}
+        )
+        progress, left = progress_of[resource], requests_left(progress_of)
         event = ExportProgress(
             resource=resource.name,
             stage=stage,
-            done=turn.seen - turn.waiting,
-            total=turn.seen if turn.listed or turn.number > 1 else None,
+            done=progress.seen - progress.waiting,
+            total=progress.seen if progress.listed or progress.number > 1 else None,
             requests=self._requests,
             requests_left=left,
             seconds_left=None if left is None else seconds_for(left, self._client.quota.snapshot()),

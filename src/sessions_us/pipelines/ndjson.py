@@ -27,7 +27,7 @@ _FILE_ENDINGS: Final = {".ndjson", ".jsonl", ".json"}
 class NDJSONSink:
     """One JSON object a line, with wire names and what belongs to a row nested in it.
 
-    A mark holds the length and checksum of each file: a start cuts off what came after it, such as a torn line. Lines that
+    A checkpoint holds the length and checksum of each file: a start cuts off what came after it, such as a torn line. Lines that
     were superseded are dropped at the end of a run, by a new file that takes the place of the old one.
 
     Args:
@@ -46,12 +46,12 @@ class NDJSONSink:
     def identity(self) -> str:
         return f"NDJSON in {self.path}"
 
-    def open(self, mark: str | None, resources: Sequence[str]) -> None:
+    def open(self, checkpoint: str | None, resources: Sequence[str]) -> None:
         paths = self._paths(resources)
-        known: dict[str, dict[str, Any]] = {} if mark is None else json.loads(mark)
+        known: dict[str, dict[str, Any]] = {} if checkpoint is None else json.loads(checkpoint)
         for resource, path in paths.items():
             file = self._files[resource] = _Lines(path)
-            if mark is None:
+            if checkpoint is None:
                 file.begin()
             else:
                 file.go_on(known[resource])
@@ -62,17 +62,17 @@ class NDJSONSink:
     def commit(self) -> str:
         for file in self._files.values():
             file.commit()
-        return self._mark()
+        return self._checkpoint()
 
     def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
         for resource, file in self._files.items():
             if file.length.rows != counts[resource]:
                 file.write_anew(counts[resource])
-                yield self._mark()  # from here on it is the new file that counts, wherever a crash leaves it
+                yield self._checkpoint()  # from here on it is the new file that counts, wherever a crash leaves it
                 file.take_anew()
-                yield self._mark()
+                yield self._checkpoint()
             file.is_closed = True
-        yield self._mark()
+        yield self._checkpoint()
 
     def close(self) -> None:
         for file in self._files.values():
@@ -87,7 +87,7 @@ class NDJSONSink:
             raise ExportError(f"{self.path} is a file: give a directory, or a name that ends in .ndjson")
         return {resource: self.path if is_file else self.path / f"{resource}.ndjson" for resource in resources}
 
-    def _mark(self) -> str:
+    def _checkpoint(self) -> str:
         return json.dumps({resource: file.told() for resource, file in self._files.items()})
 
 

@@ -54,7 +54,7 @@ class ParquetSink:
     The types are those of the API's document, see `columns`. What the document does not describe, or describes otherwise,
     is in the column `additional_properties` of its object, as JSON text.
 
-    A mark names the parts that count, as does `_manifest.json` for readers; a start deletes the others. At the end of a run
+    A checkpoint names the parts that count, as does `_manifest.json` for readers; a start deletes the others. At the end of a run
     rows that were superseded are dropped and small parts merged, so that all `*.parquet` of a resource together hold each
     row once.
 
@@ -76,12 +76,12 @@ class ParquetSink:
     def identity(self) -> str:
         return f"Parquet in {self.path}"
 
-    def open(self, mark: str | None, resources: Sequence[str]) -> None:
-        if mark is None:
+    def open(self, checkpoint: str | None, resources: Sequence[str]) -> None:
+        if checkpoint is None:
             self._parts = {resource: [] for resource in resources}
             self._require_empty()
         else:
-            known = json.loads(mark)
+            known = json.loads(checkpoint)
             self._next = known["next"]
             self._parts = {name: [Part(**part) for part in known["parts"][name]] for name in resources}
             for resource, parts in self._parts.items():
@@ -108,7 +108,7 @@ class ParquetSink:
         if self._open:
             self._open = {}
             self._write_manifest()
-        return self._mark()
+        return self._checkpoint()
 
     def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
         for resource, parts in self._parts.items():
@@ -122,7 +122,7 @@ class ParquetSink:
                         f"{self._place(resource)} has not the {counts[resource]} rows that the state knows of: start anew "
                         "with another state and another place"
                     )
-                yield self._mark()
+                yield self._checkpoint()
         self._publish()
 
     def close(self) -> None:
@@ -170,7 +170,7 @@ class ParquetSink:
         sync(new)
         replace(new, manifest)
 
-    def _mark(self) -> str:
+    def _checkpoint(self) -> str:
         parts = {name: [asdict(part) for part in parts] for name, parts in self._parts.items()}
         return json.dumps({"next": self._next, "parts": parts})
 

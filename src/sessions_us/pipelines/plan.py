@@ -23,10 +23,10 @@ from sessions_us_api.models import (
 from sessions_us_api.operations import OPERATIONS
 from sessions_us_api.types import Model
 
-from ..arguments import path_id
+from .._calls.arguments import path_id
+from .._calls.decoding import Decoder, NotUnderstood, rows_of
+from .._calls.pager import Pager
 from ..client import UserClient
-from ..decoding import Decoder, NotUnderstood, rows_of
-from ..paging import Pager
 from .sink import Row
 
 __all__ = ("RESOURCES", "Child", "Resource")

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..quota import QuotaSnapshot
 from .plan import Resource
-from .state import Turn
+from .state import Progress
 
 __all__ = ("requests_left", "seconds_for")
 
@@ -19,19 +19,19 @@ _PROOFS: Final = 2
 """Requests of a pass that bring no row: one for the number of the first page, one for the end."""
 
 
-def requests_left(turns: Mapping[Resource, Turn]) -> int | None:
+def requests_left(progress_of: Mapping[Resource, Progress]) -> int | None:
     """How many requests a run still needs if nothing moves; None while it is not known how long a list is."""
     left = 0
-    for resource, turn in turns.items():
-        read_once = turn.listed or turn.number > 1
-        if not read_once and not turn.known:
+    for resource, progress in progress_of.items():
+        read_once = progress.listed or progress.number > 1
+        if not read_once and not progress.known:
             return None
-        rows = turn.seen if read_once else max(turn.known, turn.seen)
+        rows = progress.seen if read_once else max(progress.known, progress.seen)
         pages = math.ceil(rows / _PAGE_ROWS) + _PROOFS
-        if not turn.done:
-            left += max(0, _PASSES - turn.number) * pages
-            left += 0 if turn.listed else max(1, pages - turn.pages)
-        left += turn.waiting * sum(child.usual_requests for child in resource.children)
+        if not progress.done:
+            left += max(0, _PASSES - progress.number) * pages
+            left += 0 if progress.listed else max(1, pages - progress.pages)
+        left += progress.waiting * sum(child.usual_requests for child in resource.children)
     return left
 
 

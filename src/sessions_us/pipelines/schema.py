@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 from attrs import field, frozen
 from sessions_us_api.types import Model
 
-from ..decoding import Decoder, NotUnderstood, spellings
+from .._calls.decoding import Decoder, NotUnderstood, spellings
 from .plan import RESOURCES, Child
 from .rows import as_json, is_text, key_of
 from .sink import Row

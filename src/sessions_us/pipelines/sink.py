@@ -29,15 +29,15 @@ class Sink(Protocol):
     @property
     def seconds_per_commit(self) -> float: ...
 
-    def open(self, mark: str | None, resources: Sequence[str]) -> None:
-        """Get ready, and undo whatever came after `mark`.
+    def open(self, checkpoint: str | None, resources: Sequence[str]) -> None:
+        """Get ready, and undo whatever came after `checkpoint`.
 
         Args:
-            mark: what the last `commit` answered that the state knows of; None: nothing was ever committed.
+            checkpoint: what the last `commit` answered that the state knows of; None: nothing was ever committed.
             resources: whose rows will come.
 
         Raises:
-            ExportError: what is there is not what the mark says, or, without a mark, is somebody else's.
+            ExportError: what is there is not what the checkpoint says, or, without a checkpoint, is somebody else's.
         """
         ...
 
@@ -46,7 +46,7 @@ class Sink(Protocol):
         ...
 
     def commit(self) -> str:
-        """Make all that was written durable. The answer is the mark that says so."""
+        """Make all that was written durable. The answer is the checkpoint that says so."""
         ...
 
     def finish(self, counts: Mapping[str, int]) -> Iterator[str]:

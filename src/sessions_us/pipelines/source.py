@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from dlt.common.schema.typing import TColumnSchema
     from dlt.extract import DltResource, DltSource
 
+    from .._send.retry import RetryPolicy
     from ..events import ClientEvent
     from ..quota import Quota
-    from ..retries import RetryPolicy
 
 __all__ = ("Connection", "sessions_source")
 
@@ -113,7 +113,7 @@ def sessions_source(
 class _Desk:
     """Where dlt's coroutines ask, `with desk as user`: a client in a thread and an event loop of its own, until the last leaves.
 
-    When a run fails, dlt cancels what is under way and stops its own loop a few turns later, whatever has not ended by then.
+    When a run fails, dlt cancels what is in flight and stops its own loop a few turns later, whatever has not ended by then.
     So nothing here needs another turn of that loop to end, and neither connections nor tasks are left.
     """
 

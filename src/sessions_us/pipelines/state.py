@@ -22,9 +22,9 @@ from .rows import digest_of, key_of
 from .sink import Row
 from .statefile import StateFile
 
-__all__ = ("Lack", "State", "Task", "Turn")
+__all__ = ("Gap", "JobState", "Progress", "Task")
 
-Lack = Literal["orphan", "failed"]
+Gap = Literal["orphan", "failed"]
 """Why a row is not whole: it is gone from the server and so is what belongs to it, or that could not be read."""
 
 _MOST_PASSES: Final = 5
@@ -52,7 +52,7 @@ _TABLES: Final = (
 
 
 @frozen
-class Turn:
+class Progress:
     """Where a resource stands in this run.
 
     Attributes:
@@ -84,7 +84,7 @@ class Task:
     row: Row
 
 
-class State:
+class JobState:
     """The state of one job. All of it is used in one thread.
 
     Args:
@@ -117,8 +117,8 @@ class State:
         return self._file.get("finished") != "no"
 
     @property
-    def mark(self) -> str | None:
-        """The last mark of the sink."""
+    def checkpoint(self) -> str | None:
+        """The last checkpoint of the sink."""
         return self._file.get("mark")
 
     def begin_run(self) -> None:
@@ -138,9 +138,9 @@ class State:
         self._file.set("finished", "yes")
         self._file.commit()
 
-    def keep(self, mark: str, *, written: bool = False) -> None:
-        """Commits what was noted, with the sink's mark. `written`: all rows that were ready are in the sink."""
-        self._file.set("mark", mark)
+    def keep(self, checkpoint: str, *, written: bool = False) -> None:
+        """Commits what was noted, with the sink's checkpoint. `written`: all rows that were ready are in the sink."""
+        self._file.set("mark", checkpoint)
         if written:
             self._file.change("DELETE FROM queue WHERE ready")
         self._file.commit()
@@ -157,13 +157,13 @@ class State:
 
     # -- lists -------------------------------------------------------------------------------------------------------
 
-    def turn(self, resource: str) -> Turn:
+    def progress(self, resource: str) -> Progress:
         """Where a resource stands."""
         number, pages, cursor, listed, done, known = self._file.one(
             "SELECT pass, pages, cursor, listed, done, known FROM resources WHERE name = ?", resource
         )
         seen, waiting = self._seen[resource], self._waiting[resource]
-        return Turn(number, pages, cursor, bool(listed), bool(done), seen, waiting, known)
+        return Progress(number, pages, cursor, bool(listed), bool(done), seen, waiting, known)
 
     def note_page(self, resource: str, number: int, rows: Sequence[Any], after: str) -> None:
         """Notes the rows of a page, and the cursor after it. What is new or may have changed is queued."""
@@ -245,18 +245,18 @@ class State:
         )
         return Task(found[0][0], self._row(*found[0][1:])) if found else None
 
-    def complete(self, resource: str, key: str, row: Row, *, settled: bool, lack: Lack | None = None) -> None:
+    def complete(self, resource: str, key: str, row: Row, *, settled: bool, gap: Gap | None = None) -> None:
         """Notes a row with what belongs to it. If the sink has it like this, there is nothing to write.
 
         Args:
             resource, key: which row.
             row: the whole of it.
             settled: whether it can't change any more.
-            lack: why the row is not whole, if it is not. Then what the sink has is better.
+            gap: why the row is not whole, if it is not. Then what the sink has is better.
         """
         self._waiting[resource] -= 1
-        self._file.change("UPDATE rows SET lack = ? WHERE resource = ? AND key = ?", lack, resource, key)
-        self._complete(resource, key, row, settled=settled, whole=lack is None)
+        self._file.change("UPDATE rows SET lack = ? WHERE resource = ? AND key = ?", gap, resource, key)
+        self._complete(resource, key, row, settled=settled, whole=gap is None)
 
     def _complete(self, resource: str, key: str, row: Row, *, settled: bool, whole: bool = True) -> None:
         digest = digest_of(row)

@@ -1,9 +1,9 @@
 """The quota: a few requests a minute, shared by all that use a key. Nobody is served 429, and the urgent goes first."""
 
 from sessions_us.quota.lease import Lease
-from sessions_us.quota.ledger import Lane
 from sessions_us.quota.limiter import Limiter
-from sessions_us.quota.quota import Quota, QuotaSnapshot
+from sessions_us.quota.rules.state import Lane
+from sessions_us.quota.settings import Quota, QuotaSnapshot
 from sessions_us.quota.stores import MemoryStore, RedisStore, SQLiteStore
 
 __all__ = ("Lane", "Lease", "Limiter", "MemoryStore", "Quota", "QuotaSnapshot", "RedisStore", "SQLiteStore")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiolimiter import AsyncLimiter
 
-from sessions_us.quota.window import Window
+from sessions_us.quota.rules.window import Window
 
 __all__ = ("Bucket",)
 
@@ -53,8 +53,8 @@ class Bucket:
         self._given_back = min(self._given_back + 1, self._charged)
 
     def _current(self, window: Window) -> AsyncLimiter:
-        of = (window.opened, window.limit, window.period)
+        of = (window.opened, window.limit, window.seconds)
         if self._limiter is None or self._of != of:
-            self._limiter, self._of = AsyncLimiter(window.limit, window.period * _HAIR), of
+            self._limiter, self._of = AsyncLimiter(window.limit, window.seconds * _HAIR), of
             self._charged = self._given_back = 0
         return self._limiter

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from sessions_us.events import Emit, RequestThrottled, StrangerSeen
-from sessions_us.quota.headers import parse_report
-from sessions_us.quota.ledger import Lane, Ledger, Ticket
-from sessions_us.quota.window import Heard
+from sessions_us.events import Emit, OtherClientsSeen, RequestThrottled
+from sessions_us.quota.rules.headers import parse_report
+from sessions_us.quota.rules.state import Lane, QuotaState, Ticket
+from sessions_us.quota.rules.window import Effect
 
 __all__ = ("Finish", "Lease")
 
-Finish = Callable[[int, Callable[[Ledger, float], tuple[Ledger, Heard]], bool], Awaitable[Heard]]
-"""Ends a lease in the ledger; the last argument says whether its request may have counted."""
+Finish = Callable[[int, Callable[[QuotaState, float], tuple[QuotaState, Effect]], bool], Awaitable[Effect]]
+"""Ends a lease in the state; the last argument says whether its request may have counted."""
 
 
 class Lease:
@@ -25,10 +25,10 @@ class Lease:
         waited: seconds it waited.
     """
 
-    __slots__ = ("_emit", "_ended", "_finish", "_label", "_number", "arrival", "granted_at", "lane", "waited")
+    __slots__ = ("_emit", "_ended", "_finish", "_number", "_operation", "arrival", "granted_at", "lane", "waited")
 
     def __init__(
-        self, ticket: Ticket, *, granted_at: float, waited: float, finish: Finish, emit: Emit, label: str
+        self, ticket: Ticket, *, granted_at: float, waited: float, finish: Finish, emit: Emit, operation: str
     ) -> None:
         self.lane: Lane = ticket.lane
         self.arrival: int = ticket.arrival
@@ -37,7 +37,7 @@ class Lease:
         self._number = ticket.number
         self._finish = finish
         self._emit = emit
-        self._label = label
+        self._operation = operation
         self._ended = False
 
     async def done(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
@@ -45,23 +45,23 @@ class Lease:
         if not self._end():
             return
         number, report = self._number, parse_report(headers)
-        heard = await self._finish(number, lambda ledger, now: ledger.answered(number, now, status, report), True)
-        if heard.strangers:
-            self._emit(StrangerSeen(used_by_others=heard.strangers))
+        effect = await self._finish(number, lambda state, now: state.answered(number, now, status, report), True)
+        if effect.used_by_others:
+            self._emit(OtherClientsSeen(used_by_others=effect.used_by_others))
         if status == 429:
-            self._emit(RequestThrottled(retry_after=report.retry_after, label=self._label))
+            self._emit(RequestThrottled(retry_after=report.retry_after, operation=self._operation))
 
     async def unknown(self) -> None:
         """It was sent, and there is no answer: it may have counted. The caller's cancellation does not stop this."""
         number = self._number
         if self._end():
-            await self._finish(number, lambda ledger, now: (ledger.lost(number, now), Heard()), True)
+            await self._finish(number, lambda state, now: (state.lost(number, now), Effect()), True)
 
     async def refund(self) -> None:
         """It never left this machine: its place is free again. The caller's cancellation does not stop this."""
         number = self._number
         if self._end():
-            await self._finish(number, lambda ledger, now: (ledger.refunded(number), Heard()), False)
+            await self._finish(number, lambda state, now: (state.refunded(number), Effect()), False)
 
     def _end(self) -> bool:
         first, self._ended = not self._ended, True

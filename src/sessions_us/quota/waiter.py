@@ -8,12 +8,12 @@ from typing import Protocol
 from sessions_us.errors import ClientClosedError, QuotaTimeoutError, SessionsError
 from sessions_us.events import Emit
 from sessions_us.quota.lease import Lease
-from sessions_us.quota.ledger import Lane, Ticket
+from sessions_us.quota.rules.state import Lane, Ticket
 
-__all__ = ("Crowd", "Waiter", "closed", "cut_off", "too_long")
+__all__ = ("Callers", "Waiter", "closed", "store_down", "too_long")
 
 
-class Crowd(Protocol):
+class Callers(Protocol):
     """Several callers behind one request, each with a deadline of its own."""
 
     @property
@@ -29,43 +29,43 @@ class Crowd(Protocol):
 class Waiter:
     """A caller of `acquire` whose turn has not come. Its future gets a lease, or the error that ends the wait."""
 
-    __slots__ = ("_deadline", "crowd", "emit", "future", "label", "lasts", "owner", "said", "ticket")
+    __slots__ = ("_deadline", "callers", "emit", "future", "operation", "owner", "said", "ticket", "timeout")
 
     def __init__(
         self,
         ticket: Ticket,
         deadline: float | None,
-        lasts: float,
+        timeout: float,
         emit: Emit,
-        label: str,
+        operation: str,
         owner: object | None,
-        crowd: Crowd | None = None,
+        callers: Callers | None = None,
     ) -> None:
         self.ticket: Ticket = ticket
         self.future: asyncio.Future[Lease | SessionsError] = asyncio.get_running_loop().create_future()
         self._deadline = deadline
-        self.crowd: Crowd | None = crowd
-        self.lasts: float = lasts
+        self.callers: Callers | None = callers
+        self.timeout: float = timeout
         self.emit: Emit = emit
-        self.label: str = label
+        self.operation: str = operation
         self.owner: object | None = owner
         self.said: bool = False
 
     @property
     def deadline(self) -> float | None:
         """The earliest moment at which somebody's patience ends."""
-        if self.crowd is None:
+        if self.callers is None:
             return self._deadline
-        theirs = self.crowd.deadline
+        theirs = self.callers.deadline
         return min((moment for moment in (self._deadline, theirs) if moment is not None), default=None)
 
     def refuse(self, error: QuotaTimeoutError, now: float, expected: float) -> bool:
         """The turn comes too late for somebody. False if it does for the request, so that it must leave the queue."""
-        if self.crowd is None or (
+        if self.callers is None or (
             self._deadline is not None and (now >= self._deadline or now + expected > self._deadline)
         ):
             return False
-        return self.crowd.refuse(error)
+        return self.callers.refuse(error)
 
 
 def closed() -> ClientClosedError:
@@ -84,7 +84,7 @@ def too_long(ticket: Ticket, position: int, expected: float | None, budget: floa
     )
 
 
-def cut_off(store: object, reason: str, lane: Lane, retry_after: float) -> QuotaTimeoutError:
+def store_down(store: object, reason: str, lane: Lane, retry_after: float) -> QuotaTimeoutError:
     """The store fails, and without it nothing may be sent."""
     return QuotaTimeoutError(
         f"Not sent: {store!r}, which keeps the quota, can't be used ({reason}), and its on_store_failure is 'refuse'.",

@@ -13,7 +13,7 @@ from sessions_us_api.api.bookings import (
     update_booking,
 )
 
-from ..arguments import several
+from .._calls.arguments import several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Booking
 
-    from ..arguments import Extra
-    from ..calls import Calls
-    from ..paging import Pager
+    from .._calls.arguments import Extra
+    from .._calls.operation import Calls
+    from .._calls.pager import Pager
 
 __all__ = ("Bookings",)
 

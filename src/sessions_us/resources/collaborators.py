@@ -14,9 +14,9 @@ from sessions_us_api.api.booking_pages import (
 if TYPE_CHECKING:
     from sessions_us_api.models import Collaborator
 
-    from ..arguments import Extra
-    from ..calls import Calls
-    from ..paging import Pager
+    from .._calls.arguments import Extra
+    from .._calls.operation import Calls
+    from .._calls.pager import Pager
 
 __all__ = ("Collaborators",)
 

@@ -13,7 +13,7 @@ from sessions_us_api.api.events import (
     toggle_event_public,
 )
 
-from ..arguments import several, slug_from
+from .._calls.arguments import several, slug_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Event, RegisteredParticipant
 
-    from ..arguments import Extra
-    from ..calls import Calls
-    from ..paging import Pager
+    from .._calls.arguments import Extra
+    from .._calls.operation import Calls
+    from .._calls.pager import Pager
 
 __all__ = ("Events",)
 

@@ -11,7 +11,7 @@ from sessions_us_api.api.guests import (
     update_guest_booking,
 )
 
-from ..arguments import several
+from .._calls.arguments import several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Booking, RegisteredParticipant
 
-    from ..arguments import Extra
-    from ..calls import Calls
+    from .._calls.arguments import Extra
+    from .._calls.operation import Calls
 
 __all__ = ("GuestBookings", "GuestEvents")
 

@@ -11,7 +11,7 @@ from sessions_us_api.api.sessions import (
     update_session_participants,
 )
 
-from ..arguments import several
+from .._calls.arguments import several
 
 if TYPE_CHECKING:
     import builtins
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Participant
 
-    from ..arguments import Extra
-    from ..calls import Calls
+    from .._calls.arguments import Extra
+    from .._calls.operation import Calls
 
 __all__ = ("Participants",)
 

@@ -14,16 +14,16 @@ from sessions_us_api.api.rooms import (
     update_room,
 )
 
-from ..arguments import several
+from .._calls.arguments import several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessions_us_api.models import Room
 
-    from ..arguments import Extra
-    from ..calls import Calls
-    from ..paging import Pager
+    from .._calls.arguments import Extra
+    from .._calls.operation import Calls
+    from .._calls.pager import Pager
 
 __all__ = ("Rooms",)
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Session, Takeaways, Transcript
 
-    from ..arguments import Extra
-    from ..calls import Calls
-    from ..paging import Pager
+    from .._calls.arguments import Extra
+    from .._calls.operation import Calls
+    from .._calls.pager import Pager
 
 __all__ = ("Sessions",)
 

@@ -9,8 +9,8 @@ from sessions_us_api.api.webhooks import create_webhook, delete_webhook
 if TYPE_CHECKING:
     from sessions_us_api.models import Webhook, WebhookTrigger
 
-    from ..arguments import Extra
-    from ..calls import Calls
+    from .._calls.arguments import Extra
+    from .._calls.operation import Calls
 
 __all__ = ("Webhooks",)
 

@@ -16,20 +16,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..extras import loader
+from .._lazy import loader
 
 if TYPE_CHECKING:
     from .delivery import Delivery
-    from .limits import HeaderFamily, Limiter
+    from .limits import HeaderFamily, ServerLimit
     from .sandbox import Sandbox, serve
     from .traffic import ReceivedRequest
 
-__all__ = ("Delivery", "HeaderFamily", "Limiter", "ReceivedRequest", "Sandbox", "serve")
+__all__ = ("Delivery", "HeaderFamily", "ReceivedRequest", "Sandbox", "ServerLimit", "serve")
 
 _HOMES = {
     "Delivery": "delivery",
     "HeaderFamily": "limits",
-    "Limiter": "limits",
+    "ServerLimit": "limits",
     "ReceivedRequest": "traffic",
     "Sandbox": "sandbox",
     "serve": "sandbox",

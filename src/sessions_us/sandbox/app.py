@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from .call import Call, Handler
 from .faults import ConnectionDropped, Fault, FaultPlan
-from .limits import Limiter
+from .limits import ServerLimit
 from .refusals import Refusal
 from .routes import ROUTES
 from .state import State
@@ -53,7 +53,7 @@ class Application:
         self,
         state: State,
         keys: Mapping[str, KeyRole],
-        limiter: Limiter,
+        limiter: ServerLimit,
         faults: FaultPlan,
         traffic: Traffic,
         clock: Callable[[], float],

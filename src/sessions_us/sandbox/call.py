@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from . import wire
+from . import serializer
 from .body import Body, parse, with_query
 from .state import State
 from .traffic import KeyRole
@@ -28,8 +28,8 @@ class Call:
     def body_or_query(self, *arrays: str) -> Body:
         return Body(with_query(parse(self.content, self.media_type), self.query, arrays))
 
-    def page(self, rows: list[wire.Wire]) -> list[wire.Wire]:
-        return wire.page_of(rows, dict(self.query), self.state.page_base)
+    def page(self, rows: list[serializer.Json]) -> list[serializer.Json]:
+        return serializer.page_of(rows, dict(self.query), self.state.page_base)
 
 
 # The JSON of the answer; None from a DELETE, and where the answer is null.

@@ -36,7 +36,7 @@ class _Count:
     blocked_until: float | None = None
 
 
-class Limiter:
+class ServerLimit:
     """Counts the requests of each key.
 
     A fixed window opens with a key's first request and lasts `window` seconds; this is what express-rate-limit (`epoch`,

@@ -16,7 +16,7 @@ from . import seed as seeding
 from .app import Application
 from .delivery import Courier, Delivery
 from .faults import DROPS, Drop, Fault, FaultPlan
-from .limits import HeaderFamily, Limiter
+from .limits import HeaderFamily, ServerLimit
 from .server import LoopbackServer
 from .state import State
 from .traffic import KeyRole, ReceivedRequest, Traffic
@@ -32,13 +32,13 @@ class Sandbox:
     Args:
         limit: requests per window and key.
         window: seconds; may be short, for demos.
-        headers: which family of rate-limit headers to send, and whose algorithm to follow; see `Limiter`.
+        headers: which family of rate-limit headers to send, and whose algorithm to follow; see `ServerLimit`.
         retry_after: whether a 429 carries Retry-After; None does as the server behind `headers` does.
         page_base: the number of the first page, 1 or 0. Where it is 1, 0 is the first page too.
         latency: seconds by which each answer is delayed; a pair is a range to draw from.
         seed: makes ids, data and drawn latencies repeatable. The keys are random all the same.
         empty: start without data. A colleague's booking page, `team_page_id`, is there even so.
-        extras: also send plausible fields that no source names; see `wire`.
+        extras: also send plausible fields that no source names; see `serializer`.
         webhook_hosts: hosts to deliver webhooks to, besides this machine.
         clock: seconds since the epoch; the default follows the monotonic clock.
         host: the address to listen on.
@@ -72,7 +72,7 @@ class Sandbox:
         if not 0 <= low <= high:
             raise ValueError(f"latency must be seconds, or a pair of them with the lower first, not {latency}")
         self._clock = clock or _steady_clock()
-        self._limiter = Limiter(limit, window, headers, retry_after)
+        self._limiter = ServerLimit(limit, window, headers, retry_after)
         self._user_key, self._guest_key = (
             f"sandbox-user-{secrets.token_hex(16)}",
             f"sandbox-guest-{secrets.token_hex(16)}",
@@ -139,7 +139,7 @@ class Sandbox:
         return self._traffic.records()
 
     @property
-    def limiter(self) -> Limiter:
+    def limiter(self) -> ServerLimit:
         """`limiter.admitted` and `limiter.refused` (the 429s) count requests; `limiter.reset()` opens new windows."""
         return self._limiter
 

@@ -60,7 +60,7 @@ class LoopbackServer:
         await self._server.ready.wait()
 
     async def stop(self) -> None:
-        """Drops what is under way, closes every connection and waits for the server's end."""
+        """Drops what is in flight, closes every connection and waits for the server's end."""
         self._server.stopping.set()
         if self._task is not None:
             await self._task

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from . import wire
+from . import serializer
 from .records import (
     Booking,
     BookingPage,
@@ -56,7 +56,7 @@ class State:
         seed: int,
         page_base: int,
         extras: bool,
-        announce: Callable[[str, wire.Wire], None],
+        announce: Callable[[str, serializer.Json], None],
     ) -> None:
         self._clock = clock
         self._announce = announce
@@ -96,7 +96,7 @@ class State:
     def announce(self, session: Session, moment: str) -> None:
         """Tell of a change to a session under the family that it belongs to: BOOKING, EVENT or SESSION."""
         family = "BOOKING" if session.booking_id else "EVENT" if session.event_id else "SESSION"
-        self._announce(f"{family}_{moment}", {"session": wire.session(self, session)})
+        self._announce(f"{family}_{moment}", {"session": serializer.session(self, session)})
 
     # people
 
@@ -238,7 +238,7 @@ class State:
         data = {
             "eventId": event.id,
             "sessionId": event.session_id,
-            "registeredParticipant": wire.registration(registration),
+            "registeredParticipant": serializer.registration(registration),
         }
         self._announce("EVENT_NEW_REGISTRATION", data)
         return registration
@@ -260,9 +260,9 @@ class State:
         self.announce(session, "ENDED")
         if takeaways is not None:
             session.takeaways = takeaways
-            self._announce("TAKEAWAY_READY", {"session": {"id": session.id, **(wire.takeaways(session) or {})}})
+            self._announce("TAKEAWAY_READY", {"session": {"id": session.id, **(serializer.takeaways(session) or {})}})
         if session.transcripts:
-            spoken = wire.transcripts(session.transcripts)
+            spoken = serializer.transcripts(session.transcripts)
             self._announce("TRANSCRIPT_READY", {"session": {"id": session.id, "transcripts": spoken}})
 
     # slugs

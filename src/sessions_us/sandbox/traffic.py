@@ -26,7 +26,7 @@ class ReceivedRequest:
         body: the bytes.
         key_role: which of the sandbox's keys came with it; None for a missing or unknown key.
         at: arrival, in seconds since the epoch by the sandbox's clock.
-        status: what was answered; None while it is under way and when the connection was dropped instead.
+        status: what was answered; None while it is in flight and when the connection was dropped instead.
     """
 
     method: str

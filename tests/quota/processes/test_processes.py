@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from quota.processes.fleet import Fleet
-from quota.redis_server import RedisServer, binary
+from support.fleet import Fleet
+from support.redis_server import RedisServer, binary
 
 from sessions_us.sandbox import Sandbox
 from sessions_us.sandbox.limits import HeaderFamily

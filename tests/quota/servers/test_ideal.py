@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from quota.models import MODELS
+from support.server_models import MODELS
 
 from benchmarks.ideal import ADMITS, ideal
 

@@ -1,4 +1,4 @@
-"""Where a ledger lives: in this process, in a file for all processes of a host, or in Redis or Valkey for all hosts.
+"""Where a state lives: in this process, in a file for all processes of a host, or in Redis or Valkey for all hosts.
 
 A store decides nothing. It compares and sets, and tells the time that all its users share.
 """

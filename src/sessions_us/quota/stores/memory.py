@@ -1,15 +1,15 @@
-"""Ledgers in this process."""
+"""States in this process."""
 
 from __future__ import annotations
 
-from sessions_us.quota.ledger import Ledger
+from sessions_us.quota.rules.state import QuotaState
 from sessions_us.quota.stores.store import Held
 
 __all__ = ("MemoryStore",)
 
 
 class MemoryStore:
-    """Ledgers in this process. Its steps never suspend, so that between a decision and its effect nothing else runs."""
+    """States in this process. Its steps never suspend, so that between a decision and its effect nothing else runs."""
 
     shared = False
     fallback: float | None = None
@@ -21,12 +21,12 @@ class MemoryStore:
         """What is held under a name."""
         return self._held.get(name) or Held(0, None)
 
-    async def swap(self, name: str, version: int, ledger: Ledger) -> tuple[bool, Held]:
-        """Set the ledger if its version is still this one. (True, what was set), or (False, the newer one)."""
+    async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
+        """Set the state if its version is still this one. (True, what was set), or (False, the newer one)."""
         current = self._held.get(name)
         if current is not None and current.version != version:
             return False, current
-        held = self._held[name] = Held(version + 1, ledger)
+        held = self._held[name] = Held(version + 1, state)
         return True, held
 
     async def aclose(self) -> None:

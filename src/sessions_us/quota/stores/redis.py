@@ -1,4 +1,4 @@
-"""The ledgers of all hosts, in Redis or Valkey."""
+"""The states of all hosts, in Redis or Valkey."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sessions_us.errors import ConfigurationError
-from sessions_us.quota.ledger import Ledger
-from sessions_us.quota.stores import store, text
+from sessions_us.quota.rules.state import QuotaState
+from sessions_us.quota.stores import codec, store
 from sessions_us.quota.stores.store import Held, OnStoreFailure, StoreFailure
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SCHEMES = {"redis": "redis", "rediss": "rediss", "unix": "unix", "valkey": "red
 _IDLE = 7200.0  # seconds, twice the longest time for which a 429 can close a window
 
 # Compare and set, and the server's time. ARGV: the version that is known, the one to replace ("" only reads), the new one, the
-# ledger to set, and after how many milliseconds without use it goes. The ledger comes back only if its version is not the known.
+# state to set, and after how many milliseconds without use it goes. The state comes back only if its version is not the known.
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
@@ -100,18 +100,18 @@ class RedisStore:
         """
         return await self._step(name, "", 0, "", 0)
 
-    async def swap(self, name: str, version: int, ledger: Ledger) -> tuple[bool, Held]:
-        """Set the ledger if its version is still this one. (True, what was set), or (False, the newer one).
+    async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
+        """Set the state if its version is still this one. (True, what was set), or (False, the newer one).
 
         Raises:
             StoreFailure: as for `load`; it may have been set all the same.
         """
-        new, idle = store.new_version(), max(_IDLE, 10 * ledger.window.period)
-        held = await self._step(name, str(version), new, text.to_text(ledger), round(idle * 1000))
+        new, idle = store.new_version(), max(_IDLE, 10 * state.window.seconds)
+        held = await self._step(name, str(version), new, codec.to_text(state), round(idle * 1000))
         if held.version != new:
             return False, held
         # Also when the answer was lost and the step repeated: it finds its own version there.
-        self._known[name] = held = Held(new, ledger, held.now)
+        self._known[name] = held = Held(new, state, held.now)
         return True, held
 
     async def aclose(self) -> None:
@@ -134,17 +134,17 @@ class RedisStore:
 
     # -- the server --------------------------------------------------------------------------------------------------
 
-    async def _step(self, name: str, replace: str, new: int, ledger: str, idle: int) -> Held:
+    async def _step(self, name: str, replace: str, new: int, state: str, idle: int) -> Held:
         from redis.exceptions import RedisClusterException, RedisError
 
         known = self._known.get(name)
-        arguments = ("" if known is None else str(known.version), replace, str(new), ledger, str(idle))
+        arguments = ("" if known is None else str(known.version), replace, str(new), state, str(idle))
         self._closing = False
         self._steps += 1
         try:
             async with asyncio.timeout(self._timeout):
                 return self._held(
-                    name, known, await self._ask(f"sessions-us:quota:{text.FORMAT}:{{{name}}}", arguments)
+                    name, known, await self._ask(f"sessions-us:quota:{codec.FORMAT}:{{{name}}}", arguments)
                 )
         except TimeoutError:
             problem = "no answer in time"
@@ -170,14 +170,14 @@ class RedisStore:
     def _held(self, name: str, known: Held | None, answer: list[bytes]) -> Held:
         now, version = float(answer[0]), int(answer[1])
         if len(answer) < 4:
-            return Held(version, known.ledger if known is not None and known.version == version else None, now)
-        ledger = None
+            return Held(version, known.state if known is not None and known.version == version else None, now)
+        state = None
         try:
-            text.check_time(float(answer[2]), now)
-            ledger = text.from_text(answer[3].decode(errors="replace"))
-        except text.Unreadable as problem:
+            codec.check_time(float(answer[2]), now)
+            state = codec.from_text(answer[3].decode(errors="replace"))
+        except codec.Unreadable as problem:
             _log.warning("%r: what it holds is not used (%s); the count begins anew", self, problem)
-        self._known[name] = held = Held(version, ledger, now)
+        self._known[name] = held = Held(version, state, now)
         return held
 
     def _connected(self) -> Redis | RedisCluster:

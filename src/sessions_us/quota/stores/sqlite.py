@@ -1,4 +1,4 @@
-"""The ledgers of all processes of one host, in a file."""
+"""The states of all processes of one host, in a file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sessions_us.errors import ConfigurationError
-from sessions_us.quota.ledger import Ledger
-from sessions_us.quota.stores import store, text
+from sessions_us.quota.rules.state import QuotaState
+from sessions_us.quota.stores import codec, store
 from sessions_us.quota.stores.store import Held, OnStoreFailure, StoreFailure
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ("SQLiteStore",)
 
 T = TypeVar("T")
 _log = logging.getLogger("sessions_us")
-_TABLE = f"sessions_us_quota_{text.FORMAT}"
+_TABLE = f"sessions_us_quota_{codec.FORMAT}"
 _BUSY = 0.01  # seconds between two attempts at what ignores SQLite's own busy timeout
 
 
@@ -89,13 +89,13 @@ class SQLiteStore:
         """
         return await self._step(lambda: self._read(self._connection(), name))
 
-    async def swap(self, name: str, version: int, ledger: Ledger) -> tuple[bool, Held]:
-        """Set the ledger if its version is still this one. (True, what was set), or (False, the newer one).
+    async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
+        """Set the state if its version is still this one. (True, what was set), or (False, the newer one).
 
         Raises:
             StoreFailure: the file can't be written; it may have been all the same.
         """
-        return await self._step(lambda: self._write(self._connection(), name, version, ledger))
+        return await self._step(lambda: self._write(self._connection(), name, version, state))
 
     async def aclose(self) -> None:
         """Close the file. The next step opens it again."""
@@ -162,19 +162,19 @@ class SQLiteStore:
             return Held(0, None, now)
         version, boot, at, written = row
         if known is not None and known.version == version:
-            return Held(version, known.ledger, now)
-        ledger = None
+            return Held(version, known.state, now)
+        state = None
         try:
             if boot != _boot():
-                raise text.Unreadable("from before the host was started")
-            text.check_time(at, now)
-            ledger = text.from_text(written)
-        except text.Unreadable as problem:
+                raise codec.Unreadable("from before the host was started")
+            codec.check_time(at, now)
+            state = codec.from_text(written)
+        except codec.Unreadable as problem:
             _log.warning("%r: what it holds is not used (%s); the count begins anew", self, problem)
-        return self._keep(name, Held(version, ledger, now))
+        return self._keep(name, Held(version, state, now))
 
-    def _write(self, connection: sqlite3.Connection, name: str, version: int, ledger: Ledger) -> tuple[bool, Held]:
-        written = text.to_text(ledger)
+    def _write(self, connection: sqlite3.Connection, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
+        written = codec.to_text(state)
         connection.execute("BEGIN IMMEDIATE")
         try:
             held = self._read(connection, name)
@@ -191,7 +191,7 @@ class SQLiteStore:
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        return True, self._keep(name, Held(new, ledger, time.monotonic()))
+        return True, self._keep(name, Held(new, state, time.monotonic()))
 
     def _keep(self, name: str, held: Held) -> Held:
         self._known[name] = held

@@ -6,7 +6,7 @@ import secrets
 from typing import Literal, NamedTuple, Protocol
 
 from sessions_us.errors import ConfigurationError
-from sessions_us.quota.ledger import Ledger
+from sessions_us.quota.rules.state import QuotaState
 
 __all__ = ("Held", "OnStoreFailure", "Store", "StoreFailure", "fallback", "new_version", "seconds")
 
@@ -17,13 +17,13 @@ class Held(NamedTuple):
     """What a store holds under a name.
 
     Attributes:
-        version: of the ledger; 0 before the first one.
-        ledger: None where there is none, or none that can be used.
+        version: of the state; 0 before the first one.
+        state: None where there is none, or none that can be used.
         now: the time that all users share when the store answered, in seconds; None where it is the process's own clock.
     """
 
     version: int
-    ledger: Ledger | None
+    state: QuotaState | None
     now: float | None = None
 
 
@@ -39,7 +39,7 @@ class Store(Protocol):
     """What the limiter asks of a store.
 
     Attributes:
-        shared: other processes use it too, so its steps take time, and its ledger alone decides who goes.
+        shared: other processes use it too, so its steps take time, and its state alone decides who goes.
         fallback: the share of the quota with which a process goes on alone while the store fails; None: it sends nothing.
     """
 
@@ -54,8 +54,8 @@ class Store(Protocol):
         """
         ...
 
-    async def swap(self, name: str, version: int, ledger: Ledger) -> tuple[bool, Held]:
-        """Set the ledger if its version is still this one. (True, what was set), or (False, the newer one).
+    async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
+        """Set the state if its version is still this one. (True, what was set), or (False, the newer one).
 
         Raises:
             StoreFailure: as for `load`; it may have been set all the same.
@@ -92,5 +92,5 @@ def seconds(timeout: float) -> float:
 
 
 def new_version() -> int:
-    """A version that was never used: a step whose answer was lost, and a ledger that was begun anew, can't be mistaken."""
+    """A version that was never used: a step whose answer was lost, and a state that was begun anew, can't be mistaken."""
     return secrets.randbits(52) + 1

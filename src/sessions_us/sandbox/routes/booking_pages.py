@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from .. import slots, wire
+from .. import serializer, slots
 from ..call import Call, Routes
 from ..records import BookingPage
 from ..state import find, newest
@@ -22,7 +22,7 @@ def _page(call: Call) -> BookingPage:
 
 def list_(call: Call) -> object:
     own = [page for page in call.state.booking_pages.values() if page.owner is call.state.user]
-    return call.page([wire.booking_page(page) for page in newest(own)])
+    return call.page([serializer.booking_page(page) for page in newest(own)])
 
 
 def create(call: Call) -> object:
@@ -38,11 +38,11 @@ def create(call: Call) -> object:
         time_zone=zone or "UTC",
         description=description,
     )
-    return wire.booking_page(page)
+    return serializer.booking_page(page)
 
 
 def get(call: Call) -> object:
-    return wire.booking_page(_page(call))
+    return serializer.booking_page(_page(call))
 
 
 def update(call: Call) -> object:
@@ -59,7 +59,7 @@ def update(call: Call) -> object:
     if "description" in body:
         page.description = description
     page.updated_at = state.now()
-    return wire.booking_page(page)
+    return serializer.booking_page(page)
 
 
 def delete(call: Call) -> object:
@@ -77,7 +77,7 @@ def compute_slots(call: Call) -> object:
         body.wrong(f"end must be after start, by {_LONGEST.days} days at most")
     body.check()
     booked = [each for each in call.state.bookings.values() if each.page_id == page.id]
-    return wire.slots(slots.free(page, booked, start, end, call.state.now()))
+    return serializer.slots(slots.free(page, booked, start, end, call.state.now()))
 
 
 def list_bookings(call: Call) -> object:
@@ -87,7 +87,7 @@ def list_bookings(call: Call) -> object:
         for each in newest(call.state.bookings.values())
         if each.page_id == page.id and each.start_at > now and each.cancelled_at is None
     ]
-    return call.page([wire.booking(call.state, each) for each in upcoming])
+    return call.page([serializer.booking(call.state, each) for each in upcoming])
 
 
 ROUTES: Routes = {

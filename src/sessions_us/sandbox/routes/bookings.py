@@ -7,7 +7,7 @@ booking keeps its session and stays in the user's list, while a deleted one take
 
 from __future__ import annotations
 
-from .. import wire
+from .. import serializer
 from ..call import Call, Routes
 from ..records import Booking
 from ..refusals import Refusal
@@ -16,7 +16,7 @@ from .collaborators import named
 
 
 def list_(call: Call) -> object:
-    return call.page([wire.booking(call.state, each) for each in newest(call.state.bookings.values())])
+    return call.page([serializer.booking(call.state, each) for each in newest(call.state.bookings.values())])
 
 
 def create(call: Call) -> object:
@@ -47,7 +47,7 @@ def _create(call: Call, *, as_guest: bool) -> object:
         time_zone=zone,
     )
     state.announce(state.sessions[booking.session_id], "CREATED")
-    return wire.booking(state, booking)
+    return serializer.booking(state, booking)
 
 
 def _standing(call: Call) -> Booking:
@@ -84,14 +84,14 @@ def update(call: Call) -> object:
         booking.guests = state.guests(guests)
         state.invite_guests(session, booking)
     state.announce(session, "UPDATED")
-    return wire.booking(state, booking)
+    return serializer.booking(state, booking)
 
 
 def cancel(call: Call) -> object:
     call.body()
     booking = _standing(call)
     booking.cancelled_at = call.state.now()
-    return wire.booking(call.state, booking)
+    return serializer.booking(call.state, booking)
 
 
 def delete(call: Call) -> object:
@@ -109,7 +109,7 @@ def change_collaborator(call: Call) -> object:
     if chosen.user is not None:
         session.participants[0].person = chosen.user
     state.announce(session, "UPDATED")
-    return wire.booking(state, booking)
+    return serializer.booking(state, booking)
 
 
 ROUTES: Routes = {

@@ -6,7 +6,7 @@ the query). Assumed: that it is `collaboratorId`, `userId` or `email`.
 
 from __future__ import annotations
 
-from .. import wire
+from .. import serializer
 from ..body import Body
 from ..call import Call, Routes
 from ..records import BookingPage, Collaborator
@@ -32,7 +32,7 @@ def _page(call: Call) -> BookingPage:
 
 
 def list_(call: Call) -> object:
-    return call.page([wire.collaborator(each) for each in newest(_page(call).collaborators.values())])
+    return call.page([serializer.collaborator(each) for each in newest(_page(call).collaborators.values())])
 
 
 def create(call: Call) -> object:
@@ -50,7 +50,7 @@ def create(call: Call) -> object:
         raise Refusal(409, "Already a collaborator of this booking page")
     added = Collaborator(state.new_id(), address, state.now(), user, role, priority)
     page.collaborators[added.id] = added
-    return wire.collaborator(added)
+    return serializer.collaborator(added)
 
 
 def update(call: Call) -> object:
@@ -59,7 +59,7 @@ def update(call: Call) -> object:
     changed = named(page, body)
     changed.role = role or changed.role
     changed.priority = changed.priority if priority is None else priority
-    return wire.collaborator(changed)
+    return serializer.collaborator(changed)
 
 
 def delete(call: Call) -> object:

@@ -7,7 +7,7 @@ and for registering twice with one address.
 
 from __future__ import annotations
 
-from .. import wire
+from .. import serializer
 from ..call import Call, Routes
 from ..records import Event
 from ..refusals import not_found
@@ -24,7 +24,7 @@ def _event(call: Call) -> Event:
 
 
 def list_(call: Call) -> object:
-    return call.page([wire.event(call.state, each) for each in newest(call.state.events.values())])
+    return call.page([serializer.event(call.state, each) for each in newest(call.state.events.values())])
 
 
 def create(call: Call) -> object:
@@ -42,14 +42,14 @@ def create(call: Call) -> object:
         time_zone=zone or "UTC",
     )
     state.announce(state.sessions[event.session_id], "CREATED")
-    return wire.event(state, event)
+    return serializer.event(state, event)
 
 
 def publish(call: Call) -> object:
     call.body()
     event = _event(call)
     call.state.publish(event)
-    return wire.event(call.state, event)
+    return serializer.event(call.state, event)
 
 
 def toggle_public(call: Call) -> object:
@@ -57,7 +57,7 @@ def toggle_public(call: Call) -> object:
     event = _event(call)
     event.public = not event.public
     call.state.announce(call.state.sessions[event.session_id], "UPDATED")
-    return wire.event(call.state, event)
+    return serializer.event(call.state, event)
 
 
 def clone(call: Call) -> object:
@@ -75,7 +75,7 @@ def clone(call: Call) -> object:
         time_zone=original.time_zone,
     )
     state.announce(state.sessions[copy.session_id], "CREATED")
-    return wire.event(state, copy)
+    return serializer.event(state, copy)
 
 
 def register(call: Call) -> object:
@@ -84,7 +84,7 @@ def register(call: Call) -> object:
     form = body.objects("form")
     body.check()
     user = state.user
-    return wire.registration(state.register(event, user.email or "", user.first_name or "", user.last_name, form))
+    return serializer.registration(state.register(event, user.email or "", user.first_name or "", user.last_name, form))
 
 
 def register_as_guest(call: Call) -> object:
@@ -92,7 +92,7 @@ def register_as_guest(call: Call) -> object:
     email, first_name = body.email("email", required=True), body.text("firstName", required=True)
     last_name, form = body.text("lastName", nullable=True), body.objects("form")
     body.check()
-    return wire.registration(state.register(event, email, first_name, last_name, form))
+    return serializer.registration(state.register(event, email, first_name, last_name, form))
 
 
 ROUTES: Routes = {

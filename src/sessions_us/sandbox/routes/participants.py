@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import wire
+from .. import serializer
 from ..call import Call, Routes
 from ..records import Participant, Session
 from ..refusals import Refusal, not_found
@@ -27,7 +27,7 @@ def _present(session: Session, id: Any, email: Any) -> Participant:
 
 
 def list_(call: Call) -> object:
-    return wire.participants(_session(call))
+    return serializer.participants(_session(call))
 
 
 def add(call: Call) -> object:
@@ -39,7 +39,7 @@ def add(call: Call) -> object:
     for email in emails:
         state.invite(session, email, email.partition("@")[0])
     state.announce(session, "UPDATED")
-    return wire.participants(session)
+    return serializer.participants(session)
 
 
 def update(call: Call) -> object:
@@ -61,7 +61,7 @@ def update(call: Call) -> object:
             person.first_name = change.get("firstName", person.first_name)
             person.last_name = change.get("lastName", person.last_name)
     state.announce(session, "UPDATED")
-    return wire.participants(session)
+    return serializer.participants(session)
 
 
 def delete(call: Call) -> object:

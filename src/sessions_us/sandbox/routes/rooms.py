@@ -6,7 +6,7 @@ documentation contradict each other); that sharing names e-mail addresses or use
 
 from __future__ import annotations
 
-from .. import wire
+from .. import serializer
 from ..call import Call, Routes
 from ..records import Room
 from ..refusals import not_found
@@ -26,18 +26,18 @@ def _add(call: Call, name: str, slug: str | None, description: str | None) -> Ro
 
 
 def list_(call: Call) -> object:
-    return call.page([wire.room(call.state, room) for room in newest(call.state.rooms.values())])
+    return call.page([serializer.room(call.state, room) for room in newest(call.state.rooms.values())])
 
 
 def create(call: Call) -> object:
     body = call.body()
     name, slug, description = body.text("name", required=True), body.slug(), body.text("description", nullable=True)
     body.check()
-    return wire.room(call.state, _add(call, name, slug, description))
+    return serializer.room(call.state, _add(call, name, slug, description))
 
 
 def get(call: Call) -> object:
-    return wire.room(call.state, _room(call))
+    return serializer.room(call.state, _room(call))
 
 
 def update(call: Call) -> object:
@@ -49,7 +49,7 @@ def update(call: Call) -> object:
     room.name = name or room.name
     if "description" in body:
         room.description = description
-    return wire.room(state, room)
+    return serializer.room(state, room)
 
 
 def delete(call: Call) -> object:
@@ -62,7 +62,7 @@ def clone(call: Call) -> object:
     body, room = call.body(), _room(call)
     name, slug = body.text("name"), body.slug()
     body.check()
-    return wire.room(call.state, _add(call, name or f"{room.name} copy", slug, room.description))
+    return serializer.room(call.state, _add(call, name or f"{room.name} copy", slug, room.description))
 
 
 def share(call: Call) -> object:
@@ -75,7 +75,7 @@ def share(call: Call) -> object:
             raise not_found("User")
         emails.append(user.email)
     room.shared_with += [email for email in dict.fromkeys(emails) if email not in room.shared_with]
-    return wire.room(state, room)
+    return serializer.room(state, room)
 
 
 ROUTES: Routes = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from .. import wire
+from .. import serializer
 from ..body import Body
 from ..call import Call, Routes
 from ..records import Session
@@ -33,7 +33,7 @@ def schedule(
 
 
 def list_(call: Call) -> object:
-    return call.page([wire.session(call.state, each) for each in newest(call.state.sessions.values())])
+    return call.page([serializer.session(call.state, each) for each in newest(call.state.sessions.values())])
 
 
 def create(call: Call) -> object:
@@ -46,11 +46,11 @@ def create(call: Call) -> object:
         name, description=description or "", start_at=start_at, planned_end=planned_end, time_zone=zone or "UTC"
     )
     state.announce(session, "CREATED")
-    return wire.session(state, session)
+    return serializer.session(state, session)
 
 
 def get(call: Call) -> object:
-    return wire.session(call.state, _session(call))
+    return serializer.session(call.state, _session(call))
 
 
 def update(call: Call) -> object:
@@ -70,7 +70,7 @@ def update(call: Call) -> object:
     if booking is not None and "startAt" in body and start_at is not None:
         booking.start_at, booking.end_at = start_at, planned_end or start_at + (booking.end_at - booking.start_at)
     state.announce(session, "UPDATED")
-    return wire.session(state, session)
+    return serializer.session(state, session)
 
 
 def delete(call: Call) -> object:
@@ -79,11 +79,11 @@ def delete(call: Call) -> object:
 
 
 def takeaways(call: Call) -> object:
-    return wire.takeaways(_session(call))
+    return serializer.takeaways(_session(call))
 
 
 def transcripts(call: Call) -> object:
-    return wire.transcripts(_session(call).transcripts)
+    return serializer.transcripts(_session(call).transcripts)
 
 
 ROUTES: Routes = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from .. import wire
+from .. import serializer
 from ..body import Body
 from ..call import Call, Routes
 from ..records import Webhook
@@ -38,7 +38,7 @@ def create(call: Call) -> object:
     body.check()
     webhook = Webhook(state.new_id(), url, trigger, permission, bool(link), integration, state.now())
     state.webhooks[webhook.id] = webhook
-    return wire.webhook(webhook)
+    return serializer.webhook(webhook)
 
 
 def delete(call: Call) -> object:

@@ -1,0 +1,351 @@
+"""JSON into models, tolerantly: an answer that is not as described loses no row and tells no lie.
+
+What is missing or null is None. What can't be understood is None too, or left out of its list, and its raw value stays
+in `additional_properties` under its wire name. Only a missing `id` makes an object unusable. Every surprise is noted as a
+`SchemaDrift`.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from enum import Enum
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from sessions_us_api.types import Model
+
+from ..events import SchemaDrift
+
+__all__ = ("Decoder", "NotUnderstood", "is_deep", "rows_of", "spellings")
+
+T = TypeVar("T")
+
+_DEEPEST = 100
+"""Levels of arrays and objects. Python itself gives up somewhere between 300 and 1000, depending on who calls: in the midst of
+decoding, or as late as in `to_dict`."""
+_TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
+_OUTERMOST = ("", "[]")
+
+UNKNOWN_FIELD = "unknown field"
+"""The one problem that strict decoding lets pass: the document itself announces additional properties."""
+
+
+class NotUnderstood(ValueError):
+    """A value can't be read as what it should be."""
+
+
+Convert = Callable[["Decoder", Any, str], Any]
+
+
+class Decoder:
+    """Reads one answer, and remembers what surprised it.
+
+    Attributes:
+        drifts: one for each field that surprised, in the order of their first appearance.
+    """
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+        self._drifts: dict[tuple[str, str], SchemaDrift] = {}
+
+    @property
+    def drifts(self) -> tuple[SchemaDrift, ...]:
+        return tuple(self._drifts.values())
+
+    def __call__(self, value: object, shape: type[T], /) -> T:
+        """The value as `shape`: a model, a scalar, `list[…]`, a union of them.
+
+        Raises:
+            NotUnderstood: it can't be read as that at all.
+        """
+        convert: Convert = _converter(shape)  # type: ignore[arg-type]  # every type is hashable
+        result: T = convert(self, value, "")
+        return result
+
+    def note(self, field: str, problem: str) -> None:
+        self._drifts.setdefault((field, problem), SchemaDrift(operation=self._operation, field=field, problem=problem))
+
+
+def rows_of(body: object, names: Iterable[str], decoder: Decoder) -> list[Any]:
+    """The rows of a list: the body itself, or the first array in an envelope around it.
+
+    Args:
+        body: decoded JSON. null is an empty list.
+        names: under which an envelope may hold the rows, besides the usual ones.
+        decoder: hears of an envelope.
+
+    Raises:
+        NotUnderstood: there is no array.
+    """
+    if body is None:
+        return []
+    if isinstance(body, list):
+        return body
+    names = ("data", "items", "results", "pages", *names)
+    if isinstance(body, dict):
+        for level in (body, *(body[name] for name in names if isinstance(body.get(name), dict))):
+            for name in names:
+                if isinstance(level.get(name), list):
+                    decoder.note("", "envelope")
+                    rows: list[Any] = level[name]
+                    return rows
+    raise NotUnderstood("there is no array of rows")
+
+
+def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a model that an answer has in another spelling only: `timezone` was seen for `timeZone`.
+
+    Returns:
+        Wire names, each with the name that stands for it: of several the first in the order of the alphabet.
+    """
+    known = _wire_names(model)
+    found: dict[str, str] = {}
+    for name in sorted(raw.keys() - known.values()):
+        meant = known.get(name.lower())
+        if meant is not None and meant not in raw:
+            found.setdefault(meant, name)
+    return found
+
+
+def _wire_names(model: type[Model]) -> dict[str, str]:
+    """The wire names of a model by what is the same in all spellings."""
+    names: dict[str, str] = _names_of(model)  # type: ignore[arg-type]  # every type is hashable
+    return names
+
+
+@cache
+def _names_of(model: type[Model]) -> dict[str, str]:
+    return {field.wire.lower(): field.wire for field in model.wire_fields()}
+
+
+@cache
+def _converter(shape: Any) -> Convert:
+    origin = get_origin(shape)
+    if origin is list:
+        return _list_of(_converter(get_args(shape)[0]))
+    if origin in {Union, types.UnionType}:
+        return _first_of(get_args(shape))
+    if origin is Literal:
+        return _one_of(get_args(shape))
+    if isinstance(shape, type):
+        if issubclass(shape, Model):
+            return _object_of(shape)
+        if issubclass(shape, Enum):
+            return _member_of(shape)
+        return _SCALARS.get(shape, _anything)
+    return _anything
+
+
+def _anything(decoder: Decoder, value: Any, path: str) -> Any:
+    return value
+
+
+def _text(decoder: Decoder, value: Any, path: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise NotUnderstood("unexpected type")
+
+
+def _flag(decoder: Decoder, value: Any, path: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        decoder.note(path, "boolean as string")
+        return value.lower() == "true"
+    raise NotUnderstood("unexpected type")
+
+
+def _whole(decoder: Decoder, value: Any, path: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise NotUnderstood("unexpected type")
+
+
+def _number(decoder: Decoder, value: Any, path: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            pass
+    raise NotUnderstood("unexpected type")
+
+
+def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
+    if not isinstance(value, str):
+        raise NotUnderstood("unexpected type")
+    try:
+        moment = datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise NotUnderstood("no date-time") from None
+    if moment.utcoffset() is None:
+        raise NotUnderstood("date-time without a zone")  # a guess would be a lie
+    try:
+        moment.astimezone(UTC)  # in the first and last hours of the calendar some can't be told, or compared
+    except OverflowError:
+        raise NotUnderstood("date-time beyond the calendar") from None
+    return moment
+
+
+def _day(decoder: Decoder, value: Any, path: str) -> date:
+    if not isinstance(value, str):
+        raise NotUnderstood("unexpected type")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise NotUnderstood("no date") from None
+
+
+def _nothing(decoder: Decoder, value: Any, path: str) -> None:
+    if value is not None:
+        raise NotUnderstood("unexpected type")
+
+
+_SCALARS: Mapping[type, Convert] = {
+    str: _text,
+    bool: _flag,
+    int: _whole,
+    float: _number,
+    datetime: _moment,
+    date: _day,
+    types.NoneType: _nothing,
+}
+
+
+def _member_of(enum: type[Enum]) -> Convert:
+    def convert(decoder: Decoder, value: Any, path: str) -> Enum | str:
+        try:
+            return enum(value)
+        except (ValueError, TypeError):
+            if not isinstance(value, str):
+                raise NotUnderstood("unexpected type") from None
+        decoder.note(path, "unknown value")
+        return value  # enums are open: what was invented yesterday is a plain string
+
+    return convert
+
+
+def _one_of(values: tuple[object, ...]) -> Convert:
+    def convert(decoder: Decoder, value: Any, path: str) -> Any:
+        if any(value == known and type(value) is type(known) for known in values):
+            return value
+        raise NotUnderstood("unknown value")
+
+    return convert
+
+
+def _first_of(shapes: tuple[Any, ...]) -> Convert:
+    # What a variant notes counts only if that variant is the one.
+    variants = [_converter(shape) for shape in shapes]
+
+    def convert(decoder: Decoder, value: Any, path: str) -> Any:
+        problem = NotUnderstood("unexpected type")
+        for variant in variants:
+            trial = Decoder("")
+            try:
+                result = variant(trial, value, path)
+            except NotUnderstood as error:
+                problem = error
+                continue
+            for drift in trial.drifts:
+                decoder.note(drift.field, drift.problem)
+            return result
+        raise problem
+
+    return convert
+
+
+def _list_of(convert_item: Convert) -> Convert:
+    def convert(decoder: Decoder, value: Any, path: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise NotUnderstood("unexpected type")
+        result = []
+        for item in value:
+            try:
+                result.append(convert_item(decoder, item, f"{path}[]"))
+            except NotUnderstood as error:
+                decoder.note(f"{path}[]", str(error))
+        return result
+
+    return convert
+
+
+def _object_of(model: type[Model]) -> Convert:
+    @cache  # at the first answer and not before: a model may contain itself
+    def described() -> tuple[tuple[str, str, Convert, bool], ...]:
+        return tuple((field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
+                     for field in model.wire_fields())  # fmt: skip
+
+    def convert(decoder: Decoder, value: Any, path: str) -> Model:
+        raw = _as_object(decoder, value, path)
+        if path in _OUTERMOST and is_deep(raw):
+            raise NotUnderstood(_TOO_DEEP)
+        unknown = raw.keys() - _wire_names(model).values()
+        spelled = spellings(model, raw) if unknown else {}
+        values: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        for wire in spelled.values():
+            decoder.note(f"{path}.{wire}" if path else wire, "spelling")
+        for wire in unknown.difference(spelled.values()):
+            extra[wire] = raw[wire]
+            decoder.note(f"{path}.{wire}" if path else wire, UNKNOWN_FIELD)
+        for wire, name, convert_field, required in described():
+            sent_as = spelled.get(wire, wire)
+            given = raw.get(sent_as)
+            here = f"{path}.{wire}" if path else wire
+            if required:
+                values[name] = convert_field(decoder, given, here)
+            elif given is not None:
+                dropped = len(given) if isinstance(given, list) else 0
+                try:
+                    values[name] = understood = convert_field(decoder, given, here)
+                except NotUnderstood as error:
+                    decoder.note(here, str(error))
+                    extra[sent_as] = given
+                else:
+                    if dropped and isinstance(understood, list) and len(understood) < dropped:
+                        extra[sent_as] = given
+        result = model(**values)
+        result.additional_properties.update(extra)
+        return result
+
+    return convert
+
+
+def is_deep(value: Any) -> bool:
+    """Whether a value has more levels than models may have."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        if not inner:
+            return False
+        level = [item for items in inner for item in items]
+    return any(isinstance(each, dict | list) for each in level)
+
+
+def _identity(decoder: Decoder, value: Any, path: str) -> str:
+    """A required field, which only an id is. A number is as good a name as a string."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        decoder.note(path, "unexpected type")
+        return str(value)
+    raise NotUnderstood("no id")
+
+
+def _as_object(decoder: Decoder, value: Any, path: str) -> Mapping[str, Any]:
+    if isinstance(value, str) and value.lstrip().startswith("{"):  # an object was seen as a string of JSON
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise NotUnderstood("unexpected type") from None
+        if is_deep(value):
+            raise NotUnderstood(_TOO_DEEP)
+        decoder.note(path, "object as string")
+    if not isinstance(value, dict):
+        raise NotUnderstood("unexpected type")
+    return value

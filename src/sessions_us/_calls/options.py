@@ -1,0 +1,73 @@
+"""What can be set for a client and overridden for single calls."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import Any, Final
+
+from attrs import Attribute, evolve, field, frozen
+
+from .._send.retry import RetryPolicy
+from ..errors import ConfigurationError
+from ..quota import Lane
+
+__all__ = ("UNCHANGED", "Options", "Unchanged")
+
+
+class Unchanged(Enum):
+    """Tells "not given" from None, where None has a meaning of its own."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+def _seconds(options: Options, attribute: Attribute[Any], value: float | None) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None and attribute.name == "max_wait":
+        return
+    may_be_0 = attribute.name != "timeout"
+    least = "0 or more" if may_be_0 else "more than 0"
+    if value is None or not number or not (0 < value < float("inf") or (value == 0 and may_be_0)):
+        raise ConfigurationError(f"{attribute.name} is a number of seconds, {least}, not {value!r}")
+
+
+def _lane(options: Options, attribute: Attribute[Any], value: str | None) -> None:
+    if value not in {None, "interactive", "background"}:
+        raise ConfigurationError(f"lane is 'interactive' or 'background', not {value!r}")
+
+
+def _retries(options: Options, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, RetryPolicy):
+        raise ConfigurationError(f"retries is a RetryPolicy (RetryPolicy(attempts=1) for none), not {value!r}")
+
+
+def _abort_on(options: Options, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, asyncio.Future):
+        raise ConfigurationError(f"abort_on is an asyncio.Future, or None, not {value!r}")
+
+
+@frozen(kw_only=True)
+class Options:
+    """See `UserClient` and `GuestClient` for what each means."""
+
+    timeout: float = field(default=30.0, validator=_seconds)
+    max_wait: float | None = field(default=None, validator=_seconds)
+    retries: RetryPolicy = field(factory=RetryPolicy, validator=_retries)
+    strict: bool = False
+    lane: Lane | None = field(default=None, validator=_lane)
+    cache_ttl: float = field(default=0.0, validator=_seconds)
+    stale_while_revalidate: float = field(default=0.0, validator=_seconds)
+    stale_if_error: float = field(default=0.0, validator=_seconds)
+    abort_on: asyncio.Future[None] | None = field(default=None, validator=_abort_on)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether answers are to be kept for a while."""
+        return self.cache_ttl > 0 or self.stale_while_revalidate > 0 or self.stale_if_error > 0
+
+    def but(self, **changes: Any) -> Options:
+        """A copy with these changes."""
+        return evolve(self, **{name: value for name, value in changes.items() if value is not UNCHANGED})

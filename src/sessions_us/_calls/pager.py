@@ -1,0 +1,285 @@
+"""A Pager: the items of a paginated list, its pages, and where to go on. `walk.py` decides; this reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+
+from attrs import evolve, field, frozen
+
+from .._send.trail import StartAgain, Trail
+from ..errors import QuotaTimeoutError, RateLimitedError, StatusError
+from ..events import PagingSurprise
+from ..quota import Lane
+from .walk import Ask, PageFacts, Place, Seen, Walk
+
+__all__ = ("Page", "PageSource", "Pager")
+
+T = TypeVar("T")
+
+_NO_SUCH_PAGE = (404, 416)
+
+
+@frozen
+class Page(Generic[T]):
+    """One page of a list.
+
+    Attributes:
+        items: the rows that could be understood and were not given before.
+        number: the page's number, as the server counts. A first page that was asked for without a number has number 1 where
+            the document does not say another.
+        raw: the rows as they came, all of them.
+        new_rows: those of `raw` that were not given before.
+        after: the cursor of the next page, for a reader who has consumed this one.
+    """
+
+    items: list[T]
+    number: int
+    raw: list[Any] = field(repr=False)
+    new_rows: list[Any] = field(repr=False)
+    after: str
+
+
+class PageSource(Protocol[T]):
+    """Where a Pager's pages come from."""
+
+    @property
+    def facts(self) -> PageFacts:
+        """What the document says of the list's pages."""
+        ...
+
+    def begin(self, pager: Pager[T], number: int | None) -> Trail:
+        """The trail of a walk that begins with the page of this number."""
+        ...
+
+    async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
+        """The understood rows of a page, and all its rows raw.
+
+        Raises:
+            StartAgain: the copies of an earlier walk don't go on from here.
+            SessionsError: what a request raises.
+        """
+        ...
+
+    def end(self, trail: Trail) -> None:
+        """The walk came to the end of the list."""
+        ...
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether this process saw that the list has not the documented page size."""
+        ...
+
+    def doubt(self) -> None:
+        """The list has not the documented page size."""
+        ...
+
+    def tell(self, surprise: PagingSurprise) -> None:
+        """The pages are not as described."""
+        ...
+
+
+class Pager(Generic[T]):
+    """The items of a paginated list. It sends nothing until it is iterated.
+
+    `async for item in pager` gives each item once by its id, though items may shift while pages are read;
+    `async for page in pager.pages()` gives whole pages; `await pager.collect()` a list. A Pager survives an error and a
+    cancellation: iterate it again and it goes on with the page that failed.
+
+    No row that is there from beginning to end is lost in silence, and every list ends:
+
+    * Rows that this process deletes while it reads (through any client of the key) are allowed for:
+      `async for room in rooms.list(): await rooms.delete(room.id)` deletes them all. So are rows that others insert. Rows that
+      others delete, or that go with something that was deleted, can't be seen: they may pull a row past the reader.
+    * A page with fewer rows than the document says ends the list; `verify_end` asks on. Once the server contradicted the
+      document (a `PagingSurprise` event), this process verifies the ends of that operation's lists by itself.
+    * A list that goes beyond its first page costs one request more than it has pages, unless the document says which number
+      the first page has.
+    * Creating into the list that is being read may have no end: each new row may be given too.
+    * A list that does not get on raises `PagingError`; what was read stays readable.
+
+    With `cache_ttl`, a list is given from copies only as it was read in one go, to its end; else all of it is asked for anew.
+    """
+
+    def __init__(
+        self,
+        source: PageSource[T],
+        *,
+        page: int | str | None = None,
+        verify_end: bool = False,
+        lane: Lane | None = None,
+    ) -> None:
+        self._source = source
+        self._start = Place.parse(page)
+        self._verify_end = verify_end
+        self._lane: Lane | None = lane
+        self._walk = self._new_walk()
+        self._trail: Trail | None = None
+        self._given = Seen()
+        self._page: Page[T] | None = None
+        self._rest: deque[T] = deque()
+        self._reading: int | None = self._start.number  # the first page that is not wholly consumed
+        self._is_consumed = self._start.is_end
+        self._requests = 0
+        self._turn = asyncio.Lock()
+
+    @property
+    def cursor(self) -> str:
+        """An opaque string: the first page not wholly consumed. `list(page=cursor)` goes on there, at least once.
+
+        A page is consumed when its reader comes back for more: what fails while its last item is worked on is not lost.
+        """
+        if self._is_consumed:
+            return str(Place(is_end=True, is_doubtful=self._walk.complete is False))
+        if self._trail is None:
+            return str(self._start)
+        return str(self._walk.place(self._reading, self._trail.removed))
+
+    @property
+    def complete(self) -> bool | None:
+        """None until the end of the list was reached, then whether nothing speaks against it. False: a full page was repeated,
+        so that the server may ignore page numbers, or the quota refused the request that was to prove the end."""
+        return self._walk.complete if self._is_consumed and not self._rest else None
+
+    @property
+    def requests(self) -> int:
+        """How many pages were asked for so far; copies and retries don't count."""
+        return self._requests
+
+    async def pages(self) -> AsyncIterator[Page[T]]:
+        """The pages from here on; first what `async for item` left of a page, if it was stopped within one."""
+        if self._rest and self._page is not None:
+            rest = evolve(self._page, items=list(self._rest))
+            self._rest.clear()
+            yield rest
+        while (page := await self._turn_page()) is not None:
+            yield page
+
+    async def collect(self, limit: int | None = None) -> list[T]:
+        """All items from here on, or the first `limit` of them.
+
+        Raises:
+            ValueError: a negative limit.
+            SessionsError: what a page raises. The items read until then are given again by the next iteration.
+        """
+        if limit is not None and limit < 0:
+            raise ValueError("limit is the greatest number of items, 0 or more")
+        items: list[T] = []
+        try:
+            while limit is None or len(items) < limit:
+                if not self._rest and not await self._refill():
+                    break
+                items.append(self._rest.popleft())
+        except BaseException:
+            self._rest.extendleft(reversed(items))
+            raise
+        if not self._rest:
+            self._consume()
+        return items
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        while self._rest or await self._refill():
+            yield self._rest.popleft()
+
+    if not TYPE_CHECKING:  # so that a type checker says it first
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a Pager is asynchronous: use `async for item in pager`, or `await pager.collect()`")
+
+        def __await__(self) -> NoReturn:
+            raise TypeError("a Pager can't be awaited: use `async for item in pager`, or `await pager.collect()`")
+
+    def __repr__(self) -> str:
+        return f"<Pager at {self.cursor}>"
+
+    async def _refill(self) -> bool:
+        """Turns pages until there is an item to give. False at the end."""
+        while not self._rest:
+            page = await self._turn_page()
+            if page is None:
+                return False
+            self._rest.extend(page.items)
+        return True
+
+    def _consume(self) -> None:
+        """The reader has all items of the pages that were read."""
+        self._reading, self._is_consumed = self._walk.number, self._walk.complete is not None
+
+    async def _turn_page(self) -> Page[T] | None:
+        """The next page with a row that was not given before, None after the last."""
+        async with self._turn:
+            while True:
+                self._consume()
+                trail = self._trail = self._trail or self._source.begin(self, self._start.number)
+                ask = self._walk.next(trail.removed)
+                if ask is None:
+                    self._source.end(trail)
+                    return None
+                self._reading = self._walk.number  # it may have gone back
+                trail.mark()
+                page = await self._ask(ask, trail)
+                self._tell_surprises()
+                if page is not None and page.new_rows:
+                    self._page = page
+                    return page
+
+    async def _ask(self, ask: Ask, trail: Trail) -> Page[T] | None:
+        """The page, None where the answer was none: the walk knows what follows from that."""
+        urgent = ask.is_first or ask.proves
+        lane: Lane = self._lane or ("interactive" if urgent else "background")
+        self._requests += not trail.is_replayed
+        try:
+            items, raw = await self._source.page(ask.number, lane, trail)
+        except StartAgain as again:
+            self._walk, self._trail = self._new_walk(), again.trail
+            return None
+        except (QuotaTimeoutError, RateLimitedError):
+            if ask.proves != "end":
+                raise
+            self._walk.refused()  # the proof of an end never costs the list
+            return None
+        except StatusError as error:
+            if error.status_code not in _NO_SUCH_PAGE or not self._walk.missing(trail.removed):
+                raise
+            return None
+        self._walk.answered(raw, trail.removed)
+        return self._fresh(ask, items, raw)
+
+    def _fresh(self, ask: Ask, items: list[T], raw: list[Any]) -> Page[T]:
+        """The page with what was not given before."""
+        names = self._walk.names(raw)
+        fresh = {name for name in names if name not in self._given}
+        self._given.add(names)
+        new_items: dict[object, T] = {}
+        for place, item in enumerate(items):
+            name = getattr(item, "id", None)
+            if name is None or name in fresh:
+                new_items.setdefault(place if name is None else name, item)
+        new_rows: dict[str, Any] = {}
+        for name, row in zip(names, raw, strict=True):
+            if name in fresh:
+                new_rows.setdefault(name, row)
+        complete = self._walk.complete
+        over = Place(is_end=True, is_doubtful=complete is False)
+        after = self._walk.place(self._walk.number, 0) if complete is None else over
+        return Page(list(new_items.values()), self._walk.number_of(ask), raw, list(new_rows.values()), str(after))
+
+    def _new_walk(self) -> Walk:
+        return Walk(self._source.facts, self._start, verify_end=self._verify_end or self._source.is_doubted)
+
+    def _tell_surprises(self) -> None:
+        for surprise in self._walk.surprises:
+            self._source.tell(surprise)
+        self._walk.surprises.clear()
+        if self._walk.distrusts_size:
+            self._source.doubt()
+
+    async def renew(self, trail: Trail, pages: int) -> None:
+        """Reads the list again, to renew the copies of so many pages."""
+        again = Pager(self._source, page=str(self._start), verify_end=self._verify_end, lane="background")
+        again._trail = trail
+        async for _ in again.pages():
+            if len(trail.answers) >= pages:
+                return

@@ -1,0 +1,54 @@
+"""Calls that somebody waits for: when nobody does any more, what waits ends at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Final
+
+from ..errors import QuotaTimeoutError
+from ..quota import Lane
+
+__all__ = ("cancel_scope",)
+
+_ALWAYS: Final = nullcontext()
+
+
+def cancel_scope(abort_on: asyncio.Future[None] | None, lane: Lane) -> AbstractAsyncContextManager[None, None]:
+    """What is inside is cut short as soon as `abort_on` is done, and does not even begin if it is already.
+
+    Raises:
+        QuotaTimeoutError: on entering or at the end: nobody waits any more.
+    """
+    return _ALWAYS if abort_on is None else _until_done(abort_on, lane)  # type: ignore[return-value]  # swallows nothing
+
+
+@asynccontextmanager
+async def _until_done(abort_on: asyncio.Future[None], lane: Lane) -> AsyncIterator[None]:
+    if abort_on.done():
+        raise _abandoned(lane)
+    loop = asyncio.get_running_loop()
+    patience = asyncio.timeout(None)  # waiting code can tell it from a cancellation of its task
+    over = False
+
+    def end(_: asyncio.Future[None]) -> None:
+        if not over:  # a callback that is scheduled already can't be removed any more
+            patience.reschedule(loop.time())
+
+    try:
+        async with patience:
+            abort_on.add_done_callback(end)
+            try:
+                yield
+            finally:
+                over = True
+                abort_on.remove_done_callback(end)
+    except TimeoutError:
+        if not patience.expired():
+            raise
+        raise _abandoned(lane) from None
+
+
+def _abandoned(lane: Lane) -> QuotaTimeoutError:
+    return QuotaTimeoutError("Given up: nobody waits for the answer any more.", retry_after=None, lane=lane, position=1)

@@ -1,0 +1,289 @@
+"""What a response says about the rate limit: every family of headers in use -> one `Report`. Pure.
+
+Nobody knows yet which family the API sends (its help page names three values and no header), so all are read:
+
+* `RateLimit` and `RateLimit-Policy` of the IETF drafts 7 and 8, `RateLimit-*` of the drafts before them;
+* `X-RateLimit-*`, `X-Rate-Limit-*` and `X-Retry-*`, also with a policy's name as suffix (`X-RateLimit-Remaining-short`);
+* `Retry-After`: seconds, a fraction, or a date.
+
+A reset is a number of seconds, a moment (epoch seconds or milliseconds), or a date. A moment is the *server's*: only its own
+`Date` can translate it, never this machine's wall clock. Whatever cannot be understood or cannot be meant (a reset long before
+the answer, a pause of a thousand years) counts as not said; nothing here raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+__all__ = ("Headers", "Report", "is_near", "parse_report", "parse_retry_after")
+
+Headers = Iterable[tuple[str, str]]
+
+_LONGEST_DELTA = 1e6  # seconds; between here and the first plausible moment a number is neither
+_LONGEST_PAUSE = 366 * 86_400.0  # seconds; a longer `Retry-After` is a mistake
+_LATEST_WRITTEN = 60.0  # seconds by which an answer's reset may lie before its `Date`, which is written last
+_FIRST_EPOCH = 1e8
+_FIRST_EPOCH_MS = 1e11
+_LAST_EPOCH = 253_402_300_799.0  # the year 9999, where dates end
+
+_NUMBER = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
+_NAME = re.compile(r"(ratelimit|x-ratelimit|x-rate-limit|x-retry)-(limit|remaining|reset|policy)(?:-(.+))?", re.ASCII)
+_ITEM = re.compile(r'(?:"[^"]*"|[^,"])+')
+_PARAMETER = re.compile(r'(?:"[^"]*"|[^;"])+')
+_TIMES = "", ""  # where `Date` and `Retry-After` are
+_FAMILIES = ("ratelimit", "x-ratelimit", "x-rate-limit", "x-retry")
+
+
+class Report(NamedTuple):
+    """What one response said. None: not said.
+
+    Attributes:
+        limit: requests per window.
+        window: length of the window in seconds.
+        remaining: requests left.
+        reset_in: seconds until the reset, counted from when the server wrote the headers.
+        reset_at: the reset as a moment on the server's clock, epoch seconds. Never together with `reset_in`.
+        exact: the reset has a fraction, so it was not rounded to whole seconds.
+        date: when the server answered, on its own clock, epoch seconds.
+        retry_after: seconds. It means something on 429 and 503 only: some servers send it with every answer.
+    """
+
+    limit: int | None = None
+    window: float | None = None
+    remaining: int | None = None
+    reset_in: float | None = None
+    reset_at: float | None = None
+    exact: bool = False
+    date: float | None = None
+    retry_after: float | None = None
+
+
+class _Policy(NamedTuple):
+    """One policy of one family; its reset as text, for that may be a date."""
+
+    limit: int | None
+    remaining: int | None
+    reset: str
+    window: float | None
+
+
+def parse_report(headers: Headers) -> Report:
+    """Read whatever a response's headers say of the rate limit. Where several policies apply, the tightest counts."""
+    groups = _grouped(headers)
+    times = groups.get(_TIMES, {})
+    policy = _tightest(groups)
+    retry_after = _retry_after(times) if "retry-after" in times else None
+    if policy is None:
+        return Report(retry_after=retry_after)
+    limit, remaining, reset, window = policy
+    reset_in, reset_at = _reset(reset)
+    # Dates are dear to read, and needed only to translate moments.
+    date = None if reset_at is None else _date(times.get("date", ""))
+    if reset_at is not None and date is not None and not is_near(reset_at - date):
+        reset_at = date = None
+    return Report(
+        limit=limit or None,  # a limit of 0 can't be meant: this very request was answered
+        window=window if window and window <= _LONGEST_DELTA else None,
+        remaining=limit if limit and remaining is not None and remaining > limit else remaining,
+        reset_in=reset_in,
+        reset_at=reset_at,
+        exact=_is_exact(reset, reset_in, reset_at),
+        date=date,
+        retry_after=retry_after,
+    )
+
+
+def parse_retry_after(headers: Headers) -> float | None:
+    """Seconds that `Retry-After` asks to wait: a number, or a date minus the response's own `Date`.
+
+    None where it is missing, is garbage, is negative, is more than a year, or is a date in an answer without `Date`. A date that
+    is over is 0.0.
+    """
+    return _retry_after(_grouped(headers).get(_TIMES, {}))
+
+
+def is_near(wait: float) -> bool:
+    """Whether a reset may lie this many seconds after the moment at which its answer was written; less than 0 is before it."""
+    return -_LATEST_WRITTEN <= wait < _LONGEST_DELTA
+
+
+_Quotas = Mapping[str, tuple[int | None, float | None]]  # name, or the quota itself -> quota, window
+_Group = dict[str, str]  # part -> value
+_Groups = dict[tuple[str, str], _Group]  # family and policy's name -> group
+
+
+def _grouped(headers: Headers) -> _Groups:
+    """The headers that matter. Of one that comes twice the first counts, but the standard's are lists over several lines."""
+    groups: _Groups = {}
+    for name, value in headers:
+        place = _place(name)
+        if place is None:
+            continue
+        key, part = place
+        group = groups.get(key)
+        if group is None:
+            groups[key] = {part: value}
+        elif part not in group:
+            group[part] = value
+        elif key[0] == "ratelimit":
+            group[part] += f", {value}"
+    return groups
+
+
+@lru_cache(maxsize=256)
+def _place(name: str) -> tuple[tuple[str, str], str] | None:
+    """A header's family and policy's name, and which part of it it is."""
+    name = name.lower()
+    if name in ("date", "retry-after"):
+        return _TIMES, name
+    if name == "ratelimit":
+        return ("ratelimit", ""), "list"
+    match = _NAME.fullmatch(name)
+    return match and ((match[1], match[3] or ""), match[2])
+
+
+def _tightest(groups: _Groups) -> _Policy | None:
+    """Of the first family that tells how many are left, the policy that leaves the fewest; else any that tells a limit."""
+    limited = None
+    for family in _FAMILIES:
+        policies = [
+            policy for key, group in groups.items() if key[0] == family for policy in _policies(key, group, groups)
+        ]
+        counted = [policy for policy in policies if policy.remaining is not None]
+        if counted:
+            return counted[0] if len(counted) == 1 else min(counted, key=_room)
+        limited = limited or next((policy for policy in policies if policy.limit), None)
+    return limited
+
+
+def _room(policy: _Policy) -> tuple[int, float]:
+    reset_in, reset_at = _reset(policy.reset)
+    return policy.remaining or 0, -(reset_in or reset_at or 0.0)
+
+
+def _policies(key: tuple[str, str], group: _Group, groups: _Groups) -> Sequence[_Policy]:
+    if "list" in group:
+        return _combined(group)
+    limit, remaining = group.get("limit", ""), group.get("remaining", "")
+    if not limit and key[0] == "x-retry":  # nestjs-rate-limiter: X-RateLimit-Limit, X-Retry-Remaining, X-Retry-Reset
+        limit = groups.get(("x-ratelimit", key[1]), {}).get("limit", "")
+    count, window = _quota(limit, group.get("policy", ""), not remaining)
+    return (_Policy(count, _count(remaining), group.get("reset", ""), window),)
+
+
+@lru_cache(maxsize=64)  # a server says the same each time
+def _quota(limit: str, policy: str, may_lack_limit: bool) -> tuple[int | None, float | None]:
+    """The limit and its window."""
+    quotas = _quotas(policy) or _quotas(limit)  # `10;w=60`, of the oldest drafts
+    count = _count(limit.partition(",")[0].partition(";")[0])
+    if count is None and len(quotas) == 1 and may_lack_limit:  # the standard does not ask for more
+        ((count, _),) = quotas.values()
+    return count, _window(quotas, count)
+
+
+def _combined(group: _Group) -> Sequence[_Policy]:
+    """Drafts 7 (`limit=10, remaining=9, reset=60`) and 8 (`"name"; r=9; t=60`), with `RateLimit-Policy`'s quota and window."""
+    quotas = _quotas(group.get("policy", ""))
+    items = [_parameters(item) for item in _ITEM.findall(group["list"])]
+    if any("r" in parameters for _, parameters in items):
+        return [
+            _Policy(
+                limit=quotas.get(name, (None, None))[0],
+                remaining=_count(parameters.get("r", "")),
+                reset=parameters.get("t", ""),
+                window=quotas.get(name, (None, None))[1],
+            )
+            for name, parameters in items
+        ]
+    flat = {name: value for _, parameters in items for name, value in parameters.items()}
+    count = _count(flat.get("limit", ""))
+    return [_Policy(count, _count(flat.get("remaining", "")), flat.get("reset", ""), _window(quotas, count))]
+
+
+@lru_cache(maxsize=64)
+def _quotas(policy: str) -> _Quotas:
+    """`"name"; q=10; w=60` or `10;w=60`, or a list of them."""
+    quotas: dict[str, tuple[int | None, float | None]] = {}
+    for item in _ITEM.findall(policy) if "=" in policy else ():
+        name, parameters = _parameters(item)
+        if "w" in parameters or "q" in parameters:
+            quotas.setdefault(name, (_count(parameters.get("q", name)), _number(parameters.get("w", ""))))
+    return quotas
+
+
+def _window(quotas: _Quotas, limit: int | None) -> float | None:
+    """The window of the quota that is the limit."""
+    for quota, window in quotas.values():
+        if quota is not None and quota == limit:
+            return window
+    return None
+
+
+def _parameters(item: str) -> tuple[str, dict[str, str]]:
+    name = ""
+    parameters: dict[str, str] = {}
+    for part in _PARAMETER.findall(item):
+        key, equals, value = part.strip().partition("=")
+        if equals:
+            parameters.setdefault(key.strip().lower(), value.strip())
+        else:
+            name = name or key.strip().strip('"')
+    return name, parameters
+
+
+@lru_cache(maxsize=1024)  # most are small whole numbers
+def _number(text: str) -> float | None:
+    text = text.strip()
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def _count(text: str) -> int | None:
+    number = _number(text)
+    return None if number is None else int(number)
+
+
+def _reset(text: str) -> tuple[float | None, float | None]:
+    """(seconds from now, moment on the server's clock): one of them at most."""
+    number = _number(text)
+    if number is None:
+        return None, _date(text)
+    if number < _LONGEST_DELTA:
+        return number, None
+    moment = number / 1000 if number >= _FIRST_EPOCH_MS else number
+    return None, moment if _FIRST_EPOCH <= moment <= _LAST_EPOCH else None
+
+
+def _is_exact(text: str, reset_in: float | None, reset_at: float | None) -> bool:
+    """Whether a reset that was said has a fraction."""
+    said = reset_in if reset_at is None else reset_at
+    return said is not None and ("." in text or not said.is_integer())
+
+
+def _retry_after(times: Mapping[str, str]) -> float | None:
+    text = times.get("retry-after", "")
+    pause = _number(text)
+    if pause is None:
+        moment = _date(text)
+        date = None if moment is None else _date(times.get("date", ""))
+        pause = None if moment is None or date is None else max(0.0, moment - date)
+    return pause if pause is not None and pause <= _LONGEST_PAUSE else None
+
+
+def _date(text: str) -> float | None:
+    """Read an HTTP date or an ISO date-time as epoch seconds. A date without a zone is UTC: HTTP has no other."""
+    text = text.strip()
+    if not 8 <= len(text) <= 64:
+        return None
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = parse(text)
+            epoch = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, OverflowError, IndexError):
+            continue
+        return epoch if _FIRST_EPOCH <= epoch <= _LAST_EPOCH else None
+    return None

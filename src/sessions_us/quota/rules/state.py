@@ -1,0 +1,307 @@
+"""The window and those who wait for it, as one value: who is next, and who must still wait. Pure.
+
+This is what a store keeps. Everything that several processes have to agree on is in it, and nothing else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import attrs
+
+from sessions_us.quota.rules.draft import draft
+from sessions_us.quota.rules.headers import Report
+from sessions_us.quota.rules.window import Effect, Window
+
+__all__ = ("Decision", "Lane", "QuotaState", "Ticket")
+
+AGE = 2  # windows after which background work goes first, once
+
+Lane = Literal["interactive", "background"]
+
+BEAT = 2.0  # seconds between two heartbeats of a process that waits
+LAPSE = 6.0  # seconds without one, after which a process is taken for dead
+
+
+class Ticket(NamedTuple):
+    """A place in a lane.
+
+    Attributes:
+        number: tells it from all others of the state.
+        lane: where it waits.
+        arrival: its order inside the lane; a repeated request brings its old one.
+        since: when it began to wait, seconds.
+        front: before all others of its lane, as after a 429.
+        heartbeat: when its process was last alive; None within one process.
+    """
+
+    number: int
+    lane: Lane
+    arrival: int
+    since: float
+    front: bool = False
+    heartbeat: float | None = None
+
+    @property
+    def order(self) -> tuple[bool, int, int]:
+        return not self.front, self.arrival, self.number
+
+
+class Decision(NamedTuple):
+    """Whose turn it is.
+
+    Attributes:
+        ticket: None for nobody's.
+        probe: nothing is known of the window, so the one who goes finds out.
+        wake: when to look again; None: when something happens.
+    """
+
+    ticket: Ticket | None
+    probe: bool = False
+    wake: float | None = None
+
+
+@attrs.define(slots=False)
+class QuotaState:
+    """One key's quota, a value.
+
+    Attributes:
+        window: what the server counts.
+        interactive, background: the lanes, each in order.
+        arrivals: the next arrival number.
+        leases: the next lease's number, and the next ticket's.
+        background_at: when background work was last let through.
+    """
+
+    window: Window
+    interactive: tuple[Ticket, ...] = ()
+    background: tuple[Ticket, ...] = ()
+    arrivals: int = 0
+    leases: int = 0
+    background_at: float | None = None
+
+    @classmethod
+    def new(cls, limit: int, seconds: float) -> QuotaState:
+        """An empty state: nothing sent, nothing known, nobody waiting."""
+        return cls(Window(limit, seconds))
+
+    # -- those who wait ----------------------------------------------------------------------------------------------
+
+    def ticket(
+        self,
+        lane: Lane,
+        now: float,
+        *,
+        arrival: int | None = None,
+        front: bool = False,
+        heartbeat: float | None = None,
+    ) -> Ticket:
+        """The ticket of the next one who comes. It takes no place before it is queued or granted."""
+        return Ticket(self.leases, lane, self.arrivals if arrival is None else arrival, now, front, heartbeat)
+
+    def queue(self, ticket: Ticket) -> QuotaState:
+        """Take a place in the ticket's lane."""
+        state = draft(self)
+        if ticket.lane == "interactive":
+            state.interactive = _with(self.interactive, ticket)
+        else:
+            state.background = _with(self.background, ticket)
+        _use_up(state, ticket)
+        return state
+
+    def leave(self, ticket: Ticket) -> QuotaState:
+        """Give up a place; nothing happens if it is gone already."""
+        line = self._line(ticket.lane)
+        rest = _without(line, ticket)
+        if rest is line:
+            return self
+        state = draft(self)
+        if ticket.lane == "interactive":
+            state.interactive = rest
+        else:
+            state.background = rest
+        return state
+
+    def promote(self, ticket: Ticket) -> QuotaState:
+        """A ticket of background work becomes interactive and keeps its arrival number, so that it loses nothing."""
+        rest = self.leave(ticket)
+        if rest is self or ticket.lane == "interactive":
+            return self
+        rest.interactive = _with(rest.interactive, ticket._replace(lane="interactive"))
+        return rest
+
+    def ahead(self, ticket: Ticket) -> int:
+        """How many go before it, as things are."""
+        place = bisect_left(self._line(ticket.lane), ticket.order, key=_order)
+        return place if ticket.lane == "interactive" else place + len(self.interactive)
+
+    def decision(self, now: float, reserve: int, newcomer: Ticket | None = None) -> Decision:
+        """Who may be sent now: interactive before background, first come first served inside a lane.
+
+        Background work leaves the last `reserve` slots of a window alone until its last tenth; where no window was seen to end
+        yet, or where slots come back one by one, all the time. And it ages: once it has seen none of its own go for two
+        windows, one of it goes before interactive work, so that it still moves.
+
+        Args:
+            newcomer: a ticket to think of as queued.
+        """
+        urgent, head = _first(self.interactive), _first(self.background)
+        if newcomer is not None:
+            if newcomer.lane == "interactive":
+                urgent = newcomer if urgent is None else min(urgent, newcomer, key=_order)
+            else:
+                head = newcomer if head is None else min(head, newcomer, key=_order)
+        if urgent is None and head is None:
+            return Decision(None)
+        capacity = self.window.capacity(now)
+        if capacity.free < 1:
+            return Decision(None, wake=capacity.wake)
+        due_at = self.due_at(head) if head else None
+        overdue = due_at is not None and now >= due_at
+        if urgent and not overdue:
+            return Decision(urgent, probe=not capacity.known)
+        # With a server that tells no window there is no last tenth either: age alone frees the reserve.
+        last_tenth = self.window.last_tenth()
+        may_go = urgent or capacity.slots > self.kept_back(reserve)
+        if may_go or (overdue if last_tenth is None else now >= last_tenth):
+            return Decision(head, probe=not capacity.known)
+        wakes = [wake for wake in (capacity.wake, due_at if last_tenth is None else last_tenth) if wake is not None]
+        return Decision(None, wake=min(wakes, default=None))
+
+    def kept_back(self, reserve: int) -> int:
+        """How many slots of a window background work leaves alone: never more than a fifth.
+
+        Half of them where the next slot is near, which is where leaving them costs speed all the time (a weighted counter).
+        """
+        kept = min(reserve, self.window.limit // 5)
+        return (kept + 1) // 2 if self.window.refills_soon() else kept
+
+    def is_last(self, ticket: Ticket) -> bool:
+        """Whether nobody is behind it."""
+        return (self.background or self.interactive)[-1] is ticket
+
+    def due_at(self, head: Ticket) -> float:
+        """When the first of the background lane has aged."""
+        since = head.since if self.background_at is None else max(head.since, self.background_at)
+        return since + AGE * self.window.seconds
+
+    def _line(self, lane: Lane) -> tuple[Ticket, ...]:
+        return self.interactive if lane == "interactive" else self.background
+
+    # -- leases ------------------------------------------------------------------------------------------------------
+
+    def grant(self, decision: Decision, now: float, expires_at: float | None = None) -> QuotaState:
+        """The ticket whose turn it is, queued or not, becomes a lease, of the same number."""
+        ticket = decision.ticket
+        if ticket is None:
+            return self
+        state = draft(self)
+        state.window = self.window.sent(ticket.number, now, probe=decision.probe, expires_at=expires_at)
+        if ticket.lane == "interactive":
+            state.interactive = _without(self.interactive, ticket)
+        else:
+            state.background, state.background_at = _without(self.background, ticket), now
+        _use_up(state, ticket)
+        return state
+
+    def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[QuotaState, Effect]:
+        """A lease ends with an answer."""
+        window, effect = self.window.learnt(report, now).answered(lease, now, status, report)
+        return self._with_window(window), effect
+
+    def lost(self, lease: int, now: float) -> QuotaState:
+        """A lease ends without an answer, though its request was sent."""
+        return self._with_window(self.window.lost(lease, now))
+
+    def refunded(self, lease: int) -> QuotaState:
+        """A lease ends, and its request never left this machine."""
+        return self._with_window(self.window.refunded(lease))
+
+    def _with_window(self, window: Window) -> QuotaState:
+        state = draft(self)
+        state.window = window
+        return state
+
+    # -- several processes -------------------------------------------------------------------------------------------
+
+    def tidied(self, now: float) -> QuotaState:
+        """Without what dead processes left: leases that are over count as lost, tickets without a heartbeat are gone."""
+        window = self.window.expired(now)
+        dead = {
+            ticket.number
+            for line in (self.interactive, self.background)
+            for ticket in line
+            if ticket.heartbeat is not None and now >= ticket.heartbeat + LAPSE
+        }
+        if window is self.window and not dead:
+            return self
+        interactive, background = (
+            tuple([ticket for ticket in line if ticket.number not in dead])
+            for line in (self.interactive, self.background)
+        )
+        state = self._with_window(window)
+        state.interactive, state.background = interactive, background
+        return state
+
+    def alive(self, tickets: Sequence[Ticket], now: float) -> QuotaState:
+        """The process of these tickets lives: their heartbeat is now. One that was taken for dead gets its place back.
+
+        Nothing changes as long as all heartbeats are recent. A lease of such a ticket was never handed out, for it waits.
+        """
+        beating = {
+            ticket.number: ticket.lane
+            for line in (self.interactive, self.background)
+            for ticket in line
+            if ticket.heartbeat is not None and now < ticket.heartbeat + BEAT
+        }
+        if all(beating.get(ticket.number) == ticket.lane for ticket in tickets):
+            return self
+        window, arrivals = self.window, self.arrivals
+        own = {ticket.number for ticket in tickets}
+        interactive = [ticket for ticket in self.interactive if ticket.number not in own]
+        background = [ticket for ticket in self.background if ticket.number not in own]
+        for lease in own.intersection([flight.lease for flight in window.flights]):
+            window = window.refunded(lease)
+        for ticket in tickets:
+            line = interactive if ticket.lane == "interactive" else background
+            line.append(ticket._replace(heartbeat=now))
+            arrivals = max(arrivals, ticket.arrival + 1)
+        state = self._with_window(window)
+        state.interactive = tuple(sorted(interactive, key=_order))
+        state.background = tuple(sorted(background, key=_order))
+        state.arrivals = arrivals
+        return state
+
+
+def _first(line: tuple[Ticket, ...]) -> Ticket | None:
+    return line[0] if line else None
+
+
+def _use_up(draft: QuotaState, ticket: Ticket) -> None:
+    """Its numbers are nobody else's any more. Of one that was queued before, they were used up then."""
+    if ticket.number == draft.leases:
+        draft.leases += 1
+        draft.arrivals = max(draft.arrivals, ticket.arrival + 1)
+
+
+def _with(line: tuple[Ticket, ...], ticket: Ticket) -> tuple[Ticket, ...]:
+    if not line or line[-1].order < ticket.order:
+        return (*line, ticket)
+    place = bisect_left(line, ticket.order, key=_order)
+    return (*line[:place], ticket, *line[place:])
+
+
+def _without(line: tuple[Ticket, ...], ticket: Ticket) -> tuple[Ticket, ...]:
+    """The line itself, if it is not in it."""
+    if not line or line[0] is ticket:
+        return line[1:]
+    place = bisect_left(line, ticket.order, key=_order)
+    if place == len(line) or line[place].number != ticket.number:
+        return line
+    return (*line[:place], *line[place + 1 :])
+
+
+def _order(ticket: Ticket) -> tuple[bool, int, int]:
+    return ticket.order

@@ -1,0 +1,109 @@
+"""How much may be sent: the setting that a client is given, and what it tells of the state."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+import attrs
+
+from sessions_us.errors import ConfigurationError
+from sessions_us.quota.rules.state import Lane
+from sessions_us.quota.stores import Store
+
+__all__ = ("Quota", "QuotaSnapshot")
+
+_TEXT = re.compile(r"\s*(\d{1,9})\s*/\s*(\d{0,9}(?:\.\d{1,9})?)\s*(ms|s|sec|m|min|h|)\s*", re.ASCII)
+_SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+@attrs.frozen
+class Quota:
+    """How many requests a key has, and how they are divided. What the server says of its limit and window is learnt and wins.
+
+    To give one and the same `Quota` object to two clients means that their keys share one budget. A store that other
+    processes use calls it by the key whose client was made first, so that has to be the same key in each of them.
+
+    Args:
+        limit: requests per window. The API documents 10.
+        window: seconds. The API documents a minute.
+        reserve: slots of each window that background work leaves to interactive work until the window's last tenth, or all
+            the time where slots come back one by one; at most a fifth of the limit counts. docs/quota.md tells what it costs.
+        store: where the count is kept: None or `MemoryStore()` for this process alone, `SQLiteStore(path)` for all processes
+            of this host, `RedisStore(url)` for all hosts.
+
+    Raises:
+        ConfigurationError: a value that can't be meant.
+    """
+
+    limit: int = 10
+    window: float = 60.0
+    reserve: int = 2
+    store: Store | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not _is_a(self.limit, int) or self.limit < 1:
+            raise ConfigurationError(f"Quota(limit={self.limit!r}): give a whole number of requests, 1 or more.")
+        if not _is_a(self.window, int, float) or not 0 < self.window <= 1e6:
+            raise ConfigurationError(f"Quota(window={self.window!r}): give seconds, more than 0 and at most a million.")
+        if not _is_a(self.reserve, int) or self.reserve < 0:
+            raise ConfigurationError(f"Quota(reserve={self.reserve!r}): give a whole number of slots, 0 or more.")
+        if self.store is not None and not _is_a_store(self.store):  # its value is not told: a URL may hold a password
+            raise ConfigurationError("Quota(store=…): give a MemoryStore(), SQLiteStore(path) or RedisStore(url).")
+
+    @classmethod
+    def parse(cls, text: str) -> Quota:
+        """`"10/60s"`: requests per window. The unit is ms, s (or none), m or h; without a number it is one of them: `"10/m"`.
+
+        Raises:
+            ConfigurationError: the text is no quota.
+        """
+        match = _TEXT.fullmatch(text)
+        if not match or not (match[2] or match[3]):
+            raise ConfigurationError(f"{text!r} is no quota: write requests/window, such as 10/60s.")
+        return cls(limit=int(match[1]), window=float(match[2] or 1) * _SECONDS[match[3]])
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Quota:
+        """The quota that `SESSIONS_QUOTA` gives, else the documented one, 10 per 60 s.
+
+        Raises:
+            ConfigurationError: `SESSIONS_QUOTA` is no quota.
+        """
+        text = (os.environ if environ is None else environ).get("SESSIONS_QUOTA", "").strip()
+        if not text:
+            return cls()
+        try:
+            return cls.parse(text)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"SESSIONS_QUOTA: {error}") from None
+
+
+@attrs.frozen
+class QuotaSnapshot:
+    """The quota as far as it is known at this moment.
+
+    Attributes:
+        limit: requests per window, as the server says or else as configured.
+        window: seconds, likewise.
+        remaining: requests that could be sent before the reset. An estimate until the server has answered.
+        resets_in: seconds until more is free at the latest; None where that is not known.
+        waiting: how many wait in each lane.
+        in_flight: how many were sent, or may be sent, and have no answer yet.
+    """
+
+    limit: int
+    window: float
+    remaining: int
+    resets_in: float | None
+    waiting: Mapping[Lane, int]
+    in_flight: int
+
+
+def _is_a(value: object, *kinds: type) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _is_a_store(value: object) -> bool:
+    return not isinstance(value, type) and hasattr(value, "swap")

@@ -1,0 +1,172 @@
+"""`with_options(abort_on=…)`: calls end when nobody waits for them any more, and nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from support.interrupted import Interposed
+from support.scripted import Say, Scripted
+from support.serving import Upstream, eventually, serving
+
+from sessions_us import (
+    ConfigurationError,
+    Quota,
+    QuotaTimeoutError,
+    RateLimitedError,
+    RetryPolicy,
+    SQLiteStore,
+    UserClient,
+)
+
+pytestmark = pytest.mark.anyio
+
+Call = Callable[[UserClient], Awaitable[object]]
+CALLS: dict[str, Call] = {
+    "read": lambda user: user.rooms.get("r1"),
+    "write": lambda user: user.rooms.update("r1", name="n"),
+    "page": lambda user: user.rooms.list().collect(limit=1),
+}
+
+
+@asynccontextmanager
+async def held(limit: int, **options: Any) -> AsyncIterator[tuple[UserClient, Upstream]]:
+    """A client before an upstream whose gate is shut."""
+    upstream = Upstream(limit)
+    async with serving(upstream, lifespan="off") as url:
+        async with UserClient(f"k-{uuid4()}", base_url=url, **{"quota": Quota(limit, 3600.0), **options}) as user:
+            try:
+                yield user, upstream
+            finally:
+                upstream.gate.set()
+
+
+def left(user: UserClient) -> tuple[int, int]:
+    """Who waits, and what is in flight."""
+    snapshot = user.quota.snapshot()
+    return sum(snapshot.waiting.values()), snapshot.in_flight
+
+
+def nobody() -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("call", CALLS)
+async def test_what_waits_leaves_the_queue(call: str, shared: bool, tmp_path: Path) -> None:
+    """With an error that says why, and nothing is sent; in one process and with a store that several use."""
+    quota = Quota(1, 3600.0, store=SQLiteStore(tmp_path / "quota.db") if shared else None)
+    async with held(1, quota=quota) as (user, upstream):
+        first = asyncio.create_task(user.rooms.get("first"))
+        await eventually(lambda: upstream.arrived)
+        abort_on = nobody()
+        second = asyncio.ensure_future(CALLS[call](user.with_options(abort_on=abort_on)))
+        await eventually(lambda: left(user)[0] == 1)
+        abort_on.set_result(None)
+        with pytest.raises(QuotaTimeoutError, match="nobody waits"):
+            await asyncio.wait_for(second, 20)
+
+        assert left(user) == (0, 1)
+        upstream.gate.set()
+        await first
+        assert upstream.arrived == ["GET /api/rooms/first"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_nothing_begins_for_nobody(call: str) -> None:
+    """Who has left already is refused before anything is sent, though there is quota."""
+    async with held(10) as (user, upstream):
+        abort_on = nobody()
+        abort_on.set_result(None)
+        with pytest.raises(QuotaTimeoutError, match="nobody waits"):
+            await asyncio.wait_for(CALLS[call](user.with_options(abort_on=abort_on)), 20)
+
+        assert (upstream.arrived, left(user)) == ([], (0, 0))
+
+
+async def test_a_write_in_flight_goes_on_and_a_read_does_not() -> None:
+    """The one could leave a doubt behind; the other only costs."""
+    for call, outcome in (("write", "Room"), ("read", "QuotaTimeoutError")):
+        async with held(10) as (user, upstream):
+            abort_on = nobody()
+            task = asyncio.ensure_future(CALLS[call](user.with_options(abort_on=abort_on)))
+            await eventually(lambda: upstream.arrived)
+            abort_on.set_result(None)
+            if call == "read":
+                await eventually(lambda: upstream.gone)
+            upstream.gate.set()
+            (ended,) = await asyncio.gather(task, return_exceptions=True)
+
+            assert type(ended).__name__ == outcome
+            assert (upstream.gone, left(user)) == (int(call == "read"), (0, 0))
+
+
+async def test_the_caller_can_still_be_cancelled() -> None:
+    """That is told as what it is, also when both happen at once."""
+    for both in (False, True):
+        async with held(1) as (user, upstream):
+            abort_on = nobody()
+            first = asyncio.create_task(user.rooms.get("first"))
+            await eventually(lambda: upstream.arrived)
+            task = asyncio.ensure_future(CALLS["write"](user.with_options(abort_on=abort_on)))
+            await eventually(lambda: left(user)[0] == 1)
+            if both:
+                abort_on.set_result(None)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert left(user) == (0, 1)
+            upstream.gate.set()
+            await first
+
+
+async def test_a_write_that_failed_is_not_tried_again_for_nobody() -> None:
+    """It was sent, so its own failure is what the caller hears."""
+    async with Scripted(Say(429, None, {"retry-after": "0.2"}), Say(200, {"id": "r1"})) as server:
+        async with UserClient(f"k-{uuid4()}", base_url=server.url, retries=RetryPolicy(attempts=3)) as user:
+            abort_on = nobody()
+            task = asyncio.ensure_future(CALLS["write"](user.with_options(abort_on=abort_on)))
+            await eventually(lambda: server.arrived)
+            abort_on.set_result(None)
+            with pytest.raises(RateLimitedError):
+                await task
+        assert len(server.arrived) == 1
+
+
+async def test_it_does_not_matter_when_the_visitor_leaves() -> None:
+    """At every step of a call: it ends one way or the other, and leaves no lease, no place and no flight."""
+    outcomes: set[str] = set()
+    async with Scripted(Say(200, [{"id": "r1", "name": "n"}])) as server:
+        for call in CALLS:
+            for step in range(40):
+                async with UserClient(f"k-{uuid4()}", base_url=server.url) as user:
+                    abort_on = nobody()
+                    leaving = Interposed(
+                        CALLS[call](user.with_options(abort_on=abort_on)), step, partial(abort_on.set_result, None)
+                    )
+                    (outcome,) = await asyncio.gather(_awaited(leaving), return_exceptions=True)
+                    outcomes.add(type(outcome).__name__)
+                    await eventually(lambda: left(user) == (0, 0))
+                    assert await user.rooms.get("again")
+                if not abort_on.done():
+                    break
+            else:
+                raise AssertionError("the call has more steps than were tried")
+    assert outcomes == {"Room", "list", "QuotaTimeoutError"}
+
+
+async def _awaited(step: Awaitable[object]) -> object:
+    return await step
+
+
+@pytest.mark.parametrize("value", [5.0, "soon", True])
+def test_it_is_a_future(value: Any) -> None:
+    """Anything else is refused where it is given."""
+    with pytest.raises(ConfigurationError, match=r"abort_on is an asyncio\.Future"):
+        UserClient("k").with_options(abort_on=value)
