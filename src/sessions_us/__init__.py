@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         Page,
         Pager,
     )
-    from ._send.retry import (
+    from ._send.retry_policy import (
         RetryPolicy,
     )
     from .client import (
@@ -223,7 +223,7 @@ _HOMES = {
         "RedisStore",
         "SQLiteStore",
     ),
-    "._send.retry": ("RetryPolicy",),
+    "._send.retry_policy": ("RetryPolicy",),
     "sessions_us_api.models": (
         "Booking",
         "BookingPage",

@@ -1,4 +1,4 @@
-"""UserClient and GuestClient: which resources each key reaches, and the quota that clients of one key share."""
+"""UserClient and GuestClient: which resources each key reaches, and how the stages of a call are put together."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypedDict, TypeVar, Unpack
 
-from attrs import asdict
-
-from ._calls.operation import Calls
-from ._calls.options import UNCHANGED, Options, Unchanged
-from ._send.http import Transport
+from ._calls.calls import Calls
+from ._send.cache import Cache
+from ._send.call import Identity
+from ._send.connections import Connections
+from ._send.http import Http
+from ._send.options import Options
 from ._send.origin import Origin
-from ._send.retry import RetryPolicy
-from ._send.single_flight import Sharing
+from ._send.retry import Retry
+from ._send.retry_policy import RetryPolicy
+from ._send.single_flight import SingleFlight
 from .errors import ConfigurationError
 from .events import ClientEvent, ignore
 from .keys import ApiKey, GuestKey, UserKey
 from .quota import Lane, Limiter, Quota, QuotaSnapshot
+from .quota.registry import limiter_for
 
 if TYPE_CHECKING:
     import httpx
@@ -33,30 +36,71 @@ if TYPE_CHECKING:
     from .resources.sessions import Sessions
     from .resources.webhooks import Webhooks
 
-__all__ = ("ClientQuota", "GuestClient", "UserClient")
+__all__ = ("CallOptions", "ClientOptions", "ClientQuota", "GuestClient", "UserClient")
 
 K = TypeVar("K", bound=ApiKey)
 
 _logger = logging.getLogger("sessions_us")
 
-_limiters: dict[tuple[str, str], Limiter] = {}
-"""The limiters of this process by key and origin. They outlive their clients: what a server counted stays counted."""
+
+class SharedOptions(TypedDict, total=False):
+    """What can be set for a client, and for a copy of it by `with_options`.
+
+    Attributes:
+        timeout: seconds of wall time for one attempt, from connecting to the last byte; 30 unless given.
+        max_wait: seconds that all waiting of one call may take: for the quota, for back-off, for a Retry-After, for the same read
+            of another call. None, the default, is as long as it takes. A call lasts at most `max_wait` + attempts × `timeout`.
+        retries: which failures are tried again, how often and how patiently.
+        strict: an answer that is not as described is a `DecodeError`, where it would have been an event. False unless given.
+        cache_ttl: seconds for which the answer to a read (a GET, or `slots`) is given again without a request; 0 unless given. A
+            write by any client of the key drops what it invalidates. The same read never goes out twice at a time anyway.
+        stale_while_revalidate: seconds beyond `cache_ttl` for which a copy is given at once, while background work renews it.
+        stale_if_error: seconds beyond `cache_ttl` for which a copy stands in where a new answer can't be had: for a
+            `QuotaTimeoutError`, a `TransportError`, a 5xx or a 429.
+    """
+
+    timeout: float
+    max_wait: float | None
+    retries: RetryPolicy | None
+    strict: bool
+    cache_ttl: float
+    stale_while_revalidate: float
+    stale_if_error: float
 
 
-def _limiter(key: ApiKey, origin: Origin, given: Quota | None) -> Limiter:
-    """The limiter of a key at an origin, shared by all clients of the key, and of the same `Quota` object."""
-    quota = Quota.from_env() if given is None else given
-    place = str(origin)
-    name = key.digest(f"quota at {place}")  # what a shared store calls it: another origin counts for itself
-    if (name, place) not in _limiters:
-        shared = (each for (_, where), each in _limiters.items() if where == place and each.quota is given)
-        _limiters[name, place] = next(shared, None) or Limiter(quota, name=name)
-    limiter = _limiters[name, place]
-    if asdict(limiter.quota, recurse=False) != asdict(quota, recurse=False):
-        raise ConfigurationError(
-            f"this process has a client of the same key with {limiter.quota}, so {quota} can't be kept: give both the same"
-        )
-    return limiter
+class CallOptions(SharedOptions, total=False):
+    """What `with_options` takes.
+
+    Attributes:
+        lane: `interactive` or `background` for all calls. None is the default: background for a Pager's pages after the first,
+            interactive for everything else.
+        abort_on: a future of the running event loop. Once it is done, nobody waits for the answers any more: calls that wait for
+            the quota, and reads, end with a `QuotaTimeoutError`, and no further one is sent. A write that was sent goes on to its
+            end.
+    """
+
+    lane: Lane | None
+    abort_on: asyncio.Future[None] | None
+
+
+class ClientOptions(SharedOptions, total=False):
+    """What a client takes besides its key.
+
+    Attributes:
+        base_url: of the server; None is `SESSIONS_BASE_URL`, else https://api.app.sessions.us.
+        quota: how many requests the server allows; None is `SESSIONS_QUOTA`, else 10 per 60 s. Clients of the same key and origin
+            share one budget; clients of different keys do if they were given the same object.
+        on_event: a function that gets what happens (see `sessions_us.events`), at once, so it must be quick. What it raises is
+            logged.
+        transport: an `httpx.AsyncBaseTransport` to send with. The client does not close it.
+        allow_http: allow plain http to a host other than this one. The key can be read on its way.
+    """
+
+    base_url: str | None
+    quota: Quota | None
+    on_event: Callable[[ClientEvent], None] | None
+    transport: httpx.AsyncBaseTransport | None
+    allow_http: bool
 
 
 class ClientQuota:
@@ -85,48 +129,16 @@ class _Client(Generic[K]):
 
     _kind: ClassVar[type[ApiKey]]
     _calls: Calls
+    _limiter: Limiter
+    _key: ApiKey
     _owner: bool
 
-    def __init__(
-        self,
-        api_key: str | K | None = None,
-        *,
-        base_url: str | None = None,
-        quota: Quota | None = None,
-        retries: RetryPolicy | None = None,
-        timeout: float = 30.0,
-        max_wait: float | None = None,
-        strict: bool = False,
-        cache_ttl: float = 0.0,
-        stale_while_revalidate: float = 0.0,
-        stale_if_error: float = 0.0,
-        on_event: Callable[[ClientEvent], None] | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        allow_http: bool = False,
-    ) -> None:
+    def __init__(self, api_key: str | K | None = None, **options: Unpack[ClientOptions]) -> None:
         """Needs no event loop and sends nothing.
 
         Args:
             api_key: the key, or None to read it from the environment: `SESSIONS_USER_KEY` or `SESSIONS_GUEST_KEY`.
-            base_url: of the server; None is `SESSIONS_BASE_URL`, else https://api.app.sessions.us.
-            quota: how many requests the server allows; None is `SESSIONS_QUOTA`, else 10 per 60 s. Clients of the same
-                key and origin share one quota; clients of different keys do if they were given the same object.
-            retries: which failures are tried again, how often and how patiently.
-            timeout: seconds of wall time for one attempt, from connecting to the last byte.
-            max_wait: seconds that all waiting of one call may take: for the quota, for back-off, for a Retry-After, for the
-                same read of another call.
-                None is as long as it takes. A call lasts at most `max_wait` + attempts × `timeout`.
-            strict: an answer that is not as described is a `DecodeError`, where it would have been an event.
-            cache_ttl: seconds for which the answer to a read (a GET, or `slots`) is given again without a request. A
-                write by any client of the key drops what it invalidates. The same read never goes out twice at a time anyway.
-            stale_while_revalidate: seconds beyond `cache_ttl` for which a copy is given at once, while background work
-                renews it.
-            stale_if_error: seconds beyond `cache_ttl` for which a copy stands in where a new answer can't be had: for a
-                `QuotaTimeoutError`, a `TransportError`, a 5xx or a 429.
-            on_event: hears what happens (see `sessions_us.events`), at once, so it must be quick. What it raises is
-                logged.
-            transport: an `httpx.AsyncBaseTransport` to send with; it stays its giver's to close.
-            allow_http: allow plain http to a host other than this one. The key can be read on its way.
+            options: see `ClientOptions`.
 
         Raises:
             ConfigurationError: no usable key, a base_url that would expose the key, another quota for the same key, or
@@ -136,32 +148,46 @@ class _Client(Generic[K]):
         del api_key  # so that no traceback from here on holds it
         if isinstance(key, ConfigurationError):
             raise key
-        options = Options(
-            timeout=timeout,
-            max_wait=max_wait,
-            retries=RetryPolicy() if retries is None else retries,
-            strict=strict,
-            cache_ttl=cache_ttl,
-            stale_while_revalidate=stale_while_revalidate,
-            stale_if_error=stale_if_error,
-        )
-        _check_kinds(quota=quota, on_event=on_event, transport=transport)
-        origin = Origin.of(base_url, allow_http=allow_http)
-        emit = _hear(on_event)
-        limiter = _limiter(key, origin, quota)
-        sender = Transport(origin=origin, key=key, limiter=limiter, emit=emit, transport=transport)
-        # A guest acts on what belongs to others, so its writes invalidate their copies too.
-        sharing = Sharing(sender, key=key.digest("sharing"), everywhere=isinstance(key, GuestKey), emit=emit)
-        self._share(Calls(sharing, options, emit, set()), owner=True)
+        self._compose(key, **options)
 
-    def _share(self, calls: Calls, *, owner: bool) -> None:
+    def _compose(
+        self,
+        key: ApiKey,
+        *,
+        base_url: str | None = None,
+        quota: Quota | None = None,
+        on_event: Callable[[ClientEvent], None] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        allow_http: bool = False,
+        **options: Unpack[SharedOptions],
+    ) -> None:
+        """Put the stages together that each call goes through, the innermost first."""
+        _check_kinds(quota=quota, on_event=on_event, transport=transport)
+        defaults = Options().but(**options)
+        origin = Origin.of(base_url, allow_http=allow_http)
+        emit = _listener(on_event)
+        limiter = limiter_for(
+            key.digest(f"quota at {origin}"), str(origin), Quota.from_env() if quota is None else quota
+        )
+
+        http = Http(Connections(origin, key, transport), key, emit, limiter.now)
+        retry = Retry(http, limiter, emit)
+        single_flight = SingleFlight(retry, emit)
+        cache = Cache(single_flight, emit, limiter.now)
+
+        identity = Identity(key.digest("sharing"), f"{origin}{origin.prefix}", is_guest=isinstance(key, GuestKey))
+        self._share(Calls(cache, key, identity, defaults, emit, limiter.now), limiter, key, owner=True)
+
+    def _share(self, calls: Calls, limiter: Limiter, key: ApiKey, *, owner: bool) -> None:
         self._calls = calls
+        self._limiter = limiter
+        self._key = key
         self._owner = owner
 
     @property
     def quota(self) -> ClientQuota:
         """The quota of this client's key, shared with every other client of the key in this process."""
-        return ClientQuota(self._calls.transport.limiter)
+        return ClientQuota(self._limiter)
 
     def fingerprint(self, purpose: str) -> str:
         """A name for this client's key at its origin, to tell later whose work something is.
@@ -172,44 +198,20 @@ class _Client(Generic[K]):
         Returns:
             The origin and a digest of the key that can't be turned back.
         """
-        return self._calls.transport.fingerprint(purpose)
+        return f"{self._calls.identity.origin}#{self._key.digest(purpose)}"
 
-    def with_options(
-        self,
-        *,
-        lane: Lane | Unchanged | None = UNCHANGED,
-        max_wait: float | Unchanged | None = UNCHANGED,
-        timeout: float | Unchanged = UNCHANGED,
-        retries: RetryPolicy | Unchanged = UNCHANGED,
-        strict: bool | Unchanged = UNCHANGED,
-        cache_ttl: float | Unchanged = UNCHANGED,
-        stale_while_revalidate: float | Unchanged = UNCHANGED,
-        stale_if_error: float | Unchanged = UNCHANGED,
-        abort_on: asyncio.Future[None] | Unchanged | None = UNCHANGED,
-    ) -> Self:
+    def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """A cheap copy with other options, on the same connections and quota. Closing the copy does nothing.
 
         Args:
-            lane: `interactive` or `background` for all calls; None is the default: background for a Pager's pages after
-                the first, interactive for everything else.
-            max_wait, timeout, retries, strict, cache_ttl, stale_while_revalidate, stale_if_error: see the client.
-            abort_on: a future of the running event loop. Once it is done, nobody waits for the answers any more: calls that wait
-                for the quota, and reads, end with a `QuotaTimeoutError`, and no further one is sent. A write that was sent goes
-                on to its end.
+            options: see `CallOptions`. What is not given stays.
+
+        Raises:
+            ConfigurationError: an option that makes no sense.
         """
-        options = self._calls.options.but(
-            lane=lane,
-            max_wait=max_wait,
-            timeout=timeout,
-            retries=retries,
-            strict=strict,
-            cache_ttl=cache_ttl,
-            stale_while_revalidate=stale_while_revalidate,
-            stale_if_error=stale_if_error,
-            abort_on=abort_on,
-        )
+        calls = self._calls
         copy = type(self).__new__(type(self))
-        copy._share(self._calls.but(options), owner=False)
+        copy._share(calls.but(calls.options.but(**options)), self._limiter, self._key, owner=False)
         return copy
 
     async def request(
@@ -235,7 +237,7 @@ class _Client(Generic[K]):
     async def aclose(self) -> None:
         """Closes the connections; calls that wait for the quota fail with `ClientClosedError`. Twice is harmless."""
         if self._owner:
-            await self._calls.sharing.aclose()
+            await self._calls.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -250,7 +252,7 @@ class _Client(Generic[K]):
 
     def __repr__(self) -> str:
         calls = getattr(self, "_calls", None)  # a traceback may show a client that could not be made
-        where = "nothing" if calls is None else f"{calls.transport.origin}{calls.transport.origin.prefix}"
+        where = "nothing" if calls is None else calls.identity.origin
         return f"<{type(self).__name__} for {where}>"
 
 
@@ -338,7 +340,7 @@ def _check_kinds(*, quota: object, on_event: object, transport: object) -> None:
         raise ConfigurationError(f"transport is an httpx.AsyncBaseTransport, not {transport!r}")
 
 
-def _hear(on_event: Callable[[ClientEvent], None] | None) -> Callable[[ClientEvent], None]:
+def _listener(on_event: Callable[[ClientEvent], None] | None) -> Callable[[ClientEvent], None]:
     """A listener that can't break a call."""
     if on_event is None:
         return ignore

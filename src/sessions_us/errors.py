@@ -54,6 +54,11 @@ class ConfigurationError(SessionsError):
 class ClientClosedError(SessionsError):
     """The client was closed before the call, or while the call waited for its turn."""
 
+    def __init__(
+        self, message: str = "The client is closed: make a new one, or call it inside its `async with` block."
+    ) -> None:
+        super().__init__(message)
+
 
 class QuotaTimeoutError(SessionsError):
     """Nothing was sent, because waiting for the quota would take longer than `max_wait`.

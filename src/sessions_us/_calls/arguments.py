@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from sessions_us_api.types import Model
 
-__all__ = ("Extra", "json_body", "path_id", "several", "slug_from", "wire_datetime")
+__all__ = ("Extra", "encode", "json_body", "path_id", "several", "slug_from", "wire_datetime")
 
 T = TypeVar("T")
 
@@ -62,6 +63,17 @@ def json_body(fields: Mapping[str, object], extra: Extra | None = None) -> dict[
             raise TypeError(f"extra must map wire names to JSON values, not be a {type(extra).__name__}")
         body.update((wire, _wire_value(value, wire)) for wire, value in extra.items())
     return body or None
+
+
+def encode(body: object | None) -> bytes | None:
+    """The body as it goes out; None is no body.
+
+    Raises:
+        ValueError, TypeError: it holds something that is no JSON (NaN too), before anything is sent.
+    """
+    return (
+        None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    )
 
 
 def several(value: Iterable[T] | None, name: str) -> list[T] | None:

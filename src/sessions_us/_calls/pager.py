@@ -50,10 +50,6 @@ class PageSource(Protocol[T]):
         """What the document says of the list's pages."""
         ...
 
-    def begin(self, pager: Pager[T], number: int | None) -> Trail:
-        """The trail of a walk that begins with the page of this number."""
-        ...
-
     async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
         """The understood rows of a page, and all its rows raw.
 
@@ -61,10 +57,6 @@ class PageSource(Protocol[T]):
             StartAgain: the copies of an earlier walk don't go on from here.
             SessionsError: what a request raises.
         """
-        ...
-
-    def end(self, trail: Trail) -> None:
-        """The walk came to the end of the list."""
         ...
 
     @property
@@ -212,10 +204,10 @@ class Pager(Generic[T]):
         async with self._turn:
             while True:
                 self._consume()
-                trail = self._trail = self._trail or self._source.begin(self, self._start.number)
+                trail = self._trail = self._trail or Trail(self.renew)
                 ask = self._walk.next(trail.removed)
                 if ask is None:
-                    self._source.end(trail)
+                    trail.end()
                     return None
                 self._reading = self._walk.number  # it may have gone back
                 trail.mark()
@@ -229,7 +221,6 @@ class Pager(Generic[T]):
         """The page, None where the answer was none: the walk knows what follows from that."""
         urgent = ask.is_first or ask.proves
         lane: Lane = self._lane or ("interactive" if urgent else "background")
-        self._requests += not trail.is_replayed
         try:
             items, raw = await self._source.page(ask.number, lane, trail)
         except StartAgain as again:
@@ -244,6 +235,8 @@ class Pager(Generic[T]):
             if error.status_code not in _NO_SUCH_PAGE or not self._walk.missing(trail.removed):
                 raise
             return None
+        finally:
+            self._requests += not trail.is_replayed
         self._walk.answered(raw, trail.removed)
         return self._fresh(ask, items, raw)
 

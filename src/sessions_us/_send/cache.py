@@ -1,105 +1,250 @@
-"""Copies of what reads answered, kept for a short time: bounded in number and bytes, the least recently used go first.
-
-An OrderedDict does what a library would: the two bounds and the removal of what a write invalidates take twenty lines, and a
-dependency of every user would have to earn more than that. It is pure: whoever asks says what time it is.
-"""
+"""The cache: copies as old as the options allow. A write drops what it invalidates."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from copy import deepcopy
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from ..errors import StatusError
-    from .http import Answer
+from ..errors import (
+    ClientClosedError,
+    QuotaTimeoutError,
+    RateLimitedError,
+    ServerError,
+    SessionsError,
+    StatusError,
+    TransportError,
+)
+from ..events import CacheHit, Emit, Reuse
+from .cache_memory import MOST_BYTES, CacheMemory, Copy, Outcome, size_of
+from .call import Answer, Call, Name, Stage
+from .trail import StartAgain, Trail
 
-    Outcome: TypeAlias = Answer | StatusError
+__all__ = ("Cache",)
 
-__all__ = ("Cache", "Copy", "Name")
+_SAYS_NOTHING = (RateLimitedError, ServerError)
+"""Statuses that say nothing of what was asked for, so that a copy of it stays as good as it was."""
 
-MOST_COPIES: Final = 1024
-MOST_BYTES: Final = 16 * 1024 * 1024
-
-
-class Name(NamedTuple):
-    """What makes two reads the same.
-
-    Attributes:
-        key: a digest of the API key, never the key.
-        origin: of the server.
-        method, path, params, body: what is asked.
-    """
-
-    key: str
-    origin: str
-    method: str
-    path: str
-    params: tuple[tuple[str, str], ...]
-    body: bytes | None
-
-
-class Copy(NamedTuple):
-    """What may be given again: one answer, or those of a walk over a list.
-
-    Attributes:
-        answers: as they came, in order; the last one of a walk may be the error that told its end.
-        kept_at: when the first one came, on the limiter's clock, seconds.
-        operation: whose answer it is; None where the document does not know.
-    """
-
-    answers: tuple[Outcome, ...]
-    kept_at: float
-    operation: str | None
+_PROCESS: Final = CacheMemory()
 
 
 class Cache:
-    """The copies of all clients of this process.
+    """The stage that keeps answers.
+
+    What is kept belongs to the process: all clients of one key at one origin see the same copies, and a write through any of
+    them drops what it invalidates. A guest acts on what belongs to others, so a guest's write drops it for every key of the
+    origin.
+
+    A list is kept as it was read in one go, from its beginning; a walk over it is given all from such copies, or reads all
+    pages from the server.
 
     Args:
-        most: copies at most.
-        most_bytes: bytes of their bodies and names at most; a body that is larger alone is not kept.
+        inner: answers what is not kept.
+        emit: gets the events.
+        now: tells the client's clock, in seconds.
+        memory: what is kept; None: that of this process.
     """
 
-    def __init__(self, most: int = MOST_COPIES, most_bytes: int = MOST_BYTES) -> None:
-        self._most = most
-        self._most_bytes = most_bytes
-        self._copies: OrderedDict[Name, Copy] = OrderedDict()
-        self._bytes = 0
+    def __init__(
+        self, inner: Stage, emit: Emit, now: Callable[[], float], *, memory: CacheMemory | None = None
+    ) -> None:
+        self._inner = inner
+        self._emit = emit
+        self._now = now
+        self._memory = _PROCESS if memory is None else memory
+        self._renewals: set[asyncio.Task[None]] = set()
+        self._closed = False
 
-    def get(self, name: Name) -> Copy | None:
-        copy = self._copies.get(name)
-        if copy is not None:
-            self._copies.move_to_end(name)
-        return copy
+    async def send(self, call: Call) -> Answer:
+        """The answer: a copy, or the inner stage's.
 
-    def put(self, name: Name, copy: Copy) -> None:
-        self._remove(name)
-        size = _size(name, copy)
-        if size > self._most_bytes:
+        Raises:
+            StartAgain: the copies of an earlier walk don't go on, or stand in for what failed.
+            SessionsError: what the inner stage raises.
+        """
+        if not call.request.repeatable:
+            return await self._write(call)
+        if call.trail is not None:
+            return await self._page(call, call.trail)
+        return await (self._read(call) if call.options.keeps else self._ask(call))
+
+    def check(self) -> None:
+        if self._closed:
+            raise ClientClosedError
+        self._inner.check()
+
+    async def aclose(self) -> None:
+        """End the renewals, then close the inner stage."""
+        self._closed = True
+        tasks = [task for task in self._renewals if task.get_loop() is asyncio.get_running_loop()]
+        for task in tasks:
+            task.cancel()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await self._inner.aclose()
+
+    # -- single calls ------------------------------------------------------------------------------------------------
+
+    async def _write(self, call: Call) -> Answer:
+        with self._memory.trails.writing(call):
+            try:
+                return await self._inner.send(call)
+            finally:
+                if call.waiters.was_sent:
+                    self._memory.drop(call.concerns)
+
+    async def _read(self, call: Call) -> Answer:
+        self.check()
+        copy, options = self._memory.get(call.name), call.options
+        if copy is not None and self._age(copy) < options.cache_ttl:
+            return self._reuse(call, copy, 0, "fresh")
+        if copy is not None and self._age(copy) < options.cache_ttl + options.stale_while_revalidate:
+            self._renew(call.name, self._ask(call.renewal()))
+            return self._reuse(call, copy, 0, "stale-while-revalidate")
+        try:
+            return await self._ask(call)
+        except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING):
+            copy = self._memory.get(call.name)
+            if copy is None or self._age(copy) >= options.cache_ttl + options.stale_if_error:
+                raise
+        return self._reuse(call, copy, 0, "stale-if-error")
+
+    async def _ask(self, call: Call) -> Answer:
+        """The inner stage's answer, kept if it may be. An answer that may not drops the copy that is older."""
+        trail = Trail()
+        trail.begin(call, self._memory.trails)
+        try:
+            answer = await self._inner.send(call)
+        except StatusError as error:
+            if not isinstance(error, _SAYS_NOTHING):
+                self._memory.remove(call.name)  # it is gone, or not the key's to see any more
+            raise
+        if call.options.keeps and not answer.flaw and not trail.is_spoilt:
+            self._memory.put(call.name, Copy((answer,), self._now(), trail.operation))
+        return answer
+
+    # -- walks over lists --------------------------------------------------------------------------------------------
+
+    async def _page(self, call: Call, trail: Trail) -> Answer:
+        self.check()
+        if not trail.has_begun:
+            self._begin(call, trail)
+        if trail.copy is not None:
+            return self._next_copy(call, trail, trail.copy)
+        try:
+            answer = await self._inner.send(call)
+        except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING):
+            self._fall_back(call, trail)
+            raise
+        except StatusError as error:
+            if trail.answers:
+                self._record(call, trail, error)
+            else:
+                self._memory.remove(trail.name)
+            raise
+        if not answer.flaw:
+            self._record(call, trail, answer)
+        return answer
+
+    def _begin(self, call: Call, trail: Trail) -> None:
+        """Decides whether the walk is given from copies."""
+        trail.begin(call, self._memory.trails)
+        options = call.options
+        if not options.keeps:
             return
-        self._copies[name] = copy
-        self._bytes += size
-        while len(self._copies) > self._most or self._bytes > self._most_bytes:
-            self._remove(next(iter(self._copies)))
+        trail.on_end = lambda: self._keep(trail)
+        copy = self._memory.get(trail.name)
+        if copy is None or copy is trail.missed:
+            return
+        fresh_until = copy.kept_at + options.cache_ttl
+        if self._now() < fresh_until:
+            trail.replay(copy, "fresh", fresh_until)
+        elif self._now() < fresh_until + options.stale_while_revalidate and trail.renew is not None:
+            trail.replay(copy, "stale-while-revalidate", fresh_until + options.stale_while_revalidate)
+            self._renew(trail.name, trail.renew(Trail(missed=copy), len(copy.answers)))
 
-    def drop(self, which: Callable[[Name, str | None], bool]) -> None:
-        """Forget those whose name and operation are meant."""
-        for name in [name for name, copy in self._copies.items() if which(name, copy.operation)]:
-            self._remove(name)
+    def _next_copy(self, call: Call, trail: Trail, copy: Copy) -> Answer:
+        place = len(trail.answers)
+        is_kept = self._memory.get(trail.name) is copy and self._now() < trail.copy_expires_at
+        if not is_kept or place == len(copy.answers):
+            raise StartAgain(Trail(trail.renew, missed=copy))
+        trail.answers.append(copy.answers[place])
+        return self._reuse(call, copy, place, trail.reuse)
 
-    def _remove(self, name: Name) -> None:
-        copy = self._copies.pop(name, None)
-        if copy is not None:
-            self._bytes -= _size(name, copy)
+    def _fall_back(self, call: Call, trail: Trail) -> None:
+        """A page could not be had. An earlier walk stands in for this one, if it may.
+
+        Raises:
+            StartAgain: it does.
+        """
+        copy, options = self._memory.get(trail.name), call.options
+        if not options.keeps or copy is None or copy is trail.missed or copy is trail.kept:
+            return
+        expires_at = copy.kept_at + options.cache_ttl + options.stale_if_error
+        if self._now() < expires_at:
+            again = Trail(trail.renew)
+            again.begin(call, self._memory.trails)
+            again.name = trail.name
+            again.replay(copy, "stale-if-error", expires_at)
+            raise StartAgain(again) from None
+
+    def _record(self, call: Call, trail: Trail, outcome: Outcome) -> None:
+        """Note an answer of a walk, and keep what was read of it if nothing better is kept."""
+        options = call.options
+        if not options.keeps or trail.is_spoilt:
+            return
+        trail.began_at = trail.began_at if trail.answers else self._now()
+        trail.answers.append(outcome)
+        trail.size += size_of(outcome)
+        if trail.size > MOST_BYTES:
+            trail.is_spoilt = True
+            trail.answers.clear()
+            return
+        kept = self._memory.get(trail.name)
+        of_use = options.cache_ttl + max(options.stale_while_revalidate, options.stale_if_error)
+        if kept is None or len(kept.answers) <= len(trail.answers) or self._age(kept) >= of_use:
+            self._keep(trail)
+
+    def _keep(self, trail: Trail) -> None:
+        """Keep the answers of a walk, unless a later walk is kept."""
+        kept = self._memory.get(trail.name)
+        if (
+            trail.answers
+            and not trail.is_spoilt
+            and not trail.is_replayed
+            and (kept is None or kept.kept_at <= trail.began_at)
+        ):
+            trail.kept = Copy(tuple(trail.answers), trail.began_at, trail.operation)
+            self._memory.put(trail.name, trail.kept)
+
+    # -- copies ------------------------------------------------------------------------------------------------------
+
+    def _age(self, copy: Copy) -> float:
+        return self._now() - copy.kept_at
+
+    def _reuse(self, call: Call, copy: Copy, place: int, why: Reuse) -> Answer:
+        self._emit(CacheHit(operation=call.request.operation, age=self._age(copy), why=why))
+        outcome = copy.answers[place]
+        if isinstance(outcome, StatusError):
+            raise deepcopy(outcome)
+        return outcome
+
+    def _renew(self, name: Name, work: Coroutine[Any, Any, object]) -> None:
+        """Ask again, behind all that is urgent, unless somebody does."""
+        running = self._memory.renewals.get(name)
+        if running is not None and not running.done() and running.get_loop() is asyncio.get_running_loop():
+            work.close()
+            return
+        task = asyncio.create_task(_quietly(work))
+        self._memory.renewals[name] = task
+        self._renewals.add(task)
+        task.add_done_callback(self._renewals.discard)
+        task.add_done_callback(lambda _: self._memory.renewals.pop(name, None))
 
 
-def _size(name: Name, copy: Copy) -> int:
-    asked = sum(len(text) for pair in name.params for text in pair)
-    return sum(map(size_of, copy.answers)) + len(name.path) + asked + len(name.body or b"")
-
-
-def size_of(outcome: Outcome) -> int:
-    """How many bytes an answer takes, roughly."""
-    body = outcome.body
-    return len(body) if isinstance(body, bytes) else len(str(body))
+async def _quietly(work: Coroutine[Any, Any, object]) -> None:
+    with suppress(SessionsError, StartAgain):  # the events tell; the next reader tries again
+        await work

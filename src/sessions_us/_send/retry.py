@@ -1,69 +1,154 @@
-"""Which failure may be tried again, and how long to wait: data and pure decisions, no clock and no sleep."""
+"""Retries: a place in the quota for each attempt, as often as the policy allows."""
 
 from __future__ import annotations
 
-from attrs import field, frozen
-from attrs.validators import ge, gt, instance_of, optional
+import asyncio
+import random
+from collections.abc import Callable
 
-from ..errors import RateLimitedError, SessionsError, StatusError, TransportError
+from attrs import define
 
-__all__ = ("RetryPolicy",)
+from ..errors import (
+    ClientClosedError,
+    QuotaTimeoutError,
+    RateLimitedError,
+    RequestTimeoutError,
+    SessionsError,
+    StatusError,
+)
+from ..events import Emit, RetryScheduled
+from ..quota import Lease, Limiter
+from .call import Answer, Call, Stage
+from .cancel_scope import cancel_scope
+
+__all__ = ("Retry",)
 
 
-@frozen(kw_only=True)
-class RetryPolicy:
-    """How often and how patiently a request is tried again.
-
-    Reads (GETs and `slots`) are repeated after connection failures, timeouts and the statuses below. Every other
-    operation is repeated only when the request provably never left this machine, or when the server said that it did
-    nothing: 429, and 503 with a Retry-After. All retries take a new place in the quota.
+@define
+class _Attempts:
+    """How far the attempts of one call have come.
 
     Attributes:
-        attempts: how often a request is sent at most, the first time included; 1 turns retries off.
-        total: seconds from the first attempt's start; no further one starts later. None: attempts alone are the bound.
-        backoff: seconds; the longest wait before the second attempt. It doubles with each, with full jitter.
-        backoff_max: seconds; no back-off is longer.
-        retry_after_max: seconds; a server that asks for a longer pause is an error at once.
-        statuses: after which a read is repeated.
-        refused: by which the server says that it did nothing, so that a write is repeated too.
-        postponed: which say that only together with a Retry-After.
+        arrival: the place in the lane that the first attempt had.
+        to_front: whether the next attempt goes before its lane.
+        last_start: no further attempt begins later, on the client's clock.
     """
 
-    attempts: int = field(default=4, validator=[instance_of(int), ge(1)])
-    total: float | None = field(default=None, validator=optional(ge(0)))
-    backoff: float = field(default=0.5, validator=ge(0))
-    backoff_max: float = field(default=8.0, validator=ge(0))
-    retry_after_max: float = field(default=3600.0, validator=gt(0))
-    statuses: frozenset[int] = field(default=frozenset({408, 425, 429, 500, 502, 503, 504}), converter=frozenset)
-    refused: frozenset[int] = field(default=frozenset({429}), converter=frozenset)
-    postponed: frozenset[int] = field(default=frozenset({503}), converter=frozenset)
+    arrival: int | None = None
+    to_front: bool = False
+    last_start: float | None = None
 
-    def delay(
-        self, failure: SessionsError, *, attempt: int, repeatable: bool, jitter: float, stale: bool = False
-    ) -> float | None:
-        """Seconds to wait before the next attempt, None if there must be none.
 
-        Args:
-            failure: how attempt number `attempt` (from 1) ended.
-            repeatable: whether doing it twice does no harm.
-            jitter: a random number from [0, 1).
-            stale: it met a connection that the server had closed, which says nothing about the server's health.
+class Retry:
+    """The stage that repeats a call.
+
+    Args:
+        inner: sends one attempt.
+        limiter: gives a lease for each attempt; all clients of the key share it.
+        emit: gets the events.
+        jitter: a random number from [0, 1).
+    """
+
+    def __init__(
+        self, inner: Stage, limiter: Limiter, emit: Emit, *, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self._inner = inner
+        self._limiter = limiter
+        self._emit = emit
+        self._jitter = jitter
+        self._closed = False
+
+    async def send(self, call: Call) -> Answer:
+        """The answer of the first attempt that gets one.
+
+        Raises:
+            QuotaTimeoutError: nothing was sent, because waiting would take longer than `max_wait`.
+            StatusError, TransportError: how the last attempt failed.
+            ClientClosedError: the client was closed.
         """
-        if attempt >= self.attempts:
+        attempts = _Attempts()
+        failure: SessionsError | None = None
+        try:
+            while True:
+                try:
+                    call.lease = await self._lease(call, attempts)
+                except QuotaTimeoutError:
+                    if failure is None:
+                        raise
+                    raise failure from None  # it was sent, and that is what the caller must know
+                call.attempt += 1
+                call.waiters.sent()
+                try:
+                    return await self._inner.send(call)
+                except SessionsError as error:
+                    failure = error
+                pause = self._pause(call, failure, attempts)
+                if pause is None:
+                    raise failure
+                await self._wait(call, failure, attempts, pause)
+        finally:
+            del failure  # an error whose traceback holds it would live on
+
+    def check(self) -> None:
+        if self._closed:
+            raise ClientClosedError
+        self._inner.check()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        await self._limiter.leave(self)
+        await self._inner.aclose()
+
+    async def _lease(self, call: Call, attempts: _Attempts) -> Lease:
+        """A place in the quota."""
+        self.check()
+        call.queue = self._limiter
+        try:
+            async with cancel_scope(call.abort_on, call.waiters.lane):
+                lease = await self._limiter.acquire(
+                    lane=call.waiters.lane,
+                    deadline=attempts.last_start,
+                    arrival=attempts.arrival,
+                    front=attempts.to_front,
+                    timeout=call.options.timeout,
+                    operation=call.request.operation,
+                    emit=self._emit,
+                    owner=self,
+                    callers=call.waiters,
+                )
+        finally:
+            call.queue = None
+        try:
+            self.check()  # the client may have been closed meanwhile
+        except SessionsError:
+            await lease.refund()
+            raise
+        attempts.arrival = lease.arrival
+        total = call.options.retries.total
+        if attempts.last_start is None and total is not None:
+            attempts.last_start = self._limiter.now() + total
+        return lease
+
+    def _pause(self, call: Call, failure: SessionsError, attempts: _Attempts) -> float | None:
+        """Seconds until the next attempt, None if there is none."""
+        pause = call.options.retries.delay(
+            failure,
+            attempt=call.attempt,
+            repeatable=call.request.repeatable,
+            jitter=self._jitter(),
+            stale=call.met_closed_connection and not isinstance(failure, RequestTimeoutError),
+        )
+        if pause is None:
             return None
-        backoff = jitter * min(self.backoff_max, self.backoff * 2.0 ** (attempt - 1))
-        if isinstance(failure, TransportError):
-            if not (repeatable or failure.sent == "no"):
-                return None
-            return 0.0 if stale else backoff
-        if not isinstance(failure, StatusError):
+        if attempts.last_start is not None and self._limiter.now() + pause > attempts.last_start:
             return None
-        status, asked = failure.status_code, failure.retry_after
-        if asked is not None and asked > self.retry_after_max:
-            return None
-        did_nothing = status in self.refused or (status in self.postponed and asked is not None)
-        if not did_nothing and not (repeatable and status in self.statuses):
-            return None
-        if isinstance(failure, RateLimitedError):
-            return 0.0  # the quota itself knows when the next one may go
-        return backoff if asked is None else asked
+        return pause if call.waiters.failed(failure, pause) else None
+
+    async def _wait(self, call: Call, failure: SessionsError, attempts: _Attempts, pause: float) -> None:
+        reason = str(failure.status_code) if isinstance(failure, StatusError) else type(failure).__name__
+        self._emit(
+            RetryScheduled(operation=call.request.operation, attempt=call.attempt + 1, delay=pause, reason=reason)
+        )
+        attempts.to_front = isinstance(failure, RateLimitedError)
+        if pause > 0:
+            await asyncio.sleep(pause)

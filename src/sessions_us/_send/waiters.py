@@ -1,4 +1,4 @@
-"""Those who wait for one request: each has its own patience, and the request is none's alone."""
+"""Who waits for a call: lane, deadlines and outcome, for one caller as for many."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Caller(Generic[T]):
     """One of those who wait.
 
     Attributes:
-        deadline: until when, on the limiter's clock; None: as long as it takes.
+        deadline: until when, on the client's clock, seconds; None: as long as it takes.
         joined: whether another call had begun the request.
         future: gets the answer, or an error that is nobody else's.
     """
@@ -33,111 +33,107 @@ class Caller(Generic[T]):
         self._timer: asyncio.TimerHandle | None = None
 
     def settle(self, outcome: T | Exception) -> None:
-        """Tell it how it ended; the first word counts."""
+        """Deliver the outcome. Only the first one counts."""
         if not self.future.done():
             self.future.set_result(outcome)
 
     def watch(self, timer: asyncio.TimerHandle | None) -> None:
-        """Keep the timer that ends the wait; None: it is over."""
+        """Keep the timer that ends the wait. None: the wait is over."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = timer
 
 
 class Waiters(Generic[T]):
-    """The callers of one request, what they agree on, and how far the request has come.
+    """The callers of one call, what they agree on, and how far the call has come.
 
-    The one whose call began it counts only what the request waits against its `max_wait`, as if it were alone. Those who
-    joined count all their time, for to them it is all waiting.
+    The caller that began the call counts only the time in which the request waits against its `max_wait`, as if it were
+    alone. Callers that joined count all their time, because for them all of it is waiting.
 
     Args:
-        lane: the lane of the call that began it.
-        clock: the limiter's, in seconds.
+        lane: the lane of the call.
+        deadline: of the caller that begins it, on the client's clock.
+        now: tells the client's clock, in seconds.
 
     Attributes:
         lane: the most urgent one of all who ever joined.
-        callers: who still wait.
+        first: the caller that began the call.
         in_flight: whether the request was sent and has no answer yet.
-        unattended: it goes on though nobody waits, to renew a copy.
+        was_sent: whether it was ever sent.
     """
 
-    def __init__(self, lane: Lane, clock: Callable[[], float]) -> None:
+    def __init__(self, lane: Lane, deadline: float | None, now: Callable[[], float]) -> None:
         self.lane: Lane = lane
-        self.callers: list[Caller[T]] = []
+        self.first: Caller[T] = Caller(deadline, joined=False)
         self.in_flight: bool = False
-        self.unattended: bool = False
-        self._clock = clock
+        self.was_sent: bool = False
+        self._callers: list[Caller[T]] = [self.first]
+        self._now = now
         self._sent_at = 0.0
         self._failure: SessionsError | None = None
         self._resumes = 0.0
 
     # -- for those who wait ------------------------------------------------------------------------------------------
 
-    def begin(self, max_wait: float | None) -> Caller[T]:
-        """The caller whose call begins the request."""
-        caller: Caller[T] = Caller(None if max_wait is None else self._clock() + max_wait, joined=False)
-        self.callers.append(caller)
-        return caller
-
-    def join(self, lane: Lane, max_wait: float | None) -> tuple[Caller[T], bool]:
-        """One more caller, and whether the limiter must hear of it: it is more urgent, or in a greater hurry."""
-        now, before = self._clock(), self.deadline
-        caller: Caller[T] = Caller(None if max_wait is None else now + max_wait, joined=True)
-        urgent = lane == "interactive" and self.lane == "background"
-        hurried = caller.deadline is not None and (before is None or caller.deadline < before)
-        self.lane = "interactive" if urgent else self.lane
-        self.callers.append(caller)
-        if caller.deadline is not None and max_wait is not None:
-            if self._failure is not None and now < self._resumes and caller.deadline < self._resumes:
+    def join(self, lane: Lane, deadline: float | None) -> tuple[Caller[T], bool]:
+        """Add a caller. The flag says whether the limiter must know: the caller is more urgent, or has less time."""
+        now, before = self._now(), self.deadline
+        caller: Caller[T] = Caller(deadline, joined=True)
+        is_urgent = lane == "interactive" and self.lane == "background"
+        has_less_time = deadline is not None and (before is None or deadline < before)
+        self._callers.append(caller)
+        if deadline is not None:
+            if self._failure is not None and now < self._resumes and deadline < self._resumes:
                 self._give_up(caller, self._failure)
             else:
-                loop = asyncio.get_running_loop()
-                caller.watch(loop.call_later(max_wait, self._time_out, caller, max_wait))
-        return caller, (urgent or hurried) and not self.in_flight
+                loop, seconds = asyncio.get_running_loop(), max(0.0, deadline - now)
+                caller.watch(loop.call_later(seconds, self._time_out, caller, seconds))
+        return caller, (is_urgent or has_less_time) and not self.in_flight
 
     def leave(self, caller: Caller[T]) -> None:
-        """It has its outcome, or gave up."""
+        """Remove a caller that has its outcome, or gave up."""
         caller.watch(None)
-        if caller in self.callers:
-            self.callers.remove(caller)
+        if caller in self._callers:
+            self._callers.remove(caller)
 
     def settle(self, outcome: T | Exception) -> None:
-        """The request has ended: all hear of it, and of an error each gets its own copy."""
-        callers, self.callers = self.callers, []
+        """The call has ended. Every caller gets the outcome, and of an error a copy of its own."""
+        callers, self._callers = self._callers, []
         for place, caller in enumerate(callers):
             caller.watch(None)
-            caller.settle(outcome if place == 0 else _another(outcome))
+            caller.settle(outcome if place == 0 else _copy(outcome))
 
     @property
     def is_empty(self) -> bool:
         """Whether nobody wants the answer any more."""
-        return not self.callers and not self.unattended
+        return not self._callers
 
     # -- for the limiter ---------------------------------------------------------------------------------------------
 
     @property
     def deadline(self) -> float | None:
-        """The earliest of the callers' deadlines, None if nobody has one."""
-        return min((caller.deadline for caller in self.callers if caller.deadline is not None), default=None)
+        """The earliest deadline of the callers, None if nobody has one."""
+        return min((caller.deadline for caller in self._callers if caller.deadline is not None), default=None)
 
     def refuse(self, error: QuotaTimeoutError) -> bool:
-        """The turn comes too late for the caller with the earliest deadline. False if nobody else waits."""
-        first = min(self.callers, key=_deadline, default=None)
+        """The place comes too late for the caller with the earliest deadline. Returns False if nobody else waits."""
+        first = min(self._callers, key=_deadline, default=None)
         if first is not None:
             self._give_up(first, self._failure or error)
         return not self.is_empty
 
-    # -- for the transport -------------------------------------------------------------------------------------------
+    # -- for the retries ---------------------------------------------------------------------------------------------
 
     def sent(self) -> None:
         """An attempt begins now."""
-        self.in_flight, self._sent_at = True, self._clock()
+        self.in_flight = self.was_sent = True
+        self._sent_at = self._now()
 
     def failed(self, failure: SessionsError, pause: float) -> bool:
-        """An attempt failed, and the next may begin in `pause` seconds. False if that is too late for all."""
-        now = self._clock()
+        """An attempt failed, and the next may begin in `pause` seconds. Returns False if that is too late for all callers."""
+        now = self._now()
         self.in_flight, self._failure, self._resumes = False, failure, now + pause
-        for caller in list(self.callers):
+        for caller in list(self._callers):
             if caller.deadline is None:
                 continue
             if not caller.joined:
@@ -146,9 +142,9 @@ class Waiters(Generic[T]):
                 self._give_up(caller, failure)
         return not self.is_empty
 
-    def _time_out(self, caller: Caller[T], max_wait: float) -> None:
+    def _time_out(self, caller: Caller[T], seconds: float) -> None:
         error = QuotaTimeoutError(
-            f"Not sent: the same request of another call had no answer within the {max_wait:g} s of max_wait.",
+            f"Not sent: the same request of another call had no answer within the {seconds:g} s of max_wait.",
             retry_after=None,
             lane=self.lane,
             position=1,
@@ -157,13 +153,13 @@ class Waiters(Generic[T]):
 
     def _give_up(self, caller: Caller[T], error: SessionsError) -> None:
         self.leave(caller)
-        caller.settle(_another(error))
+        caller.settle(_copy(error))
 
 
 def _deadline(caller: Caller[T]) -> float:
     return float("inf") if caller.deadline is None else caller.deadline
 
 
-def _another(outcome: T) -> T:
-    """An error of one's own: a traceback, notes and a body that nobody else changes. Answers can't be changed."""
+def _copy(outcome: T) -> T:
+    """An error of the caller's own: a traceback, notes and a body that nobody else changes. Answers can't be changed."""
     return deepcopy(outcome) if isinstance(outcome, SessionsError) else outcome

@@ -17,7 +17,7 @@ from ..events import ClientEvent
 from ..keys import UserKey
 
 if TYPE_CHECKING:
-    from .._send.retry import RetryPolicy
+    from .._send.retry_policy import RetryPolicy
     from ..client import UserClient
     from ..quota import Quota
 

@@ -24,6 +24,7 @@ except ModuleNotFoundError as _error:
 else:
     del _fastapi
 
+from ..client import ClientOptions
 from .clients import Clients, clients_of
 from .dependencies import (
     BackgroundGuestDep,
@@ -37,7 +38,7 @@ from .dependencies import (
 )
 from .disconnects import DisconnectMiddleware
 from .handling import Handler
-from .lifespan import ClientOptions, sessions_lifespan
+from .lifespan import sessions_lifespan
 from .problems import Problem, install_error_handlers, problem_of
 from .webhook_router import webhook_router
 

@@ -5,46 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 from attrs import evolve
 from starlette.applications import Starlette
 
-from sessions_us._send.retry import RetryPolicy
-from sessions_us.client import GuestClient, UserClient
+from sessions_us.client import ClientOptions, GuestClient, UserClient
 from sessions_us.errors import ConfigurationError
-from sessions_us.events import ClientEvent
 from sessions_us.keys import ApiKey, GuestKey, UserKey
 from sessions_us.quota import Quota
 
 from .clients import STATE, Clients
 
-if TYPE_CHECKING:
-    import httpx
-
-__all__ = ("ClientOptions", "sessions_lifespan")
+__all__ = ("sessions_lifespan",)
 
 K = TypeVar("K", bound=ApiKey)
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[Mapping[str, Any]]]
 OwnLifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
-
-
-class ClientOptions(TypedDict, total=False):
-    """The options of `UserClient` and `GuestClient`, which both get; see there."""
-
-    base_url: str | None
-    quota: Quota | None
-    retries: RetryPolicy | None
-    timeout: float
-    max_wait: float | None
-    strict: bool
-    cache_ttl: float
-    stale_while_revalidate: float
-    stale_if_error: float
-    on_event: Callable[[ClientEvent], None] | None
-    transport: httpx.AsyncBaseTransport | None
-    allow_http: bool
 
 
 def sessions_lifespan(

@@ -29,7 +29,7 @@ from ..errors import (
     StatusError,
 )
 from ..events import ClientEvent, ExportProgress, ExportStage
-from .plan import RESOURCES, Resource
+from .plan import FRESH, RESOURCES, Resource
 from .progress import requests_left, seconds_for
 from .report import ExportReport
 from .sink import Row, Sink
@@ -106,8 +106,7 @@ async def export(
     try:
         try:
             held = await worker.run(opened)
-            # Fresh answers only: a second pass over the same copies would prove nothing.
-            user = client.with_options(lane="background", cache_ttl=0, stale_while_revalidate=0, stale_if_error=0)
+            user = client.with_options(lane="background", **FRESH)
             return await _Export(user, wanted, sink, held, worker, on_error, on_event).run()
         finally:
             await worker.run(exits.close)  # in the thread that opened it, also if a cancellation came right then

@@ -26,10 +26,13 @@ from sessions_us_api.types import Model
 from .._calls.arguments import path_id
 from .._calls.decoding import Decoder, NotUnderstood, rows_of
 from .._calls.pager import Pager
-from ..client import UserClient
+from ..client import SharedOptions, UserClient
 from .sink import Row
 
-__all__ = ("RESOURCES", "Child", "Resource")
+__all__ = ("FRESH", "RESOURCES", "Child", "Resource")
+
+FRESH: Final[SharedOptions] = {"cache_ttl": 0, "stale_while_revalidate": 0, "stale_if_error": 0}
+"""Options of a client that gives no copies: a second pass over the same copies would prove nothing."""
 
 Open = Callable[[UserClient, int | str | None], Pager[Any]]
 OpenOf = Callable[[UserClient, str], Pager[Any]]

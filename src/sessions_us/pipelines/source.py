@@ -9,29 +9,24 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 import dlt
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from ..client import UserClient
+from ..client import ClientOptions, UserClient
 from ..errors import NotFoundError
 from ..keys import UserKey
 from .dlt_tables import NESTING, identified, loadable, table_of
-from .plan import RESOURCES, Child, Resource
+from .plan import FRESH, RESOURCES, Child, Resource
 from .rows import key_of
 from .schema import Column, columns
 
 if TYPE_CHECKING:
-    import httpx
     from dlt.common.schema.typing import TColumnSchema
     from dlt.extract import DltResource, DltSource
 
-    from .._send.retry import RetryPolicy
-    from ..events import ClientEvent
-    from ..quota import Quota
-
-__all__ = ("Connection", "sessions_source")
+__all__ = ("sessions_source",)
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -43,26 +38,12 @@ _PLACE: Final = "position"
 """The column for the place in a list of what has no id: an utterance."""
 
 
-class Connection(TypedDict, total=False):
-    """How the client is made; see `UserClient`."""
-
-    base_url: str | None
-    quota: Quota | None
-    retries: RetryPolicy | None
-    timeout: float
-    max_wait: float | None
-    strict: bool
-    on_event: Callable[[ClientEvent], None] | None
-    transport: httpx.AsyncBaseTransport | None
-    allow_http: bool
-
-
 def sessions_source(
     api_key: str | UserKey | None = None,
     *,
     resources: Collection[str] = tuple(RESOURCES),
     children: bool = True,
-    **connection: Unpack[Connection],
+    **connection: Unpack[ClientOptions],
 ) -> DltSource:
     """A source for `dlt.pipeline(…).run(…)`: a resource for each list, merged by id, and one for each kind of children.
 
@@ -117,7 +98,7 @@ class _Desk:
     So nothing here needs another turn of that loop to end, and neither connections nor tasks are left.
     """
 
-    def __init__(self, key: UserKey, connection: Connection) -> None:
+    def __init__(self, key: UserKey, connection: ClientOptions) -> None:
         self._key = key
         self._connection = connection
         self._lock = threading.Lock()
@@ -133,7 +114,7 @@ class _Desk:
                     exits.enter_context(portal.wrap_async_context_manager(client))
                     self._exits = exits.pop_all()
                 self._portal: BlockingPortal = portal
-                self._user = client.with_options(lane="background")
+                self._user = client.with_options(lane="background", **FRESH)
             self._visitors += 1
             return self._user
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from sessions_us.errors import ConfigurationError
+from sessions_us.errors import ClientClosedError, ConfigurationError
 from sessions_us.events import Emit, RequestGranted, ignore
 from sessions_us.quota.dispatcher import LEASE, Asked, Dispatcher
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.rules.state import Lane, QuotaState
 from sessions_us.quota.settings import QuotaSnapshot
-from sessions_us.quota.waiter import Callers, Waiter, closed
+from sessions_us.quota.waiter import Callers, Waiter
 
 __all__ = ("Limiter",)
 
@@ -61,7 +61,7 @@ class Limiter(Dispatcher):
             ClientClosedError: the limiter is closed, or was while this waited.
         """
         if self._closed:
-            raise closed()
+            raise ClientClosedError
         if self._loop is not asyncio.get_running_loop():
             await self._bind()
         emit = emit or self._emit
@@ -141,7 +141,7 @@ class Limiter(Dispatcher):
         """Fail all who wait for this owner with `ClientClosedError`. Others go on."""
         self._owners.pop(owner, None)
         for waiter in [waiter for waiter in self._waiters.values() if waiter.owner is owner]:
-            await self._fail(waiter, closed())
+            await self._fail(waiter, ClientClosedError())
         await self._dispatch()
         await self._rest()
 
@@ -149,7 +149,7 @@ class Limiter(Dispatcher):
         """Fail all who wait with `ClientClosedError`, now and from now on. Leases that are out may still be ended."""
         self._closed = True
         for waiter in list(self._waiters.values()):
-            await self._fail(waiter, closed())
+            await self._fail(waiter, ClientClosedError())
         self._disarm()
         self._owners.clear()
         await self._rest()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from sessions_us.errors import ClientClosedError, QuotaTimeoutError, SessionsError
+from sessions_us.errors import QuotaTimeoutError, SessionsError
 from sessions_us.events import Emit
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.rules.state import Lane, Ticket
 
-__all__ = ("Callers", "Waiter", "closed", "store_down", "too_long")
+__all__ = ("Callers", "Waiter", "store_down", "too_long")
 
 
 class Callers(Protocol):
@@ -66,11 +66,6 @@ class Waiter:
         ):
             return False
         return self.callers.refuse(error)
-
-
-def closed() -> ClientClosedError:
-    """The client was closed."""
-    return ClientClosedError("The client is closed: make a new one, or call it inside its `async with` block.")
 
 
 def too_long(ticket: Ticket, position: int, expected: float | None, budget: float) -> QuotaTimeoutError:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Booking, BookingPage, Slot
 
     from .._calls.arguments import Extra
-    from .._calls.operation import Calls
+    from .._calls.calls import Calls
     from .._calls.pager import Pager
 
 __all__ = ("BookingPages",)

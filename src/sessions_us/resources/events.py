@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Event, RegisteredParticipant
 
     from .._calls.arguments import Extra
-    from .._calls.operation import Calls
+    from .._calls.calls import Calls
     from .._calls.pager import Pager
 
 __all__ = ("Events",)

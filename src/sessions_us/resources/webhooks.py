@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Webhook, WebhookTrigger
 
     from .._calls.arguments import Extra
-    from .._calls.operation import Calls
+    from .._calls.calls import Calls
 
 __all__ = ("Webhooks",)
 

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from enum import Enum
-from typing import Any, Final
+from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
 
-from .._send.retry import RetryPolicy
 from ..errors import ConfigurationError
 from ..quota import Lane
+from .retry_policy import RetryPolicy
 
-__all__ = ("UNCHANGED", "Options", "Unchanged")
-
-
-class Unchanged(Enum):
-    """Tells "not given" from None, where None has a meaning of its own."""
-
-    UNCHANGED = "unchanged"
-
-
-UNCHANGED: Final = Unchanged.UNCHANGED
+__all__ = ("Options",)
 
 
 def _seconds(options: Options, attribute: Attribute[Any], value: float | None) -> None:
@@ -37,6 +27,10 @@ def _seconds(options: Options, attribute: Attribute[Any], value: float | None) -
 def _lane(options: Options, attribute: Attribute[Any], value: str | None) -> None:
     if value not in {None, "interactive", "background"}:
         raise ConfigurationError(f"lane is 'interactive' or 'background', not {value!r}")
+
+
+def _policy(value: RetryPolicy | None) -> RetryPolicy:
+    return RetryPolicy() if value is None else value
 
 
 def _retries(options: Options, attribute: Attribute[Any], value: object) -> None:
@@ -55,7 +49,7 @@ class Options:
 
     timeout: float = field(default=30.0, validator=_seconds)
     max_wait: float | None = field(default=None, validator=_seconds)
-    retries: RetryPolicy = field(factory=RetryPolicy, validator=_retries)
+    retries: RetryPolicy = field(factory=RetryPolicy, converter=_policy, validator=_retries)
     strict: bool = False
     lane: Lane | None = field(default=None, validator=_lane)
     cache_ttl: float = field(default=0.0, validator=_seconds)
@@ -70,4 +64,4 @@ class Options:
 
     def but(self, **changes: Any) -> Options:
         """A copy with these changes."""
-        return evolve(self, **{name: value for name, value in changes.items() if value is not UNCHANGED})
+        return evolve(self, **changes)

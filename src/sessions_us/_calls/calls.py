@@ -1,0 +1,234 @@
+"""Calls of operations: typed arguments in, models out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from .._send.call import Answer, Call, Identity, Request, Stage
+from .._send.options import Options
+from .._send.trail import Trail
+from ..errors import DecodeError
+from ..events import Emit, PagingSurprise, SchemaDrift
+from ..keys import ApiKey
+from ..quota import Lane
+from .arguments import Extra, json_body
+from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood
+from .envelopes import object_in, page_in, rows_in
+from .operation import Endpoint, operation_of, parser_of, request_for, request_to
+from .page_source import ListSource
+from .pager import Pager
+
+__all__ = ("Calls",)
+
+T = TypeVar("T")
+
+_logger = logging.getLogger("sessions_us")
+
+_MOST_LOGGED = 1000  # a server that invents names without end must not fill the memory
+
+
+class Calls:
+    """Calls operations with one client's key and options.
+
+    Args:
+        stage: the outermost one that a call goes through.
+        key: the client's, to redact what the server says.
+        identity: whose calls these are.
+        options: of the client, for all its calls.
+        emit: gets the events.
+        now: tells the client's clock, in seconds.
+        logged: the drifts that were logged; None: none yet.
+
+    Attributes:
+        options: of the client, for all its calls.
+        identity: whose calls these are.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        key: ApiKey,
+        identity: Identity,
+        options: Options,
+        emit: Emit,
+        now: Callable[[], float],
+        logged: set[tuple[str, str, str]] | None = None,
+    ) -> None:
+        self.options = options
+        self.identity = identity
+        self._stage = stage
+        self._key = key
+        self._emit = emit
+        self._now = now
+        self._logged: set[tuple[str, str, str]] = set() if logged is None else logged
+
+    def but(self, options: Options) -> Calls:
+        """The same connections, quota and key with other options."""
+        return Calls(self._stage, self._key, self.identity, options, self._emit, self._now, self._logged)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._stage.aclose()
+
+    # -- the shapes of results ---------------------------------------------------------------------------------------
+
+    async def one(self, endpoint: Endpoint[T], *path: str, **arguments: Any) -> T:
+        """The object that an operation answers with.
+
+        Raises:
+            DecodeError: there is none: the body is empty, null, or has no object with an id.
+        """
+        request, answer = await self._call(endpoint, path, **arguments)
+        return self._decoded(request, answer, _object(endpoint))
+
+    async def maybe(self, endpoint: Endpoint[T], *path: str, **arguments: Any) -> T | None:
+        """The same for an answer that may say nothing: any 2xx counts, and an empty or odd body is None."""
+        request, answer = await self._call(endpoint, path, **arguments)
+        return self._if_any(request, answer, _object(endpoint))
+
+    async def maybe_rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T] | None:
+        """The same for a list."""
+        request, answer = await self._call(endpoint, path, **arguments)
+        return self._if_any(request, answer, _rows(endpoint))
+
+    async def nothing(self, endpoint: Endpoint[object], *path: str, **arguments: Any) -> None:
+        """For an operation whose answer says nothing beyond its status."""
+        request, answer = await self._call(endpoint, path, **arguments)
+        if answer.flaw:
+            self._if_any(request, answer, lambda body, decode: None)
+
+    async def rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T]:
+        """The rows that an unpaginated list answers with."""
+        request, answer = await self._call(endpoint, path, **arguments)
+        return self._decoded(request, answer, _rows(endpoint))
+
+    def pages(self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, verify_end: bool) -> Pager[T]:
+        """A Pager over a paginated list."""
+        source = ListSource(self, endpoint, path)
+        return Pager(source, page=page, verify_end=verify_end, lane=self.options.lane)
+
+    async def page(
+        self, endpoint: Endpoint[list[T]], request: Request, lane: Lane, trail: Trail
+    ) -> tuple[list[T], list[Any]]:
+        """The rows of a page that could be understood, and all of them raw.
+
+        Raises:
+            StartAgain: copies of an earlier walk don't go on from here.
+            DecodeError: it is no page. Nothing where a page should be would end a list that goes on.
+        """
+        answer = await self._send(request, lane, trail)
+        if not answer.flaw and not answer.body.strip():
+            raise self._not_understood(request, answer, "no page")
+        operation, parse = operation_of(endpoint), parser_of(endpoint)
+        return self._decoded(request, answer, lambda body, decode: page_in(parse, operation, body, decode))
+
+    async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
+        """Any path of the API through the same stages; the decoded JSON, None for an empty body."""
+        request = request_to(method, path, body, params)
+        return self._json(request, await self._send(request, self.options.lane or "interactive"))
+
+    def tell_paging(self, surprise: PagingSurprise) -> None:
+        """The pages of a list are not as described."""
+        self._emit(surprise)
+        _logger.warning("%s: expected %s, and got %s", surprise.operation, surprise.expected, surprise.came)
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    async def _call(
+        self,
+        endpoint: Endpoint[object],
+        path: tuple[str, ...],
+        *,
+        body: Mapping[str, object] | None = None,
+        extra: Extra | None = None,
+    ) -> tuple[Request, Answer]:
+        request = request_for(endpoint, path, body=json_body(body or {}, extra))
+        return request, await self._send(request, self.options.lane or "interactive")
+
+    async def _send(self, request: Request, lane: Lane, trail: Trail | None = None) -> Answer:
+        return await self._stage.send(Call(request, self.options, self.identity, lane, self._now, trail=trail))
+
+    # -- decoding ----------------------------------------------------------------------------------------------------
+
+    def _decoded(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T:
+        decoder = Decoder(request.operation)
+        body = self._json(request, answer)
+        try:
+            result = read(body, decoder)
+        except (NotUnderstood, RecursionError) as error:
+            why = str(error)  # raised below, so that the error has no context that holds the body once more
+        else:
+            why = self._surprised(decoder)
+            if not why:
+                return result
+            del result
+        del body  # a traceback that prints locals must not print what a server echoes
+        raise self._not_understood(request, answer, why)
+
+    def _if_any(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T | None:
+        if not answer.flaw and answer.body.strip() in {b"", b"null"}:
+            return None
+        if request.repeatable:
+            self._json(request, answer)  # a write may answer anything; a read that got no JSON got no answer
+        try:
+            return self._decoded(request, answer, read)
+        except DecodeError as error:
+            if self.options.strict:
+                raise
+            problem = str(error).rpartition(": ")[2]
+        self._tell(SchemaDrift(operation=request.operation, field="", problem=problem))
+        return None
+
+    def _surprised(self, decoder: Decoder) -> str:
+        """Tells what surprised. Returns why that is an error, empty where it is none."""
+        for drift in decoder.drifts:
+            self._tell(drift)
+        odd = (drift for drift in decoder.drifts if self.options.strict and drift.problem != UNKNOWN_FIELD)
+        return next((f"{drift.problem} at {drift.field or 'the top'}" for drift in odd), "")
+
+    def _json(self, request: Request, answer: Answer) -> Any:
+        """The decoded body, None for an empty one."""
+        if answer.flaw:
+            raise self._not_understood(request, answer, answer.flaw)
+        if not answer.body.strip():
+            return None
+        try:
+            return json.loads(answer.body)
+        except (ValueError, RecursionError):
+            pass
+        raise self._not_understood(request, answer, "no JSON")
+
+    def _not_understood(self, request: Request, answer: Answer, why: str) -> DecodeError:
+        happened = "" if request.repeatable else " (the write happened)"
+        return DecodeError(
+            f"{request.method} {request.path} answered {answer.status_code}{happened}, "
+            f"but the answer could not be understood: {self._key.redact(why)}",
+            body=self._key.redact_bytes(answer.body),
+            status_code=answer.status_code,
+            method=request.method,
+            path=request.path,
+        )
+
+    def _tell(self, drift: SchemaDrift) -> None:
+        drift = replace(drift, field=self._key.redact(drift.field)[:200])  # names that the server chose
+        self._emit(drift)
+        known = (drift.operation, drift.field, drift.problem)
+        if known not in self._logged and len(self._logged) < _MOST_LOGGED:
+            self._logged.add(known)
+            _logger.info(
+                "%s: the answer is not as described: %s at %s", drift.operation, drift.problem, drift.field or "the top"
+            )
+
+
+def _object(endpoint: Endpoint[T]) -> Callable[[object, Decoder], T]:
+    operation, parse = operation_of(endpoint), parser_of(endpoint)
+    return lambda body, decode: object_in(parse, operation, body, decode)
+
+
+def _rows(endpoint: Endpoint[list[T]]) -> Callable[[object, Decoder], list[T]]:
+    operation, parse = operation_of(endpoint), parser_of(endpoint)
+    return lambda body, decode: rows_in(parse, operation, body, decode)[0]

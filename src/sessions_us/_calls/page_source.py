@@ -1,0 +1,64 @@
+"""Where the pages of one list come from: its facts, its requests, and what was seen of it before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from .._send.call import Request
+from .._send.trail import Trail
+from ..events import PagingSurprise
+from ..quota import Lane
+from .operation import Endpoint, operation_of, request_for
+from .walk import PageFacts
+
+if TYPE_CHECKING:
+    from .calls import Calls
+
+__all__ = ("ListSource",)
+
+T = TypeVar("T")
+
+_doubted: set[tuple[str, str]] = set()
+"""The lists, by origin and operation, that were seen not to have the documented page size. It only makes readers more careful."""
+
+
+class ListSource(Generic[T]):
+    """The pages of one list, as a Pager asks for them.
+
+    Raises:
+        ValueError: an id that can't stand in a path.
+    """
+
+    def __init__(self, calls: Calls, endpoint: Endpoint[list[T]], path: tuple[str, ...]) -> None:
+        operation = operation_of(endpoint)
+        if operation.pagination is None:
+            raise TypeError(f"{operation.id} is not paginated")
+        self.facts: PageFacts = PageFacts(
+            operation=operation.id,
+            parameter=operation.pagination.parameter,
+            base=operation.pagination.base,
+            size=operation.pagination.size,
+            below_id=bool(path),
+        )
+        self._calls = calls
+        self._endpoint = endpoint
+        self._path = path
+        self._doubt = (calls.identity.origin, operation.id)
+        self._request(None)  # a bad id fails here and not in the midst of the iteration
+
+    async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
+        return await self._calls.page(self._endpoint, self._request(number), lane, trail)
+
+    @property
+    def is_doubted(self) -> bool:
+        return self._doubt in _doubted
+
+    def doubt(self) -> None:
+        _doubted.add(self._doubt)
+
+    def tell(self, surprise: PagingSurprise) -> None:
+        self._calls.tell_paging(surprise)
+
+    def _request(self, number: int | None) -> Request:
+        params = [] if number is None else [(self.facts.parameter, str(number))]
+        return request_for(self._endpoint, self._path, params=params)

@@ -1,0 +1,99 @@
+"""The memory of the cache: copies of what reads answered, bounded in number and bytes. The least recently used go first.
+
+An OrderedDict does what a library would: the two bounds and the removal of what a write invalidates take twenty lines, and a
+dependency of every user would have to earn more than that. It is pure: whoever asks says what time it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, Union
+
+from .trail import Trails
+
+if TYPE_CHECKING:
+    from ..errors import StatusError
+    from .call import Answer, Name
+
+__all__ = ("CacheMemory", "Copy", "Outcome", "size_of")
+
+Outcome: TypeAlias = Union["Answer", "StatusError"]
+"""An answer, or the error that told the end of a list."""
+
+MOST_COPIES: Final = 1024
+MOST_BYTES: Final = 16 * 1024 * 1024
+
+
+class Copy(NamedTuple):
+    """What may be given again: one answer, or those of a walk over a list.
+
+    Attributes:
+        answers: as they came, in order; the last one of a walk may be the error that told its end.
+        kept_at: when the first one came, on the limiter's clock, seconds.
+        operation: whose answer it is; None where the document does not know.
+    """
+
+    answers: tuple[Outcome, ...]
+    kept_at: float
+    operation: str | None
+
+
+class CacheMemory:
+    """The copies of all clients of a process.
+
+    Args:
+        most: copies at most.
+        most_bytes: bytes of their bodies and names at most; a body that is larger alone is not kept.
+
+    Attributes:
+        trails: the reads that are not over, and the writes that spoil them.
+        renewals: the tasks that renew copies, by the name of the read.
+    """
+
+    def __init__(self, most: int = MOST_COPIES, most_bytes: int = MOST_BYTES) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
+        self._copies: OrderedDict[Name, Copy] = OrderedDict()
+        self._bytes = 0
+        self.trails = Trails()
+        self.renewals: dict[Name, asyncio.Task[None]] = {}
+
+    def get(self, name: Name) -> Copy | None:
+        copy = self._copies.get(name)
+        if copy is not None:
+            self._copies.move_to_end(name)
+        return copy
+
+    def put(self, name: Name, copy: Copy) -> None:
+        self.remove(name)
+        size = _size(name, copy)
+        if size > self._most_bytes:
+            return
+        self._copies[name] = copy
+        self._bytes += size
+        while len(self._copies) > self._most or self._bytes > self._most_bytes:
+            self.remove(next(iter(self._copies)))
+
+    def drop(self, which: Callable[[Name, str | None], bool]) -> None:
+        """Forget those whose name and operation are meant."""
+        for name in [name for name, copy in self._copies.items() if which(name, copy.operation)]:
+            self.remove(name)
+
+    def remove(self, name: Name) -> None:
+        """Forget one."""
+        copy = self._copies.pop(name, None)
+        if copy is not None:
+            self._bytes -= _size(name, copy)
+
+
+def _size(name: Name, copy: Copy) -> int:
+    asked = sum(len(text) for pair in name.params for text in pair)
+    return sum(map(size_of, copy.answers)) + len(name.path) + asked + len(name.body or b"")
+
+
+def size_of(outcome: Outcome) -> int:
+    """How many bytes an answer takes, roughly."""
+    body = outcome.body
+    return len(body) if isinstance(body, bytes) else len(str(body))

@@ -1,0 +1,194 @@
+"""What goes through the stages: a request, the call that carries it, and its answer.
+
+A stage knows only the stage inside it. `client.py` puts them together: cache, single flight, retry, http.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from attrs import field, frozen
+
+from ..quota import Lane
+from .waiters import Waiters
+
+if TYPE_CHECKING:
+    from ..quota import Lease, Limiter
+    from .options import Options
+    from .trail import Trail
+
+__all__ = ("Answer", "Call", "Identity", "Name", "Request", "Stage")
+
+
+@frozen
+class Request:
+    """A request to the API, before it is sent.
+
+    Attributes:
+        operation: its operationId, or method and path where the document has none.
+        method: in capitals.
+        path: percent-encoded, from `/api` on.
+        params: the query.
+        content: the JSON body, encoded; None is no body, and no Content-Type.
+        repeatable: whether it may be sent again when nobody knows what became of it, and be shared: a read, in effect.
+        invalidates: the reads, by operationId, that may answer differently once it has happened; None: all of them may.
+        removes: whether it may take rows out of lists.
+    """
+
+    operation: str
+    method: str
+    path: str
+    params: Sequence[tuple[str, str]]
+    content: bytes | None
+    repeatable: bool
+    invalidates: tuple[str, ...] | None = None
+    removes: bool = False
+
+
+@frozen
+class Answer:
+    """A 2xx answer.
+
+    Attributes:
+        status_code: 200 to 299.
+        body: its bytes, decompressed.
+        flaw: why the body is not whole, empty where it is.
+    """
+
+    status_code: int
+    body: bytes = field(repr=False)  # a traceback that prints locals must not print it
+    flaw: str = ""
+
+
+@frozen
+class Identity:
+    """Whose call it is.
+
+    Attributes:
+        key: a digest of the API key, never the key.
+        origin: of the server.
+        is_guest: whether its writes concern what belongs to other keys.
+    """
+
+    key: str
+    origin: str
+    is_guest: bool
+
+
+class Name(NamedTuple):
+    """What makes two reads the same.
+
+    Attributes:
+        key: a digest of the API key, never the key.
+        origin: of the server.
+        method, path, params, body: what is asked.
+    """
+
+    key: str
+    origin: str
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...]
+    body: bytes | None
+
+
+class Call:
+    """One call on its way.
+
+    Attributes:
+        request: what is asked.
+        options: how.
+        identity: whose call it is.
+        waiters: who waits for the answer, with whose lane and deadline.
+        abort_on: once this is done, nobody waits any more; None where the waiters have futures of their own.
+        trail: the walk over a list that the call belongs to.
+        attempt: how often it was sent, this time included; 0: not yet.
+        lease: its place in the quota, for this attempt.
+        met_closed_connection: whether this attempt failed on a connection that the server had closed.
+        queue: where it waits for a place in the quota.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        options: Options,
+        identity: Identity,
+        lane: Lane,
+        now: Callable[[], float],
+        *,
+        trail: Trail | None = None,
+    ) -> None:
+        self.request = request
+        self.options = options
+        self.identity = identity
+        self.abort_on = options.abort_on
+        self.waiters: Waiters[Answer] = Waiters(
+            lane, None if options.max_wait is None else now() + options.max_wait, now
+        )
+        self.trail = trail
+        self._now = now
+        self.attempt: int = 0
+        self.lease: Lease | None = None
+        self.met_closed_connection: bool = False
+        self.queue: Limiter | None = None
+
+    @cached_property
+    def name(self) -> Name:
+        """The name of its read."""
+        request, whose = self.request, self.identity
+        return Name(whose.key, whose.origin, request.method, request.path, tuple(request.params), request.content)
+
+    @property
+    def documented_operation(self) -> str | None:
+        """The operation, None where the document does not know which one it is."""
+        return None if self.request.invalidates is None else self.request.operation
+
+    def concerns(self, name: Name, operation: str | None) -> bool:
+        """Whether this write may change the answer to a read.
+
+        Args:
+            name: of the read.
+            operation: whose read it is; None where the document does not know.
+        """
+        whose, invalidates = self.identity, self.request.invalidates
+        if name.origin != whose.origin or not (whose.is_guest or name.key == whose.key):
+            return False
+        return invalidates is None or (operation is None and bool(invalidates)) or operation in invalidates
+
+    def begin_again(self) -> None:
+        """The call of another client that was joined came to nothing. The deadline stays."""
+        self.waiters = Waiters(self.waiters.lane, self.waiters.first.deadline, self._now)
+
+    def renewal(self) -> Call:
+        """The same read, for no caller in particular."""
+        options = self.options.but(max_wait=None, abort_on=None)
+        return Call(self.request, options, self.identity, "background", self._now)
+
+    async def raise_lane(self, lane: Lane) -> None:
+        """Move it to a more urgent lane. If it waits for the quota, refuse the waiters whose deadline cannot be met."""
+        if lane == "interactive":
+            self.waiters.lane = lane
+        if self.queue is not None:
+            await self.queue.raise_lane(self.waiters, lane)
+
+
+class Stage(Protocol):
+    """One step on the way of a call; the innermost one sends it."""
+
+    async def send(self, call: Call) -> Answer:
+        """The answer.
+
+        Raises:
+            SessionsError: there is none.
+        """
+        ...
+
+    def check(self) -> None:
+        """Raise at once what `send` would: the client is closed, or in use in another event loop."""
+        ...
+
+    async def aclose(self) -> None:
+        """End what is in flight. A second call does nothing."""
+        ...
