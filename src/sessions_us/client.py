@@ -23,6 +23,7 @@ from .errors import ConfigurationError
 from .events import ClientEvent, ignore
 from .keys import ApiKey, GuestKey, UserKey
 from .quota import Lane, Limiter, Quota, QuotaSnapshot
+from .quota.clock import Clock
 from .quota.registry import limiter_for
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ class SharedOptions(TypedDict, total=False):
         timeout: seconds of wall time for one attempt, from connecting to the last byte; 30 unless given.
         max_wait: seconds that all waiting of one call may take: for the quota, for back-off, for a Retry-After, for the same read
             of another call. None, the default, is as long as it takes. A call lasts at most `max_wait` + attempts × `timeout`.
-        retries: which failures are tried again, how often and how patiently.
         strict: an answer that is not as described is a `DecodeError`, where it would have been an event. False unless given.
         cache_ttl: seconds for which the answer to a read (a GET, or `slots`) is given again without a request; 0 unless given. A
             write by any client of the key drops what it invalidates. The same read never goes out twice at a time anyway.
@@ -61,7 +61,6 @@ class SharedOptions(TypedDict, total=False):
 
     timeout: float
     max_wait: float | None
-    retries: RetryPolicy | None
     strict: bool
     cache_ttl: float
     stale_while_revalidate: float
@@ -72,6 +71,7 @@ class CallOptions(SharedOptions, total=False):
     """What `with_options` takes.
 
     Attributes:
+        retries: which failures are tried again, how often and how patiently.
         lane: `interactive` or `background` for all calls. None is the default: background for a Pager's pages after the first,
             interactive for everything else.
         abort_on: a future of the running event loop. Once it is done, nobody waits for the answers any more: calls that wait for
@@ -79,6 +79,7 @@ class CallOptions(SharedOptions, total=False):
             end.
     """
 
+    retries: RetryPolicy
     lane: Lane | None
     abort_on: asyncio.Future[None] | None
 
@@ -90,16 +91,21 @@ class ClientOptions(SharedOptions, total=False):
         base_url: of the server; None is `SESSIONS_BASE_URL`, else https://api.app.sessions.us.
         quota: how many requests the server allows; None is `SESSIONS_QUOTA`, else 10 per 60 s. Clients of the same key and origin
             share one budget; clients of different keys do if they were given the same object.
+        retries: which failures are tried again, how often and how patiently; None is `RetryPolicy()`.
         on_event: a function that gets what happens (see `sessions_us.events`), at once, so it must be quick. What it raises is
             logged.
         transport: an `httpx.AsyncBaseTransport` to send with. The client does not close it.
+        clock: times the quota, back-off, `max_wait` and the cache, but not `timeout`: for tests. All clients of a key have the
+            same one. It can't be had with a store that other processes use.
         allow_http: allow plain http to a host other than this one. The key can be read on its way.
     """
 
     base_url: str | None
     quota: Quota | None
+    retries: RetryPolicy | None
     on_event: Callable[[ClientEvent], None] | None
     transport: httpx.AsyncBaseTransport | None
+    clock: Clock | None
     allow_http: bool
 
 
@@ -156,19 +162,20 @@ class _Client(Generic[K]):
         *,
         base_url: str | None = None,
         quota: Quota | None = None,
+        retries: RetryPolicy | None = None,
         on_event: Callable[[ClientEvent], None] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        clock: Clock | None = None,
         allow_http: bool = False,
         **options: Unpack[SharedOptions],
     ) -> None:
         """Put the stages together that each call goes through, the innermost first."""
-        _check_kinds(quota=quota, on_event=on_event, transport=transport)
-        defaults = Options().but(**options)
+        _check_kinds(quota=quota, on_event=on_event, transport=transport, clock=clock)
+        defaults = Options(retries=RetryPolicy() if retries is None else retries, **options)
         origin = Origin.of(base_url, allow_http=allow_http)
         emit = _listener(on_event)
-        limiter = limiter_for(
-            key.digest(f"quota at {origin}"), str(origin), Quota.from_env() if quota is None else quota
-        )
+        quota = Quota.from_env() if quota is None else quota
+        limiter = limiter_for(key.digest(f"quota at {origin}"), str(origin), quota, clock)
 
         http = Http(Connections(origin, key, transport), key, emit, limiter.now)
         retry = Retry(http, limiter, emit)
@@ -176,7 +183,7 @@ class _Client(Generic[K]):
         cache = Cache(single_flight, emit, limiter.now)
 
         identity = Identity(key.digest("sharing"), f"{origin}{origin.prefix}", is_guest=isinstance(key, GuestKey))
-        self._share(Calls(cache, key, identity, defaults, emit, limiter.now), limiter, key, owner=True)
+        self._share(Calls(cache, key, identity, defaults, emit, limiter.clock), limiter, key, owner=True)
 
     def _share(self, calls: Calls, limiter: Limiter, key: ApiKey, *, owner: bool) -> None:
         self._calls = calls
@@ -330,7 +337,7 @@ class GuestClient(_Client[GuestKey]):
         return GuestEvents(self._calls)
 
 
-def _check_kinds(*, quota: object, on_event: object, transport: object) -> None:
+def _check_kinds(*, quota: object, on_event: object, transport: object, clock: object) -> None:
     """Says at once what would otherwise fail at the first call, far from its cause."""
     if quota is not None and not isinstance(quota, Quota):
         raise ConfigurationError(f"quota is a Quota, such as Quota.parse('10/60s'), not {quota!r}")
@@ -338,6 +345,8 @@ def _check_kinds(*, quota: object, on_event: object, transport: object) -> None:
         raise ConfigurationError(f"on_event is a function that takes an event, not {on_event!r}")
     if transport is not None and not hasattr(transport, "handle_async_request"):
         raise ConfigurationError(f"transport is an httpx.AsyncBaseTransport, not {transport!r}")
+    if clock is not None and not (hasattr(clock, "now") and hasattr(clock, "call_at")):
+        raise ConfigurationError(f"clock has now() and call_at(when, callback), and {clock!r} has not")
 
 
 def _listener(on_event: Callable[[ClientEvent], None] | None) -> Callable[[ClientEvent], None]:

@@ -14,6 +14,7 @@ from support.server_models import Server, Style
 from sessions_us.errors import ClientClosedError, ConfigurationError, QuotaTimeoutError
 from sessions_us.events import ClientEvent, OtherClientsSeen, RequestGranted, RequestQueued, RequestThrottled
 from sessions_us.quota import Lane, Lease, Limiter, MemoryStore, Quota
+from sessions_us.quota.clock import LoopClock
 
 RTT = 0.2
 
@@ -27,7 +28,7 @@ class World:
         self.server = Server(model, style or Style(), limit=limit)
         self.events: list[ClientEvent] = []
         self.loop = asyncio.get_running_loop()
-        self.limiter = Limiter(quota or Quota(), clock=self.loop.time, emit=self.events.append)
+        self.limiter = Limiter(quota or Quota(), clock=LoopClock(self.loop.time), emit=self.events.append)
         self.order: list[str] = []
 
     async def call(self, operation: str = "", lane: Lane = "interactive", deadline: float | None = None) -> Lease:
@@ -696,7 +697,7 @@ async def test_who_leaves_takes_only_its_own() -> None:
 def test_a_new_loop_keeps_what_is_known_and_drops_who_is_gone() -> None:
     """Two `asyncio.run` in a row, or a limiter made before any: the key's history is the key's, not the loop's."""
     now = 1000.0
-    limiter = Limiter(Quota(), clock=lambda: now)
+    limiter = Limiter(Quota(), clock=LoopClock(lambda: now))
 
     async def first() -> None:
         lease = await limiter.acquire(lane="interactive", deadline=None)
@@ -743,7 +744,7 @@ async def test_two_limiters_with_one_store_share_one_state() -> None:
     """A store that is given to two limiters holds one count for a name, and another for another."""
     loop = asyncio.get_running_loop()
     store = MemoryStore()
-    one, two, other = (Limiter(Quota(store=store), name=name, clock=loop.time) for name in ("a", "a", "b"))
+    one, two, other = (Limiter(Quota(store=store), name=name, clock=LoopClock(loop.time)) for name in ("a", "a", "b"))
     lease = await one.acquire(lane="interactive", deadline=None)
     with pytest.raises(QuotaTimeoutError):
         await two.acquire(lane="interactive", deadline=loop.time())

@@ -16,6 +16,7 @@ from support.server_models import Server, Style
 
 from sessions_us.errors import ClientClosedError, QuotaTimeoutError
 from sessions_us.quota import Lane, Lease, Limiter, Quota
+from sessions_us.quota.clock import LoopClock
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ class QuotaMachine(RuleBasedStateMachine):
     )
     def begin(self, model: str, limit: int, told: bool) -> None:
         self.server = Server(model, Style("x-ratelimit" if told else "none"), limit=limit)
-        self.limiter = Limiter(Quota(limit=limit), clock=self.clock)
+        self.limiter = Limiter(Quota(limit=limit), clock=LoopClock(self.clock))
         self.limit = limit
 
     def clock(self) -> float:

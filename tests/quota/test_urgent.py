@@ -13,6 +13,7 @@ from support.server_models import EPOCH, Server, Style
 from benchmarks.ideal import ideal
 from sessions_us.events import ClientEvent, RequestGranted, RequestQueued
 from sessions_us.quota import Lane, Limiter, Quota
+from sessions_us.quota.clock import LoopClock
 
 EXPORT, WINDOW = 30, 60.0
 URGENT_AT = (30.0, 90.0)  # seconds after the export's start
@@ -39,7 +40,7 @@ def play(model: str, phase: float, rounding: str = "ceil") -> Outcome:
     async def main() -> Outcome:
         loop, waits, latency = asyncio.get_running_loop(), [], random.Random(phase)
         start, server = loop.time(), Server(model, Style(rounding=rounding))
-        limiter = Limiter(Quota(), clock=loop.time)
+        limiter = Limiter(Quota(), clock=LoopClock(loop.time))
 
         async def call(lane: Lane, after: float = 0.0) -> None:
             await asyncio.sleep(after)
@@ -86,7 +87,7 @@ def test_nobody_gets_a_turn_before_the_earliest_moment_that_was_told(model: str)
 
     async def main() -> None:
         loop, latency = asyncio.get_running_loop(), random.Random(model)
-        server, limiter = Server(model, Style()), Limiter(Quota(), clock=loop.time)
+        server, limiter = Server(model, Style()), Limiter(Quota(), clock=LoopClock(loop.time))
         told = 0
 
         async def call(number: int) -> None:

@@ -9,6 +9,7 @@ from support.clock import run
 from sessions_us._send.waiters import Waiters
 from sessions_us.errors import QuotaTimeoutError
 from sessions_us.quota import Lane, Limiter, Quota
+from sessions_us.quota.clock import LoopClock
 
 
 def test_a_promoted_request_keeps_its_arrival_number():
@@ -16,7 +17,7 @@ def test_a_promoted_request_keeps_its_arrival_number():
 
     async def main() -> list[str]:
         loop = asyncio.get_running_loop()
-        limiter, order = Limiter(Quota(limit=1, window=10), clock=loop.time), list[str]()
+        limiter, order = Limiter(Quota(limit=1, window=10), clock=LoopClock(loop.time)), list[str]()
         waiters: Waiters[None] = Waiters("background", loop.time)
 
         async def call(operation: str, lane: Lane, joint: Waiters[None] | None = None) -> None:
@@ -55,7 +56,7 @@ def test_each_caller_is_refused_at_its_own_deadline_and_the_request_with_the_las
 
     async def main() -> tuple[list[float], int]:
         loop = asyncio.get_running_loop()
-        limiter = Limiter(Quota(limit=1, window=1000), clock=loop.time)
+        limiter = Limiter(Quota(limit=1, window=1000), clock=LoopClock(loop.time))
         lease = await limiter.acquire(lane="interactive", deadline=None)  # the server is silent: nothing is known
         waiters: Waiters[None] = Waiters("interactive", loop.time)
         callers = [waiters.begin(7), waiters.join("interactive", 5)[0], waiters.join("interactive", 3)[0]]

@@ -11,6 +11,7 @@ from support.clock import run
 from support.server_models import Server, Style
 
 from sessions_us.quota import Lane, Lease, Limiter, Quota
+from sessions_us.quota.clock import LoopClock
 
 __all__ = ("Outcome", "Scenario", "simulate")
 
@@ -88,7 +89,7 @@ class _Run:
         return Outcome(len(self.server.arrivals) - arrived, self.server.refused, self.served, self.last - start)
 
     async def client(self) -> None:
-        limiter = Limiter(Quota(), clock=asyncio.get_running_loop().time)
+        limiter = Limiter(Quota(), clock=LoopClock(asyncio.get_running_loop().time))
         async with asyncio.TaskGroup() as tasks:
             left = self.scenario.requests
             while left:

@@ -15,6 +15,7 @@ from ..errors import DecodeError
 from ..events import Emit, PagingSurprise, SchemaDrift
 from ..keys import ApiKey
 from ..quota import Lane
+from ..quota.clock import Clock
 from .arguments import Extra, json_body
 from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood
 from .envelopes import object_in, page_in, rows_in
@@ -40,7 +41,7 @@ class Calls:
         identity: whose calls these are.
         options: of the client, for all its calls.
         emit: gets the events.
-        now: tells the client's clock, in seconds.
+        clock: times what the calls wait for.
         logged: the drifts that were logged; None: none yet.
 
     Attributes:
@@ -55,7 +56,7 @@ class Calls:
         identity: Identity,
         options: Options,
         emit: Emit,
-        now: Callable[[], float],
+        clock: Clock,
         logged: set[tuple[str, str, str]] | None = None,
     ) -> None:
         self.options = options
@@ -63,12 +64,12 @@ class Calls:
         self._stage = stage
         self._key = key
         self._emit = emit
-        self._now = now
+        self._clock = clock
         self._logged: set[tuple[str, str, str]] = set() if logged is None else logged
 
     def but(self, options: Options) -> Calls:
         """The same connections, quota and key with other options."""
-        return Calls(self._stage, self._key, self.identity, options, self._emit, self._now, self._logged)
+        return Calls(self._stage, self._key, self.identity, options, self._emit, self._clock, self._logged)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -150,7 +151,7 @@ class Calls:
         return request, await self._send(request, self.options.lane or "interactive")
 
     async def _send(self, request: Request, lane: Lane, trail: Trail | None = None) -> Answer:
-        return await self._stage.send(Call(request, self.options, self.identity, lane, self._now, trail=trail))
+        return await self._stage.send(Call(request, self.options, self.identity, lane, self._clock, trail=trail))
 
     # -- decoding ----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ A stage knows only the stage inside it. `client.py` puts them together: cache, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -16,6 +16,7 @@ from .waiters import Waiters
 
 if TYPE_CHECKING:
     from ..quota import Lease, Limiter
+    from ..quota.clock import Clock
     from .options import Options
     from .trail import Trail
 
@@ -116,7 +117,7 @@ class Call:
         options: Options,
         identity: Identity,
         lane: Lane,
-        now: Callable[[], float],
+        clock: Clock,
         *,
         trail: Trail | None = None,
     ) -> None:
@@ -125,10 +126,10 @@ class Call:
         self.identity = identity
         self.abort_on = options.abort_on
         self.waiters: Waiters[Answer] = Waiters(
-            lane, None if options.max_wait is None else now() + options.max_wait, now
+            lane, None if options.max_wait is None else clock.now() + options.max_wait, clock
         )
         self.trail = trail
-        self._now = now
+        self._clock = clock
         self.attempt: int = 0
         self.lease: Lease | None = None
         self.met_closed_connection: bool = False
@@ -159,12 +160,12 @@ class Call:
 
     def begin_again(self) -> None:
         """The call of another client that was joined came to nothing. The deadline stays."""
-        self.waiters = Waiters(self.waiters.lane, self.waiters.first.deadline, self._now)
+        self.waiters = Waiters(self.waiters.lane, self.waiters.first.deadline, self._clock)
 
     def renewal(self) -> Call:
         """The same read, for no caller in particular."""
         options = self.options.but(max_wait=None, abort_on=None)
-        return Call(self.request, options, self.identity, "background", self._now)
+        return Call(self.request, options, self.identity, "background", self._clock)
 
     async def raise_lane(self, lane: Lane) -> None:
         """Move it to a more urgent lane. If it waits for the quota, refuse the waiters whose deadline cannot be met."""

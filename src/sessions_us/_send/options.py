@@ -29,10 +29,6 @@ def _lane(options: Options, attribute: Attribute[Any], value: str | None) -> Non
         raise ConfigurationError(f"lane is 'interactive' or 'background', not {value!r}")
 
 
-def _policy(value: RetryPolicy | None) -> RetryPolicy:
-    return RetryPolicy() if value is None else value
-
-
 def _retries(options: Options, attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, RetryPolicy):
         raise ConfigurationError(f"retries is a RetryPolicy (RetryPolicy(attempts=1) for none), not {value!r}")
@@ -49,7 +45,7 @@ class Options:
 
     timeout: float = field(default=30.0, validator=_seconds)
     max_wait: float | None = field(default=None, validator=_seconds)
-    retries: RetryPolicy = field(factory=RetryPolicy, converter=_policy, validator=_retries)
+    retries: RetryPolicy = field(factory=RetryPolicy, validator=_retries)
     strict: bool = False
     lane: Lane | None = field(default=None, validator=_lane)
     cache_ttl: float = field(default=0.0, validator=_seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ from ..errors import (
 )
 from ..events import Emit, RetryScheduled
 from ..quota import Lease, Limiter
+from ..quota.clock import sleep
 from .call import Answer, Call, Stage
 from .cancel_scope import cancel_scope
 
@@ -151,4 +151,4 @@ class Retry:
         )
         attempts.to_front = isinstance(failure, RateLimitedError)
         if pause > 0:
-            await asyncio.sleep(pause)
+            await sleep(self._limiter.clock, pause)

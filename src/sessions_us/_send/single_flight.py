@@ -136,7 +136,7 @@ class SingleFlight:
             async with cancel_scope(abort_on, waiters.lane):
                 if raised is not None:
                     await flight.call.raise_lane(raised)
-                return await caller.future
+                return await caller.outcome()
         finally:
             self._callers.discard(caller)
             waiters.leave(caller)

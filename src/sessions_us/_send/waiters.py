@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Generic, TypeVar
 
 from ..errors import QuotaTimeoutError, SessionsError
 from ..quota import Lane
+from ..quota.clock import Clock, Timer
 
 __all__ = ("Caller", "Waiters")
 
@@ -21,23 +21,33 @@ class Caller(Generic[T]):
     Attributes:
         deadline: until when, on the client's clock, seconds; None: as long as it takes.
         joined: whether another call had begun the request.
-        future: gets the answer, or an error that is nobody else's.
     """
 
-    __slots__ = ("_timer", "deadline", "future", "joined")
+    __slots__ = ("_future", "_outcome", "_timer", "deadline", "joined")
 
     def __init__(self, deadline: float | None, joined: bool) -> None:
         self.deadline: float | None = deadline
         self.joined: bool = joined
-        self.future: asyncio.Future[T | Exception] = asyncio.get_running_loop().create_future()
-        self._timer: asyncio.TimerHandle | None = None
+        self._outcome: T | Exception | None = None
+        self._future: asyncio.Future[None] | None = None
+        self._timer: Timer | None = None
+
+    async def outcome(self) -> T | Exception:
+        """Wait for the answer, or for an error that is nobody else's."""
+        if self._outcome is None:
+            self._future = asyncio.get_running_loop().create_future()
+            await self._future
+        assert self._outcome is not None  # noqa: S101  # that is what it waited for
+        return self._outcome
 
     def settle(self, outcome: T | Exception) -> None:
         """Deliver the outcome. Only the first one counts."""
-        if not self.future.done():
-            self.future.set_result(outcome)
+        if self._outcome is None:
+            self._outcome = outcome
+            if self._future is not None and not self._future.done():
+                self._future.set_result(None)
 
-    def watch(self, timer: asyncio.TimerHandle | None) -> None:
+    def watch(self, timer: Timer | None) -> None:
         """Keep the timer that ends the wait. None: the wait is over."""
         if self._timer is not None:
             self._timer.cancel()
@@ -53,7 +63,7 @@ class Waiters(Generic[T]):
     Args:
         lane: the lane of the call.
         deadline: of the caller that begins it, on the client's clock.
-        now: tells the client's clock, in seconds.
+        clock: times the waits.
 
     Attributes:
         lane: the most urgent one of all who ever joined.
@@ -62,13 +72,13 @@ class Waiters(Generic[T]):
         was_sent: whether it was ever sent.
     """
 
-    def __init__(self, lane: Lane, deadline: float | None, now: Callable[[], float]) -> None:
+    def __init__(self, lane: Lane, deadline: float | None, clock: Clock) -> None:
         self.lane: Lane = lane
         self.first: Caller[T] = Caller(deadline, joined=False)
         self.in_flight: bool = False
         self.was_sent: bool = False
         self._callers: list[Caller[T]] = [self.first]
-        self._now = now
+        self._clock = clock
         self._sent_at = 0.0
         self._failure: SessionsError | None = None
         self._resumes = 0.0
@@ -77,7 +87,7 @@ class Waiters(Generic[T]):
 
     def join(self, lane: Lane, deadline: float | None) -> tuple[Caller[T], bool]:
         """Add a caller. The flag says whether the limiter must know: the caller is more urgent, or has less time."""
-        now, before = self._now(), self.deadline
+        now, before = self._clock.now(), self.deadline
         caller: Caller[T] = Caller(deadline, joined=True)
         is_urgent = lane == "interactive" and self.lane == "background"
         has_less_time = deadline is not None and (before is None or deadline < before)
@@ -86,8 +96,8 @@ class Waiters(Generic[T]):
             if self._failure is not None and now < self._resumes and deadline < self._resumes:
                 self._give_up(caller, self._failure)
             else:
-                loop, seconds = asyncio.get_running_loop(), max(0.0, deadline - now)
-                caller.watch(loop.call_later(seconds, self._time_out, caller, seconds))
+                seconds = max(0.0, deadline - now)
+                caller.watch(self._clock.call_at(deadline, lambda: self._time_out(caller, seconds)))
         return caller, (is_urgent or has_less_time) and not self.in_flight
 
     def leave(self, caller: Caller[T]) -> None:
@@ -127,11 +137,11 @@ class Waiters(Generic[T]):
     def sent(self) -> None:
         """An attempt begins now."""
         self.in_flight = self.was_sent = True
-        self._sent_at = self._now()
+        self._sent_at = self._clock.now()
 
     def failed(self, failure: SessionsError, pause: float) -> bool:
         """An attempt failed, and the next may begin in `pause` seconds. Returns False if that is too late for all callers."""
-        now = self._now()
+        now = self._clock.now()
         self.in_flight, self._failure, self._resumes = False, failure, now + pause
         for caller in list(self._callers):
             if caller.deadline is None:

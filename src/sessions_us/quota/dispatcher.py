@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Collection, Coroutine, Iterable
 from itertools import count
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -19,6 +18,7 @@ from weakref import WeakKeyDictionary
 from sessions_us.errors import ConfigurationError, SessionsError
 from sessions_us.events import ClientEvent, Emit, RequestGranted, RequestQueued, ignore
 from sessions_us.quota.bucket import Bucket
+from sessions_us.quota.clock import Clock, LoopClock, Timer
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.rules.eta import eta
 from sessions_us.quota.rules.state import BEAT, Decision, Lane, QuotaState, Ticket
@@ -44,26 +44,29 @@ _log = logging.getLogger("sessions_us")
 class Dispatcher:
     """Those who wait for one state, in one process and one event loop; `Limiter` is its surface."""
 
-    def __init__(
-        self, quota: Quota, *, name: str = "", emit: Emit = ignore, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, quota: Quota, *, name: str = "", emit: Emit = ignore, clock: Clock | None = None) -> None:
         self.quota = quota
         self._emit = emit
-        self._clock = clock
+        self.clock: Clock = LoopClock() if clock is None else clock
         self._store = MemoryStore() if quota.store is None else quota.store
         state = QuotaState.new(quota.limit, quota.window)
         alone = quota.store is None
-        self._replica = Replica(self._store, name, state, alone=alone, clock=clock, own=self._own, emit=self._tell)
+        self._replica = Replica(
+            self._store, name, state, alone=alone, clock=self.clock.now, own=self._own, emit=self._tell
+        )
         self._waiters: dict[int, Waiter] = {}
         self._watched: dict[int, Waiter] = {}  # of these, who may be refused, or whose wait may yet become long
         self._owners: WeakKeyDictionary[object, Emit] = WeakKeyDictionary()
         self._out: set[int] = set()  # leases that have not ended
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
+        self._timer_at = 0.0
         self._dispatching: asyncio.Task[None] | None = None
         self._again = False
         self._seeking: asyncio.Task[None] | None = None
         self._bucket = Bucket()
+        # The bucket is timed by the event loop. What several processes share is paced by the state alone.
+        self._has_bucket = not self._store.shared and isinstance(self.clock, LoopClock)
         self._closed = False
 
     @property
@@ -201,10 +204,10 @@ class Dispatcher:
         return state.grant(decision, now, self._expires_at(now, waiter.timeout)), (waiter, None)
 
     def _has_room(self, state: QuotaState, decision: Decision) -> bool:
-        """Whether our own pace allows it. What several processes share is paced by the state alone."""
+        """Whether our own pace allows it."""
         if self._store.shared:
             return self._replica.has_room(state.window, len(self._out))
-        return self._bucket.has_room(state.window, probe=decision.probe)
+        return not self._has_bucket or self._bucket.has_room(state.window, probe=decision.probe)
 
     def _expires_at(self, now: float, timeout: float) -> float | None:
         """When a lease is over, whatever becomes of its process."""
@@ -212,10 +215,10 @@ class Dispatcher:
 
     def _hand_out(self, ticket: Ticket, emit: Emit, operation: str) -> Lease:
         """Make the lease of a ticket that was granted in the same step, and charge the bucket."""
-        if not self._store.shared:
+        if self._has_bucket:
             self._bucket.charge(self._replica.state.window)
         self._out.add(ticket.number)
-        now = self._clock()
+        now = self.clock.now()
         waited = max(0.0, now + self._replica.skew - ticket.since)
         return Lease(ticket, granted_at=now, waited=waited, finish=self._finish, emit=emit, operation=operation)
 
@@ -236,7 +239,7 @@ class Dispatcher:
         """Refuse it, if it waits in vain; if its wait is long, say so, once: a silent one looks like a hang. Gives if it goes."""
         wait = expected or 0.0
         while (deadline := waiter.deadline) is not None:
-            now = self._clock()
+            now = self.clock.now()
             if now < deadline and now + wait <= deadline:
                 break
             error = too_long(waiter.ticket, position, expected, max(0.0, deadline - now))
@@ -307,18 +310,18 @@ class Dispatcher:
                 moments.append(waiter.ticket.since - self._replica.skew + LONG_WAIT)
         if self._store.shared:
             news = self._replica.failure is None and (wake is None or self._replica.state.window.flights)
-            moments.append(self._clock() + (POLL if news else BEAT / 2))
+            moments.append(self.clock.now() + (POLL if news else BEAT / 2))
         if not moments:
             if not sooner:
                 self._disarm()
             return
-        when = self._loop.time() + max(_TICK, min(moments) - self._clock())
+        when = max(self.clock.now() + _TICK, min(moments))
         if self._timer is not None:
-            early = when - self._timer.when()
+            early = when - self._timer_at
             if abs(early) < _TICK or (sooner and early > 0):
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._tick)
+        self._timer, self._timer_at = self.clock.call_at(when, self._tick), when
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -343,10 +346,10 @@ class Dispatcher:
 
     async def _end(self, lease: int, decide: Decide[Effect], counts: bool) -> Effect:
         self._out.discard(lease)
-        if not counts:
-            self._bucket.give_back(self._replica.state.window)
-        elif self._store.shared:
+        if counts and self._store.shared:
             self._replica.spend()
+        elif self._has_bucket and not counts:
+            self._bucket.give_back(self._replica.state.window)
         effect = await self._replica.step(decide)
         if self._waiters:
             await self._dispatch()

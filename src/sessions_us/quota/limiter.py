@@ -26,7 +26,7 @@ class Limiter(Dispatcher):
         quota: how much, and where the count is kept.
         name: which state of the quota's store this is.
         emit: hears the events of all who don't bring their own; it must not raise.
-        clock: seconds that never go back.
+        clock: times the waits; None: that of the machine.
     """
 
     async def acquire(
@@ -104,7 +104,7 @@ class Limiter(Dispatcher):
 
     def now(self) -> float:
         """The limiter's clock, in seconds; deadlines are told by it."""
-        return self._clock()
+        return self.clock.now()
 
     def snapshot(self) -> QuotaSnapshot:
         """What is known of the quota at this moment. It never waits and sends nothing."""

@@ -7,6 +7,7 @@ from typing import Final
 from attrs import asdict
 
 from sessions_us.errors import ConfigurationError
+from sessions_us.quota.clock import Clock
 from sessions_us.quota.limiter import Limiter
 from sessions_us.quota.settings import Quota
 
@@ -15,23 +16,28 @@ __all__ = ("limiter_for",)
 _limiters: Final[dict[tuple[str, str], Limiter]] = {}
 
 
-def limiter_for(name: str, origin: str, quota: Quota) -> Limiter:
+def limiter_for(name: str, origin: str, quota: Quota, clock: Clock | None = None) -> Limiter:
     """The limiter of a key at an origin, shared by all clients of the key, and of the same `Quota` object.
 
     Args:
         name: a digest of the key and the origin, as a shared store calls it.
         origin: of the server. Another origin counts for itself.
         quota: how much may be sent.
+        clock: times the waits; None: the machine's, or that of the other clients of the key.
 
     Raises:
-        ConfigurationError: a client of the same key has another quota.
+        ConfigurationError: a client of the same key has another quota or clock, or a clock is given with a shared store.
     """
+    if clock is not None and quota.store is not None and quota.store.shared:
+        raise ConfigurationError("a clock can't be given with a store that other processes use: they have their own")
     if (name, origin) not in _limiters:
         shared = (each for (_, where), each in _limiters.items() if where == origin and each.quota is quota)
-        _limiters[name, origin] = next(shared, None) or Limiter(quota, name=name)
+        _limiters[name, origin] = next(shared, None) or Limiter(quota, name=name, clock=clock)
     limiter = _limiters[name, origin]
     if asdict(limiter.quota, recurse=False) != asdict(quota, recurse=False):
         raise ConfigurationError(
             f"this process has a client of the same key with {limiter.quota}, so {quota} can't be kept: give both the same"
         )
+    if clock is not None and limiter.clock is not clock:
+        raise ConfigurationError("this process has a client of the same key with another clock: give both the same")
     return limiter

@@ -11,6 +11,7 @@ from support.clock import run
 from support.server_models import MODELS, Server, Style
 
 from sessions_us.quota import Lane, Limiter, MemoryStore, Quota
+from sessions_us.quota.clock import LoopClock
 from sessions_us.quota.rules.state import QuotaState
 from sessions_us.quota.stores import Held
 from sessions_us.quota.stores.codec import to_text
@@ -36,7 +37,7 @@ def test_no_state_changes_once_it_was_given_out(model: str) -> None:
     async def main() -> None:
         loop, chance, store = asyncio.get_running_loop(), random.Random(model), Archive()
         server = Server(model, Style())
-        limiter = Limiter(Quota(store=store), clock=loop.time)
+        limiter = Limiter(Quota(store=store), clock=LoopClock(loop.time))
 
         async def call(number: int) -> None:
             await asyncio.sleep(chance.uniform(0, 200))

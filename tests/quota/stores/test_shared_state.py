@@ -13,6 +13,7 @@ from support.server_models import Server, Style
 from sessions_us.errors import QuotaTimeoutError
 from sessions_us.events import ClientEvent, StoreRecovered, StoreUnavailable
 from sessions_us.quota import Lane, Limiter, Quota
+from sessions_us.quota.clock import LoopClock
 from sessions_us.quota.dispatcher import LEASE_MARGIN
 from sessions_us.quota.rules.state import LAPSE, QuotaState
 from sessions_us.quota.stores import Held, StoreFailure
@@ -85,7 +86,7 @@ class Company:
     def limiter(self, events: list[ClientEvent]) -> Limiter:
         ahead = self.dice.uniform(0, 1e5)
         quota = Quota(LIMIT, WINDOW, store=self.depot)
-        return Limiter(quota, name="key", clock=lambda: self.loop.time() + ahead, emit=events.append)
+        return Limiter(quota, name="key", clock=LoopClock(lambda: self.loop.time() + ahead), emit=events.append)
 
     async def call(self, limiter: Limiter, lane: Lane = "interactive", timeout: float = 30.0) -> int:
         asked = self.loop.time()

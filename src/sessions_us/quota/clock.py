@@ -1,0 +1,64 @@
+"""The clock that times the quota, back-off, `max_wait` and the cache."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ("Clock", "LoopClock", "Timer", "sleep")
+
+
+class Timer(Protocol):
+    """What `Clock.call_at` returns."""
+
+    def cancel(self) -> None:
+        """Don't call any more. Harmless after the call."""
+        ...
+
+
+class Clock(Protocol):
+    """Tells the time, in seconds that never go back, and calls when a moment has come."""
+
+    def now(self) -> float:
+        """Seconds since some moment."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        """Call back in the running event loop, once `now()` has reached `when`."""
+        ...
+
+
+class LoopClock:
+    """The clock of the machine, with the timers of the running event loop.
+
+    Args:
+        now: seconds that never go back and pass as fast as the event loop's.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        """Seconds since some moment."""
+        return self._now()
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        """Call back in the running event loop, once `now()` has reached `when`."""
+        return asyncio.get_running_loop().call_later(max(0.0, when - self._now()), callback)
+
+
+async def sleep(clock: Clock, seconds: float) -> None:
+    """Wait until a clock has gone on for so many seconds."""
+    over = asyncio.get_running_loop().create_future()
+
+    def wake() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    timer = clock.call_at(clock.now() + seconds, wake)
+    try:
+        await over
+    finally:
+        timer.cancel()
