@@ -177,12 +177,12 @@ class _Client(Generic[K]):
         quota = Quota.from_env() if quota is None else quota
         limiter = limiter_for(key.digest(f"quota at {origin}"), str(origin), quota, clock)
 
-        http = Http(Connections(origin, key, transport), key, emit, limiter.now)
+        http = Http(Connections(origin, key, transport), key, emit, limiter.clock.now)
         retry = Retry(http, limiter, emit)
         single_flight = SingleFlight(retry, emit)
-        cache = Cache(single_flight, emit, limiter.now)
+        cache = Cache(single_flight, emit, limiter.clock.now)
 
-        identity = Identity(key.digest("sharing"), f"{origin}{origin.prefix}", is_guest=isinstance(key, GuestKey))
+        identity = Identity(key.digest("sharing"), origin.base_url, is_guest=isinstance(key, GuestKey))
         self._share(Calls(cache, key, identity, defaults, emit, limiter.clock), limiter, key, owner=True)
 
     def _share(self, calls: Calls, limiter: Limiter, key: ApiKey, *, owner: bool) -> None:

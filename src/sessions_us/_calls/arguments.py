@@ -65,15 +65,13 @@ def json_body(fields: Mapping[str, object], extra: Extra | None = None) -> dict[
     return body or None
 
 
-def encode(body: object | None) -> bytes | None:
-    """The body as it goes out; None is no body.
+def encode(body: object) -> bytes:
+    """The body as it goes out.
 
     Raises:
         ValueError, TypeError: it holds something that is no JSON (NaN too), before anything is sent.
     """
-    return (
-        None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    )
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def several(value: Iterable[T] | None, name: str) -> list[T] | None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from sessions_us_api.types import Decode, Operation
+
 from .._send.call import Answer, Call, Identity, Request, Stage
 from .._send.options import Options
 from .._send.trail import Trail
@@ -19,13 +21,17 @@ from ..quota.clock import Clock
 from .arguments import Extra, json_body
 from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood
 from .envelopes import object_in, page_in, rows_in
-from .operation import Endpoint, operation_of, parser_of, request_for, request_to
+from .operation import Endpoint, described, request_for, request_to
 from .page_source import ListSource
 from .pager import Pager
 
 __all__ = ("Calls",)
 
+S = TypeVar("S")
 T = TypeVar("T")
+
+Reader = Callable[[Callable[[object, Decode], S], Operation, object, Decoder], T]
+"""Finds in a body what an operation answers with, and makes models of it."""
 
 _logger = logging.getLogger("sessions_us")
 
@@ -84,28 +90,28 @@ class Calls:
             DecodeError: there is none: the body is empty, null, or has no object with an id.
         """
         request, answer = await self._call(endpoint, path, **arguments)
-        return self._decoded(request, answer, _object(endpoint))
+        return self._decoded(request, answer, endpoint, object_in)
 
     async def maybe(self, endpoint: Endpoint[T], *path: str, **arguments: Any) -> T | None:
         """The same for an answer that may say nothing: any 2xx counts, and an empty or odd body is None."""
         request, answer = await self._call(endpoint, path, **arguments)
-        return self._if_any(request, answer, _object(endpoint))
+        return self._if_any(request, answer, endpoint, object_in)
 
     async def maybe_rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T] | None:
         """The same for a list."""
         request, answer = await self._call(endpoint, path, **arguments)
-        return self._if_any(request, answer, _rows(endpoint))
+        return self._if_any(request, answer, endpoint, _rows_in)
 
     async def nothing(self, endpoint: Endpoint[object], *path: str, **arguments: Any) -> None:
         """For an operation whose answer says nothing beyond its status."""
         request, answer = await self._call(endpoint, path, **arguments)
         if answer.flaw:
-            self._if_any(request, answer, lambda body, decode: None)
+            self._if_any(request, answer, endpoint, _nothing_in)
 
     async def rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T]:
         """The rows that an unpaginated list answers with."""
         request, answer = await self._call(endpoint, path, **arguments)
-        return self._decoded(request, answer, _rows(endpoint))
+        return self._decoded(request, answer, endpoint, _rows_in)
 
     def pages(self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, verify_end: bool) -> Pager[T]:
         """A Pager over a paginated list."""
@@ -124,8 +130,7 @@ class Calls:
         answer = await self._send(request, lane, trail)
         if not answer.flaw and not answer.body.strip():
             raise self._not_understood(request, answer, "no page")
-        operation, parse = operation_of(endpoint), parser_of(endpoint)
-        return self._decoded(request, answer, lambda body, decode: page_in(parse, operation, body, decode))
+        return self._decoded(request, answer, endpoint, page_in)
 
     async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
         """Any path of the API through the same stages; the decoded JSON, None for an empty body."""
@@ -147,7 +152,8 @@ class Calls:
         body: Mapping[str, object] | None = None,
         extra: Extra | None = None,
     ) -> tuple[Request, Answer]:
-        request = request_for(endpoint, path, body=json_body(body or {}, extra))
+        fields = None if body is None and extra is None else json_body(body or {}, extra)
+        request = request_for(endpoint, path, body=fields)
         return request, await self._send(request, self.options.lane or "interactive")
 
     async def _send(self, request: Request, lane: Lane, trail: Trail | None = None) -> Answer:
@@ -155,28 +161,28 @@ class Calls:
 
     # -- decoding ----------------------------------------------------------------------------------------------------
 
-    def _decoded(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T:
+    def _decoded(self, request: Request, answer: Answer, endpoint: Endpoint[S], read: Reader[S, T]) -> T:
         decoder = Decoder(request.operation)
         body = self._json(request, answer)
         try:
-            result = read(body, decoder)
+            result = read(*described(endpoint), body, decoder)
         except (NotUnderstood, RecursionError) as error:
             why = str(error)  # raised below, so that the error has no context that holds the body once more
         else:
-            why = self._surprised(decoder)
+            why = self._surprised(decoder) if decoder.drifts else ""
             if not why:
                 return result
             del result
         del body  # a traceback that prints locals must not print what a server echoes
         raise self._not_understood(request, answer, why)
 
-    def _if_any(self, request: Request, answer: Answer, read: Callable[[object, Decoder], T]) -> T | None:
+    def _if_any(self, request: Request, answer: Answer, endpoint: Endpoint[S], read: Reader[S, T]) -> T | None:
         if not answer.flaw and answer.body.strip() in {b"", b"null"}:
             return None
         if request.repeatable:
             self._json(request, answer)  # a write may answer anything; a read that got no JSON got no answer
         try:
-            return self._decoded(request, answer, read)
+            return self._decoded(request, answer, endpoint, read)
         except DecodeError as error:
             if self.options.strict:
                 raise
@@ -225,11 +231,11 @@ class Calls:
             )
 
 
-def _object(endpoint: Endpoint[T]) -> Callable[[object, Decoder], T]:
-    operation, parse = operation_of(endpoint), parser_of(endpoint)
-    return lambda body, decode: object_in(parse, operation, body, decode)
+def _rows_in(
+    parse: Callable[[object, Decode], list[T]], operation: Operation, body: object, decode: Decoder
+) -> list[T]:
+    return rows_in(parse, operation, body, decode)[0]
 
 
-def _rows(endpoint: Endpoint[list[T]]) -> Callable[[object, Decoder], list[T]]:
-    operation, parse = operation_of(endpoint), parser_of(endpoint)
-    return lambda body, decode: rows_in(parse, operation, body, decode)[0]
+def _nothing_in(parse: object, operation: Operation, body: object, decode: Decoder) -> None:
+    """The answer says nothing beyond its status."""

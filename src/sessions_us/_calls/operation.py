@@ -16,7 +16,7 @@ from .._send.call import Request
 from .._send.origin import api_path
 from .arguments import encode, path_id, wire_datetime
 
-__all__ = ("Endpoint", "operation_of", "parser_of", "request_for", "request_to")
+__all__ = ("Endpoint", "described", "request_for", "request_to")
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -33,14 +33,9 @@ class Endpoint(Protocol[T_co]):
     def _parse_response(self, body: object, decode: Decode) -> T_co: ...
 
 
-def operation_of(endpoint: Endpoint[object]) -> Operation:
-    """What the document says of an endpoint."""
-    return OPERATIONS[endpoint.__name__.rpartition(".")[2]]
-
-
-def parser_of(endpoint: Endpoint[T]) -> Callable[[object, Decode], T]:
-    """What makes models of an endpoint's answer."""
-    return endpoint._parse_response
+def described(endpoint: Endpoint[T]) -> tuple[Callable[[object, Decode], T], Operation]:
+    """What makes models of an endpoint's answer, and what the document says of it."""
+    return endpoint._parse_response, OPERATIONS[endpoint.__name__.rpartition(".")[2]]
 
 
 def request_for(
@@ -55,14 +50,14 @@ def request_for(
     Raises:
         ValueError, TypeError: an id that can't stand in a path, or a body that is no JSON.
     """
-    operation = operation_of(endpoint)
+    _, operation = described(endpoint)
     made = endpoint._get_kwargs(*(path_id(value) for value in path))
     return Request(
         operation.id,
         made["method"].upper(),
         made["url"],
         params,
-        encode(body),
+        None if body is None else encode(body),
         operation.repeatable,
         operation.invalidates,
         operation.removes,
@@ -83,7 +78,7 @@ def request_to(method: str, path: str, body: object | None, params: Mapping[str,
         method,
         api_path(path),
         [pair for name, value in (params or {}).items() for pair in _query(name, value)],
-        encode(body),
+        None if body is None else encode(body),
         repeatable=method == "GET",
         invalidates=() if method in {"HEAD", "OPTIONS"} else None,
         removes=_removes(method, path),

@@ -8,7 +8,7 @@ from .._send.call import Request
 from .._send.trail import Trail
 from ..events import PagingSurprise
 from ..quota import Lane
-from .operation import Endpoint, operation_of, request_for
+from .operation import Endpoint, described, request_for
 from .walk import PageFacts
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ListSource(Generic[T]):
     """
 
     def __init__(self, calls: Calls, endpoint: Endpoint[list[T]], path: tuple[str, ...]) -> None:
-        operation = operation_of(endpoint)
+        _, operation = described(endpoint)
         if operation.pagination is None:
             raise TypeError(f"{operation.id} is not paginated")
         self.facts: PageFacts = PageFacts(

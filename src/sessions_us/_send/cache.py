@@ -102,10 +102,10 @@ class Cache:
         if copy is not None and self._age(copy) < options.cache_ttl:
             return self._reuse(call, copy, 0, "fresh")
         if copy is not None and self._age(copy) < options.cache_ttl + options.stale_while_revalidate:
-            self._renew(call.name, self._ask(call.renewal()))
+            self._renew(call.name, self._ask_and_keep(call.renewal()))
             return self._reuse(call, copy, 0, "stale-while-revalidate")
         try:
-            return await self._ask(call)
+            return await self._ask_and_keep(call)
         except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING):
             copy = self._memory.get(call.name)
             if copy is None or self._age(copy) >= options.cache_ttl + options.stale_if_error:
@@ -113,16 +113,20 @@ class Cache:
         return self._reuse(call, copy, 0, "stale-if-error")
 
     async def _ask(self, call: Call) -> Answer:
-        """The inner stage's answer, kept if it may be. An answer that may not drops the copy that is older."""
-        trail = Trail()
-        trail.begin(call, self._memory.trails)
+        """The inner stage's answer. A status that says what became of the read drops its copy."""
         try:
-            answer = await self._inner.send(call)
+            return await self._inner.send(call)
         except StatusError as error:
             if not isinstance(error, _SAYS_NOTHING):
                 self._memory.remove(call.name)  # it is gone, or not the key's to see any more
             raise
-        if call.options.keeps and not answer.flaw and not trail.is_spoilt:
+
+    async def _ask_and_keep(self, call: Call) -> Answer:
+        """The same, kept unless a write overtook it."""
+        trail = Trail()
+        trail.begin(call, self._memory.trails)
+        answer = await self._ask(call)
+        if not answer.flaw and not trail.is_spoilt:
             self._memory.put(call.name, Copy((answer,), self._now(), trail.operation))
         return answer
 

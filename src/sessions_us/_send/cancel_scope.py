@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Final
+from contextlib import asynccontextmanager
 
 from ..errors import QuotaTimeoutError
 from ..quota import Lane
 
 __all__ = ("cancel_scope",)
 
-_ALWAYS: Final = nullcontext()
 
-
-def cancel_scope(abort_on: asyncio.Future[None] | None, lane: Lane) -> AbstractAsyncContextManager[None, None]:
+@asynccontextmanager
+async def cancel_scope(abort_on: asyncio.Future[None], lane: Lane) -> AsyncIterator[None]:
     """What is inside is cut short as soon as `abort_on` is done, and does not even begin if it is already.
 
     Raises:
         QuotaTimeoutError: on entering or at the end: nobody waits any more.
     """
-    return _ALWAYS if abort_on is None else _until_done(abort_on, lane)  # type: ignore[return-value]  # swallows nothing
-
-
-@asynccontextmanager
-async def _until_done(abort_on: asyncio.Future[None], lane: Lane) -> AsyncIterator[None]:
     if abort_on.done():
         raise _abandoned(lane)
     loop = asyncio.get_running_loop()

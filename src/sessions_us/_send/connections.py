@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http.cookiejar import DefaultCookiePolicy
-from typing import TypeVar
 
 import httpx
 
@@ -20,8 +20,6 @@ from .shield import shield
 
 __all__ = ("Connections",)
 
-T = TypeVar("T")
-
 
 class Connections:
     """The connections with one key to one origin. They are made when they are first used.
@@ -30,9 +28,15 @@ class Connections:
         origin: where requests go.
         key: goes with each of them.
         transport: an httpx transport of the caller's own, which is not closed.
+
+    Attributes:
+        base_url: what stands before each path.
+        are_traced: whether it can be known if a request left. Only httpx's own transport tells.
     """
 
     def __init__(self, origin: Origin, key: ApiKey, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.base_url: str = origin.base_url
+        self.are_traced: bool = transport is None
         self._origin = origin
         self._key = key
         self._transport = transport
@@ -41,30 +45,18 @@ class Connections:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
-    @property
-    def are_traced(self) -> bool:
-        """Whether it can be known if a request left. Only httpx's own transport tells."""
-        return self._transport is None
-
-    def url(self, path: str) -> str:
-        """The full URL of a path."""
-        return self._origin.url(path)
-
-    def check(self) -> None:
-        """Raise: ClientClosedError; ConfigurationError: the event loop is another one, or none of asyncio's."""
-        self._client()
-
-    async def use(self, timeout: float, exchange: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
-        """The result of an exchange, within `timeout` seconds.
+    @asynccontextmanager
+    async def use(self, timeout: float) -> AsyncIterator[httpx.AsyncClient]:
+        """The httpx client for one exchange, which is cut off after `timeout` seconds.
 
         An exchange that is cut off at the wrong moment leaves a connection in the pool that is neither used nor free. Twenty of
         them are a client that never sends again, so such a pool is closed when its last exchange is over.
         """
-        http = self._client()
+        http = self.client()
         self._busy[http] = self._busy.get(http, 0) + 1
         try:
             async with asyncio.timeout(timeout):
-                return await exchange(http)
+                yield http
         except (TimeoutError, asyncio.CancelledError):
             if self._http is http:
                 self._http = None
@@ -83,8 +75,13 @@ class Connections:
         if http is not None and self._loop is asyncio.get_running_loop():
             await http.aclose()
 
-    def _client(self) -> httpx.AsyncClient:
-        """The httpx client of the running event loop. That of a loop that has ended is forgotten."""
+    def client(self) -> httpx.AsyncClient:
+        """The httpx client of the running event loop. That of a loop that has ended is forgotten.
+
+        Raises:
+            ClientClosedError: the connections were closed.
+            ConfigurationError: the event loop is another one, or none of asyncio's.
+        """
         if self._closed:
             raise ClientClosedError
         try:

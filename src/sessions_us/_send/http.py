@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from ..errors import RequestTimeoutError, SessionsError, StatusError, TransportError
-from ..events import Emit, RequestSent, ResponseReceived
+from ..events import Emit, RequestSent, ResponseReceived, ignore
 from ..keys import ApiKey
 from ..quota import Lease
 from ..quota.rules.headers import parse_retry_after
@@ -64,7 +64,7 @@ class Http:
         raise outcome
 
     def check(self) -> None:
-        self._connections.check()
+        self._connections.client()
 
     async def aclose(self) -> None:
         await self._connections.aclose()
@@ -74,13 +74,13 @@ class Http:
         request, lease = call.request, call.lease
         assert lease is not None  # noqa: S101  # the stage outside takes one for each attempt
         trace = Trace(reliable=self._connections.are_traced)
-        self._emit(
-            RequestSent(operation=request.operation, method=request.method, path=request.path, attempt=call.attempt)
-        )
-        try:
-            return await self._connections.use(
-                call.options.timeout, lambda http: self._exchange(http, call, lease, trace)
+        if self._emit is not ignore:
+            self._emit(
+                RequestSent(operation=request.operation, method=request.method, path=request.path, attempt=call.attempt)
             )
+        try:
+            async with self._connections.use(call.options.timeout) as http:
+                return await self._exchange(http, call, lease, trace)
         except Exception as caught:
             problem = caught
         except BaseException:
@@ -102,7 +102,7 @@ class Http:
         request, started = call.request, self._now()
         outgoing = http.build_request(
             request.method,
-            self._connections.url(request.path),
+            self._connections.base_url + request.path,
             params=list(request.params) or None,
             content=request.content,
             headers={"content-type": "application/json"} if request.content is not None else None,
@@ -113,16 +113,17 @@ class Http:
             trace.answered = True
             status, headers = response.status_code, response.headers
             await lease.done(status, headers.multi_items())
-            self._emit(
-                ResponseReceived(
-                    operation=request.operation,
-                    method=request.method,
-                    path=request.path,
-                    attempt=call.attempt,
-                    status_code=status,
-                    elapsed=self._now() - started,
+            if self._emit is not ignore:
+                self._emit(
+                    ResponseReceived(
+                        operation=request.operation,
+                        method=request.method,
+                        path=request.path,
+                        attempt=call.attempt,
+                        status_code=status,
+                        elapsed=self._now() - started,
+                    )
                 )
-            )
             body, is_whole = await self._body(response)
         finally:
             await response.aclose()

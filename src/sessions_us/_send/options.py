@@ -52,10 +52,11 @@ class Options:
     stale_while_revalidate: float = field(default=0.0, validator=_seconds)
     stale_if_error: float = field(default=0.0, validator=_seconds)
     abort_on: asyncio.Future[None] | None = field(default=None, validator=_abort_on)
+    keeps: bool = field(init=False)
+    """Whether answers are to be kept for a while."""
 
-    @property
-    def keeps(self) -> bool:
-        """Whether answers are to be kept for a while."""
+    @keeps.default
+    def _keeps(self) -> bool:
         return self.cache_ttl > 0 or self.stale_while_revalidate > 0 or self.stale_if_error > 0
 
     def but(self, **changes: Any) -> Options:

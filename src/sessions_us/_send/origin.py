@@ -68,13 +68,10 @@ class Origin:
         default = {"https": 443, "http": 80}[self.scheme]
         return f"{self.scheme}://{host}" + ("" if self.port == default else f":{self.port}")
 
-    def url(self, path: str) -> str:
-        """The full URL of a path that starts with a slash and is percent-encoded where it must be.
-
-        Raises:
-            ValueError: the path would lead to another origin, or out of the prefix.
-        """
-        return f"{self}{self.prefix}{_safe_path(path)}"
+    @property
+    def base_url(self) -> str:
+        """What stands before each path of the API."""
+        return f"{self}{self.prefix}"
 
 
 def api_path(path: str) -> str:

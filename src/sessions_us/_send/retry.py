@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from attrs import define
 
@@ -104,7 +105,8 @@ class Retry:
         self.check()
         call.queue = self._limiter
         try:
-            async with cancel_scope(call.abort_on, call.waiters.lane):
+            scope = nullcontext() if call.abort_on is None else cancel_scope(call.abort_on, call.waiters.lane)
+            async with scope:
                 lease = await self._limiter.acquire(
                     lane=call.waiters.lane,
                     deadline=attempts.last_start,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, NamedTuple
+from contextlib import nullcontext
+from typing import Final
+
+from attrs import define, field
 
 from ..errors import ClientClosedError
 from ..events import Emit, ResponseShared
@@ -15,11 +18,13 @@ from .waiters import Caller
 __all__ = ("Flights", "SingleFlight")
 
 
-class _Flight(NamedTuple):
-    """A read in flight, and the task that sends it."""
+@define(eq=False)
+class _Flight:
+    """A read in flight, the event loop that sends it, and the task."""
 
     call: Call
-    task: asyncio.Task[None]
+    loop: asyncio.AbstractEventLoop
+    task: asyncio.Task[None] = field(init=False)
 
 
 Flights = dict[Name, _Flight]
@@ -97,7 +102,7 @@ class SingleFlight:
     def _joinable(self, name: Name) -> _Flight | None:
         """The flight to join. One of an event loop that has ended will never land."""
         flight = self._flights.get(name)
-        return flight if flight is not None and flight.task.get_loop() is asyncio.get_running_loop() else None
+        return flight if flight is not None and flight.loop is asyncio.get_running_loop() else None
 
     @staticmethod
     def _join(flown: Call, call: Call) -> tuple[Caller[Answer], bool]:
@@ -105,21 +110,21 @@ class SingleFlight:
 
     def _launch(self, call: Call) -> _Flight:
         call.abort_on = None  # that ends one caller's wait, and not what others may wait for
-        task = asyncio.create_task(self._fly(call))
+        flight = self._flights[call.name] = _Flight(call, asyncio.get_running_loop())
+        flight.task = task = asyncio.create_task(self._fly(call))  # an eager task may land before this returns
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        flight = self._flights[call.name] = _Flight(call, task)
         return flight
 
     async def _fly(self, call: Call) -> None:
-        outcome: Answer | Exception = ClientClosedError()
+        outcome: Answer | Exception | None = None
         try:
             outcome = await self._inner.send(call)
         except Exception as error:
             outcome = error
         finally:
             self._land(call)
-            call.waiters.settle(outcome)
+            call.waiters.settle(ClientClosedError() if outcome is None else outcome)
 
     def _land(self, call: Call) -> None:
         flight = self._flights.get(call.name)
@@ -133,7 +138,7 @@ class SingleFlight:
         waiters = flight.call.waiters
         self._callers.add(caller)
         try:
-            async with cancel_scope(abort_on, waiters.lane):
+            async with nullcontext() if abort_on is None else cancel_scope(abort_on, waiters.lane):
                 if raised is not None:
                     await flight.call.raise_lane(raised)
                 return await caller.outcome()

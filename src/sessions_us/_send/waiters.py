@@ -47,11 +47,15 @@ class Caller(Generic[T]):
             if self._future is not None and not self._future.done():
                 self._future.set_result(None)
 
-    def watch(self, timer: Timer | None) -> None:
-        """Keep the timer that ends the wait. None: the wait is over."""
+    def watch(self, timer: Timer) -> None:
+        """Keep the timer that ends the wait."""
+        self._timer = timer
+
+    def stop_watching(self) -> None:
+        """The wait is over."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = timer
+            self._timer = None
 
 
 class Waiters(Generic[T]):
@@ -102,7 +106,7 @@ class Waiters(Generic[T]):
 
     def leave(self, caller: Caller[T]) -> None:
         """Remove a caller that has its outcome, or gave up."""
-        caller.watch(None)
+        caller.stop_watching()
         if caller in self._callers:
             self._callers.remove(caller)
 
@@ -110,7 +114,7 @@ class Waiters(Generic[T]):
         """The call has ended. Every caller gets the outcome, and of an error a copy of its own."""
         callers, self._callers = self._callers, []
         for place, caller in enumerate(callers):
-            caller.watch(None)
+            caller.stop_watching()
             caller.settle(outcome if place == 0 else _copy(outcome))
 
     @property

@@ -38,15 +38,11 @@ class LoopClock:
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-
-    def now(self) -> float:
-        """Seconds since some moment."""
-        return self._now()
+        self.now: Callable[[], float] = now
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call back in the running event loop, once `now()` has reached `when`."""
-        return asyncio.get_running_loop().call_later(max(0.0, when - self._now()), callback)
+        return asyncio.get_running_loop().call_later(max(0.0, when - self.now()), callback)
 
 
 async def sleep(clock: Clock, seconds: float) -> None:
