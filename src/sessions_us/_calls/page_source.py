@@ -46,6 +46,10 @@ class ListSource(Generic[T]):
         self._doubt = (calls.identity.origin, operation.id)
         self._request(None)  # a bad id fails here and not in the midst of the iteration
 
+    def patient(self) -> ListSource[T]:
+        patient = self._calls.options.but(max_wait=None, abort_on=None)
+        return ListSource(self._calls.but(patient), self._endpoint, self._path)
+
     async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
         return await self._calls.page(self._endpoint, self._request(number), lane, trail)
 

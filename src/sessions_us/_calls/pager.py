@@ -59,6 +59,10 @@ class PageSource(Protocol[T]):
         """
         ...
 
+    def patient(self) -> PageSource[T]:
+        """The same for work that no caller waits for: without `max_wait` and `abort_on`."""
+        ...
+
     @property
     def is_doubted(self) -> bool:
         """Whether this process saw that the list has not the documented page size."""
@@ -271,7 +275,8 @@ class Pager(Generic[T]):
 
     async def renew(self, trail: Trail, pages: int) -> None:
         """Reads the list again, to renew the copies of so many pages."""
-        again = Pager(self._source, page=str(self._start), verify_end=self._verify_end, lane="background")
+        patient = self._source.patient()
+        again = Pager(patient, page=str(self._start), verify_end=self._verify_end, lane="background")
         again._trail = trail
         async for _ in again.pages():
             if len(trail.answers) >= pages:
