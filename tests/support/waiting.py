@@ -12,7 +12,9 @@ import pytest
 
 from sessions_us import UserClient
 
-__all__ = ("cancelled", "left_behind", "outcome", "record_pools", "start", "tasks", "until")
+__all__ = ("Pools", "cancelled", "left_behind", "outcome", "record_pools", "start", "tasks", "until")
+
+Pools = WeakSet[httpcore.AsyncConnectionPool]
 
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -47,28 +49,30 @@ def tasks() -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if "Scripted" not in repr(task)}
 
 
-def record_pools(monkeypatch: pytest.MonkeyPatch) -> WeakSet[httpcore.AsyncConnectionPool]:
-    """All connection pools that httpx makes from now on."""
-    pools: WeakSet[httpcore.AsyncConnectionPool] = WeakSet()
+def record_pools(monkeypatch: pytest.MonkeyPatch) -> Pools:
+    """The connection pools that httpx makes from now on, until they are closed."""
+    pools: Pools = WeakSet()
 
     class Recorded(httpcore.AsyncConnectionPool):
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             pools.add(self)
 
+        async def aclose(self) -> None:
+            pools.discard(self)
+            await super().aclose()
+
     monkeypatch.setattr(httpcore, "AsyncConnectionPool", Recorded)
     return pools
 
 
-def left_behind(
-    user: UserClient, before: set[asyncio.Task[Any]], pools: WeakSet[httpcore.AsyncConnectionPool]
-) -> list[str]:
+def left_behind(user: UserClient, before: set[asyncio.Task[Any]], pools: Pools) -> list[str]:
     """What a call that is over must not leave: tasks, a lease, a place in the queue, connections, requests for one."""
     left = [f"task {task!r}" for task in tasks() - before]
     snapshot = user.quota.snapshot()
     if snapshot.in_flight or any(snapshot.waiting.values()):
         left.append(f"lease or place: {snapshot}")
-    for pool in list(pools):
+    for pool in pools:
         left += [f"connection {each!r}" for each in pool.connections if not (each.is_idle() or each.is_closed())]
         if "Requests: 0 active, 0 queued" not in repr(pool):
             left.append(f"request in {pool!r}")
