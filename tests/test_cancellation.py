@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from support.interrupted import FINE, SCENES, SPENT, Interrupted, made, read, whole, write
+from support.limiters import limiter_of
 from support.scripted import Say, Scripted, Silence, Slowly
+from support.waiting import Pools, cancelled, left_behind, record_pools, tasks, until
 
 from sessions_us import (
     ConfigurationError,
@@ -25,38 +29,39 @@ from sessions_us import (
 pytestmark = pytest.mark.anyio
 
 
-async def left_behind(user: UserClient, before: set[asyncio.Task[Any]]) -> list[str]:
-    """What a call that is over must not leave."""
+@pytest.fixture
+def pools(monkeypatch: pytest.MonkeyPatch) -> Pools:
+    return record_pools(monkeypatch)
+
+
+@contextlib.asynccontextmanager
+async def client(server: Scripted, **options: Any) -> AsyncIterator[UserClient]:
+    """A client that leaves no waiter and no lease in the limiter."""
+    key = f"key-{uuid4()}"
+    async with UserClient(key, base_url=server.url, **options) as user:
+        limiter = limiter_of(key, server.url)
+        yield user
+    assert not limiter.in_use
+
+
+async def soon_left_behind(user: UserClient, before: set[asyncio.Task[Any]], pools: Pools) -> list[str]:
+    """What a call that is over must not leave. What is cancelled or closed says so a moment later."""
     for _ in range(50):
-        await asyncio.sleep(0)  # what is cancelled or closed says so a moment later
-    left = [f"task {task!r}" for task in asyncio.all_tasks() - before if "Scripted" not in repr(task)]
-    snapshot = user.quota.snapshot()
-    if snapshot.in_flight or any(snapshot.waiting.values()):
-        left.append(f"lease or place: {snapshot}")
-    transport = user._calls.transport
-    http = transport._http
-    if http is None:
-        return left
-    pool = http._transport._pool  # type: ignore[attr-defined]
-    left += [f"connection {each!r}" for each in pool.connections if not (each.is_idle() or each.is_closed())]
-    left += [f"request {each!r}" for each in pool._requests]
-    if transport.limiter._out or transport.limiter._waiters:
-        left.append("lease or waiter in the limiter")
-    return left
+        await asyncio.sleep(0)
+    return left_behind(user, before, pools)
 
 
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
-async def test_a_call_that_is_cancelled_leaves_nothing_behind(scene):
+async def test_cancelled_at_a_point_nothing_is_left(scene, pools):
     """At each point where it can be: no task, no connection, no lease, no place in the queue; the next call works."""
     policy = RetryPolicy(attempts=4, backoff=0.001)
     point = 0
     while True:
         async with Scripted(*scene.script) as server:
-            key, options = f"key-{uuid4()}", {"retries": policy, "base_url": server.url}
-            async with UserClient(key, **options) as user:
+            async with client(server, retries=policy) as user:
                 if scene.warm:
                     await user.sessions.get("warm")
-                before = asyncio.all_tasks()
+                before = tasks()
                 interrupted = Interrupted(scene.call(user), point)
                 call = asyncio.ensure_future(whole(interrupted))
                 if scene.ends:
@@ -70,13 +75,12 @@ async def test_a_call_that_is_cancelled_leaves_nothing_behind(scene):
                 assert call.done(), f"cancelled at point {point}, and goes on"
                 if interrupted.cancelled:
                     assert call.cancelled() or call.exception() is None, point
-                    assert await left_behind(user, before) == [], f"cancelled at point {point}"
+                    assert await soon_left_behind(user, before, pools) == [], f"cancelled at point {point}"
                 else:
-                    assert await left_behind(user, before) == []
+                    assert await soon_left_behind(user, before, pools) == []
                     _ = call.cancelled() or call.exception()
                     break
-                server._script.clear()
-                server._script.append(FINE)
+                server.then(FINE)
                 if scene is not SCENES["a spent quota"]:
                     assert await user.with_options(timeout=20).sessions.get("again")
         point += 1
@@ -93,11 +97,11 @@ async def _rests(call: asyncio.Task[object]) -> bool:
     return True
 
 
-async def test_a_timeout_around_a_call():
+async def test_a_timeout_around_a_call(pools):
     """`asyncio.timeout` and a TaskGroup that fails are cancellations too."""
     async with Scripted(Silence(), Silence(), FINE) as server:
-        async with UserClient(f"key-{uuid4()}", base_url=server.url) as user:
-            before = asyncio.all_tasks()
+        async with client(server) as user:
+            before = tasks()
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await read(user)
@@ -106,7 +110,7 @@ async def test_a_timeout_around_a_call():
                     group.create_task(whole(read(user)))
                     group.create_task(_fail(server))
 
-            assert await left_behind(user, before) == []
+            assert await soon_left_behind(user, before, pools) == []
             assert await read(user)
 
 
@@ -128,21 +132,21 @@ DAWDLING = {
 
 
 @pytest.mark.parametrize("fault", DAWDLING.values(), ids=DAWDLING.keys())
-async def test_no_call_lasts_longer_than_its_deadline(fault):
+async def test_no_call_outlasts_its_deadline(fault):
     """`max_wait` + attempts x `timeout` is 1.5 s here; ten times that is left to a busy machine."""
     policy = RetryPolicy(attempts=3, backoff=100, backoff_max=100)
     async with Scripted(fault) as server:
-        async with UserClient(f"key-{uuid4()}", base_url=server.url, timeout=0.4, max_wait=0.3, retries=policy) as user:
+        async with client(server, timeout=0.4, max_wait=0.3, retries=policy) as user:
             async with asyncio.timeout(15):
                 with pytest.raises(SessionsError):
                     await read(user)
 
 
-async def test_a_pause_longer_than_the_deadline_is_an_error_at_once_with_the_time():
+async def test_a_pause_beyond_max_wait_is_an_error():
     """Waiting first and failing then would help nobody."""
     for status, kind, call in ((429, RateLimitedError, read), (503, ServerError, read), (503, ServerError, write)):
         async with Scripted(Say(status, None, {"retry-after": "120"})) as server:
-            async with UserClient(f"key-{uuid4()}", base_url=server.url, max_wait=60) as user:
+            async with client(server, max_wait=60) as user:
                 with pytest.raises(kind) as caught:
                     async with asyncio.timeout(30):
                         await call(user)
@@ -155,31 +159,31 @@ async def test_total_bounds_the_retries_of_a_call():
     policy = RetryPolicy(attempts=9, total=0.0, backoff=0.001)
     patient = RetryPolicy(attempts=3, total=600, backoff=0.001)
     long_pause = RetryPolicy(attempts=3, total=60, backoff=0.001)
-    async with Scripted(Say(502)) as server, UserClient(f"key-{uuid4()}", base_url=server.url) as user:
+    async with Scripted(Say(502)) as server, client(server) as user:
         for each, requests in ((policy, 1), (patient, 3)):
             before = len(server.arrived)
             with pytest.raises(ServerError):
                 await read(user.with_options(retries=each))
             assert len(server.arrived) - before == requests
     async with Scripted(Say(503, None, {"retry-after": "90"})) as server:
-        async with UserClient(f"key-{uuid4()}", base_url=server.url, retries=long_pause) as user:
+        async with client(server, retries=long_pause) as user:
             async with asyncio.timeout(30):
                 with pytest.raises(ServerError):
                     await read(user)
     spent = Say(429, None, {**SPENT, "retry-after": "90"})
     async with Scripted(spent) as server:
-        async with UserClient(f"key-{uuid4()}", base_url=server.url, retries=long_pause) as user:
+        async with client(server, retries=long_pause) as user:
             async with asyncio.timeout(30):
                 with pytest.raises(RateLimitedError):
                     await read(user)
 
 
-async def test_a_second_cancellation_while_a_call_is_cleaning_up():
+async def test_a_second_cancellation(pools):
     """A timeout and a caller who gives up at the same moment leave no connection behind either."""
     async with Scripted(FINE, Silence(), FINE) as server:
-        async with UserClient(f"key-{uuid4()}", base_url=server.url) as user:
+        async with client(server) as user:
             await read(user)
-            before = asyncio.all_tasks()
+            before = tasks()
             call = asyncio.ensure_future(whole(read(user)))
             while len(server.arrived) < 2:
                 await asyncio.sleep(0)
@@ -188,7 +192,7 @@ async def test_a_second_cancellation_while_a_call_is_cleaning_up():
                 await asyncio.sleep(0)
 
             assert call.cancelled()
-            assert await left_behind(user, before) == []
+            assert await soon_left_behind(user, before, pools) == []
             assert await read(user)
 
 
@@ -210,7 +214,7 @@ async def test_closing_while_calls_are_in_flight():
 
 async def test_two_loops_at_once_are_refused():
     """A client belongs to one running loop; another thread's gets one clear line, and the first goes on."""
-    async with Scripted(FINE) as server, UserClient(f"key-{uuid4()}", base_url=server.url) as user:
+    async with Scripted(FINE) as server, client(server) as user:
         await read(user)
 
         def elsewhere() -> object:
@@ -280,16 +284,26 @@ def test_one_client_under_several_runs(loop):
     assert done.stderr == ""
 
 
+async def gives_up(user: UserClient, server: Scripted) -> None:
+    """A call that is cut off takes its pool along, unless the client believes that another exchange is in flight."""
+    server.then(Silence())
+    server.arrived.clear()
+    call = asyncio.ensure_future(whole(user.sessions.get("held back")))
+    await until(lambda: server.arrived, 60)
+    await cancelled(call)
+    await until(lambda: not server.open_connections, 60)
+
+
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
-async def test_a_call_that_is_cancelled_at_any_moment_leaves_nothing_behind(scene):
+async def test_cancelled_after_turns_nothing_is_left(scene, pools):
     """The same after each number of turns of the loop, whatever of the call's inner tasks is at work in that turn."""
     policy = RetryPolicy(attempts=4, backoff=0.001)
     for turns in range(60):
         async with Scripted(*scene.script) as server:
-            async with UserClient(f"key-{uuid4()}", retries=policy, base_url=server.url) as user:
+            async with client(server, retries=policy) as user:
                 if scene.warm:
                     await user.sessions.get("warm")
-                before = asyncio.all_tasks()
+                before = tasks()
                 call = asyncio.ensure_future(made(scene, user))
                 for _ in range(turns):
                     await asyncio.sleep(0)
@@ -299,12 +313,12 @@ async def test_a_call_that_is_cancelled_at_any_moment_leaves_nothing_behind(scen
 
                 assert call.cancelled() or finished or call.exception() is None, turns
                 _ = call.cancelled() or call.exception()
-                assert await left_behind(user, before) == [], f"cancelled after {turns} turns"
-                http = user._calls.transport._http
-                kept = 0 if http is None else len(http._transport._pool.connections)  # type: ignore[attr-defined]
-                async with asyncio.timeout(60):  # the server's side of what was closed hears of it
-                    while server.open_connections > kept:
-                        await asyncio.sleep(0)
-                assert user._calls.transport._busy == {}
+                assert await soon_left_behind(user, before, pools) == [], f"cancelled after {turns} turns"
+                kept = [len(pool.connections) for pool in pools if pool.connections]
+                assert len(kept) <= 1, f"{turns} turns: a pool that is used no more has connections"
+                # The server's side of what was closed hears of it a moment later.
+                await until(lambda kept=kept: server.open_connections <= sum(kept), 60)
+                if scene is not SCENES["a spent quota"]:
+                    await gives_up(user, server)
         if finished:
             break

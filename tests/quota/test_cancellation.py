@@ -10,16 +10,19 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import uuid4
 
 import pytest
 from support.interrupted import FINE, SCENES, Interrupted, Scene, made, whole
+from support.limiters import state_name
 from support.redis_server import RedisServer, binary
 from support.scripted import Scripted
+from support.waiting import Pools, left_behind, record_pools, tasks
 
 from sessions_us import Quota, RetryPolicy, UserClient
 from sessions_us.quota import RedisStore, SQLiteStore
+from sessions_us.quota.registry import limiter_for
 from sessions_us.quota.stores import Store
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +45,9 @@ class Place(Protocol):
         """Files, threads, connections and locks that nobody should hold any more."""
 
 
-class File:
+class FilePlace:
+    """A file, for the processes of one host."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._threads = set(threading.enumerate())
@@ -65,7 +70,9 @@ class File:
         return left
 
 
-class Server:
+class RedisPlace:
+    """A server, for many hosts."""
+
     def __init__(self, server: RedisServer) -> None:
         self._server = server
 
@@ -92,8 +99,8 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 @pytest.fixture(params=["sqlite", pytest.param("redis", marks=needs_redis)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "sqlite":
-        return File(tmp_path / "quota.db")
-    return Server(request.getfixturevalue("redis"))
+        return FilePlace(tmp_path / "quota.db")
+    return RedisPlace(request.getfixturevalue("redis"))
 
 
 async def soon(left: Callable[[], list[str]], context: str) -> None:
@@ -105,52 +112,44 @@ async def soon(left: Callable[[], list[str]], context: str) -> None:
     assert left() == [], context
 
 
-def in_use(user: UserClient, before: set[asyncio.Task[Any]]) -> list[str]:
-    """What a call that is over must not leave in this process."""
-    left = [f"task {task!r}" for task in asyncio.all_tasks() - before if "Scripted" not in repr(task)]
-    snapshot, transport = user.quota.snapshot(), user._calls.transport
-    if snapshot.in_flight or any(snapshot.waiting.values()):
-        left.append(f"lease or place: {snapshot}")
-    if transport.limiter._out or transport.limiter._waiters:
-        left.append("lease or waiter in the limiter")
-    if transport._http is not None:
-        pool = transport._http._transport._pool  # type: ignore[attr-defined]
-        left += [f"connection {each!r}" for each in pool.connections if not (each.is_idle() or each.is_closed())]
-        left += [f"request {each!r}" for each in pool._requests]
-    return left
+@pytest.fixture
+def pools(monkeypatch: pytest.MonkeyPatch) -> Pools:
+    return record_pools(monkeypatch)
 
 
 @contextlib.asynccontextmanager
-async def cut_short(scene: Scene, place: Place, context: str) -> AsyncIterator[UserClient]:
+async def cut_short(scene: Scene, place: Place, pools: Pools, context: str) -> AsyncIterator[UserClient]:
     """A client whose call the body cuts short; afterwards nothing is left of it, nowhere."""
     async with Scripted(*scene.script) as server:
-        quota = Quota(limit=10, window=60, store=place.store())
-        async with UserClient(f"key-{uuid4()}", base_url=server.url, quota=quota, retries=POLICY) as user:
+        key, quota = f"key-{uuid4()}", Quota(limit=10, window=60, store=place.store())
+        async with UserClient(key, base_url=server.url, quota=quota, retries=POLICY) as user:
+            limiter = limiter_for(state_name(key, server.url), server.url, quota)
             if scene.warm:
                 await user.sessions.get("warm")
-            before = asyncio.all_tasks()
+            before = tasks()
 
             yield user
 
-            await soon(lambda: in_use(user, before), context)
-            limiter, other = user._calls.transport.limiter, place.store()
-            state = (await other.load(limiter._replica._name)).state
+            await soon(lambda: left_behind(user, before, pools), context)
+            other = place.store()
+            state = (await other.load(state_name(key, server.url))).state
             await other.aclose()
+            assert state is not None or not scene.warm, context
             if state is not None:  # what another process sees
                 assert (state.window.flights, state.interactive, state.background) == ((), (), ()), context
             if scene is not SCENES["a spent quota"]:
-                server._script.clear()
-                server._script.append(FINE)
+                server.then(FINE)
                 assert await user.sessions.get("again")
+        assert not limiter.in_use, context
         await soon(place.left, context)
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_call_that_is_cancelled_leaves_nothing_in_a_shared_store(name: str, place: Place) -> None:
+async def test_cancelled_at_a_point_nothing_is_left(name: str, place: Place, pools: Pools) -> None:
     """At each point where it can be: no lease, no place in the queue, no lock and no connection, for no process."""
     scene = SCENES[name]
     for point in itertools.count():
-        async with cut_short(scene, place, f"cancelled at point {point}") as user:
+        async with cut_short(scene, place, pools, f"cancelled at point {point}") as user:
             interrupted = Interrupted(scene.call(user), point)
             call = asyncio.ensure_future(whole(interrupted))
             await asyncio.wait([call], timeout=60 if scene.ends else 0.3)
@@ -165,12 +164,12 @@ async def test_a_call_that_is_cancelled_leaves_nothing_in_a_shared_store(name: s
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_call_that_is_cancelled_at_any_moment_leaves_nothing_in_a_shared_store(name: str, place: Place) -> None:
+async def test_cancelled_at_a_moment_nothing_is_left(name: str, place: Place, pools: Pools) -> None:
     """The same at moments spread over the time that it takes, whatever the store, its thread or its server is doing then."""
     scene = SCENES[name]
     clock, takes = asyncio.get_running_loop().time, 0.0
     for moment in range(MOMENTS):
-        async with cut_short(scene, place, f"cancelled at moment {moment} of {MOMENTS}, {takes} s") as user:
+        async with cut_short(scene, place, pools, f"cancelled at moment {moment} of {MOMENTS}, {takes} s") as user:
             began = clock()
             call = asyncio.ensure_future(made(scene, user))
             if moment == 0:  # how long it takes, or long enough

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import pytest
 from support.interrupted import Interposed
-from support.scripted import Say, Scripted
-from support.serving import Upstream, eventually, serving
+from support.scripted import Numbered, Say, Scripted
+from support.waiting import until
 
 from sessions_us import (
     ConfigurationError,
@@ -36,15 +36,18 @@ CALLS: dict[str, Call] = {
 
 
 @asynccontextmanager
-async def held(limit: int, **options: Any) -> AsyncIterator[tuple[UserClient, Upstream]]:
-    """A client before an upstream whose gate is shut."""
-    upstream = Upstream(limit)
-    async with serving(upstream, lifespan="off") as url:
-        async with UserClient(f"k-{uuid4()}", base_url=url, **{"quota": Quota(limit, 3600.0), **options}) as user:
+async def held(limit: int, **options: Any) -> AsyncIterator[tuple[UserClient, Numbered]]:
+    """A client of a server that holds its answers back, and allows so many requests an hour."""
+    async with Numbered(held=True) as server:
+        server.headers = {
+            "ratelimit-limit": str(limit), "ratelimit-remaining": str(limit - 1), "ratelimit-reset": "3600"
+        }  # fmt: skip
+        quota = {"quota": Quota(limit, 3600.0)}
+        async with UserClient(f"k-{uuid4()}", base_url=server.url, **{**quota, **options}) as user:
             try:
-                yield user, upstream
+                yield user, server
             finally:
-                upstream.gate.set()
+                server.release()
 
 
 def left(user: UserClient) -> tuple[int, int]:
@@ -62,84 +65,84 @@ def nobody() -> asyncio.Future[None]:
 async def test_what_waits_leaves_the_queue(call: str, shared: bool, tmp_path: Path) -> None:
     """With an error that says why, and nothing is sent; in one process and with a store that several use."""
     quota = Quota(1, 3600.0, store=SQLiteStore(tmp_path / "quota.db") if shared else None)
-    async with held(1, quota=quota) as (user, upstream):
+    async with held(1, quota=quota) as (user, server):
         first = asyncio.create_task(user.rooms.get("first"))
-        await eventually(lambda: upstream.arrived)
+        await until(lambda: server.arrived)
         abort_on = nobody()
         second = asyncio.ensure_future(CALLS[call](user.with_options(abort_on=abort_on)))
-        await eventually(lambda: left(user)[0] == 1)
+        await until(lambda: left(user)[0] == 1)
         abort_on.set_result(None)
         with pytest.raises(QuotaTimeoutError, match="nobody waits"):
             await asyncio.wait_for(second, 20)
 
         assert left(user) == (0, 1)
-        upstream.gate.set()
+        server.release()
         await first
-        assert upstream.arrived == ["GET /api/rooms/first"]
+        assert server.requests == ["GET /api/rooms/first"]
 
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_nothing_begins_for_nobody(call: str) -> None:
     """Who has left already is refused before anything is sent, though there is quota."""
-    async with held(10) as (user, upstream):
+    async with held(10) as (user, server):
         abort_on = nobody()
         abort_on.set_result(None)
         with pytest.raises(QuotaTimeoutError, match="nobody waits"):
             await asyncio.wait_for(CALLS[call](user.with_options(abort_on=abort_on)), 20)
 
-        assert (upstream.arrived, left(user)) == ([], (0, 0))
+        assert (server.requests, left(user)) == ([], (0, 0))
 
 
-async def test_a_write_in_flight_goes_on_and_a_read_does_not() -> None:
+async def test_a_write_in_flight_goes_on() -> None:
     """The one could leave a doubt behind; the other only costs."""
     for call, outcome in (("write", "Room"), ("read", "QuotaTimeoutError")):
-        async with held(10) as (user, upstream):
+        async with held(10) as (user, server):
             abort_on = nobody()
             task = asyncio.ensure_future(CALLS[call](user.with_options(abort_on=abort_on)))
-            await eventually(lambda: upstream.arrived)
+            await until(lambda: server.arrived)
             abort_on.set_result(None)
             if call == "read":
-                await eventually(lambda: upstream.gone)
-            upstream.gate.set()
+                await until(lambda: server.gone)
+            server.release()
             (ended,) = await asyncio.gather(task, return_exceptions=True)
 
             assert type(ended).__name__ == outcome
-            assert (upstream.gone, left(user)) == (int(call == "read"), (0, 0))
+            assert (server.gone, left(user)) == (int(call == "read"), (0, 0))
 
 
 async def test_the_caller_can_still_be_cancelled() -> None:
     """That is told as what it is, also when both happen at once."""
     for both in (False, True):
-        async with held(1) as (user, upstream):
+        async with held(1) as (user, server):
             abort_on = nobody()
             first = asyncio.create_task(user.rooms.get("first"))
-            await eventually(lambda: upstream.arrived)
+            await until(lambda: server.arrived)
             task = asyncio.ensure_future(CALLS["write"](user.with_options(abort_on=abort_on)))
-            await eventually(lambda: left(user)[0] == 1)
+            await until(lambda: left(user)[0] == 1)
             if both:
                 abort_on.set_result(None)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert left(user) == (0, 1)
-            upstream.gate.set()
+            server.release()
             await first
 
 
-async def test_a_write_that_failed_is_not_tried_again_for_nobody() -> None:
+async def test_no_write_is_repeated_for_nobody() -> None:
     """It was sent, so its own failure is what the caller hears."""
     async with Scripted(Say(429, None, {"retry-after": "0.2"}), Say(200, {"id": "r1"})) as server:
         async with UserClient(f"k-{uuid4()}", base_url=server.url, retries=RetryPolicy(attempts=3)) as user:
             abort_on = nobody()
             task = asyncio.ensure_future(CALLS["write"](user.with_options(abort_on=abort_on)))
-            await eventually(lambda: server.arrived)
+            await until(lambda: server.arrived)
             abort_on.set_result(None)
             with pytest.raises(RateLimitedError):
                 await task
         assert len(server.arrived) == 1
 
 
-async def test_it_does_not_matter_when_the_visitor_leaves() -> None:
+async def test_the_visitor_may_leave_at_any_step() -> None:
     """At every step of a call: it ends one way or the other, and leaves no lease, no place and no flight."""
     outcomes: set[str] = set()
     async with Scripted(Say(200, [{"id": "r1", "name": "n"}])) as server:
@@ -152,7 +155,7 @@ async def test_it_does_not_matter_when_the_visitor_leaves() -> None:
                     )
                     (outcome,) = await asyncio.gather(_awaited(leaving), return_exceptions=True)
                     outcomes.add(type(outcome).__name__)
-                    await eventually(lambda: left(user) == (0, 0))
+                    await until(lambda: left(user) == (0, 0))
                     assert await user.rooms.get("again")
                 if not abort_on.done():
                     break

@@ -1,105 +1,310 @@
+"""Retries: a place in the quota for each attempt, as often as the policy allows."""
+
 from __future__ import annotations
 
-import pickle
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
 
-import attrs
 import pytest
+from support.clock import HandClock
+from support.rooms import SPENT, retrying
+from support.scripted import Reset, Say, Scripted, unused_port
+from support.stages import Inner, answer, lost, refusal
+from support.stages import read as reading
+from support.stages import write as writing
+from support.waiting import cancelled, outcome, start, until
 
-from sessions_us import DecodeError, RetryPolicy, StatusError, TransportError
+from sessions_us import (
+    ClientClosedError,
+    Quota,
+    QuotaTimeoutError,
+    RateLimitedError,
+    RetryPolicy,
+    RetryScheduled,
+    ServerError,
+    SessionsError,
+    TransportError,
+    UserClient,
+)
+from sessions_us._send.retry import Retry
+from sessions_us.events import ClientEvent
+from sessions_us.quota import Limiter
 
-POLICY = RetryPolicy(attempts=3, backoff=1.0, backoff_max=8.0)
+pytestmark = pytest.mark.anyio
 
-
-def status(code: int, retry_after: float | None = None) -> StatusError:
-    return StatusError.of(code)(
-        "x", status_code=code, body=None, headers={}, method="GET", path="/", retry_after=retry_after
-    )
-
-
-def lost(sent: str) -> TransportError:
-    return TransportError("x", sent=sent, method="GET", path="/")  # type: ignore[arg-type]
-
-
-CASES = [
-    # failure, repeatable, delay with jitter 0.5 after the first attempt
-    (lost("no"), True, 0.5),
-    (lost("no"), False, 0.5),
-    (lost("unknown"), True, 0.5),
-    (lost("unknown"), False, None),
-    (status(429), True, 0.0),
-    (status(429), False, 0.0),
-    (status(429, 3600), False, 0.0),
-    (status(429, 3601), True, None),
-    (status(503), True, 0.5),
-    (status(503), False, None),
-    (status(503, 7), True, 7),
-    (status(503, 7), False, 7),
-    (status(503, 4000), False, None),
-    (status(500), True, 0.5),
-    (status(500), False, None),
-    (status(500, 9), False, None),
-    (status(502, 9), True, 9),
-    (status(504), True, 0.5),
-    (status(408), True, 0.5),
-    (status(425), False, None),
-    (status(501), True, None),
-    (status(520), True, None),
-    (status(404), True, None),
-    (status(401), True, None),
-    (DecodeError("x", body=b"", status_code=200, method="GET", path="/"), True, None),
-]
+SESSION = {"id": "s1", "name": "Kick-off"}
 
 
-@pytest.mark.parametrize(("failure", "repeatable", "delay"), CASES)
-def test_what_is_tried_again(failure, repeatable, delay):
-    """Reads after anything passing; writes only where the server provably did nothing."""
-    assert POLICY.delay(failure, attempt=1, repeatable=repeatable, jitter=0.5) == delay
+async def read(user: UserClient) -> object:
+    return await user.sessions.get("s1")
 
 
-def test_back_off_doubles_and_is_bounded():
-    """With full jitter, so that clients that failed together do not come back together."""
-    policy = RetryPolicy(attempts=10, backoff=1.0, backoff_max=5.0)
-
-    delays = [policy.delay(lost("no"), attempt=n, repeatable=True, jitter=1.0) for n in range(1, 10)]
-
-    assert delays == [1, 2, 4, 5, 5, 5, 5, 5, 5]
-    assert policy.delay(lost("no"), attempt=4, repeatable=True, jitter=0.0) == 0
+async def write(user: UserClient) -> object:
+    return await user.rooms.create(name="Room")
 
 
-def test_attempts_are_counted_with_the_first():
-    """attempts=1 is no retry at all."""
-    assert POLICY.delay(lost("no"), attempt=3, repeatable=True, jitter=0.5) is None
-    assert RetryPolicy(attempts=1).delay(status(429), attempt=1, repeatable=True, jitter=0.5) is None
-    with pytest.raises(ValueError, match="attempts"):
-        RetryPolicy(attempts=0)
+async def delete(user: UserClient) -> object:
+    return await user.rooms.delete("r1")
 
 
-def test_errors_travel_between_processes():
-    """Process pools pickle what was raised; every attribute arrives."""
-    error = pickle.loads(pickle.dumps(status(429, 3.5)))
-
-    assert type(error) is StatusError.of(429)
-    assert (error.status_code, error.retry_after, str(error)) == (429, 3.5, "x")
+async def slots(user: UserClient) -> object:
+    day = datetime(2026, 5, 4, tzinfo=UTC)
+    return await user.booking_pages.slots("p1", start=day, end=day)
 
 
-def test_the_rules_are_data():
-    """Another server, other statuses: nothing but values changes."""
-    policy = RetryPolicy(statuses={520}, refused={409}, postponed={507}, backoff=1.0)
-
-    def delay(failure: StatusError, *, repeatable: bool) -> float | None:
-        return policy.delay(failure, attempt=1, repeatable=repeatable, jitter=0.5)
-
-    assert delay(status(520), repeatable=True) == 0.5
-    assert delay(status(520), repeatable=False) is None
-    assert delay(status(409), repeatable=False) == 0.5
-    assert delay(status(507), repeatable=False) is None
-    assert delay(status(507, 3), repeatable=False) == 3
-    assert [delay(status(code, 1), repeatable=False) for code in (429, 503)] == [None, None]
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        policy.attempts = 9  # type: ignore[misc]
+AMBIGUOUS = {
+    "reset after reading": Reset(),
+    "closed without an answer": Say(raw=b"", close=True),
+    "500": Say(500, {"message": "oops"}),
+    "502 with HTML": Say(502, b"<html>bad gateway</html>"),
+    "503 without Retry-After": Say(503),
+    "504": Say(504),
+    "cut in the midst of the body": Say(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{", close=True),
+}
 
 
-def test_a_connection_that_the_server_had_closed_is_no_reason_to_wait():
-    """It says nothing about the server's health; a write stays ambiguous all the same."""
-    assert POLICY.delay(lost("unknown"), attempt=1, repeatable=True, jitter=0.5, stale=True) == 0
-    assert POLICY.delay(lost("unknown"), attempt=1, repeatable=False, jitter=0.5, stale=True) is None
+@pytest.mark.parametrize("fault", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+@pytest.mark.parametrize("call", [read, slots, write, delete])
+async def test_only_reads_are_repeated_when_in_doubt(call, fault):
+    """A write that may have happened is the caller's to look into: it was sent once, and the error says so."""
+    good = Say(body=[] if call is slots else SESSION)
+    async with Scripted(fault, good) as server, retrying(server) as user:
+        if call in {read, slots}:
+            await call(user)
+            assert len(server.arrived) == 2
+        else:
+            with pytest.raises(SessionsError) as caught:
+                await call(user)
+            assert len(server.arrived) == 1
+            assert isinstance(caught.value, ServerError) or (
+                isinstance(caught.value, TransportError) and caught.value.sent == "unknown"
+            )
+
+
+HARMLESS = {
+    "429": Say(429, {"message": "slow down"}, {"retry-after": "0"}),
+    "503 with Retry-After": Say(503, None, {"retry-after": "0"}),
+}
+
+
+@pytest.mark.parametrize("refusal", HARMLESS.values(), ids=HARMLESS.keys())
+@pytest.mark.parametrize("call", [read, write, delete])
+async def test_all_is_repeated_that_was_not_done(call, refusal):
+    """429 and 503 with Retry-After say so."""
+    async with Scripted(refusal, Say(body=SESSION)) as server, retrying(server) as user:
+        await call(user)
+
+    assert len(server.arrived) == 2
+
+
+@pytest.mark.parametrize("call", [read, write, delete])
+async def test_what_never_left_is_repeated(call):
+    """Nobody listens: no attempt left this machine, and none is charged to the quota."""
+    events: list[Any] = []
+    async with retrying(f"http://127.0.0.1:{unused_port()}", on_event=events.append) as user:
+        with pytest.raises(TransportError) as caught:
+            await call(user)
+        snapshot = user.quota.snapshot()
+
+    assert caught.value.sent == "no"
+    assert sum(isinstance(event, RetryScheduled) for event in events) == 2
+    assert (snapshot.remaining, snapshot.in_flight) == (10, 0)
+
+
+async def test_back_off_is_random():
+    """Clients that failed together don't come back together."""
+    delays: list[float] = []
+
+    def hear(event: object) -> None:
+        if isinstance(event, RetryScheduled):
+            delays.append(event.delay)
+
+    policy = RetryPolicy(attempts=4, backoff=0.001, backoff_max=0.001)
+    async with Scripted(Say(502)) as server, retrying(server, retries=policy, on_event=hear) as user:
+        for call in (read, slots):
+            with pytest.raises(ServerError):
+                await call(user)
+
+    assert len(set(delays)) == len(delays) == 6
+    assert max(delays) < 0.001
+
+
+async def test_max_wait_refuses_a_long_wait_at_once():
+    """Nothing is sent, and the error says when it could have been."""
+    async with Scripted(Say(body=SESSION, headers=SPENT)) as server, retrying(server, max_wait=5) as user:
+        await read(user)
+        with pytest.raises(QuotaTimeoutError) as caught:
+            await read(user)
+
+    assert len(server.arrived) == 1
+    assert caught.value.retry_after is not None
+    assert 39 < caught.value.retry_after < 42
+    assert (caught.value.lane, caught.value.position) == ("interactive", 1)
+
+
+async def test_a_429_beyond_max_wait_is_the_error():
+    """It was sent, and that is what the caller must know."""
+    async with Scripted(Say(429, None, {"retry-after": "30"})) as server, retrying(server, max_wait=1) as user:
+        with pytest.raises(RateLimitedError) as caught:
+            await read(user)
+
+    assert caught.value.retry_after == 30
+    assert len(server.arrived) == 1
+
+
+async def test_a_retry_after_of_hours_is_an_error():
+    """Nobody wants to wait for that, with or without max_wait."""
+    async with Scripted(Say(503, None, {"retry-after": "86400"})) as server, retrying(server) as user:
+        with pytest.raises(ServerError) as caught:
+            await read(user)
+
+    assert caught.value.retry_after == 86400
+    assert len(server.arrived) == 1
+
+
+# -- the stage alone -----------------------------------------------------------------------------------------------------
+
+
+class Stack:
+    """A retry stage with a limiter of its own, a clock that stands still, and back-off without chance."""
+
+    def __init__(self, inner: Inner, quota: Quota | None = None) -> None:
+        self.clock = HandClock()
+        self.inner = inner
+        self.limiter = Limiter(quota or Quota(limit=1000), clock=self.clock)
+        self.events: list[ClientEvent] = []
+        self.retry = Retry(inner, self.limiter, self.events.append, jitter=lambda: 0.5)
+
+    @property
+    def pauses(self) -> list[float]:
+        return [event.delay for event in self.events if isinstance(event, RetryScheduled)]
+
+
+PATIENT = RetryPolicy(attempts=3, backoff=10, backoff_max=100)
+
+
+async def test_alone_it_backs_off_and_sends_again() -> None:
+    """Each attempt has a lease and a number of its own."""
+    stack = Stack(Inner(refusal(502), lost("unknown"), answer()))
+    call = reading(stack.clock, retries=PATIENT)
+    (sending,) = start(stack.retry.send(call))
+    for attempt, pause in ((1, 5), (2, 10)):
+        await until(lambda: stack.clock.timers)
+        assert (len(stack.inner.calls), call.attempt) == (attempt, attempt)
+        stack.clock.advance(pause - 0.1)
+        await asyncio.sleep(0)
+        assert len(stack.inner.calls) == attempt
+        stack.clock.advance(0.1)
+        await until(lambda attempt=attempt: len(stack.inner.calls) > attempt)
+
+    assert await sending == answer()
+    assert stack.pauses == [5, 10]
+    assert stack.limiter.snapshot().in_flight == 0
+
+
+async def test_alone_the_last_failure_is_the_error() -> None:
+    """The policy allows no more."""
+    last = refusal(504)
+    stack = Stack(Inner(refusal(502), last))
+    (sending,) = start(stack.retry.send(reading(stack.clock, retries=RetryPolicy(attempts=2, backoff=0))))
+
+    assert await outcome(sending) is last
+    assert len(stack.inner.calls) == 2
+
+
+async def test_alone_a_write_in_doubt_is_not_repeated() -> None:
+    """It may have happened."""
+    stack = Stack(Inner(lost("unknown")))
+    with pytest.raises(TransportError):
+        await stack.retry.send(writing(stack.clock, retries=PATIENT))
+
+    assert len(stack.inner.calls) == 1
+
+
+async def test_alone_back_off_counts_as_waiting() -> None:
+    """A pause that `max_wait` does not allow is not begun: the failure is the error."""
+    stack = Stack(Inner(refusal(502), answer()))
+    with pytest.raises(ServerError):
+        await stack.retry.send(reading(stack.clock, retries=PATIENT, max_wait=4.9))
+    (sending,) = start(stack.retry.send(reading(stack.clock, retries=PATIENT, max_wait=5.1)))
+
+    assert await sending == answer()
+
+
+async def test_alone_waiting_adds_up() -> None:
+    """Time in flight is not waiting; the wait for the quota and the back-off are."""
+    stack = Stack(Inner(refusal(502), refusal(502), answer(), held=True))
+    (sending,) = start(stack.retry.send(reading(stack.clock, retries=PATIENT, max_wait=14.9)))
+    await until(lambda: stack.inner.calls)
+    stack.clock.advance(100)
+    stack.inner.gate.set()
+    await until(lambda: stack.pauses)
+    stack.clock.advance(5)
+
+    with pytest.raises(ServerError):
+        await sending
+    assert (len(stack.inner.calls), stack.pauses) == (2, [5])
+
+
+async def test_alone_a_refused_retry_tells_the_failure() -> None:
+    """The quota allows the next attempt too late. The call was sent, and that is what its caller must know."""
+    stack = Stack(Inner(refusal(429), answer()), Quota(limit=1, window=60))
+    with pytest.raises(RateLimitedError):
+        await stack.retry.send(reading(stack.clock, retries=PATIENT, max_wait=5))
+
+    stack = Stack(Inner(answer()), Quota(limit=1, window=60))
+    await stack.retry.send(reading(stack.clock))
+    (sending,) = start(stack.retry.send(reading(stack.clock, max_wait=5)))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    stack.clock.advance(5)
+    with pytest.raises(QuotaTimeoutError):
+        await sending
+
+
+async def test_alone_total_ends_the_attempts() -> None:
+    """No attempt begins later than `total` seconds after the first."""
+    stack = Stack(Inner(refusal(502), held=True))
+    policy = RetryPolicy(attempts=9, total=60, backoff=100, backoff_max=100)
+    (sending,) = start(stack.retry.send(reading(stack.clock, retries=policy)))
+    await until(lambda: stack.inner.calls)
+    stack.clock.advance(10)
+    stack.inner.gate.set()
+    await until(lambda: stack.pauses)
+    stack.clock.advance(50)
+
+    with pytest.raises(ServerError):
+        await sending
+    assert (len(stack.inner.calls), stack.pauses) == (2, [50])
+
+
+async def test_alone_closing_ends_what_waits() -> None:
+    """A call that waits for the quota fails, one that backs off sends no more, and the inner stage is closed."""
+    stack = Stack(Inner(refusal(503, retry_after=60)), Quota(limit=1, window=60))
+    backing_off = start(stack.retry.send(reading(stack.clock, retries=PATIENT)))
+    await until(lambda: stack.pauses)
+    waiting = start(stack.retry.send(reading(stack.clock)))
+    await until(lambda: stack.limiter.snapshot().waiting["interactive"])
+    await stack.retry.aclose()
+    stack.clock.advance(60)
+
+    for call in waiting + backing_off:
+        with pytest.raises(ClientClosedError):
+            await call
+    assert (len(stack.inner.calls), stack.inner.closed) == (1, 1)
+    assert stack.limiter.snapshot().in_flight == 0
+
+
+async def test_alone_a_cancelled_call_leaves_the_queue() -> None:
+    """Neither a place nor a lease is left."""
+    stack = Stack(Inner(answer(), held=True), Quota(limit=1, window=60))
+    calls = start(stack.retry.send(reading(stack.clock)), stack.retry.send(reading(stack.clock)))
+    await until(lambda: stack.limiter.snapshot().waiting["interactive"])
+    await cancelled(calls[1])
+    stack.inner.gate.set()
+    await calls[0]
+
+    snapshot = stack.limiter.snapshot()
+    assert (snapshot.in_flight, snapshot.waiting["interactive"]) == (0, 0)
+    assert len(stack.inner.calls) == 1

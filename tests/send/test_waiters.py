@@ -1,24 +1,28 @@
-"""Several callers behind one request, at the limiter's front door and in virtual time."""
+"""Waiters: several callers of one call, at the limiter and in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
 
-from support.clock import run
+import pytest
+from support.clock import HandClock, run
+from support.stages import refusal
 
-from sessions_us._send.waiters import Waiters
-from sessions_us.errors import QuotaTimeoutError
+from sessions_us._send.waiters import Caller, Waiters
+from sessions_us.errors import NotFoundError, QuotaTimeoutError, ServerError
 from sessions_us.quota import Lane, Limiter, Quota
 from sessions_us.quota.clock import LoopClock
 
+pytestmark = pytest.mark.anyio
 
-def test_a_promoted_request_keeps_its_arrival_number():
-    """Work that becomes urgent goes before urgent work that came after it, and behind what came before."""
+
+def test_a_raised_lane_keeps_the_arrival():
+    """A request that becomes urgent goes before urgent requests that came after it, and behind those that came before."""
 
     async def main() -> list[str]:
         loop = asyncio.get_running_loop()
         limiter, order = Limiter(Quota(limit=1, window=10), clock=LoopClock(loop.time)), list[str]()
-        waiters: Waiters[None] = Waiters("background", loop.time)
+        waiters: Waiters[None] = Waiters("background", None, LoopClock(loop.time))
 
         async def call(operation: str, lane: Lane, joint: Waiters[None] | None = None) -> None:
             lease = await limiter.acquire(lane=lane, deadline=None, operation=operation, callers=joint)
@@ -51,19 +55,19 @@ def test_a_promoted_request_keeps_its_arrival_number():
     ]
 
 
-def test_each_caller_is_refused_at_its_own_deadline_and_the_request_with_the_last():
-    """One ticket, three patiences: in virtual time each error comes when its wait is over."""
+def test_each_caller_has_its_own_deadline():
+    """Three callers share one ticket. Each gets its error when its wait is over, and the ticket goes with the last."""
 
     async def main() -> tuple[list[float], int]:
         loop = asyncio.get_running_loop()
         limiter = Limiter(Quota(limit=1, window=1000), clock=LoopClock(loop.time))
         lease = await limiter.acquire(lane="interactive", deadline=None)  # the server is silent: nothing is known
-        waiters: Waiters[None] = Waiters("interactive", loop.time)
-        callers = [waiters.begin(7), waiters.join("interactive", 5)[0], waiters.join("interactive", 3)[0]]
         began, ends = loop.time(), list[float]()
+        waiters: Waiters[None] = Waiters("interactive", began + 7, limiter.clock)
+        callers = [waiters.first, *(waiters.join("interactive", began + wait)[0] for wait in (5, 3))]
 
         async def hear(number: int) -> None:
-            outcome = await callers[number].future
+            outcome = await callers[number].outcome()
             assert isinstance(outcome, QuotaTimeoutError)
             ends.append(round(loop.time() - began))
 
@@ -77,3 +81,79 @@ def test_each_caller_is_refused_at_its_own_deadline_and_the_request_with_the_las
         return ends, waiting
 
     assert run(main()) == ([3, 5, 7], 0)
+
+
+# -- callers, without a limiter ------------------------------------------------------------------------------------------
+
+
+def quick(clock: HandClock, *waits: float | None) -> tuple[Waiters[str], list[Caller[str]]]:
+    """Callers that may wait so long; the first of them began the call."""
+    moments = [None if wait is None else clock.now() + wait for wait in waits]
+    waiters: Waiters[str] = Waiters("interactive", moments[0], clock)
+    return waiters, [waiters.first, *(waiters.join("interactive", moment)[0] for moment in moments[1:])]
+
+
+def is_over(caller: Caller[str]) -> bool:
+    """Whether its outcome is there."""
+    waiting = caller.outcome()
+    try:
+        waiting.send(None)
+    except StopIteration:
+        return True
+    waiting.close()
+    return False
+
+
+async def test_time_in_flight_is_the_first_callers_own() -> None:
+    """It counts only what it waits. For a caller that joined, all the time counts."""
+    clock = HandClock()
+    waiters, (first, joined) = quick(clock, 10, 10)
+    clock.advance(4)
+    waiters.sent()
+    clock.advance(5)
+    assert waiters.failed(refusal(502), pause=1)
+    assert first.deadline == clock.now() + 6
+    clock.advance(1)
+    assert (is_over(first), is_over(joined)) == (False, True)
+    assert isinstance(await joined.outcome(), ServerError)
+
+
+async def test_a_pause_beyond_a_deadline_fails_at_once() -> None:
+    """Callers that cannot wait so long get the failure. The flag tells whether anybody is left."""
+    clock = HandClock()
+    waiters, (first, hasty, patient) = quick(clock, 5, 20, None)
+    waiters.sent()
+    assert waiters.failed(refusal(503), pause=30)
+    assert [is_over(each) for each in (first, hasty, patient)] == [True, True, False]
+    waiters.leave(patient)
+    assert waiters.is_empty
+    assert not waiters.failed(refusal(503), pause=0)
+
+
+async def test_a_deadline_is_the_earliest_of_all() -> None:
+    """It is told when it comes nearer, or when the lane is raised, unless the request is in flight."""
+    clock = HandClock()
+    waiters: Waiters[str] = Waiters("background", clock.now() + 50, clock)
+    assert waiters.join("background", clock.now() + 60)[1] is False
+    assert waiters.join("background", clock.now() + 40)[1] is True
+    assert waiters.join("interactive", None)[1] is True
+    assert waiters.deadline == clock.now() + 40
+    waiters.sent()
+    assert waiters.join("interactive", clock.now() + 1)[1] is False
+
+
+async def test_an_outcome_is_delivered_once() -> None:
+    """Answers are shared, errors are copied. No timer is left."""
+    clock = HandClock()
+    waiters, callers = quick(clock, 10, 10, None)
+    assert clock.timers
+    error = refusal(404)
+    waiters.settle(error)
+    waiters.settle("late")
+    outcomes = [await caller.outcome() for caller in callers]
+
+    assert outcomes[0] is error
+    assert {type(outcome) for outcome in outcomes} == {NotFoundError}
+    assert len({id(outcome) for outcome in outcomes}) == 3
+    assert clock.timers == set()
+    assert waiters.is_empty

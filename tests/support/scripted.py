@@ -1,4 +1,4 @@
-"""A server that does what a test tells it, on a real loopback socket: raw bytes, resets, silence."""
+"""A server that does what a test tells it, on a real loopback socket: raw bytes, resets, silence, answers that are held back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import socket
 import struct
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -73,23 +73,65 @@ class Flood:
 
 
 Behaviour = Say | Reset | Silence | Early | Slowly | Flood
+Step = Behaviour | Callable[[Arrived], Behaviour]
 
 
 class Scripted:
-    """`async with Scripted(Say(…), Reset(), …) as server:` does one thing for each request; the last one for all further ones."""
+    """`async with Scripted(Say(…), Reset(), …) as server:` does one thing for each request; the last one for all further ones.
 
-    def __init__(self, *script: Behaviour) -> None:
-        self._script = deque(script)
+    Entered again, it listens on the same port.
+
+    Args:
+        script: what it does, or functions that decide it when they see the request.
+        held: whether answers are held back from the beginning, as by `hold`.
+
+    Attributes:
+        arrived: the requests, as they were read.
+        connections: how many were opened.
+        gone: how many clients hung up while their answer was held back.
+        port: 0 before it listens for the first time.
+    """
+
+    def __init__(self, *script: Step, held: bool = False) -> None:
+        self._script: deque[Step] = deque(script)
         self.arrived: list[Arrived] = []
         self.connections = 0
+        self.gone = 0
+        self.port = 0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._held: tuple[str, ...] | None = () if held else None
+        self._released = asyncio.Event()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def requests(self) -> list[str]:
+        """`METHOD /path?query` of each request that arrived."""
+        return [f"{arrived.method} {arrived.target}" for arrived in self.arrived]
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that neither side has closed."""
+        return len(self._writers)
+
+    def then(self, *script: Step) -> None:
+        """Do this from now on, instead of the rest of the script."""
+        self._script = deque(script)
+
+    def hold(self, *methods: str) -> None:
+        """Read requests, but hold their answers back until `release`: those of some methods, or all."""
+        self._held = methods
+        self._released.clear()
+
+    def release(self) -> None:
+        """Give the answers that were held back, and hold back no more."""
+        self._held = None
+        self._released.set()
+
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 
@@ -102,12 +144,7 @@ class Scripted:
         while self._writers:
             await asyncio.sleep(0)
 
-    @property
-    def open_connections(self) -> int:
-        """Connections that neither side has closed."""
-        return len(self._writers)
-
-    def _next(self) -> Behaviour:
+    def _next(self) -> Step:
         return self._script.popleft() if len(self._script) > 1 else self._script[0]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -136,8 +173,14 @@ class Scripted:
             name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        self.arrived.append(Arrived(method, target, headers, body))
-        match behaviour := self._next():
+        arrived = Arrived(method, target, headers, body)
+        self.arrived.append(arrived)
+        step = self._next()
+        behaviour = step(arrived) if callable(step) else step
+        if self._holds_back(method) and await self._hangs_up(reader):
+            self.gone += 1
+            return False
+        match behaviour:
             case Say():
                 writer.write(behaviour.encoded())
                 await writer.drain()
@@ -146,7 +189,7 @@ class Scripted:
                 _reset(writer)
                 return False
             case Slowly():
-                left = asyncio.create_task(reader.read())
+                left = asyncio.create_task(reader.read(), name="Scripted reads")
                 for byte in behaviour.raw:
                     if not left.done():
                         writer.write(bytes([byte]))
@@ -162,6 +205,43 @@ class Scripted:
             case _:
                 await reader.read()
                 return False
+
+    def _holds_back(self, method: str) -> bool:
+        return self._held is not None and (not self._held or method in self._held)
+
+    async def _hangs_up(self, reader: asyncio.StreamReader) -> bool:
+        """Wait for `release`, or for a client that does not. Returns True if the client went first."""
+        left = asyncio.create_task(reader.read(1), name="Scripted reads")
+        released = asyncio.create_task(self._released.wait(), name="Scripted waits")
+        try:
+            await asyncio.wait([left, released], return_when=asyncio.FIRST_COMPLETED)
+            return left.done()
+        finally:
+            left.cancel()
+            released.cancel()
+            await asyncio.gather(left, released, return_exceptions=True)
+
+
+LISTS = frozenset({"rooms", "sessions", "events", "bookings", "booking-pages", "slots"})
+
+
+class Numbered(Scripted):
+    """Answers with an object of the id that the path ends with, or a list of one. Its name is the number of the request.
+
+    Attributes:
+        status: of each answer.
+        headers: of each answer, besides its length and type.
+    """
+
+    def __init__(self, *, held: bool = False) -> None:
+        super().__init__(self._numbered, held=held)
+        self.status = 200
+        self.headers: Mapping[str, str] = {}
+
+    def _numbered(self, arrived: Arrived) -> Say:
+        last = arrived.target.partition("?")[0].rpartition("/")[2]
+        one = {"id": last, "name": str(len(self.arrived))}
+        return Say(self.status, [one] if last in LISTS else one, self.headers)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -67,6 +67,7 @@ class SingleFlight:
                 self._forget(call)
         abort_on = call.abort_on
         while True:
+            self.check()  # before a task is made, and before the flight of another client is joined
             flight = self._joinable(call.name)
             if flight is not None and call.options.max_wait == 0:  # it may wait for nobody
                 return await self._inner.send(call)

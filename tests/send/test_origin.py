@@ -1,0 +1,25 @@
+"""The origin: where the key may go."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessions_us import ConfigurationError, UserClient
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "api.test", "ftp://api.test", "https://", "https://u:p@api.test", "https://api.test/?x=1", "https://api.test#f",
+     "http://api.test", "http://10.0.0.1:8000", "https://api.test/../x", "https://api.test:x",
+     "https://exa mple.com", "https://api.test:0"],
+)  # fmt: skip
+def test_a_base_url_that_exposes_the_key(url, monkeypatch):
+    """https, or http to this machine; nothing that hides where it leads."""
+    monkeypatch.delenv("SESSIONS_BASE_URL", raising=False)
+    with pytest.raises(ConfigurationError, match="base_url"):
+        UserClient("k", base_url=url)
+
+
+def test_http_elsewhere_must_be_allowed():
+    """allow_http is for networks of one's own."""
+    assert "http://10.0.0.1:8000" in repr(UserClient("k", base_url="http://10.0.0.1:8000", allow_http=True))
