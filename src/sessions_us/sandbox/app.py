@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -66,8 +65,6 @@ class Application:
         self._traffic = traffic
         self._clock = clock
         self._latency = latency
-        # The socket's loop and the loop of an in-process transport may live in different threads.
-        self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,7 +72,7 @@ class Application:
         content = await _read(receive)
         if content is None:
             return
-        with self._lock:
+        with self._state.lock:
             number, fault, answer = self._decide(scope, content)
         delay = self._latency()
         if delay > 0:

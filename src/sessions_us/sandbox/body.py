@@ -32,6 +32,19 @@ class Body:
     def __contains__(self, name: str) -> bool:
         return name in self._fields
 
+    @property
+    def problems(self) -> Sequence[str]:
+        """What was wrong so far."""
+        return self._wrong
+
+    def get(self, name: str) -> Any:
+        """A field as it came, unread; None if it is absent."""
+        return self._fields.get(name)
+
+    def is_null(self, name: str) -> bool:
+        """Whether a field is null or absent."""
+        return self._fields.get(name) is None
+
     def wrong(self, message: str) -> None:
         self._wrong.append(message)
 
@@ -99,6 +112,10 @@ class Body:
                 pass
         self._wrong.append(f"{name} must be a valid ISO 8601 date string")
         return _NO_MOMENT if required else None
+
+    def moment_or_null(self, name: str) -> datetime | None:
+        """A date-time, which may be null."""
+        return None if self.is_null(name) else self.moment(name)
 
     def zone(self) -> str | None:
         """`timeZone`, or the older spelling `timezone`: an IANA name."""

@@ -6,21 +6,26 @@ import asyncio
 import contextlib
 import random
 import secrets
-import time
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal, Self
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import httpx
 
+from . import data as reading
 from . import seed as seeding
 from .app import Application
+from .clock import SandboxClock
 from .delivery import Courier, Delivery
 from .faults import DROPS, Drop, Fault, FaultPlan
 from .limits import HeaderFamily, ServerLimit
+from .loading import load
 from .server import LoopbackServer
 from .state import State
 from .traffic import KeyRole, ReceivedRequest, Traffic
 from .transport import InProcessTransport
+
+if TYPE_CHECKING:
+    from ..quota.clock import Clock
 
 
 class Sandbox:
@@ -40,7 +45,7 @@ class Sandbox:
         empty: start without data. A colleague's booking page, `team_page_id`, is there even so.
         extras: also send plausible fields that no source names; see `serializer`.
         webhook_hosts: hosts to deliver webhooks to, besides this machine.
-        clock: seconds since the epoch; the default follows the monotonic clock.
+        clock: tells the time, in seconds since the epoch, to which `advance` adds; the default follows the monotonic clock.
         host: the address to listen on.
         port: 0 takes a free one.
 
@@ -71,7 +76,7 @@ class Sandbox:
         low, high = latency if isinstance(latency, tuple) else (latency, latency)
         if not 0 <= low <= high:
             raise ValueError(f"latency must be seconds, or a pair of them with the lower first, not {latency}")
-        self._clock = clock or _steady_clock()
+        self._clock = SandboxClock(clock)
         self._limiter = ServerLimit(limit, window, headers, retry_after)
         self._user_key, self._guest_key = (
             f"sandbox-user-{secrets.token_hex(16)}",
@@ -79,14 +84,20 @@ class Sandbox:
         )
         self._faults = FaultPlan()
         self._traffic = Traffic()
-        self._courier = Courier(webhook_hosts, self._clock)
-        self._state = State(self._clock, seed, page_base, extras, self._announce)
+        self._courier = Courier(webhook_hosts, self._clock.now)
+        self._state = State(self._clock.now, seed, page_base, extras, self._announce)
         if not empty:
             seeding.fill(self._state)
         draw = random.Random(seed)
         keys: dict[str, KeyRole] = {self._user_key: "user", self._guest_key: "guest"}
         self._app = Application(
-            self._state, keys, self._limiter, self._faults, self._traffic, self._clock, lambda: draw.uniform(low, high)
+            self._state,
+            keys,
+            self._limiter,
+            self._faults,
+            self._traffic,
+            self._clock.now,
+            lambda: draw.uniform(low, high),
         )
         self._address = (host, port)
         self._server: LoopbackServer | None = None
@@ -153,6 +164,80 @@ class Sandbox:
         """The id of a colleague's booking page. The user may book on it; on a page of their own the API answers 403."""
         return self._state.team_page.id
 
+    @property
+    def clock(self) -> Clock:
+        """The sandbox's time, for a client's argument `clock`: such a client's waits for the quota pass when `advance` is called.
+
+        It runs as fast as real time. `now()` is in seconds since the epoch.
+        """
+        return self._clock
+
+    def advance(self, seconds: float) -> None:
+        """Let the sandbox's time go on at once: the windows of its limiter, what it dates, and whatever waits on `clock`.
+
+        Callbacks of `clock.call_at` that become due are called in the order of their moments, those of the running event loop
+        before this returns. Latency and the delivery of webhooks take real time all the same.
+
+        Args:
+            seconds: how far, 0 or more.
+
+        Raises:
+            ValueError: a negative number, or none that is finite.
+        """
+        self._clock.advance(seconds)
+
+    @property
+    def data(self) -> dict[str, list[dict[str, Any]]]:
+        """What is there: JSON objects by resource, newest first, as a copy that one may change.
+
+        The resources are `rooms`, `booking_pages`, `sessions`, `bookings`, `events` and `webhooks`. A row is what the API sends,
+        and holds what belongs to it alone: a session its `participants`, `transcripts` and `takeaways`, a booking page its
+        `collaborators`. The colleague's booking page, which is in none of the user's lists, is among them.
+        """
+        with self._state.lock:
+            return reading.rows_of(self._state)
+
+    def load(self, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[str]]:
+        """Change and add objects beside the API: without a request, and without an announcement to webhooks.
+
+        A row with the `id` of an object that exists changes the fields that it has, and leaves the others. Any other row makes an
+        object, with its own `id` or a new one; of several, the first is the newest. So `load({"sessions": [{"id": id, "endedAt":
+        None}]})` reopens a session, and `load(other.data)` copies another sandbox, but for the namespace in slugs. Nothing is
+        removed; see `remove`.
+
+        A new row must have: the `name` of a room, a booking page or a session; the `bookingPageId`, `startAt` and
+        `participantName` of a booking; the `session` of an event; the `url` and `trigger` of a webhook. A booking without a
+        `sessionId` gets a new session. An event's `session` is a row of a session, or only the `id` of one. An array inside a row
+        replaces the one that was there. Taken besides what the API sends are `createdAt` (everywhere but in webhooks),
+        `cancelledAt` of a booking, `isPublished` and `isPublic` of an event, `sharedWith` of a room, and a string as a session's
+        `takeaways`. `sessionLink`, and a session's `booking` and `event`, are made from the rest.
+
+        Args:
+            data: maps the names of `data` to arrays of JSON objects with the API's own names of fields.
+
+        Returns:
+            The ids of the rows, by resource, in the order of the rows.
+
+        Raises:
+            ValueError: what is wrong with which rows. Nothing was changed then.
+        """
+        with self._state.lock:
+            return load(self._state, data)
+
+    def remove(self, resource: str, id: str) -> None:
+        """Remove an object beside the API: without a request. A booking or an event goes with its session, and it with them.
+
+        Args:
+            resource: one of the names of `data`.
+            id: of the object.
+
+        Raises:
+            KeyError: there is no such object.
+            ValueError: there is no such resource.
+        """
+        with self._state.lock:
+            reading.remove(self._state, resource, id)
+
     def fail(
         self,
         status: int | Drop,
@@ -199,7 +284,8 @@ class Sandbox:
         Raises:
             KeyError: there is no such session.
         """
-        self._state.start(self._state.sessions[session_id])
+        with self._state.lock:
+            self._state.start(self._state.sessions[session_id])
 
     def end_session(self, session_id: str, *, takeaways: str | None = None) -> None:
         """End a session as its host does in the app. Announces …_ENDED and, where there are any, TAKEAWAY_READY and
@@ -208,7 +294,8 @@ class Sandbox:
         Raises:
             KeyError: there is no such session.
         """
-        self._state.end(self._state.sessions[session_id], takeaways)
+        with self._state.lock:
+            self._state.end(self._state.sessions[session_id], takeaways)
 
     async def settle(self) -> None:
         """Wait until every webhook that is due was delivered or failed. From any event loop."""
@@ -220,12 +307,6 @@ class Sandbox:
         for webhook in list(self._state.webhooks.values()):
             if webhook.trigger == trigger:
                 self._courier.send(webhook, {"trigger": trigger, "data": data})
-
-
-def _steady_clock() -> Callable[[], float]:
-    # Wall-clock time that never jumps.
-    offset = time.time() - time.monotonic()
-    return lambda: offset + time.monotonic()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

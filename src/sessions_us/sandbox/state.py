@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,10 @@ PERMISSIONS = ("personal", "organization")
 class State:
     """The data of one workspace, seen by one user.
 
+    Attributes:
+        lock: held by whoever reads or changes anything here: the socket, an in-process transport and the test that arranges the
+            data may live in different threads.
+
     Args:
         clock: seconds since the epoch.
         seed: makes ids repeatable.
@@ -60,6 +65,7 @@ class State:
     ) -> None:
         self._clock = clock
         self._announce = announce
+        self.lock: threading.RLock = threading.RLock()
         self.random: random.Random = random.Random(seed)
         self.page_base = page_base
         self.extras = extras

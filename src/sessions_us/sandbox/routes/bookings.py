@@ -106,8 +106,9 @@ def change_collaborator(call: Call) -> object:
     chosen = named(page, body)
     booking.collaborator_id = chosen.id
     session = state.sessions[booking.session_id]
-    if chosen.user is not None:
-        session.participants[0].person = chosen.user
+    host = next((each for each in session.participants if each.is_owner), None)
+    if host is not None and chosen.user is not None:
+        host.person = chosen.user
     state.announce(session, "UPDATED")
     return serializer.booking(state, booking)
 

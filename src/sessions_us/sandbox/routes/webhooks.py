@@ -5,6 +5,7 @@ The real API wants a public https address; this one also takes http, because wha
 
 from __future__ import annotations
 
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from .. import serializer
@@ -26,8 +27,8 @@ def _url(body: Body) -> str:
     return value
 
 
-def create(call: Call) -> object:
-    state, body = call.state, call.body()
+def read_webhook(body: Body, id: str, created_at: datetime) -> Webhook:
+    """The webhook that a body describes; worth something only if nothing is wrong with the body."""
     url, trigger = _url(body), body.text("trigger", required=True)
     permission = body.text("permission") or "personal"
     link, integration = body.flag("linkPublicKey"), body.text("integration", nullable=True)
@@ -35,8 +36,14 @@ def create(call: Call) -> object:
         body.wrong(f"trigger must be one of the following values: {', '.join(sorted(TRIGGERS))}")
     if permission not in PERMISSIONS:
         body.wrong(f"permission must be one of the following values: {', '.join(PERMISSIONS)}")
+    return Webhook(id, url, trigger, permission, bool(link), integration, created_at)
+
+
+def create(call: Call) -> object:
+    state, body = call.state, call.body()
+    webhook = read_webhook(body, "", state.now())
     body.check()
-    webhook = Webhook(state.new_id(), url, trigger, permission, bool(link), integration, state.now())
+    webhook.id = state.new_id()
     state.webhooks[webhook.id] = webhook
     return serializer.webhook(webhook)
 

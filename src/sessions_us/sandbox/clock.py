@@ -1,0 +1,172 @@
+"""The sandbox's time: it runs with the machine's, and goes on at once when it is advanced."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+class SandboxClock:
+    """A `sessions_us.quota.clock.Clock` that can be advanced.
+
+    It may be read, waited for and advanced from any thread. Each callback is called in the event loop and the context in which
+    `call_at` was called.
+
+    Args:
+        seconds: the time without the advances, in seconds since the epoch; the default follows the monotonic clock. Where it is
+            moved by hand, timers learn of it late; `advance` fires them at once.
+    """
+
+    def __init__(self, seconds: Callable[[], float] | None = None) -> None:
+        self._seconds = seconds or _steady()
+        self._advanced = 0.0
+        self._timers: dict[int, SandboxTimer] = {}
+        self._numbers = itertools.count()
+        # One for the fields, for an instant; one for whole advances, which callbacks may nest.
+        self._lock = threading.Lock()
+        self._advancing = threading.RLock()
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the sandbox's time."""
+        return self._seconds() + self._advanced
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> SandboxTimer:
+        """Call back in the running event loop, once `now()` has reached `when`.
+
+        Without a running event loop, only `advance` calls back, from its own thread.
+
+        Args:
+            when: seconds since the epoch, by the sandbox's time.
+            callback: takes nothing. What it raises goes to the event loop's exception handler.
+
+        Returns:
+            The timer, whose `cancel()` prevents the call.
+        """
+        timer = SandboxTimer(self, next(self._numbers), when, callback)
+        with self._lock:
+            self._timers[timer.number] = timer
+        timer.arm()
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        """Let time go on at once, and fire the timers that become due, in order; `now()` is then the moment of each.
+
+        Timers of the running event loop are called before this returns; those of other event loops as soon as these run.
+
+        Args:
+            seconds: how far, 0 or more.
+
+        Raises:
+            ValueError: a negative number, or none that is finite.
+        """
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ValueError(f"time goes on by 0 or more seconds, not by {seconds}")
+        with self._advancing:
+            target = self._advanced + seconds
+            while (timer := self._next(target)) is not None:
+                timer.fire_soon()
+            self._advanced = max(self._advanced, target)
+            with self._lock:
+                left = list(self._timers.values())
+            for timer in left:
+                timer.arm_soon()
+
+    def forget(self, timer: SandboxTimer) -> None:
+        """The timer was called or cancelled."""
+        with self._lock:
+            self._timers.pop(timer.number, None)
+
+    def _next(self, target: float) -> SandboxTimer | None:
+        """Go on to the earliest timer that is due by then, and take it; of two for one moment, the one that was made first."""
+        with self._lock:
+            timer = min(self._timers.values(), key=lambda each: (each.when, each.number), default=None)
+            if timer is None or timer.when - self._seconds() > target:
+                return None
+            while (short := timer.when - self.now()) > 0:  # twice where the sum was rounded down
+                self._advanced += short
+            return self._timers.pop(timer.number)
+
+
+class SandboxTimer:
+    """A callback that is still to come. `SandboxClock.call_at` makes it."""
+
+    def __init__(self, clock: SandboxClock, number: int, when: float, callback: Callable[[], object]) -> None:
+        self.number = number
+        self.when = when
+        self._clock = clock
+        self._callback = callback
+        self._context = contextvars.copy_context()
+        self._loop = _running_loop()
+        self._handle: asyncio.TimerHandle | None = None
+        self._is_over = False
+
+    def cancel(self) -> None:
+        """Don't call any more. Harmless after the call."""
+        self._is_over = True
+        self._clock.forget(self)
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def arm(self) -> None:
+        """Wait in real time for what is left; in the timer's event loop."""
+        if self._handle is not None:
+            self._handle.cancel()
+        if self._loop is not None and not self._is_over:
+            left = self.when - self._clock.now()
+            self._handle = self._loop.call_later(max(0.0, left), self._look, context=self._context)
+
+    def arm_soon(self) -> None:
+        """Wait anew, since less is left; from any thread."""
+        self._in_loop(self.arm)
+
+    def fire_soon(self) -> None:
+        """Call back now; from any thread."""
+        self._in_loop(self._fire)
+
+    def _in_loop(self, step: Callable[[], Any]) -> None:
+        if self._loop is None or self._loop is _running_loop():
+            self._context.run(step)
+        else:
+            try:
+                self._loop.call_soon_threadsafe(step, context=self._context)
+            except RuntimeError:  # the loop is closed, so nobody waits any more
+                self._clock.forget(self)
+
+    def _look(self) -> None:
+        # Another time than the loop's may be slower, or stand still.
+        if self._clock.now() < self.when:
+            self.arm()
+        else:
+            self._fire()
+
+    def _fire(self) -> None:
+        if self._is_over:
+            return
+        self.cancel()
+        try:
+            self._callback()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            if self._loop is None:
+                raise
+            self._loop.call_exception_handler({"message": "a timer of the sandbox failed", "exception": error})
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _steady() -> Callable[[], float]:
+    # Wall-clock time that never jumps.
+    offset = time.time() - time.monotonic()
+    return lambda: offset + time.monotonic()

@@ -1,0 +1,448 @@
+"""Loading data into the sandbox: every row is read into a record first, and only if all of them are right the state changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, TypeGuard
+
+from . import serializer
+from .body import Body
+from .data import RESOURCES, session_row
+from .records import Booking, BookingPage, Collaborator, Event, Participant, Person, Room, Session, Utterance, Webhook
+from .routes.webhooks import read_webhook
+from .serializer import Json, iso
+from .state import Noun, State
+
+_SHOWN = 10  # problems in one error
+
+_PERSON = frozenset({"id", "email", "firstName", "lastName"})
+_PARTICIPANT = frozenset({"id", "isOwner", "user", "guest"})
+_UTTERANCE = frozenset({"participantId", "sourceTimestamp", "sourceLanguage", "content"})
+_COLLABORATOR = frozenset({"id", "userId", "email", "role", "priority", "user"})
+_FIELDS: Mapping[str, frozenset[str]] = {
+    "rooms": frozenset({"id", "name", "slug", "description", "createdAt", "sharedWith"}),
+    "booking_pages": frozenset(
+        {"id", "name", "slug", "description", "duration", "timeZone", "createdAt", "updatedAt", "collaborators"}
+    ),
+    "sessions": frozenset(
+        {"id", "name", "description", "quickSession", "room", "createdAt", "startAt", "actualStart", "endedAt"}
+        | {"plannedEnd", "timeZone", "sessionLink", "booking", "event", "participants", "takeaways", "transcripts"}
+    ),
+    "bookings": frozenset(
+        {"id", "name", "participantName", "participantEmail", "guests", "startAt", "sessionId", "bookingPageId"}
+        | {"timeZone", "createdAt", "cancelledAt"}
+    ),
+    "events": frozenset({"id", "slug", "session", "createdAt", "isPublished", "isPublic"}),
+    "webhooks": frozenset({"id", "url", "trigger", "permission", "linkPublicKey", "integration"}),
+}
+
+
+def load(state: State, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[str]]:
+    """Change and add objects: all of them, or none if one is wrong.
+
+    Returns:
+        The ids, by resource and in the order of the rows.
+
+    Raises:
+        ValueError: what is wrong with the data, row by row.
+    """
+    drawn = state.random.getstate()
+    loading = _Loading(state)
+    loading.read(_as_json(data))
+    if loading.problems:
+        state.random.setstate(drawn)  # so that later ids are what they would have been
+        more = len(loading.problems) - _SHOWN
+        shown = "; ".join(loading.problems[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+        raise ValueError(f"the data can't be loaded: {shown}")
+    loading.commit()
+    return loading.ids
+
+
+def _as_json(data: object) -> Any:
+    """A copy that nobody else changes. What no answer could hold is refused."""
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the data can't be loaded: it is not JSON in UTF-8: {error}") from None
+    return json.loads(text)
+
+
+class _Loading:
+    """One load. A row of an object that exists is completed with that object's own fields, then read like a new one."""
+
+    def __init__(self, state: State) -> None:
+        self.problems: list[str] = []
+        self.ids: dict[str, list[str]] = {}
+        self._state = state
+        self._now = state.now()
+        self._rooms: dict[str, Room] = {}
+        self._pages: dict[str, BookingPage] = {}
+        self._sessions: dict[str, Session] = {}
+        self._bookings: dict[str, Booking] = {}
+        self._events: dict[str, Event] = {}
+        self._webhooks: dict[str, Webhook] = {}
+
+    def read(self, data: Any) -> None:
+        """Read all rows, and collect what is wrong with them."""
+        if not isinstance(data, dict):
+            self.problems.append("it must be an object that maps resources to arrays")
+            return
+        unknown = sorted(data.keys() - set(RESOURCES))
+        self.problems += [f"{name!r} is none of {', '.join(RESOURCES)}" for name in unknown]
+        readers: Mapping[str, Callable[[str, Json], None]] = {
+            "rooms": self._room,
+            "booking_pages": self._page,
+            "sessions": self._session,
+            "bookings": self._booking,
+            "events": self._event,
+            "webhooks": self._webhook,
+        }
+        for resource in RESOURCES:
+            if resource in data:
+                rows = self._objects(resource, data[resource], _FIELDS[resource])
+                self.ids[resource] = [row["id"] for _, row in rows]
+                for where, row in rows:
+                    readers[resource](where, row)
+        self._check_owners(data)
+
+    def commit(self) -> None:
+        """Let the state have what was read."""
+        state = self._state
+        _merge(state.rooms, self._rooms)
+        _merge(state.booking_pages, self._pages)
+        _merge(state.sessions, self._sessions)
+        _merge(state.bookings, self._bookings)
+        _merge(state.events, self._events)
+        _merge(state.webhooks, self._webhooks)
+
+    # arrays and objects
+
+    def _objects(self, where: str, rows: object, fields: frozenset[str]) -> list[tuple[str, Json]]:
+        """Those elements of an array that are objects, each with its place and with an id."""
+        if not isinstance(rows, list):
+            self.problems.append(f"{where} must be an array")
+            return []
+        places = [(f"{where}[{number}]", row) for number, row in enumerate(rows)]
+        found = [(place, row) for place, row in places if self._is_object(row, place, fields)]
+        seen: set[str] = set()
+        for place, row in found:
+            if row.setdefault("id", None) is None:
+                row["id"] = self._state.new_id()
+            elif not isinstance(row["id"], str) or not row["id"] or row["id"] in seen:
+                self.problems.append(f"{place}: id must be a string of its own")
+                row["id"] = self._state.new_id()
+            seen.add(row["id"])
+        return found
+
+    def _is_object(self, row: object, where: str, fields: frozenset[str]) -> TypeGuard[Json]:
+        if not isinstance(row, dict):
+            self.problems.append(f"{where} must be an object")
+            return False
+        self.problems += [f"{where}: there is no field {name!r}" for name in sorted(row.keys() - fields)]
+        return True
+
+    def _check(self, where: str, body: Body) -> None:
+        self.problems += [f"{where}: {problem}" for problem in body.problems]
+
+    # resources
+
+    def _room(self, where: str, row: Json) -> None:
+        known = self._state.rooms.get(row["id"])
+        before = self._created(known)
+        if known is not None:
+            before |= {**serializer.room(self._state, known), "sharedWith": known.shared_with}
+        body = Body({**before, **row})
+        fields: dict[str, Any] = {
+            "name": body.text("name", required=True),
+            "slug": self._slug(body, self._state.rooms, self._rooms, row["id"]),
+            "description": body.text("description", nullable=True),
+            "created_at": body.moment("createdAt", required=True),
+            "shared_with": body.texts("sharedWith", emails=True),
+        }
+        self._check(where, body)
+        self._rooms[row["id"]] = Room(row["id"], **fields) if known is None else replace(known, **fields)
+
+    def _page(self, where: str, row: Json) -> None:
+        known = self._state.booking_pages.get(row["id"])
+        before = {"duration": 30, "timeZone": "UTC", **self._created(known)}
+        before["updatedAt"] = row.get("createdAt", before["createdAt"])
+        if known is not None:
+            before |= serializer.booking_page(known)
+        body = Body({**before, **row})
+        own = {page.id: page for page in self._state.booking_pages.values() if page.owner is self._state.user}
+        fields: dict[str, Any] = {
+            "name": body.text("name", required=True),
+            "slug": self._slug(body, own, self._pages, row["id"]),
+            "description": body.text("description", nullable=True),
+            "duration": body.whole("duration", least=5, most=24 * 60) or 30,
+            "time_zone": body.zone(),
+            "created_at": body.moment("createdAt", required=True),
+            "updated_at": body.moment("updatedAt", required=True),
+        }
+        self._check(where, body)
+        if "collaborators" in row:
+            old = {} if known is None else known.collaborators
+            fields["collaborators"] = self._collaborators(f"{where}.collaborators", row["collaborators"], old)
+        if known is None:
+            self._pages[row["id"]] = BookingPage(row["id"], self._state.user, **fields)
+        else:
+            self._pages[row["id"]] = replace(known, **fields)
+
+    def _collaborators(self, where: str, rows: object, old: Mapping[str, Collaborator]) -> dict[str, Collaborator]:
+        found: dict[str, Collaborator] = {}
+        for place, row in self._objects(where, rows, _COLLABORATOR):
+            body = Body(row)
+            user, email = row.get("user"), None if body.is_null("email") else body.email("email")
+            account = None if body.is_null("userId") else body.text("userId")
+            member = self._state.teammate(account, email) if user is None else self._person(f"{place}.user", user)
+            if account is not None and member is None:
+                body.wrong("userId must be the id of somebody on the team")
+            role = None if body.is_null("role") else body.text("role")
+            added = old[row["id"]].created_at if row["id"] in old else self._now
+            priority = body.whole("priority", least=0, most=1000)
+            self._check(place, body)
+            address = email or (member.email if member else None)
+            found[row["id"]] = Collaborator(row["id"], address, added, member, role, priority)
+        return dict(reversed(found.items()))  # the newest comes first in a list, and last in a state
+
+    def _session(self, where: str, row: Json, description: str | None = "") -> None:
+        known = self._state.sessions.get(row["id"])
+        before = {"description": description, "timeZone": "UTC", **self._created(known)}
+        if known is not None:
+            before |= session_row(self._state, known)
+        body = Body({**before, **row})
+        fields: dict[str, Any] = {
+            "name": body.text("name", required=True),
+            "description": body.text("description", nullable=True),
+            "quick": bool(body.flag("quickSession")),
+            "room_id": self._room_id(body),
+            "created_at": body.moment("createdAt", required=True),
+            "start_at": body.moment_or_null("startAt"),
+            "planned_end": body.moment_or_null("plannedEnd"),
+            "actual_start": body.moment_or_null("actualStart"),
+            "ended_at": body.moment_or_null("endedAt"),
+            "time_zone": None if body.is_null("timeZone") else body.zone(),
+            "takeaways": _takeaways(body),
+        }
+        self._check(where, body)
+        if "participants" in row:
+            fields["participants"] = self._participants(f"{where}.participants", row["participants"])
+        elif known is None:
+            fields["participants"] = [self._state.host()]
+        if "transcripts" in row:
+            fields["transcripts"] = self._transcripts(f"{where}.transcripts", row["transcripts"])
+        self._sessions[row["id"]] = Session(row["id"], **fields) if known is None else replace(known, **fields)
+
+    def _room_id(self, body: Body) -> str | None:
+        room = body.get("room")
+        if room is None:
+            return None
+        named = room.get("id") if isinstance(room, dict) else None
+        if not isinstance(named, str) or (named not in self._rooms and named not in self._state.rooms):
+            body.wrong("room must be null or have the id of a room")
+        return named
+
+    def _participants(self, where: str, rows: object) -> list[Participant]:
+        found = []
+        for place, row in self._objects(where, rows, _PARTICIPANT):
+            body, user, guest = Body(row), row.get("user"), row.get("guest")
+            if (user is None) == (guest is None):
+                body.wrong("one of user and guest is required, and the other null")
+            owner = bool(body.flag("isOwner"))
+            self._check(place, body)
+            person = self._person(f"{place}.{'user' if guest is None else 'guest'}", user if guest is None else guest)
+            found.append(Participant(row["id"], owner, person, is_guest=user is None))
+        return found
+
+    def _person(self, where: str, row: object) -> Person:
+        """A person; one of the team where it has the id or the address of one, and the fields that are missing from there."""
+        if row is None or not self._is_object(row, where, _PERSON):
+            return Person("", None, None)
+        given = {name: value for name, value in row.items() if value is not None}
+        wrong = [name for name, value in sorted(given.items()) if not isinstance(value, str)]
+        self.problems += [f"{where}: {name} must be a string" for name in wrong]
+        member = None if wrong else self._state.teammate(given.get("id"), given.get("email"))
+        known = {} if member is None else serializer.person(member) or {}
+        full = {"id": None, "email": None, "firstName": None, "lastName": None, **known, **row}
+        return Person(full["id"] or self._state.new_id(), full["email"], full["firstName"], full["lastName"])
+
+    def _transcripts(self, where: str, rows: object) -> list[Utterance]:
+        found = []
+        for place, row in self._objects(where, rows, _UTTERANCE):
+            body = Body(row)
+            speaker, moment = body.text("participantId", required=True), body.moment("sourceTimestamp", required=True)
+            said = body.objects("content")
+            text = said[0].get("text") if len(said) == 1 else None
+            if not isinstance(text, str):
+                body.wrong("content must be an array of one object with a text")
+            language = body.text("sourceLanguage") or "en"
+            self._check(place, body)
+            found.append(Utterance(speaker, moment, text or "", language))
+        return found
+
+    def _booking(self, where: str, row: Json) -> None:
+        known = self._state.bookings.get(row["id"])
+        before: Json = {}
+        if known is not None:
+            cancelled = None if known.cancelled_at is None else iso(known.cancelled_at)
+            before = {**self._created(known), **serializer.booking(self._state, known), "cancelledAt": cancelled}
+        body = Body({**before, **row})
+        page_id, start = body.text("bookingPageId", required=True), body.moment("startAt", required=True)
+        name = body.text("participantName", required=True)
+        email = None if body.is_null("participantEmail") else body.email("participantEmail")
+        guests, zone = self._state.guests(body.mixed("guests")), body.zone()
+        created, cancelled_at = body.moment("createdAt"), body.moment_or_null("cancelledAt")
+        title = body.text("name")
+        page = self._pages.get(page_id) or self._state.booking_pages.get(page_id)
+        if page is None and (known is None or known.page_id != page_id):
+            body.wrong("bookingPageId must be the id of a booking page")
+        length = known.end_at - known.start_at if known else timedelta(minutes=page.duration if page else 30)
+        zone = zone or (page.time_zone if page else "UTC")
+        session = self._part(body, "sessionId", body.get("sessionId"), known, row["id"])
+        self._check(where, body)
+        if body.problems:
+            return
+        booking = Booking(
+            row["id"], page_id, "", self._now, "", name, email, guests, start, start + length, zone
+        )  # fmt: skip
+        if session is None:
+            session = self._booked_session(booking, page, created)
+        booking.session_id = session.id
+        booking.created_at = created or session.created_at
+        booking.name = title or session.name
+        booking.cancelled_at = cancelled_at
+        booking.collaborator_id = known.collaborator_id if known else None
+        session.booking_id = booking.id
+        if session.id not in self.ids.get("sessions", ()):
+            session.start_at, session.planned_end = booking.start_at, booking.end_at
+        self._bookings[booking.id] = booking
+
+    def _booked_session(self, booking: Booking, page: BookingPage | None, created: datetime | None) -> Session:
+        """A session for a booking that names none, as the API would make it."""
+        name = f"{page.name if page else 'Booking'} with {booking.participant_name}"
+        session = Session(self._state.new_id(), name, created or self._now, time_zone=booking.time_zone)
+        host = self._state.host()
+        host.person = page.owner if page else host.person
+        session.participants.append(host)
+        self._state.invite(session, booking.participant_email, booking.participant_name)
+        self._state.invite_guests(session, booking)
+        self._sessions[session.id] = session
+        return session
+
+    def _event(self, where: str, row: Json) -> None:
+        known = self._state.events.get(row["id"])
+        before: Json = {}
+        if known is not None:
+            before = {
+                **self._created(known),
+                "slug": known.slug,
+                "isPublished": known.published,
+                "isPublic": known.public,
+            }
+        wrapped = row.pop("session", None)
+        if known is not None and wrapped is None:
+            wrapped = {"id": known.session_id}
+        if not self._is_object(wrapped, f"{where}.session", _FIELDS["sessions"]):
+            return
+        if wrapped.get("id") is None:
+            wrapped["id"] = known.session_id if known else self._state.new_id()
+        if not isinstance(wrapped["id"], str) or not wrapped["id"]:
+            self.problems.append(f"{where}.session: id must be a string")
+            return
+        if wrapped["id"] not in self._sessions:
+            self._session(f"{where}.session", wrapped, description=None)
+        body = Body({**before, "name": self._sessions[wrapped["id"]].name, **row})
+        session = self._part(body, "session.id", wrapped["id"], known, row["id"])
+        fields: dict[str, Any] = {
+            "slug": self._slug(body, self._state.events, self._events, row["id"]),
+            "published": bool(body.flag("isPublished")),
+            "public": bool(body.flag("isPublic")),
+        }
+        created = body.moment("createdAt")
+        self._check(where, body)
+        if session is None:
+            return
+        session.event_id = row["id"]
+        fields["created_at"] = created or session.created_at
+        self._events[row["id"]] = (
+            Event(row["id"], session_id=session.id, **fields) if known is None else replace(known, **fields)
+        )
+
+    def _webhook(self, where: str, row: Json) -> None:
+        known = self._state.webhooks.get(row["id"])
+        body = Body({**({} if known is None else serializer.webhook(known)), **row})
+        self._webhooks[row["id"]] = read_webhook(body, row["id"], self._now if known is None else known.created_at)
+        self._check(where, body)
+
+    # what rows share
+
+    def _created(self, known: Noun | None) -> Json:
+        return {"createdAt": iso(self._now if known is None else known.created_at)}
+
+    def _slug(self, body: Body, there: Mapping[str, Any], loaded: Mapping[str, Any], id: str) -> str:
+        """The slug of a row, or one made from its name; wrong if another object has it."""
+        taken = {each.slug for each in {**there, **loaded}.values() if each.id != id}
+        asked = body.slug()
+        if asked is None:
+            return self._state.unique_slug(None, str(body.get("name")), taken)
+        if asked in taken:
+            body.wrong(f"slug {asked!r} is already in use")
+        return asked
+
+    def _part(self, body: Body, field: str, id: object, known: Booking | Event | None, owner: str) -> Session | None:
+        """The session of a booking or an event, to be changed; None where none is named, and where the wrong one is."""
+        if id is None:
+            return None
+        if known is not None and id != known.session_id:
+            body.wrong(f"{field} can't become another")
+            return None
+        session = self._sessions.get(str(id))
+        if session is None and str(id) in self._state.sessions:
+            session = self._sessions[str(id)] = replace(self._state.sessions[str(id)])
+        if session is None:
+            body.wrong(f"{field} must be the id of a session")
+        elif {session.booking_id, session.event_id} - {None, owner}:
+            body.wrong(f"{field} is the session of another booking or event")
+        else:
+            return session
+        return None
+
+    def _check_owners(self, data: Json) -> None:
+        """A session's `booking` and `event` come from these; what a row says of them must be true."""
+        rows = data.get("sessions")
+        for number, row in enumerate(rows if isinstance(rows, list) else ()):
+            session = self._sessions.get(row.get("id", "")) if isinstance(row, dict) else None
+            if session is None:
+                continue
+            for field, owner in (("booking", session.booking_id), ("event", session.event_id)):
+                named = row.get(field)
+                if named is not None and (not isinstance(named, dict) or named.get("id") != owner):
+                    self.problems.append(
+                        f"sessions[{number}]: {field} must be null, or one of the {field}s, with this session"
+                    )
+            booking = self._state.bookings.get(session.booking_id or "")
+            if booking is not None and booking.id not in self._bookings and session.start_at is not None:
+                end = session.planned_end or session.start_at + (booking.end_at - booking.start_at)
+                self._bookings[booking.id] = replace(booking, start_at=session.start_at, end_at=end)
+
+
+def _takeaways(body: Body) -> str | None:
+    """The text, as such or in the API's object."""
+    given = body.get("takeaways")
+    text = given.get("takeawaysText") if isinstance(given, dict) else given
+    if given is not None and not isinstance(text, str):
+        body.wrong("takeaways must be null, a text, or an object with a takeawaysText")
+    return text if isinstance(text, str) else None
+
+
+def _merge(there: dict[str, Noun], loaded: Mapping[str, Noun]) -> None:
+    """What is known keeps its place; of what is new the first row becomes the newest."""
+    new = [noun for noun in loaded.values() if noun.id not in there]
+    there.update(loaded)
+    for noun in new:
+        del there[noun.id]
+    there.update((noun.id, noun) for noun in reversed(new))
