@@ -19,6 +19,7 @@ from typing import Any
 from aiolimiter import AsyncLimiter
 
 from sessions_us.quota import Limiter, Quota
+from sessions_us.quota.clock import LoopClock
 
 LIMIT, WINDOW = 10, 60.0
 BETWEEN = 6.5  # seconds between two requests that need not wait
@@ -132,8 +133,8 @@ async def crowd(clock: Clock) -> dict[str, Run]:
     return {"nothing": nothing, "aiolimiter": theirs, "sessions-us": ours}
 
 
-def clock_of(clock: Clock) -> Callable[[], float]:
-    return lambda: clock.now
+def clock_of(clock: Clock) -> LoopClock:
+    return LoopClock(lambda: clock.now)
 
 
 def measure(state: Callable[[Clock], Coroutine[Any, Any, dict[str, Run]]], rounds: int) -> dict[str, float]:
