@@ -1,4 +1,4 @@
-"""Every check of the project. `nox -l` lists them; the default is what has to pass before anything lands."""
+"""Every check of the project. `nox -l` lists them; the default is what is worth a look before each commit."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ nox.options.sessions = ["tests", "lint", "types", "regenerate_check", "build"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 EXTRAS = "cli,sandbox,redis,fastapi,pipelines"
+PYTEST = ("python", "-X", "dev", "-m", "pytest")
+# Seconds after which a test that hangs fails, with what every thread was doing.
+BOUNDED = ("--timeout=180",)
+# Tests that measure order between processes want the machine for themselves.
 ALONE = "tests/quota/processes"
-# What starts many processes, servers or databases, or computes for minutes, proves the same on any Python, and takes longer
-# than all the rest.
+# What starts many processes, servers or databases, or computes for minutes, and proves the same on any Python.
 ONCE = (
     "tests/booking_site",
     "tests/cli",
@@ -103,20 +106,31 @@ def _install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:
     session.install("-e", f".[{extras}]", *nox.project.dependency_groups(PROJECT, *groups))
 
 
-@nox.session(python=PRESENT)
+@nox.session(python=next(iter(PRESENT), "3.11"))
 def tests(session: nox.Session) -> None:
-    """The tests, on each supported Python that is present; those of ONCE on the first of them, or where they are asked for."""
+    """What proves the promises, in minutes, on one Python (another: `--force-python 3.13`); arguments go to pytest."""
     _install(session, "test", "regenerate")
-    pytest = ["python", "-X", "dev", "-m", "pytest"]
     if session.posargs:
-        session.run(*pytest, *session.posargs)
+        session.run(*PYTEST, *BOUNDED, *session.posargs)
         return
-    # Tests that measure order between processes want the machine for themselves.
-    first = session.python == PRESENT[0]
-    left_out = (ALONE,) if first else (ALONE, *ONCE)
-    session.run(*pytest, "-n", "auto", *(f"--ignore={path}" for path in left_out))
-    if first:
-        session.run(*pytest, ALONE)
+    session.run(*PYTEST, *BOUNDED, "-n", "auto", f"--ignore={ALONE}")
+    session.run(*PYTEST, *BOUNDED, ALONE)
+
+
+@nox.session(python="3.12")
+def eager(session: nox.Session) -> None:
+    """The tests where a task starts within `create_task`, with the coverage of all that they start; arguments go to pytest."""
+    _install(session, "test", "regenerate", "coverage")
+    arguments = session.posargs or ("-n", "auto", f"--ignore={ALONE}")
+    session.run(*PYTEST, *BOUNDED, "--cov", *arguments, env={"SESSIONS_EAGER": "1"})
+
+
+@nox.session(python="3.13")
+def uvloop(session: nox.Session) -> None:
+    """The tests on the event loop of uvloop, but for those that prove the same on any; arguments go to pytest."""
+    _install(session, "test", "regenerate")
+    arguments = session.posargs or ("-n", "auto", *(f"--ignore={path}" for path in (ALONE, *ONCE)))
+    session.run(*PYTEST, *BOUNDED, *arguments, env={"SESSIONS_UVLOOP": "1"})
 
 
 @nox.session
@@ -205,7 +219,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Builds the wheel, installs it alone, and imports everything that needs no extra."""
+    """Builds the wheel, installs it alone, imports everything that needs no extra, and checks that all of it is typed."""
     session.install("build")
     out = Path(session.create_tmp()).resolve() / "dist"
     shutil.rmtree(out, ignore_errors=True)
@@ -218,6 +232,8 @@ def build(session: nox.Session) -> None:
             "-c",
             "import sessions_us as s, sys; [getattr(s, n) for n in s.__all__]; print(len(s.__all__), 'names')",
         )
+        session.install(*(named for named in nox.project.dependency_groups(PROJECT, "types") if "pyright" in named))
+        session.run("pyright", "--verifytypes", "sessions_us", "--ignoreexternal")
 
 
 @nox.session

@@ -10,7 +10,7 @@ paths, and knows no direction. The good tools (oasdiff, openapi-changes) are Go 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -232,29 +232,30 @@ class _Comparing:
     ) -> None:
         before, after = old.get("content") or {}, new.get("content") or {}
         self._seen = set() if seen is None else seen
-        json_before, json_after = (next((name for name in one if _is_json(name)), None) for one in (before, after))
-        first = next((name for name in before if name in after), None)
         if before and not after:
             self._tell("schema-removed", place, HARMLESS if sent else PARSING, f"{place}: no longer says what is in it")
             return
-        for name in before:
-            if name not in after and not (_is_json(name) and json_after):
-                self._tell("media-removed", place, CALLERS if sent else PARSING, f"{place}: no {name}")
-        for name in after:
-            if name not in before and not (_is_json(name) and json_before):
-                how = " as well" if first else " instead" if before else ", not nothing"
-                self._tell("media-added", place, HARMLESS, f"{place}: {name}{how}")
-        if json_before is None or json_after is None:
-            json_before = json_after = first  # a form or the like
-        if json_before is None or json_after is None:
+        self._media_types(before, after, place, sent=sent)
+        names = _comparable(before, after)
+        if names is None:
             return
-        one, other = before[json_before].get("schema"), after[json_after].get("schema")
+        one, other = before[names[0]].get("schema"), after[names[1]].get("schema")
         if one is not None and other is None:
             self._tell("schema-removed", place, HARMLESS if sent else PARSING, f"{place}: no longer says what is in it")
         elif one is None and other is not None:
             self._tell("schema-added", place, HARMLESS, f"{place}: says what is in it")
         elif one is not None:
             self._schema(one, other, place, "", sent=sent)
+
+    def _media_types(self, before: Document, after: Document, place: str, *, sent: bool) -> None:
+        """Which are gone and which are new; one kind of JSON stands for another."""
+        for name in before:
+            if name not in after and not (_is_json(name) and _json_in(after)):
+                self._tell("media-removed", place, CALLERS if sent else PARSING, f"{place}: no {name}")
+        for name in after:
+            if name not in before and not (_is_json(name) and _json_in(before)):
+                how = " as well" if before.keys() & after.keys() else " instead" if before else ", not nothing"
+                self._tell("media-added", place, HARMLESS, f"{place}: {name}{how}")
 
     # Schemas
 
@@ -392,6 +393,19 @@ def _schemes(document: Document) -> Iterator[Document]:
         resolved = follow(document, scheme)
         if isinstance(resolved, dict):
             yield resolved
+
+
+def _comparable(before: Document, after: Document) -> tuple[str, str] | None:
+    """Which two of the media types to compare: JSON, else a form or the like that both have."""
+    one, other = _json_in(before), _json_in(after)
+    if one is not None and other is not None:
+        return one, other
+    first = next((name for name in before if name in after), None)
+    return None if first is None else (first, first)
+
+
+def _json_in(media_types: Iterable[str]) -> str | None:
+    return next((name for name in media_types if _is_json(name)), None)
 
 
 def _is_json(media_type: str) -> bool:

@@ -107,6 +107,11 @@ class Naming:
             if claim.ours not in winners and (best == 0 or counts[claim.ours, claim.theirs] == best):
                 winners[claim.ours] = claim.theirs
         self._make_room(winners)
+        self._hand_out(winners)
+        self._tell_lost(winners)
+
+    def _hand_out(self, winners: dict[str, str | None]) -> None:
+        """Each schema gets the name that it won; where several are won by one, it is copied, or stands in its place inline."""
         originals = copied(self.schemas)
         renamed: dict[str, str] = {}
         for ours, theirs in winners.items():
@@ -122,6 +127,8 @@ class Naming:
             if claim.theirs is None:
                 self._inline(claim, winners)
         self._rename(renamed)
+
+    def _tell_lost(self, winners: dict[str, str | None]) -> None:
         lost = Counter(
             (claim.ours, claim.theirs) for claim in self._claims if claim.theirs not in (None, winners[claim.ours])
         )

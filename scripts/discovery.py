@@ -177,10 +177,7 @@ def _scan(source: str, start: int, clues: Clues, attempts: int, quoted: bool) ->
     for token in tokens(source, start):
         if token.kind == "string":
             last = token.text
-            if name in _ADDRESS_NAMES:
-                _add_address(clues, last)
-            elif name == "json.parse" and not quoted:
-                clues.add(read_script(last, quoted=True))
+            _take_string(clues, name, last, quoted)
         elif token.kind == "word":
             last = token.text
         elif token.text in ":=" and last and source[token.end : token.end + 1] not in ("=", ">"):
@@ -200,6 +197,13 @@ def _scan(source: str, start: int, clues: Clues, attempts: int, quoted: bool) ->
             name = "" if token.text in ",;}" else name
             last = ""
     return None, attempts
+
+
+def _take_string(clues: Clues, name: str, text: str, quoted: bool) -> None:
+    if name in _ADDRESS_NAMES:
+        _add_address(clues, text)
+    elif name == "json.parse" and not quoted:
+        clues.add(read_script(text, quoted=True))
 
 
 def _called(source: str, position: int, word: str) -> str:

@@ -249,20 +249,10 @@ class _Mending:
         identifiers: dict[str, str] = {}
         for index, entry in enumerate(given):
             parameter = copied(follow(self.document, entry))
-            if not isinstance(parameter, dict) or not isinstance(parameter.get("name"), str) or not parameter["name"]:
-                self.defects.append(f"{place}: a parameter without a name; left out")
+            if not self._has_place(place, parameter, operation):
                 continue
             name: str = parameter["name"]
-            where: object = parameter.get("in")
-            if where == "body":
-                self.defects.append(f"{place}: the parameter {name!r} is in the body; read as the body")
-                operation.setdefault(
-                    "requestBody", {"content": {"application/json": {"schema": parameter.get("schema", {})}}}
-                )
-                continue
-            if not isinstance(where, str) or where not in _PLACES:
-                self.defects.append(f"{place}: the parameter {name!r} is in {where!r}; left out")
-                continue
+            where: str = parameter["in"]
             if where == "path":
                 name = names.get(name, name)
                 parameter["name"] = name
@@ -273,19 +263,40 @@ class _Mending:
                 if index < own:
                     self.defects.append(f"{place}: the parameter {name!r} is there twice; the second is left out")
                 continue
-            identifier = str(PythonIdentifier(name, "field_"))
-            if where == "query" and (name in _TAKEN_PARAMETERS or identifier in identifiers):
-                why = f"beside {identifiers[identifier]!r}" if identifier in identifiers else "of that name"
-                self.defects.append(f"{place}: the query parameter {name!r} cannot be passed {why}; left out")
+            if where == "query" and not self._can_be_passed(place, name, identifiers):
                 continue
-            if where == "query":
-                identifiers[identifier] = name
             result[name, where] = self._parameter(place, parameter)
         for name in wanted:
             if (name, "path") not in result:
                 self.defects.append(f"{place}: the path parameter {name!r} is not declared; read as text")
                 result[name, "path"] = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         return list(result.values())
+
+    def _has_place(self, place: str, parameter: Any, operation: Document) -> bool:
+        """Whether it is a parameter with a name, in a place for parameters; one in the body becomes the operation's body."""
+        if not isinstance(parameter, dict) or not isinstance(parameter.get("name"), str) or not parameter["name"]:
+            self.defects.append(f"{place}: a parameter without a name; left out")
+            return False
+        name, where = parameter["name"], parameter.get("in")
+        if where == "body":
+            self.defects.append(f"{place}: the parameter {name!r} is in the body; read as the body")
+            schema = parameter.get("schema", {})
+            operation.setdefault("requestBody", {"content": {"application/json": {"schema": schema}}})
+            return False
+        if not isinstance(where, str) or where not in _PLACES:
+            self.defects.append(f"{place}: the parameter {name!r} is in {where!r}; left out")
+            return False
+        return True
+
+    def _can_be_passed(self, place: str, name: str, identifiers: dict[str, str]) -> bool:
+        """Whether the generated function has a name of its own for a query parameter, which is noted then."""
+        identifier = str(PythonIdentifier(name, "field_"))
+        if name in _TAKEN_PARAMETERS or identifier in identifiers:
+            why = f"beside {identifiers[identifier]!r}" if identifier in identifiers else "of that name"
+            self.defects.append(f"{place}: the query parameter {name!r} cannot be passed {why}; left out")
+            return False
+        identifiers[identifier] = name
+        return True
 
     def _parameter(self, place: str, parameter: Document) -> Document:
         name = parameter["name"]

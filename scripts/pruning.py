@@ -67,6 +67,10 @@ def _take_out(document: Document, place: Place, error: Any) -> Iterator[str]:
             yield _words((*place, key))
         if unknown:
             return
+    yield from _take_out_place(document, place, node)
+
+
+def _take_out_place(document: Document, place: Place, node: Any) -> Iterator[str]:
     if place[:1] == ("paths",) and len(place) == 3 and place[2] in METHODS and isinstance(node, dict):
         node.clear()
         node["responses"] = {"default": {"description": ""}}

@@ -158,26 +158,8 @@ class SchemaMender:
                 self._tell(f"{place}: {key} is not usable as it is; left out")
 
     def _nested(self, schema: Document, place: str) -> None:
-        if "properties" in schema and not isinstance(schema["properties"], dict):
-            del schema["properties"]
-            self._tell(f"{place}: properties is no object; left out")
-        for name, value in schema.get("properties", {}).items():
-            if isinstance(value, dict) and isinstance(value.get("required"), bool):
-                if value.pop("required"):
-                    required = schema.setdefault("required", [])
-                    if isinstance(required, list) and name not in required:
-                        required.append(name)
-                self._tell(f"{place}.{name}: required belongs to the object around it; read as meant")
-            schema["properties"][name] = self.mend(value, f"{place}.{name}")
-        if isinstance(schema.get("items"), list):
-            self._tell(f"{place}: items is a list; the first is read as that of each")
-            schema["items"] = schema["items"][0] if schema["items"] else {}
-        if "items" in schema:
-            schema["items"] = self.mend(schema["items"], f"{place}[]")
-        elif schema.get("type") == "array":
-            schema["items"] = {}
-            if not self._modern:
-                self._tell(f"{place}: an array without items; they may be anything")
+        self._properties(schema, place)
+        self._items(schema, place)
         for keyword in _LISTS:
             if keyword in schema:
                 parts = schema[keyword]
@@ -190,6 +172,30 @@ class SchemaMender:
             value = schema.get(keyword)
             if value is not None and not (keyword == "additionalProperties" and isinstance(value, bool)):
                 schema[keyword] = self.mend(value, f"{place}.*")
+
+    def _properties(self, schema: Document, place: str) -> None:
+        if "properties" in schema and not isinstance(schema["properties"], dict):
+            del schema["properties"]
+            self._tell(f"{place}: properties is no object; left out")
+        for name, value in schema.get("properties", {}).items():
+            if isinstance(value, dict) and isinstance(value.get("required"), bool):
+                if value.pop("required"):
+                    required = schema.setdefault("required", [])
+                    if isinstance(required, list) and name not in required:
+                        required.append(name)
+                self._tell(f"{place}.{name}: required belongs to the object around it; read as meant")
+            schema["properties"][name] = self.mend(value, f"{place}.{name}")
+
+    def _items(self, schema: Document, place: str) -> None:
+        if isinstance(schema.get("items"), list):
+            self._tell(f"{place}: items is a list; the first is read as that of each")
+            schema["items"] = schema["items"][0] if schema["items"] else {}
+        if "items" in schema:
+            schema["items"] = self.mend(schema["items"], f"{place}[]")
+        elif schema.get("type") == "array":
+            schema["items"] = {}
+            if not self._modern:
+                self._tell(f"{place}: an array without items; they may be anything")
 
     def _required(self, schema: Document, place: str) -> None:
         if "required" not in schema:

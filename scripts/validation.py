@@ -83,6 +83,10 @@ def _route_problems(document: Document, route: Route) -> Iterator[str]:
             yield f"{fact} must be true or false, not {operation[fact]!r}"
     if operation.get("x-removes") is True and not _changes_reads(document, route):
         yield "x-removes is for writes that have reads in x-invalidates"
+    yield from _parameter_problems(document, route)
+
+
+def _parameter_problems(document: Document, route: Route) -> Iterator[str]:
     declared = {(parameter["name"], parameter["in"]) for parameter in parameters(document, route)}
     for name in _TEMPLATE.findall(route.path):  # that each is declared, the validator has seen to
         if not _PARAMETER_NAME.fullmatch(name):
@@ -90,8 +94,8 @@ def _route_problems(document: Document, route: Route) -> Iterator[str]:
     query = {name for name, where in declared if where == "query"}
     for name, _ in sorted(pair for pair in declared if pair[0] in _TAKEN_PARAMETERS):
         yield f"a parameter cannot be called {name!r}; the generated function uses that name"
-    if "x-pagination" in operation:
-        yield from _pagination_problems(operation["x-pagination"], query)
+    if "x-pagination" in route.operation:
+        yield from _pagination_problems(route.operation["x-pagination"], query)
 
 
 def _changes_reads(document: Document, route: Route) -> bool:

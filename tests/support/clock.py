@@ -7,6 +7,8 @@ import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from support.loops import dress
+
 from sessions_us.quota.clock import Timer
 
 __all__ = ("HandClock", "VirtualLoop", "run")
@@ -36,6 +38,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, start: float = 1000.0) -> None:
         self._virtual = start
         super().__init__(_Jumping(self))
+        dress(self)
 
     def time(self) -> float:
         """Seconds of virtual time."""

@@ -274,12 +274,13 @@ def _list_of(convert_item: Convert) -> Convert:
     return convert
 
 
-def _object_of(model: type[Model]) -> Convert:
-    @cache  # at the first answer and not before: a model may contain itself
-    def described() -> tuple[tuple[str, str, Convert, bool], ...]:
-        return tuple((field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
-                     for field in model.wire_fields())  # fmt: skip
+@cache
+def _fields_of(model: type[Model]) -> tuple[tuple[str, str, Convert, bool], ...]:
+    return tuple((field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
+                 for field in model.wire_fields())  # fmt: skip
 
+
+def _object_of(model: type[Model]) -> Convert:
     def convert(decoder: Decoder, value: Any, path: str) -> Model:
         raw = _as_object(decoder, value, path)
         if path in _OUTERMOST and is_deep(raw):
@@ -287,13 +288,10 @@ def _object_of(model: type[Model]) -> Convert:
         unknown = raw.keys() - _wire_names(model).values()
         spelled = spellings(model, raw) if unknown else {}
         values: dict[str, Any] = {}
-        extra: dict[str, Any] = {}
-        for wire in spelled.values():
-            decoder.note(f"{path}.{wire}" if path else wire, "spelling")
-        for wire in unknown.difference(spelled.values()):
-            extra[wire] = raw[wire]
-            decoder.note(f"{path}.{wire}" if path else wire, UNKNOWN_FIELD)
-        for wire, name, convert_field, required in described():
+        extra = {wire: raw[wire] for wire in unknown.difference(spelled.values())}
+        if unknown:
+            _note_unknown(decoder, path, spelled.values(), extra)
+        for wire, name, convert_field, required in _fields_of(model):  # now and not before: a model may contain itself
             sent_as = spelled.get(wire, wire)
             given = raw.get(sent_as)
             here = f"{path}.{wire}" if path else wire
@@ -314,6 +312,12 @@ def _object_of(model: type[Model]) -> Convert:
         return result
 
     return convert
+
+
+def _note_unknown(decoder: Decoder, path: str, spelled: Iterable[str], extra: Iterable[str]) -> None:
+    for wires, problem in ((spelled, "spelling"), (extra, UNKNOWN_FIELD)):
+        for wire in wires:
+            decoder.note(f"{path}.{wire}" if path else wire, problem)
 
 
 def is_deep(value: Any) -> bool:

@@ -15,6 +15,8 @@ from ..quota import Lane
 from .waiters import Waiters
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ..quota import Lease, Limiter
     from ..quota.clock import Clock
     from .options import Options
@@ -124,7 +126,7 @@ class Call:
         self.request = request
         self.options = options
         self.identity = identity
-        self.abort_on = options.abort_on
+        self.abort_on: asyncio.Future[None] | None = options.abort_on
         self.waiters: Waiters[Answer] = Waiters(
             lane, None if options.max_wait is None else clock.now() + options.max_wait, clock
         )

@@ -80,13 +80,13 @@ class Trail:
         self.renew = renew
         self.copy: Copy | None = None
         self.reuse: Reuse = "fresh"
-        self.copy_expires_at = 0.0
+        self.copy_expires_at: float = 0.0
         self.missed = missed
         self.answers: list[Outcome] = []
         self.size = 0
-        self.began_at = 0.0
+        self.began_at: float = 0.0
         self.kept: Copy | None = None
-        self.is_spoilt = False
+        self.is_spoilt: bool = False
         self.on_end: Callable[[], None] | None = None
         self._trails: Trails | None = None
         self._removed = 0

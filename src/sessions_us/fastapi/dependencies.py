@@ -1,6 +1,8 @@
 """What endpoints ask for: `user: UserDep`, `guest: GuestDep`, and the same clients for work that nobody waits for."""
 
-# FastAPI reads these annotations, so they are not postponed.
+# FastAPI looks the names of these annotations up in this module, so all of them are imported here.
+from __future__ import annotations
+
 from typing import Annotated
 
 from fastapi import Depends

@@ -70,10 +70,9 @@ def webhook_router(
     """
     known, problem = _digests(secret)
     del secret  # so that no traceback from here on holds it
+    problem = problem or _problem_with(path)
     if problem:
         raise ConfigurationError(problem)
-    if not path.startswith("/") or "{" in path or "}" in path:
-        raise ConfigurationError(f"path is a path such as '/hooks/sessions', not {path!r}")
     handling = Handling(_by_trigger(on), pauses, drain)
     duplicates = Duplicates(window)
 
@@ -139,6 +138,11 @@ def _digests(secret: object) -> tuple[list[bytes], str]:
             return [], "a webhook's secret is part of a URL: use letters, digits and -._~ only"
         known.append(_digest(each))
     return known, "" if known else "webhook_router needs a secret, such as secrets.token_urlsafe(32) makes"
+
+
+def _problem_with(path: str) -> str:
+    usable = path.startswith("/") and not {"{", "}"} & set(path)
+    return "" if usable else f"path is a path such as '/hooks/sessions', not {path!r}"
 
 
 def _by_trigger(on: Handlers) -> dict[str, Sequence[Handler]]:
