@@ -124,8 +124,8 @@ class Calls:
         answer = await self._send(request, lane, trail)
         if not answer.flaw and not answer.body.strip():
             raise self._not_understood(request, answer, "no page")
-        operation, parse = operation_of(endpoint), parser_of(endpoint)
-        return self._decoded(request, answer, lambda body, decode: page_in(parse, operation, body, decode))
+        parse = parser_of(endpoint)
+        return self._decoded(request, answer, lambda body, decode: page_in(parse, body, decode))
 
     async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
         """Any path of the API through the same stages; the decoded JSON, None for an empty body."""
@@ -231,5 +231,5 @@ def _object(endpoint: Endpoint[T]) -> Callable[[object, Decoder], T]:
 
 
 def _rows(endpoint: Endpoint[list[T]]) -> Callable[[object, Decoder], list[T]]:
-    operation, parse = operation_of(endpoint), parser_of(endpoint)
-    return lambda body, decode: rows_in(parse, operation, body, decode)[0]
+    parse = parser_of(endpoint)
+    return lambda body, decode: rows_in(parse, body, decode)[0]
