@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -64,5 +67,39 @@ def test_every_public_name_is_there():
     """`__all__`, `dir()` and what can be imported agree, and a wrong name says so."""
     assert [name for name in sessions_us.__all__ if not hasattr(sessions_us, name)] == []
     assert set(sessions_us.__all__) <= set(dir(sessions_us))
+    assert list(sessions_us.__all__) == sorted(set(sessions_us.__all__))
     with pytest.raises(AttributeError, match="Sessionz"):
         _ = sessions_us.Sessionz  # type: ignore[attr-defined]
+
+
+def test_type_checkers_see_the_names_that_python_sees():
+    """The imports that only type checkers follow give the names of `__all__`, no fewer and no more."""
+    seen: list[str] = []
+    for node in ast.walk(ast.parse(Path(sessions_us.__file__).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module not in {"__future__", "typing", "_lazy"}:
+            home = import_module("." * node.level + (node.module or ""), "sessions_us")
+            names = [alias.asname for alias in node.names if alias.asname]
+            seen += names or home.__all__
+            assert all(getattr(sessions_us, name) is getattr(home, name) for name in names or home.__all__)
+
+    assert sorted(seen) == list(sessions_us.__all__)
+
+
+def test_no_public_name_is_missing():
+    """Clients, keys, settings, and every error, event and model that there is."""
+    named = {"UserClient", "GuestClient", "UserKey", "GuestKey", "Quota", "MemoryStore", "SQLiteStore", "RedisStore"}
+    named |= {"QuotaSnapshot", "RetryPolicy", "Pager", "Page"}
+    for home, kind in (("errors", Exception), ("events", sessions_us.ClientEvent)):
+        defined = vars(import_module(f"sessions_us.{home}")).items()
+        named |= {name for name, value in defined if isinstance(value, type) and issubclass(value, kind)}
+    named |= set(import_module("sessions_us_api.models").__all__)
+
+    assert named - set(sessions_us.__all__) == set()
+
+
+def test_a_star_import_brings_them_all():
+    """`from sessions_us import *` gives what `__all__` says."""
+    space: dict[str, object] = {}
+    exec("from sessions_us import *", space)
+
+    assert set(sessions_us.__all__) <= space.keys()

@@ -1,4 +1,4 @@
-"""Names that are loaded on first use, so that nobody pays for a library that is not used, nor needs it."""
+"""Load public names on first use, so that a library that is not used is neither imported nor needed."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from collections.abc import Callable, Mapping
 __all__ = ("loader",)
 
 
-def loader(package: str, homes: Mapping[str, str], *, needs: tuple[str, ...], extra: str) -> Callable[[str], object]:
-    """The `__getattr__` of a package.
+def loader(
+    package: str, homes: Mapping[str, str], *, whole: tuple[str, ...] = (), needs: tuple[str, ...] = (), extra: str = ""
+) -> Callable[[str], object]:
+    """Make the `__getattr__` of a package.
 
     Args:
-        package: its name.
-        homes: in which of its modules each public name is.
-        needs: the libraries that may be missing.
-        extra: the extra of this distribution that brings them.
+        package: the package's name.
+        homes: the module of the package that has each public name.
+        whole: modules whose `__all__` is public as a whole. They are imported when a name is in no other home, so they must be
+            cheap.
+        needs: libraries that may be missing.
+        extra: the extra of this distribution that brings these libraries.
 
     Returns:
-        A function that loads a name, or says in one line what it needs: an `ImportError`.
+        A function that loads a name, and `__all__`. It raises an `ImportError` of one line if a library is missing.
     """
 
     def load(name: str) -> object:
-        home = homes.get(name)
-        if home is None:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if name == "__all__":
+            return sorted({*homes, *(each for module in whole for each in importlib.import_module(module).__all__)})
+        home = f"{package}.{homes[name]}" if name in homes else _home(name)
         try:
-            value: object = getattr(importlib.import_module(f"{package}.{home}"), name)
+            value: object = getattr(importlib.import_module(home), name)
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
             if missing not in needs:
@@ -36,5 +40,11 @@ def loader(package: str, homes: Mapping[str, str], *, needs: tuple[str, ...], ex
             raise ImportError(message, name=package) from None
         setattr(sys.modules[package], name, value)  # a module of the same name would take its place otherwise
         return value
+
+    def _home(name: str) -> str:
+        for module in () if name.startswith("__") else whole:
+            if name in importlib.import_module(module).__all__:
+                return module
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return load

@@ -25,7 +25,6 @@ __all__ = (
     "SchemaDrift",
     "StoreRecovered",
     "StoreUnavailable",
-    "ignore",
 )
 
 Emit = Callable[["ClientEvent"], None]

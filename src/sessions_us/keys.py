@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NoReturn, Self
 
 from .errors import ConfigurationError
 
-__all__ = ("ApiKey", "GuestKey", "UserKey")
+__all__ = ("GuestKey", "UserKey")
 
 _REDACTED = "[api key]"
 

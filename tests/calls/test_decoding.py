@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sessions_us_api.types import Model
 
 from sessions_us import Booking, Event, Participant, Session, Takeaways, Transcript, Webhook, WebhookTrigger
-from sessions_us._calls.decoding import Decoder, NotUnderstood, rows_of
+from sessions_us._calls.decoding import Decoder, NotUnderstood
+from sessions_us._calls.envelopes import rows_of
 
 OWNER: dict[str, Any] = {
     "id": "2021014e-5e28-498f-9fe3-3428ce40c9c4",
@@ -251,29 +252,55 @@ def test_a_number_is_as_good_an_id():
     assert Decoder("op")({"id": 17}, Session).id == "17"
 
 
+ROWS = [{"id": "1"}, {"id": "2"}]
+
+
 @pytest.mark.parametrize(
     "body",
     [
-        [1, 2],
-        {"data": [1, 2]},
-        {"items": [1, 2]},
-        {"results": [1, 2]},
-        {"pages": [1, 2], "total": 2},
-        {"bookingPages": [1, 2]},
-        {"data": {"bookingPages": [1, 2]}},
+        ROWS,
+        {"data": ROWS},
+        {"items": ROWS},
+        {"results": ROWS},
+        {"pages": ROWS, "total": 2},
+        {"bookingPages": ROWS},
+        {"data": {"bookingPages": ROWS}},
+        {"session": {"id": "s", "transcripts": ROWS}},
+        {"data": ROWS, "errors": [{"message": "x"}]},
+        {"rows": ROWS, "tags": ["a", "b"]},
+        {"rows": [*ROWS[:1], None, ROWS[1]]},
     ],
 )
 def test_rows_come_bare_or_in_an_envelope(body):
-    """All the variants that clients of the API were written for."""
-    assert rows_of(body, ("bookingPages",), Decoder("op")) == [1, 2]
+    """In `data`, or else in the only array of objects, whatever its name is. An envelope is a drift."""
+    decoder = Decoder("op")
+
+    assert [row for row in rows_of(body, decoder) if row] == ROWS
+    assert [drift.problem for drift in decoder.drifts] == ([] if body is ROWS else ["envelope"])
+
+
+def test_the_envelope_that_the_document_names_is_no_drift():
+    """It goes before `data` and before anything that looks like rows; where it is missing, the rule is the usual one."""
+    decoder = Decoder("op")
+
+    assert rows_of({"data": [], "more": [{}], "found": ROWS}, decoder, "found") == ROWS
+    assert decoder.drifts == ()
+    assert rows_of({"data": ROWS}, decoder, "found") == ROWS
 
 
 def test_no_rows():
-    """null is an empty list; an object without any array is not understood."""
-    assert rows_of(None, (), Decoder("op")) == []
-    for body in ({}, {"message": "x"}, "text", 3, True):
-        with pytest.raises(NotUnderstood):
-            rows_of(body, (), Decoder("op"))
+    """null is an empty list, as is an envelope around one; an object without any array of objects is not understood."""
+    assert rows_of(None, Decoder("op")) == rows_of({"items": [], "total": 0}, Decoder("op")) == []
+    for body in ({}, {"message": "x"}, {"tags": ["a"]}, "text", 3, True):
+        with pytest.raises(NotUnderstood, match="no array"):
+            rows_of(body, Decoder("op"))
+
+
+@pytest.mark.parametrize("body", [{"a": ROWS, "b": ROWS}, {"a": ROWS, "b": []}, {"x": {"a": ROWS}, "y": {"b": ROWS}}])
+def test_two_arrays_are_no_guess(body):
+    """Either may be the rows."""
+    with pytest.raises(NotUnderstood, match="more than one array"):
+        rows_of(body, Decoder("op"))
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -301,3 +301,33 @@ def test_a_moment_beyond_the_calendar(text):
     assert session.start_at is None
     assert session.to_dict() == {"id": "1", "startAt": text}
     assert [each.problem for each in decoder.drifts] == ["date-time beyond the calendar"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "body",
+    [[SESSION], {"data": SESSION}, {"result": SESSION}, {"session": SESSION, "message": "done"},
+     {"data": SESSION, "user": {"id": "u"}}, {"id": None, "session": SESSION, "page": {"number": 1}}],
+)  # fmt: skip
+async def test_the_envelopes_of_an_object(body):
+    """In `data`, or else the only object with an id, whatever its name is. An envelope is a drift."""
+    events: list[Any] = []
+    session = await user(body, on_event=events.append).sessions.get("s1")
+
+    assert (session.id, session.name) == ("s1", "Kick-off")
+    assert [event.problem for event in events if isinstance(event, SchemaDrift)] == ["envelope"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("body", [{"session": SESSION, "user": {"id": "u"}}, [SESSION, SESSION]])
+async def test_two_objects_are_no_guess(body):
+    """Either may be the session."""
+    with pytest.raises(DecodeError):
+        await user(body).sessions.get("s1")
+
+
+@pytest.mark.anyio
+async def test_an_object_that_cannot_be_read_is_no_envelope():
+    """What it holds is not taken for it."""
+    with pytest.raises(DecodeError, match="nested more than 100 levels deep"):
+        await user({"id": "s1", "novelty": nested(200), "user": {"id": "u"}}).sessions.get("s1")

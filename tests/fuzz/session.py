@@ -23,7 +23,8 @@ from sessions_us_api.types import Model
 
 from sessions_us import ConfigurationError
 from sessions_us._calls.arguments import path_id, slug_from
-from sessions_us._calls.decoding import Decoder, NotUnderstood, rows_of
+from sessions_us._calls.decoding import Decoder, NotUnderstood
+from sessions_us._calls.envelopes import rows_of
 from sessions_us._send.origin import Origin, api_path
 from sessions_us.keys import UserKey
 from sessions_us.quota.rules.headers import parse_report, parse_retry_after
@@ -127,7 +128,7 @@ def bodies(data: Any) -> None:
         with suppress(NotUnderstood):
             json.dumps(decoder(data, model).to_dict())
         with suppress(NotUnderstood):
-            rows = rows_of(data, ("sessions",), decoder)
+            rows = rows_of(data, decoder)
             decoder(rows, list[model])  # type: ignore[valid-type]
 
 

@@ -130,7 +130,7 @@ class Calls:
         answer = await self._send(request, lane, trail)
         if not answer.flaw and not answer.body.strip():
             raise self._not_understood(request, answer, "no page")
-        return self._decoded(request, answer, endpoint, page_in)
+        return self._decoded(request, answer, endpoint, _page_in)
 
     async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
         """Any path of the API through the same stages; the decoded JSON, None for an empty body."""
@@ -234,7 +234,13 @@ class Calls:
 def _rows_in(
     parse: Callable[[object, Decode], list[T]], operation: Operation, body: object, decode: Decoder
 ) -> list[T]:
-    return rows_in(parse, operation, body, decode)[0]
+    return rows_in(parse, body, decode)[0]
+
+
+def _page_in(
+    parse: Callable[[object, Decode], list[T]], operation: Operation, body: object, decode: Decoder
+) -> tuple[list[T], list[Any]]:
+    return page_in(parse, body, decode)
 
 
 def _nothing_in(parse: object, operation: Operation, body: object, decode: Decoder) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
@@ -19,7 +19,7 @@ from sessions_us_api.types import Model
 
 from ..events import SchemaDrift
 
-__all__ = ("Decoder", "NotUnderstood", "is_deep", "rows_of", "spellings")
+__all__ = ("Decoder", "NotUnderstood", "is_deep", "spellings")
 
 T = TypeVar("T")
 
@@ -67,32 +67,6 @@ class Decoder:
 
     def note(self, field: str, problem: str) -> None:
         self._drifts.setdefault((field, problem), SchemaDrift(operation=self._operation, field=field, problem=problem))
-
-
-def rows_of(body: object, names: Iterable[str], decoder: Decoder) -> list[Any]:
-    """The rows of a list: the body itself, or the first array in an envelope around it.
-
-    Args:
-        body: decoded JSON. null is an empty list.
-        names: under which an envelope may hold the rows, besides the usual ones.
-        decoder: hears of an envelope.
-
-    Raises:
-        NotUnderstood: there is no array.
-    """
-    if body is None:
-        return []
-    if isinstance(body, list):
-        return body
-    names = ("data", "items", "results", "pages", *names)
-    if isinstance(body, dict):
-        for level in (body, *(body[name] for name in names if isinstance(body.get(name), dict))):
-            for name in names:
-                if isinstance(level.get(name), list):
-                    decoder.note("", "envelope")
-                    rows: list[Any] = level[name]
-                    return rows
-    raise NotUnderstood("there is no array of rows")
 
 
 def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:

@@ -1,91 +1,134 @@
-"""What an answer holds: an object or rows, bare or in an envelope. Pure."""
+"""Find the object or the rows in an answer: the body itself, or what an envelope around it holds. Pure.
+
+One rule serves every operation: the envelope that the document names, else `data`, else the only candidate in the body. For
+rows, a candidate is an array of objects; for one object, an object that can be read as the model: one with an id, where the
+model has one. More than one candidate is an error, not a guess.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeGuard, TypeVar
 
 from sessions_us_api.types import Decode, Model, Operation
 
-from .decoding import Decoder, NotUnderstood, rows_of
+from .decoding import Decoder, NotUnderstood
 
-__all__ = ("object_in", "page_in", "rows_in")
+__all__ = ("object_in", "page_in", "rows_in", "rows_of")
 
 T = TypeVar("T")
 
 
-def object_in(parse: Callable[[object, Decode], T], operation: Operation, body: object, decode: Decoder) -> T:
-    """The object, or the one in an envelope around it.
+def object_in(
+    parse: Callable[[object, Decode], T],
+    operation: Operation,
+    body: object,
+    decode: Decoder,
+    envelope: str | None = None,
+) -> T:
+    """Read the object that is the body, or that an envelope around it holds.
+
+    Args:
+        parse: makes a model of a JSON value.
+        operation: the operation that was called.
+        body: decoded JSON. An array of one object is an envelope too.
+        decode: collects the drifts.
+        envelope: the name under which the document has the object; None if it has no envelope.
 
     Raises:
-        NotUnderstood: there is neither.
+        NotUnderstood: there is no such object, or more than one.
     """
-    problem = NotUnderstood("no object")
-    silent: tuple[T, Decoder] | None = None
-    for candidate, enveloped in _objects(body, _names(operation.path)):
-        trial = Decoder(operation.id)
-        try:
-            result = parse(candidate, trial)
-        except NotUnderstood as error:
-            problem = error
-            continue
-        if isinstance(result, Model) and candidate and not _says_something(result):
-            silent = silent or (result, trial)  # of a model without an id anything is an instance
-            continue
-        if enveloped:
-            decode.note("", "envelope")
-        for drift in trial.drifts:
-            decode.note(drift.field, drift.problem)
-        return result
-    if silent is None:
-        raise problem
-    for drift in silent[1].drifts:
+    whole: object = body[0] if isinstance(body, list) and len(body) == 1 else body
+    if whole is None or isinstance(whole, list):
+        raise NotUnderstood("no object")
+    inside: dict[str | None, Any] = whole if isinstance(whole, dict) else {}
+    bare = _read(parse, operation, whole)
+    if isinstance(bare, NotUnderstood) and inside.get("id"):
+        raise bare  # an object that can't be read is no envelope
+    for place in ([inside.get(envelope)], [whole], [inside.get("data")], inside.values()):
+        objects = [value for value in place if value is whole or isinstance(value, dict)]
+        tried = [(value, bare if value is whole else _read(parse, operation, value)) for value in objects]
+        found = [(value, *each) for value, each in tried if isinstance(each, tuple) and _says_something(each[0])]
+        if len(found) > 1:
+            raise NotUnderstood("more than one object that may be the answer")
+        for value, result, trial in found:
+            if value is not body and value is not inside.get(envelope):
+                decode.note("", "envelope")
+            return _noted(result, trial, decode)
+    if isinstance(bare, NotUnderstood):
+        raise bare
+    return _noted(*bare, decode)  # of a model without an id anything is an instance
+
+
+def _read(
+    parse: Callable[[object, Decode], T], operation: Operation, value: object
+) -> tuple[T, Decoder] | NotUnderstood:
+    """Try a value. Returns the model with the decoder that holds its drifts, or the problem."""
+    trial = Decoder(operation.id)
+    try:
+        return parse(value, trial), trial
+    except NotUnderstood as problem:
+        return problem
+
+
+def _noted(result: T, trial: Decoder, decode: Decoder) -> T:
+    """Move the drifts of a trial to the decoder of the answer."""
+    for drift in trial.drifts:
         decode.note(drift.field, drift.problem)
-    return silent[0]
+    return result
 
 
-def _objects(body: object, names: tuple[str, ...]) -> Iterator[tuple[object, bool]]:
-    """The body, then what may be meant where the body is only wrapped around it."""
-    if isinstance(body, list):
-        if len(body) == 1:
-            yield body[0], True
-    elif body is not None:
-        yield body, False
-        if isinstance(body, dict):
-            for name in ("data", "result", "item", *names):
-                if isinstance(body.get(name), dict):
-                    yield body[name], True
+def _says_something(result: object) -> bool:
+    return not isinstance(result, Model) or any(
+        getattr(result, field.name) is not None for field in type(result).wire_fields()
+    )
 
 
-def _says_something(model: Model) -> bool:
-    return any(getattr(model, field.name) is not None for field in type(model).wire_fields())
+def rows_of(body: object, decode: Decoder, envelope: str | None = None) -> list[Any]:
+    """Return the rows of a list: the body itself, or the array in an envelope around it.
+
+    Args:
+        body: decoded JSON. null is an empty list. One envelope may be in another.
+        decode: collects the drift, if there is an envelope.
+        envelope: the name under which the document has the rows; None if it has no envelope.
+
+    Raises:
+        NotUnderstood: there is no such array, or more than one.
+    """
+    if body is None or isinstance(body, list):
+        return body or []
+    inside: dict[str, Any] = body if isinstance(body, dict) else {}
+    if envelope is not None and isinstance(inside.get(envelope), list):
+        return list(inside[envelope])
+    decode.note("", "envelope")
+    data = inside.get("data")
+    if isinstance(data, list):
+        return data
+    for level in (data,), (inside,), inside.values():
+        arrays = [value for each in level if isinstance(each, dict) for value in each.values() if _is_rows(value)]
+        if len(arrays) > 1:
+            raise NotUnderstood("more than one array that may be the rows")
+        if arrays:
+            return arrays[0]
+    raise NotUnderstood("there is no array of rows")
+
+
+def _is_rows(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list) and (not value or any(isinstance(each, dict) for each in value))
 
 
 def rows_in(
-    parse: Callable[[object, Decode], list[T]], operation: Operation, body: object, decode: Decoder
+    parse: Callable[[object, Decode], list[T]], body: object, decode: Decoder, envelope: str | None = None
 ) -> tuple[list[T], list[Any]]:
-    """The rows that were understood, and all of them raw."""
-    raw = rows_of(body, _names(operation.path), decode)
+    """Return the rows that were understood, and all rows raw."""
+    raw = rows_of(body, decode, envelope)
     return parse(raw, decode), raw
 
 
 def page_in(
-    parse: Callable[[object, Decode], list[T]], operation: Operation, body: object, decode: Decoder
+    parse: Callable[[object, Decode], list[T]], body: object, decode: Decoder, envelope: str | None = None
 ) -> tuple[list[T], list[Any]]:
-    """The same for a page. Nothing where a page should be is told: it ends a list that may go on."""
+    """Return the same for a page. null is noted: it ends a list that may go on."""
     if body is None:
         decode.note("", "null")
-    return rows_in(parse, operation, body, decode)
-
-
-@cache
-def _names(path: str) -> tuple[str, ...]:
-    """Under which names an envelope may hold what a path answers with: `bookingPages`, `bookingPage`, …"""
-    names: list[str] = []
-    for segment in reversed(path.split("/")[2:]):
-        if not segment.startswith("{"):
-            first, *rest = segment.split("-")
-            plural = first + "".join(word.capitalize() for word in rest)
-            names += [plural, plural.removesuffix("s")]
-    return tuple(dict.fromkeys(names))
+    return rows_in(parse, body, decode, envelope)

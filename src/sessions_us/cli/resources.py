@@ -10,7 +10,8 @@ from urllib.parse import quote
 from attrs import frozen
 
 from .._calls.arguments import path_id
-from .._calls.decoding import Decoder, NotUnderstood, rows_of
+from .._calls.decoding import Decoder, NotUnderstood
+from .._calls.envelopes import rows_of
 from ..errors import DecodeError
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ async def _whole(user: UserClient, id: str, resource: Listing) -> AsyncIterator[
         yield [] if body is None else [body]
         return
     try:
-        rows = rows_of(body, (resource,), Decoder(resource))
+        rows = rows_of(body, Decoder(resource))
     except NotUnderstood as error:
         why = f"GET {path} answered, but the answer could not be understood: {error}"
         raise DecodeError(why, body=b"", status_code=200, method="GET", path=path) from None

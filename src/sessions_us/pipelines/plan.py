@@ -24,7 +24,8 @@ from sessions_us_api.operations import OPERATIONS
 from sessions_us_api.types import Model
 
 from .._calls.arguments import path_id
-from .._calls.decoding import Decoder, NotUnderstood, rows_of
+from .._calls.decoding import Decoder, NotUnderstood
+from .._calls.envelopes import rows_of
 from .._calls.pager import Pager
 from ..client import SharedOptions, UserClient
 from .sink import Row
@@ -74,7 +75,7 @@ class Child:
         if isinstance(self.shape, type):
             return body, 1
         try:
-            return rows_of(body, (self.name,), Decoder(self.operation)), 1
+            return rows_of(body, Decoder(self.operation)), 1
         except NotUnderstood:
             return body, 1  # raw is better than nothing
 
