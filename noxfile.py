@@ -166,6 +166,7 @@ def calendar(session: nox.Session) -> None:
     _install(session, "test")
     environment = {
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # timers and locks follow it
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # it makes whoever waits for Python's lock spin
         "FAKETIME_DONT_RESET": "1",  # else each process that a test starts begins at that moment again
         "NO_FAKE_STAT": "1",  # else all that was compiled seems to be old
         "PYTHONPATH": str(Path("tests/support/shifted").resolve()),
