@@ -190,7 +190,7 @@ async def test_backend_shows_slots_with_the_users_key_and_books_with_the_guests(
     """A visitor sees the free slots and takes one; the next visitor does not see it, and can't take it."""
     async with _backend(monkeypatch, limit=100) as (sandbox, visitor):
         page = sandbox.team_page_id
-        start = {"start": datetime.now(UTC).isoformat()}
+        start = {"start": (datetime.now(UTC) + timedelta(days=1)).isoformat()}  # so that no time passes meanwhile
         free = (await visitor.get(f"/pages/{page}/slots", params=start)).json()
         booking = {"start_at": free[3], "name": "Ada Lovelace", "email": "ada@example.com"}
         made = await visitor.post(f"/pages/{page}/bookings", json=booking)
