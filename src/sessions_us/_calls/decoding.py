@@ -248,10 +248,16 @@ def _list_of(convert_item: Convert) -> Convert:
     return convert
 
 
+Fields = tuple[tuple[str, str, Convert, bool], ...]
+"""Of each field its wire name, its name, what reads it, and whether it is required."""
+
+
 @cache
-def _fields_of(model: type[Model]) -> tuple[tuple[str, str, Convert, bool], ...]:
-    return tuple((field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
-                 for field in model.wire_fields())  # fmt: skip
+def _fields_of(model: type[Model]) -> Fields:
+    return tuple(
+        (field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
+        for field in model.wire_fields()
+    )
 
 
 def _object_of(model: type[Model]) -> Convert:
@@ -265,7 +271,8 @@ def _object_of(model: type[Model]) -> Convert:
         extra = {wire: raw[wire] for wire in unknown.difference(spelled.values())}
         if unknown:
             _note_unknown(decoder, path, spelled.values(), extra)
-        for wire, name, convert_field, required in _fields_of(model):  # now and not before: a model may contain itself
+        fields: Fields = _fields_of(model)  # type: ignore[arg-type]  # now and not before: a model may contain itself
+        for wire, name, convert_field, required in fields:
             sent_as = spelled.get(wire, wire)
             given = raw.get(sent_as)
             here = f"{path}.{wire}" if path else wire
