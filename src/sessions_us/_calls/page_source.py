@@ -47,20 +47,30 @@ class ListSource(Generic[T]):
         self._request(None)  # a bad id fails here and not in the midst of the iteration
 
     def patient(self) -> ListSource[T]:
+        """The same for work that no caller waits for: without `max_wait` and `abort_on`."""
         patient = self._calls.options.but(max_wait=None, abort_on=None)
         return ListSource(self._calls.but(patient), self._endpoint, self._path)
 
     async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
+        """The understood rows of a page, and all its rows raw.
+
+        Raises:
+            StartAgain: the copies of an earlier walk don't go on from here.
+            SessionsError: what a request raises.
+        """
         return await self._calls.page(self._endpoint, self._request(number), lane, trail)
 
     @property
     def is_doubted(self) -> bool:
+        """Whether this process saw that the list has not the documented page size."""
         return self._doubt in _doubted
 
     def doubt(self) -> None:
+        """The list has not the documented page size."""
         _doubted.add(self._doubt)
 
     def tell(self, surprise: PagingSurprise) -> None:
+        """The pages are not as described."""
         self._calls.tell_paging(surprise)
 
     def _request(self, number: int | None) -> Request:

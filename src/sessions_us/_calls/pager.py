@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from attrs import evolve, field, frozen
 
 from .._send.trail import StartAgain, Trail
 from ..errors import QuotaTimeoutError, RateLimitedError, StatusError
-from ..events import PagingSurprise
 from ..quota import Lane
-from .walk import Ask, PageFacts, Place, Seen, Walk
+from .walk import Ask, Place, Seen, Walk
 
-__all__ = ("Page", "PageSource", "Pager")
+if TYPE_CHECKING:
+    from .page_source import ListSource
+
+__all__ = ("Page", "Pager")
 
 T = TypeVar("T")
 
@@ -42,41 +44,6 @@ class Page(Generic[T]):
     after: str
 
 
-class PageSource(Protocol[T]):
-    """Where a Pager's pages come from."""
-
-    @property
-    def facts(self) -> PageFacts:
-        """What the document says of the list's pages."""
-        ...
-
-    async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
-        """The understood rows of a page, and all its rows raw.
-
-        Raises:
-            StartAgain: the copies of an earlier walk don't go on from here.
-            SessionsError: what a request raises.
-        """
-        ...
-
-    def patient(self) -> PageSource[T]:
-        """The same for work that no caller waits for: without `max_wait` and `abort_on`."""
-        ...
-
-    @property
-    def is_doubted(self) -> bool:
-        """Whether this process saw that the list has not the documented page size."""
-        ...
-
-    def doubt(self) -> None:
-        """The list has not the documented page size."""
-        ...
-
-    def tell(self, surprise: PagingSurprise) -> None:
-        """The pages are not as described."""
-        ...
-
-
 class Pager(Generic[T]):
     """The items of a paginated list. It sends nothing until it is iterated.
 
@@ -101,7 +68,7 @@ class Pager(Generic[T]):
 
     def __init__(
         self,
-        source: PageSource[T],
+        source: ListSource[T],
         *,
         page: int | str | None = None,
         verify_end: bool = False,
