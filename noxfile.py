@@ -57,7 +57,8 @@ DATED = (
     "tests/test_examples.py",
     "tests/test_webhooks.py",
 )
-# When the machine starts, by the clock of its zone. Where clocks change they do so within the first minutes.
+# When the tests start, by the clock of a zone. Within the first minutes clocks go forward, or the hour begins that comes
+# twice.
 CLOCKS = {
     "a Saturday": ("2026-12-19 12:00:00", "UTC"),
     "late on a Friday": ("2026-12-18 23:40:00", "UTC"),
@@ -67,7 +68,7 @@ CLOCKS = {
     "clocks go back in the EU": ("2027-10-31 02:58:00", "Europe/Bucharest"),
     "clocks go back in the US": ("2027-11-07 00:58:00", "America/New_York"),
     "a year far ahead": ("2031-07-16 09:00:00", "UTC"),
-    "a day before UTC": ("2026-12-14 08:00:00", "Pacific/Auckland"),
+    "a zone where it is tomorrow": ("2026-12-14 08:00:00", "Pacific/Auckland"),
 }
 
 
