@@ -60,8 +60,8 @@ DATED = (
     "tests/test_examples.py",
     "tests/test_webhooks.py",
 )
-# When the machine starts, by the clock of its zone. Within the first minutes clocks go forward, or the hour that comes twice
-# begins.
+# When the tests start, by the clock of a zone. Within the first minutes clocks go forward, or the hour begins that comes
+# twice.
 CLOCKS = {
     "a Saturday": ("2026-12-19 12:00:00", "UTC"),
     "late on a Friday": ("2026-12-18 23:40:00", "UTC"),
