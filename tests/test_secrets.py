@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import json
 import logging
 import pickle
+import sqlite3
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -22,14 +27,16 @@ from sessions_us import (
     ConfigurationError,
     DecodeError,
     GuestClient,
+    Quota,
     RetryPolicy,
     SessionsError,
+    SQLiteStore,
     StatusError,
     UserClient,
     UserKey,
-    client,
 )
-from sessions_us._send.origin import PRODUCTION
+from sessions_us._send.adapters import KeyAuth
+from sessions_us._send.origin import PRODUCTION, Origin
 from sessions_us.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +62,27 @@ def everything(error: BaseException) -> list[str]:
             if "/tests/" not in name:  # the test itself knows the key
                 seen += [f"{local}={value!r}" for local, value in frame.f_locals.items()]
         todo += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
+    return seen
+
+
+STAGES = {"UserClient", "Calls", "Cache", "SingleFlight", "Retry", "Http", "Connections", "Origin", "Limiter"}
+
+
+def parts(user: object) -> list[str]:
+    """How all objects of ours that a client reaches show themselves: its stages, its limiter, its resources."""
+    seen: list[str] = []
+    found: dict[int, object] = {}
+    todo: list[object] = [user]
+    while todo:
+        each = todo.pop()
+        if id(each) in found or isinstance(each, type | ModuleType | FunctionType | asyncio.AbstractEventLoop):
+            continue
+        found[id(each)] = each
+        if type(each).__module__.startswith("sessions_us"):
+            seen += [f"{type(each).__name__} {each!r}"]
+            if hasattr(each, "__dict__"):
+                seen += [repr(vars(each))]
+        todo += gc.get_referents(each)
     return seen
 
 
@@ -115,9 +143,9 @@ async def test_a_canary_key_shows_up_nowhere(form, caplog):
                         repr(user.sessions),
                     ]
                     seen += [repr(user.sessions.list()), user.sessions.list().cursor]
-                    transport = user._calls.transport
-                    seen += [repr(part) for part in (transport, user._calls, transport.limiter, transport.origin)]
-                    seen += [repr(vars(part)) for part in (transport, user._calls, transport.limiter)]
+                    shown = parts(user)
+                    assert {each.split(" ")[0] for each in shown} >= STAGES
+                    seen += shown
                     for hidden in (copy.copy, copy.deepcopy, pickle.dumps):
                         with pytest.raises(TypeError):
                             hidden(user)
@@ -134,7 +162,6 @@ async def test_a_canary_key_shows_up_nowhere(form, caplog):
             seen += [repr(again.__dict__), repr(copy.copy(error).__dict__), pickle.dumps(error, 0).decode("latin-1")]
     seen += [record.getMessage() for record in caplog.records]
     seen += [repr(record.args) for record in caplog.records]
-    seen += [name for name, _ in client._limiters]
 
     assert len(errors) > 60
     assert any(record.name.startswith("httpcore") for record in caplog.records)
@@ -181,7 +208,7 @@ async def test_a_cancelled_call_shows_no_key():
 
 @pytest.mark.parametrize("tail", ["\r\nx-evil: 1", "\nx", "\x00", "\x7f", "\u2028", "é", "\x0bx", "\x85"])
 @pytest.mark.parametrize("kind", [UserClient, GuestClient])
-def test_a_key_that_would_inject_a_header_is_refused_and_not_shown(kind, tail):
+def test_a_key_that_injects_a_header_is_refused(kind, tail):
     """By us, at construction, and not by whatever library meets it first."""
     key = f"canary-{uuid4()}{tail}"
     with pytest.raises(ConfigurationError) as caught:
@@ -191,16 +218,16 @@ def test_a_key_that_would_inject_a_header_is_refused_and_not_shown(kind, tail):
 
 
 @pytest.mark.parametrize("where", ["https://127.0.0.1", "http://127.0.0.1:{other}", "http://localhost:{port}"])
-async def test_the_key_goes_to_its_origin_and_nowhere_else(where):
+async def test_the_key_goes_to_its_origin_only(where):
     """Another host, port or scheme is stopped before the key is put on; a redirect there is not followed."""
-    async with Scripted(Say(body={})) as other, Scripted() as server:
+    async with Scripted(Say(body={})) as other, Scripted(Say()) as server:
         target = where.format(other=other.port, port=server.port) + "/api/sessions/s1"
-        server._script.append(Say(307, None, {"location": target}))
+        server.then(Say(307, None, {"location": target}))
         async with UserClient("canary", base_url=server.url) as user:
             with pytest.raises(StatusError) as caught:
                 await user.sessions.get("s1")
-            http = user._calls.transport._http
-            assert http is not None
+        auth = KeyAuth(UserKey("canary"), Origin.of(server.url, allow_http=False))
+        async with httpx.AsyncClient(auth=auth) as http:
             with pytest.raises(ConfigurationError, match="another origin"):
                 await http.get(target)
 
@@ -209,7 +236,7 @@ async def test_the_key_goes_to_its_origin_and_nowhere_else(where):
     assert other.arrived == []
 
 
-async def test_a_redirect_from_https_to_http_of_the_same_host_is_not_followed():
+async def test_a_redirect_to_plain_http_is_not_followed():
     """That would put the key on the wire in the clear."""
     asked: list[httpx.URL] = []
 
@@ -255,7 +282,7 @@ def test_the_command_line_does_not_show_a_key():
         assert key not in done.stdout + done.stderr
 
 
-async def test_a_decode_error_keeps_the_body_but_not_the_key():
+async def test_a_decode_error_does_not_keep_the_key():
     """Whoever has to find out needs the one and must not get the other."""
     key = f"canary-{uuid4()}"
     async with Scripted(Say(200, f"<p>{key}</p>".encode())) as server, UserClient(key, base_url=server.url) as user:
@@ -265,14 +292,22 @@ async def test_a_decode_error_keeps_the_body_but_not_the_key():
     assert caught.value.body == b"<p>[api key]</p>"
 
 
-def test_a_state_is_named_by_a_digest():
-    """A name that a store writes down, or a metric could bear, can't be turned back into the key."""
-    key = UserKey(f"canary-{uuid4()}")
-    UserClient(key)
+async def test_a_state_is_named_by_a_digest(tmp_path: Path):
+    """A name that a store writes down, or a metric could bear, can't be turned back into the key. It tells the origin."""
+    key = f"canary-{uuid4()}"
+    quota = Quota(store=SQLiteStore(tmp_path / "quota.db"))
+    for origin in (PRODUCTION, "https://other.example.com"):
+        async with UserClient(key, base_url=origin, quota=quota, transport=httpx.MockTransport(_nothing)) as user:
+            await user.request("GET", "/api/rooms")
 
-    at_two_places = [key.digest(f"quota at {place}") for place in (PRODUCTION, "https://other.example.com")]
-    UserClient(key, base_url="https://other.example.com")
-
-    names = [name for name, _ in client._limiters if name in at_two_places]
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert key.encode() not in written
+    with closing(sqlite3.connect(tmp_path / "quota.db")) as file:
+        ((table,),) = file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        names = [name for (name,) in file.execute(f"SELECT name FROM {table}")]
     assert len(set(names)) == 2
-    assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name, _ in client._limiters)
+    assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name in names)
+
+
+def _nothing(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json=[])

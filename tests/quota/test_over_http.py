@@ -7,6 +7,7 @@ from typing import get_args
 from uuid import uuid4
 
 import pytest
+from support.scripted import Say, Scripted
 
 from sessions_us import ConfigurationError, Quota, UserClient
 from sessions_us.sandbox import Sandbox
@@ -30,7 +31,7 @@ async def refused(family: HeaderFamily) -> tuple[int, int]:
         return sandbox.limiter.admitted, sandbox.limiter.refused
 
 
-async def test_45_requests_at_10_in_a_window_get_no_429_in_any_header_family():
+async def test_no_header_family_leads_to_a_429():
     """The families run side by side, each against a sandbox of its own that follows the algorithm of its kind of server."""
     counts = dict(zip(FAMILIES, await asyncio.gather(*map(refused, FAMILIES)), strict=True))
 
@@ -48,7 +49,7 @@ async def test_clients_of_one_key_share_one_budget():
             assert one.quota.snapshot().remaining == other.quota.snapshot().remaining == 3
 
 
-def test_another_quota_for_the_same_key_is_refused():
+def test_a_key_has_one_quota():
     """Two ideas of one budget can't both be kept; an equal one is the same idea."""
     key = f"key-{uuid4()}"
     UserClient(key, quota=Quota(limit=10))
@@ -59,15 +60,17 @@ def test_another_quota_for_the_same_key_is_refused():
         UserClient(key, quota=Quota(limit=20))
 
 
-async def test_two_keys_share_a_budget_only_through_one_quota_object():
-    """For a server that counts per user or address."""
+async def test_one_quota_object_is_one_budget():
+    """For a server that counts per user or address. An equal quota of another key is another budget."""
     shared, equal = Quota(limit=7), Quota(limit=7)
-    keys = [f"key-{uuid4()}" for _ in range(3)]
-    one, other = (UserClient(key, quota=shared) for key in keys[:2])
-    apart = UserClient(keys[2], quota=equal)
-
-    assert one._calls.transport.limiter is other._calls.transport.limiter
-    assert apart._calls.transport.limiter is not one._calls.transport.limiter
+    told = {"ratelimit-limit": "7", "ratelimit-remaining": "2", "ratelimit-reset": "40"}
+    async with Scripted(Say(body={"id": "r1"}, headers=told)) as server:
+        one, other, apart = (
+            UserClient(f"key-{uuid4()}", base_url=server.url, quota=quota) for quota in (shared, shared, equal)
+        )
+        async with one, other, apart:
+            await one.rooms.get("r1")
+            assert [each.quota.snapshot().remaining for each in (one, other, apart)] == [2, 2, 7]
 
 
 def test_the_quota_comes_from_the_environment(monkeypatch):

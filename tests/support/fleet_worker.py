@@ -61,7 +61,6 @@ async def main(arguments: argparse.Namespace) -> None:
     async with UserClient(
         arguments.key, base_url=arguments.url, quota=quota, retries=retries, timeout=arguments.timeout, on_event=hear
     ) as user:
-        user._calls.transport._client()  # loads certificates, which takes longer than the order is told apart to
         say("ready")
         await asyncio.to_thread(sys.stdin.readline)
         async with asyncio.TaskGroup() as tasks:
