@@ -15,6 +15,7 @@ from attrs import field, frozen
 from sessions_us_api.models import RegisteredParticipant, Session, Takeaways, Transcript, WebhookTrigger
 
 from ._calls.decoding import Decoder, NotUnderstood
+from ._calls.row_id import row_id
 from .events import SchemaDrift
 
 __all__ = (
@@ -127,8 +128,7 @@ class WebhookDelivery:
             case TakeawaysData() | TranscriptsData():
                 return data.session_id
         session = data.get("session")
-        found = (session if isinstance(session, dict) else data).get("id")
-        return found if isinstance(found, str) and found else None
+        return row_id(session if isinstance(session, dict) else data)
 
 
 def parse_webhook(body: bytes | str) -> WebhookDelivery:

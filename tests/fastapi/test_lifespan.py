@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +20,20 @@ from fastapi.testclient import TestClient
 from support.scripted import unused_port
 from support.serving import eventually, serving
 
-from sessions_us import ClientClosedError, ConfigurationError, GuestClient, Quota, UserClient
+from sessions_us import (
+    ClientClosedError,
+    ClientEvent,
+    ConfigurationError,
+    DecodeError,
+    GuestClient,
+    NotFoundError,
+    Quota,
+    QuotaTimeoutError,
+    RequestGranted,
+    RequestTimeoutError,
+    RetryPolicy,
+    UserClient,
+)
 from sessions_us.fastapi import (
     BackgroundGuestDep,
     BackgroundUserDep,
@@ -31,6 +44,7 @@ from sessions_us.fastapi import (
     get_user,
     sessions_lifespan,
 )
+from sessions_us.quota import Lane
 from sessions_us.sandbox import Sandbox
 
 
@@ -183,16 +197,42 @@ def test_a_key_that_can_not_be_used_is_refused_and_not_shown(role: str) -> None:
     assert not [each for each in shown if "canary" in each]
 
 
-def test_options_reach_both_clients_and_nobody_waits_longer_than_five_seconds(sessions_sandbox: Sandbox) -> None:
-    """`max_wait` is 5 unless given; the rest is the clients' own, and a bad one stops the start."""
-    app = FastAPI(lifespan=sessions_lifespan(timeout=7, strict=True))
-    with TestClient(app):
-        for client in (clients_of(app).user, clients_of(app).guest):
-            options = client._calls.options
-            assert (options.max_wait, options.timeout, options.strict) == (5.0, 7, True)
-    app = FastAPI(lifespan=sessions_lifespan(max_wait=None))
-    with TestClient(app):
-        assert clients_of(app).user._calls.options.max_wait is None
+def test_options_reach_both_clients() -> None:
+    """Each by what it does: the timeout and `strict` in an error, `max_wait` (5 seconds unless given) in a refusal. A bad one
+    stops the start."""
+    answers = iter([httpx.ReadTimeout("slow"), {"id": "1", "name": 7}] * 2)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        match next(answers):
+            case httpx.ReadTimeout() as error:
+                raise error
+            case body:
+                return httpx.Response(200, json=body)
+
+    async def ask(call: Callable[[], Awaitable[object]]) -> None:
+        with pytest.raises(RequestTimeoutError, match="took longer than 7 s"):
+            await call()
+        with pytest.raises(DecodeError, match="name"):
+            await call()
+        with pytest.raises(QuotaTimeoutError, match=r"5\.0 s of max_wait left"):
+            await call()
+
+    app = FastAPI(
+        lifespan=sessions_lifespan(
+            timeout=7,
+            strict=True,
+            transport=httpx.MockTransport(answer),
+            quota=Quota(limit=2, window=3600),
+            retries=RetryPolicy(attempts=1),
+            clock=Sandbox(clock=lambda: 0.0, empty=True).clock,
+        )
+    )
+    with TestClient(app) as visitor:
+        there = clients_of(app)
+        assert visitor.portal is not None
+        visitor.portal.call(ask, lambda: there.user.sessions.get("1"))
+        visitor.portal.call(ask, lambda: there.guest.bookings.cancel("1"))
+    assert list(answers) == []
     with (
         pytest.raises(ConfigurationError, match="timeout is a number of seconds"),
         TestClient(FastAPI(lifespan=sessions_lifespan(timeout=-1))),
@@ -200,21 +240,90 @@ def test_options_reach_both_clients_and_nobody_waits_longer_than_five_seconds(se
         pass
 
 
-def test_requests_are_urgent_and_background_work_is_patient() -> None:
-    """`UserDep` is interactive for every page; `BackgroundUserDep` is background, without a limit to its wait or a visitor."""
-    app = FastAPI(lifespan=sessions_lifespan())
-    found: dict[str, Any] = {}
+async def patiently(sandbox: Sandbox, client: UserClient | GuestClient, lane: Lane, call: Awaitable[object]) -> None:
+    """A call waits for an hour in this lane, and is sent after it."""
+    waiting = asyncio.ensure_future(call)
+    async with asyncio.timeout(30):
+        while not client.quota.snapshot().waiting[lane]:
+            await asyncio.sleep(0.001)
+        sandbox.advance(3_500)
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        sandbox.advance(101)
+        with suppress(NotFoundError):
+            await waiting
+
+
+@pytest.mark.sessions_sandbox(limit=1, window=3_600, clock=lambda: 1_772_434_800.0)
+def test_no_max_wait_is_as_long_as_it_takes(sessions_sandbox: Sandbox) -> None:
+    """None takes the place of the 5 seconds."""
+    app = FastAPI(
+        lifespan=sessions_lifespan(max_wait=None, quota=Quota(limit=1, window=3_600), clock=sessions_sandbox.clock)
+    )
+
+    async def ask() -> None:
+        user = clients_of(app).user
+        await user.rooms.list().collect(limit=1)
+        await patiently(sessions_sandbox, user, "interactive", user.rooms.create(name="Late"))
+
+    with TestClient(app) as visitor:
+        assert visitor.portal is not None
+        visitor.portal.call(ask)
+    assert sessions_sandbox.limiter.refused == 0
+
+
+@pytest.mark.sessions_sandbox(limit=20, window=3_600, clock=lambda: 1_772_434_800.0)
+def test_requests_are_urgent_and_background_work_is_patient(sessions_sandbox: Sandbox) -> None:
+    """`UserDep` is interactive for every page, and waits for 5 seconds; `BackgroundUserDep` is background for every page, without
+    a limit to its wait or a visitor."""
+    granted: list[str] = []
+
+    def note(event: ClientEvent) -> None:
+        if isinstance(event, RequestGranted):
+            granted.append(event.lane)
+
+    app = FastAPI(
+        lifespan=sessions_lifespan(
+            quota=Quota(limit=20, window=3_600),
+            clock=sessions_sandbox.clock,
+            on_event=note,
+            retries=RetryPolicy(attempts=1),
+        )
+    )
+
+    async def cancel(guest: GuestClient) -> None:
+        with pytest.raises(NotFoundError):
+            await guest.bookings.cancel("none")
+
+    async def lanes_of(call: Awaitable[object]) -> set[str]:
+        granted.clear()
+        await call
+        return set(granted)
 
     @app.get("/")
     async def both(user: UserDep, later: BackgroundUserDep, guest: GuestDep, guest_later: BackgroundGuestDep) -> None:
-        for name, client in {"user": user, "later": later, "guest": guest, "guest later": guest_later}.items():
-            found[name] = (client._calls.options.lane, client._calls.options.max_wait)
+        assert await lanes_of(user.rooms.list().collect()) == {"interactive"}
+        assert len(granted) > 1
+        assert await lanes_of(later.rooms.list().collect()) == {"background"}
+        assert len(granted) > 1
+        assert await lanes_of(cancel(guest)) == {"interactive"}
+        assert await lanes_of(cancel(guest_later)) == {"background"}
+
+        while user.quota.snapshot().remaining:
+            await user.rooms.create(name="One more")
+        while guest.quota.snapshot().remaining:
+            await cancel(guest)
+        for urgent in (lambda: user.rooms.create(name="Now"), lambda: guest.bookings.cancel("none")):
+            with pytest.raises(QuotaTimeoutError, match=r"lane interactive, and 5\.0 s of max_wait left"):
+                await urgent()
+        await patiently(sessions_sandbox, later, "background", later.rooms.create(name="Late"))
+        while guest.quota.snapshot().remaining:
+            await cancel(guest)
+        await patiently(sessions_sandbox, guest_later, "background", guest_later.bookings.cancel("none"))
 
     with TestClient(app) as visitor:
-        visitor.get("/")
-
-    urgent, patient = ("interactive", 5.0), ("background", None)
-    assert found == {"user": urgent, "later": patient, "guest": urgent, "guest later": patient}
+        assert visitor.get("/").status_code == 200
+    assert sessions_sandbox.limiter.refused == 0
 
 
 def test_tests_can_put_their_own_clients_in(sessions_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

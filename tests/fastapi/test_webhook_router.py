@@ -286,7 +286,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert [arrives("a", 0), arrives("a", 9.9), arrives("a", 10), arrives("a", 19)] == [True, False, True, False]
     assert [arrives(name, 19) for name in "bcd"] == [True] * 3
     assert [arrives(name, 19) for name in "dcba"] == [False, False, False, True]
-    assert len(seen._latest) == 3
+    assert len(seen) == 3
 
 
 async def test_a_handler_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:

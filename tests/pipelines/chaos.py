@@ -21,15 +21,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sessions_us import Quota, UserClient
 from sessions_us.pipelines import export
-from sessions_us.sandbox import Sandbox, serializer
-from sessions_us.sandbox.records import Session, Utterance
-from sessions_us.sandbox.state import State
+from sessions_us.sandbox import Sandbox
 
 Read = Callable[[Path], list[dict[str, Any]]]
 
@@ -210,60 +208,71 @@ async def _child(kind: str, place: Path) -> None:
 class World:
     """The sessions of a sandbox, and what happens to them."""
 
-    def __init__(self, state: State, draw: random.Random, count: int) -> None:
-        self.state = state
+    def __init__(self, sandbox: Sandbox, draw: random.Random, count: int) -> None:
+        self.sandbox = sandbox
         self.draw = draw
         self.untouched: set[str] = set()
         self.ever: set[str] = set()
-        now = state.now()
+        now = self._now()
         for number in range(count):
             self._make(f"Session {number}", now - timedelta(hours=count + 1 - number), ended=number % 3 > 0)
         self.begin_round()
 
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The sessions as they must be in a sink, by their ids, the oldest first."""
+        return {row["id"]: row for row in reversed(self.sandbox.data["sessions"])}
+
     def begin_round(self) -> None:
         """From here on it is remembered which are there all the time."""
-        self.untouched = set(self.state.sessions)
+        self.untouched = set(self.rows())
 
     def disturb(self) -> None:
         """One comes or one goes."""
         if self.draw.random() < 0.5:
-            self._make("New", self.state.now(), ended=self.draw.random() < 0.5)
+            self._make("New", self._now(), ended=self.draw.random() < 0.5)
         else:
-            session = self.draw.choice(list(self.state.sessions.values()))
-            self.state.remove_session(session)
-            self.untouched.discard(session.id)
+            gone = self.draw.choice(list(self.rows()))
+            self.sandbox.remove("sessions", gone)
+            self.untouched.discard(gone)
 
     def turn_over(self) -> None:
         """What happens between two rounds: a tenth is renamed, a tenth of the open ones ends, some come and go."""
-        for session in self.draw.sample(list(self.state.sessions.values()), len(self.state.sessions) // 10):
-            session.name += ", renamed"
-        for session in [each for each in self.state.sessions.values() if each.ended_at is None][::10]:
-            self._end(session)
+        rows = list(self.rows().values())
+        renamed = self.draw.sample(rows, len(rows) // 10)
+        for row in renamed:
+            row["name"] += ", renamed"
+        ended = [row for row in rows if row["endedAt"] is None][::10]
+        for row in ended:
+            row |= self._end(row)
+        self.sandbox.load({"sessions": rows})
         for _ in range(10):
             self.disturb()
 
-    def row(self, id: str) -> dict[str, Any]:
-        """The row of a session as it must be in a sink."""
-        session = self.state.sessions[id]
-        return {
-            **serializer.session(self.state, session),
-            "participants": serializer.participants(session),
-            "transcripts": serializer.transcripts(session.transcripts),
-            "takeaways": serializer.takeaways(session),
-        }
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.sandbox.clock.now(), UTC)
 
-    def _make(self, name: str, created: Any, *, ended: bool) -> None:
-        session = self.state.add_session(name, created_at=created, start_at=created, time_zone="UTC")
-        self.state.invite(session, f"guest{len(self.ever)}@example.org", "Ada")
-        self.ever.add(session.id)
+    def _make(self, name: str, created: datetime, *, ended: bool) -> None:
+        host = {"id": f"host {len(self.ever)}", "isOwner": True, "user": {"email": "grace@example.com"}}
+        guest = {"email": f"guest{len(self.ever)}@example.org", "firstName": "Ada"}
+        moment = created.isoformat()
+        row = {"name": name, "createdAt": moment, "startAt": moment, "participants": [host, {"guest": guest}]}
         if ended:
-            self._end(session)
+            row |= self._end(row)
+        self.ever.update(self.sandbox.load({"sessions": [row]})["sessions"])
 
-    def _end(self, session: Session) -> None:
-        session.actual_start = session.created_at
-        session.ended_at = session.created_at + timedelta(minutes=30)
-        session.takeaways = f"What {session.name} came to"
-        session.transcripts.append(Utterance(session.participants[0].id, session.created_at, "Good morning."))
+    def _end(self, session: Mapping[str, Any]) -> dict[str, Any]:
+        """What differs once a session has ended."""
+        said = {
+            "participantId": session["participants"][0]["id"],
+            "sourceTimestamp": session["createdAt"],
+            "content": [{"text": "Good morning."}],
+        }
+        return {
+            "actualStart": session["createdAt"],
+            "endedAt": (datetime.fromisoformat(session["createdAt"]) + timedelta(minutes=30)).isoformat(),
+            "takeaways": f"What {session['name']} came to",
+            "transcripts": [said],
+        }
 
 
 # -- the killer --------------------------------------------------------------------------------------------------------
@@ -312,7 +321,7 @@ async def run(
     outcome = Outcome()
     limit = Quota.parse(quota)
     async with Sandbox(limit=limit.limit, window=limit.window, empty=True, seed=seed) as sandbox:
-        world = World(sandbox._state, draw, sessions)
+        world = World(sandbox, draw, sessions)
         environment = {
             **os.environ,
             "SESSIONS_BASE_URL": sandbox.url,
@@ -397,14 +406,14 @@ async def _disturb(world: World) -> None:
 
 
 def _compare(kind: Kind, place: Path, world: World, outcome: Outcome) -> None:
-    rows = kind.read(place)
+    rows, there = kind.read(place), world.rows()
     outcome.rows = len(rows)
     times = Counter(row["id"] for row in rows)
     outcome.doubled += [name for name, count in times.items() if count > 1]
     outcome.lost += sorted(world.untouched - times.keys())
     outcome.foreign += sorted(times.keys() - world.ever)
     outcome.wrong += [
-        row["id"] for row in rows if row["id"] in world.untouched and row != kind.expect(world.row(row["id"]))
+        row["id"] for row in rows if row["id"] in world.untouched and row != kind.expect(there[row["id"]])
     ]
 
 

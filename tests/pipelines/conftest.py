@@ -12,7 +12,7 @@ import pytest
 from pipelines.chaos import World
 
 from sessions_us import Quota, UserClient
-from sessions_us.sandbox import Sandbox, serializer
+from sessions_us.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from support.databases import Database
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox(limit=100_000, window=1.0, empty=True) as made:
-        World(made._state, random.Random(1), 45)
+        World(made, random.Random(1), 45)
         yield made
 
 
@@ -62,15 +62,14 @@ def ids(path: Path) -> list[str]:
     return [row["id"] for row in lines(path)]
 
 
-def session_row(sandbox: Sandbox, id: str) -> dict[str, Any]:
-    """A session with what belongs to it, as it must be in a sink."""
-    session = sandbox._state.sessions[id]
-    return {
-        **serializer.session(sandbox._state, session),
-        "participants": serializer.participants(session),
-        "transcripts": serializer.transcripts(session.transcripts),
-        "takeaways": serializer.takeaways(session),
-    }
+def there(sandbox: Sandbox, resource: str = "sessions") -> dict[str, dict[str, Any]]:
+    """The rows that the server has, by their ids and the oldest first, with what belongs to them, as they must be in a sink."""
+    return {row["id"]: row for row in reversed(sandbox.data[resource])}
+
+
+def change(sandbox: Sandbox, id: str, **fields: Any) -> None:
+    """Change a session on the server, by the wire names of its fields."""
+    sandbox.load({"sessions": [{"id": id, **fields}]})
 
 
 def asked(sandbox: Sandbox, ending: str = "") -> list[str]:

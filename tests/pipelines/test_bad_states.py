@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from pipelines import chaos
-from pipelines.conftest import ids
+from pipelines.conftest import ids, there
 from support.command import run
 from support.scripted import Say, Scripted
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox(limit=100_000, window=1.0, empty=True) as made:
-        chaos.World(made._state, random.Random(1), 12)
+        chaos.World(made, random.Random(1), 12)
         yield made
 
 
@@ -89,7 +89,7 @@ async def test_a_damaged_state_is_told_or_does_no_harm(sandbox, user, out, state
 
     assert problem is None or "damaged" in str(problem)
     assert out.read_bytes()[: len(before)] == before
-    assert problem is not None or sorted(ids(out)) == sorted(sandbox._state.sessions)
+    assert problem is not None or sorted(ids(out)) == sorted(there(sandbox))
 
 
 @pytest.mark.parametrize("value", ["garbage", "{}", "[]", "7"])
@@ -212,7 +212,7 @@ async def test_a_file_of_rows_that_was_changed(sandbox, user, out, state, how):
     out.write_bytes(before)
     await whole(user, NDJSONSink(out), state)
 
-    assert sorted(ids(out)) == sorted(sandbox._state.sessions)
+    assert sorted(ids(out)) == sorted(there(sandbox))
 
 
 @pytest.mark.parametrize("kind", ["ndjson", "parquet"])
@@ -232,7 +232,7 @@ async def test_a_file_that_may_not_grow(sandbox, user, tmp_path, kind):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     await whole(user, sink(place), place / "state")
 
-    assert sorted(row["id"] for row in chaos.SINKS[kind].read(place)) == sorted(sandbox._state.sessions)
+    assert sorted(row["id"] for row in chaos.SINKS[kind].read(place)) == sorted(there(sandbox))
 
 
 @pytest.fixture
@@ -265,14 +265,14 @@ async def test_a_full_disk_under_the_rows(sandbox, user, tmp_path, small_disk, k
     with pytest.raises(ExportError, match=full) as caught:
         while True:  # until it is full
             await whole(user, make(small_disk), tmp_path / "state")
-            for session in sandbox._state.sessions.values():
-                session.name += os.urandom(200).hex()
+            longer = [{"id": row["id"], "name": row["name"] + os.urandom(200).hex()} for row in there(sandbox).values()]
+            sandbox.load({"sessions": longer})
     left = open_below(small_disk)
     assert left == [], caught.value  # with all frames that the error holds
     subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
     await whole(user, make(small_disk), tmp_path / "state")
 
-    assert sorted(row["id"] for row in read(small_disk)) == sorted(sandbox._state.sessions)
+    assert sorted(row["id"] for row in read(small_disk)) == sorted(there(sandbox))
 
 
 async def test_a_full_disk_under_the_state(sandbox, user, out, small_disk):
@@ -282,7 +282,7 @@ async def test_a_full_disk_under_the_state(sandbox, user, out, small_disk):
     subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
     await whole(user, NDJSONSink(out), small_disk / "state")
 
-    assert sorted(ids(out)) == sorted(sandbox._state.sessions)
+    assert sorted(ids(out)) == sorted(there(sandbox))
 
 
 @pytest.mark.parametrize("to", ["out.ndjson", "out.parquet"])
@@ -327,7 +327,7 @@ async def test_a_killed_process_leaves_no_lock(sandbox, user, tmp_path):
         await child.wait()
     await whole(user, NDJSONSink(tmp_path / "rows"), tmp_path / "state")
 
-    assert sorted(ids(tmp_path / "rows" / "sessions.ndjson")) == sorted(sandbox._state.sessions)
+    assert sorted(ids(tmp_path / "rows" / "sessions.ndjson")) == sorted(there(sandbox))
 
 
 def test_an_export_error_is_one_of_the_tree():

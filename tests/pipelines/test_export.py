@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from pipelines import chaos
-from pipelines.conftest import asked, ids, lines, session_row
+from pipelines.conftest import asked, change, ids, lines, there
 from support.scripted import Say, Scripted
 
 from sessions_us import (
@@ -24,8 +24,7 @@ from sessions_us import (
     UserClient,
 )
 from sessions_us.pipelines import RESOURCES, ExportReport, NDJSONSink, ParquetSink, Sink, export
-from sessions_us.sandbox import Sandbox, serializer
-from sessions_us.sandbox.records import Utterance
+from sessions_us.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 ONCE = RetryPolicy(attempts=1)
@@ -42,8 +41,18 @@ async def sessions(user: UserClient, out: Path, **options) -> ExportReport:
 
 def end_all(sandbox: Sandbox) -> None:
     """All sessions ended a day ago, so that nothing of them can change."""
-    for session in sandbox._state.sessions.values():
-        session.ended_at = sandbox._state.now() - timedelta(days=1)
+    yesterday = (now(sandbox) - timedelta(days=1)).isoformat()
+    sandbox.load({"sessions": [{"id": each, "endedAt": yesterday} for each in there(sandbox)]})
+
+
+def now(sandbox: Sandbox) -> datetime:
+    return datetime.fromtimestamp(sandbox.clock.now(), UTC)
+
+
+def add(sandbox: Sandbox, name: str) -> str:
+    """A session that starts now, and its id."""
+    (made,) = sandbox.load({"sessions": [{"name": name, "startAt": now(sandbox).isoformat()}]})["sessions"]
+    return made
 
 
 async def test_every_session_is_there_once_with_what_belongs_to_it(sandbox, user, out):
@@ -51,7 +60,7 @@ async def test_every_session_is_there_once_with_what_belongs_to_it(sandbox, user
     report = await sessions(user, out)
 
     rows = {row["id"]: row for row in lines(out)}
-    assert rows == {name: session_row(sandbox, name) for name in sandbox._state.sessions}
+    assert rows == there(sandbox)
     assert len(lines(out)) == len(rows) == report.resources["sessions"].rows == report.resources["sessions"].added
     assert report.resources["sessions"].complete
     assert any(row["transcripts"] and row["takeaways"] for row in rows.values())
@@ -64,13 +73,11 @@ async def test_every_list_can_be_exported(tmp_path):
         async with UserClient(full.user_key, base_url=full.url, quota=Quota(limit=100_000, window=1.0)) as user:
             await export(user, names, NDJSONSink(tmp_path / "out"), state=tmp_path / "state")
 
-    state = full._state
-    there = {name: {row["id"]: row for row in lines(tmp_path / "out" / f"{name}.ndjson")} for name in names}
-    assert there["rooms"] == {name: serializer.room(state, room) for name, room in state.rooms.items()}
-    assert there["bookings"] == {name: serializer.booking(state, each) for name, each in state.bookings.items()}
-    assert there["events"] == {name: serializer.event(state, event) for name, event in state.events.items()}
-    assert there["booking_pages"].keys() == state.booking_pages.keys() - {full.team_page_id}
-    page = next(row for row in there["booking_pages"].values() if row["bookings"])
+    written = {name: {row["id"]: row for row in lines(tmp_path / "out" / f"{name}.ndjson")} for name in names}
+    for name in ("rooms", "bookings", "events"):
+        assert written[name] == there(full, name)
+    assert written["booking_pages"].keys() == there(full, "booking_pages").keys() - {full.team_page_id}
+    page = next(row for row in written["booking_pages"].values() if row["bookings"])
     assert len(page["bookings"]) == 34
     assert len(page["collaborators"]) == 22
 
@@ -120,8 +127,10 @@ async def test_without_children_rows_are_those_of_the_list(sandbox, user, out):
     """`children=False` asks for the list alone: two passes over 45 rows, and one request to learn how pages count."""
     report = await sessions(user, out, children=False)
 
+    children = {"transcripts", "takeaways"}
     assert {row["id"]: row for row in lines(out)} == {
-        name: serializer.session(sandbox._state, each) for name, each in sandbox._state.sessions.items()
+        row["id"]: {name: value for name, value in row.items() if name not in children}
+        for row in there(sandbox).values()
     }
     assert set(asked(sandbox)) == {"/api/sessions"}
     assert report.requests <= len(sandbox.requests) <= report.requests + 1
@@ -160,47 +169,51 @@ async def test_what_has_ended_is_not_fetched_again(sandbox, user, out):
 async def test_what_is_open_is_fetched_again_and_changes_take_the_place_of_what_was(sandbox, user, out):
     """Each row is there once even then, in its newest form."""
     await sessions(user, out)
-    state = sandbox._state
-    still_open = [each for each in state.sessions.values() if each.ended_at is None]
-    still_open[0].takeaways = "Notes that the list does not show"
-    still_open[1].name = "Renamed"
-    renamed = next(each for each in state.sessions.values() if each.ended_at is not None)
-    renamed.name = "Renamed after its end"
-    new = state.add_session("New", start_at=state.now(), time_zone="UTC")
+    still_open = [row["id"] for row in there(sandbox).values() if row["endedAt"] is None]
+    change(sandbox, still_open[0], takeaways="Notes that the list does not show")
+    change(sandbox, still_open[1], name="Renamed")
+    renamed = next(row["id"] for row in there(sandbox).values() if row["endedAt"] is not None)
+    change(sandbox, renamed, name="Renamed after its end")
+    new = add(sandbox, "New")
     report = (await sessions(user, out)).resources["sessions"]
 
     rows = {row["id"]: row for row in lines(out)}
     assert len(rows) == len(lines(out)) == 46
-    assert rows == {name: session_row(sandbox, name) for name in state.sessions}
+    assert rows == there(sandbox)
     assert (report.added, report.changed) == (1, 3)
-    assert rows[new.id]["name"] == "New"
+    assert rows[new]["name"] == "New"
 
 
 async def test_notes_that_are_still_to_come_are_looked_for(sandbox, user, out):
     """Takeaways are written after a session's end: a session without any is fetched again within the hour."""
     end_all(sandbox)
-    just_ended = next(iter(sandbox._state.sessions.values()))
-    just_ended.ended_at, just_ended.takeaways = datetime.now(UTC) - timedelta(minutes=1), None
+    just_ended, row = next(iter(there(sandbox).items()))
+    a_minute_ago = (now(sandbox) - timedelta(minutes=1)).isoformat()
+    change(sandbox, just_ended, endedAt=a_minute_ago, takeaways=None)
     await sessions(user, out)
-    just_ended.takeaways = "Here they are"
-    just_ended.transcripts.append(Utterance(just_ended.participants[0].id, just_ended.ended_at, "Bye."))
+    bye = {
+        "participantId": row["participants"][0]["id"],
+        "sourceTimestamp": a_minute_ago,
+        "content": [{"text": "Bye."}],
+    }
+    change(sandbox, just_ended, takeaways="Here they are", transcripts=[*row["transcripts"], bye])
     await sessions(user, out)
     sent = len(sandbox.requests)
     await sessions(user, out)
 
-    assert {row["id"]: row for row in lines(out)}[just_ended.id]["takeaways"]["takeawaysText"] == "Here they are"
+    assert {row["id"]: row for row in lines(out)}[just_ended]["takeaways"]["takeawaysText"] == "Here they are"
     assert {request.path for request in sandbox.requests[sent:]} == {"/api/sessions"}
 
 
 async def test_what_the_server_has_no_more_stays_and_is_told(sandbox, user, out):
     """A row that vanished between two runs is kept."""
     await sessions(user, out)
-    gone = next(iter(sandbox._state.sessions.values()))
-    sandbox._state.remove_session(gone)
+    gone = next(iter(there(sandbox)))
+    sandbox.remove("sessions", gone)
     report = (await sessions(user, out)).resources["sessions"]
 
-    assert gone.id in ids(out)
-    assert report.vanished.ids == (gone.id,)
+    assert gone in ids(out)
+    assert report.vanished.ids == (gone,)
     assert report.vanished.count == 1
     assert report.rows == 45
 
@@ -223,10 +236,10 @@ def when(stage: str, requests: int, act) -> list[ExportProgress]:
 async def test_a_row_that_slips_between_two_pages_is_caught(sandbox, user, out):
     """What is deleted behind the reader pulls a row past him; the second pass finds it, the third that all is well."""
     rows = [row["id"] for row in await user.request("GET", "/api/sessions")]
-    events = when("listing", 2, lambda: sandbox._state.remove_session(sandbox._state.sessions[rows[3]]))
+    events = when("listing", 2, lambda: sandbox.remove("sessions", rows[3]))
     report = (await sessions(user, out, on_event=events.append)).resources["sessions"]
 
-    assert set(ids(out)) == {*sandbox._state.sessions, rows[3]}
+    assert set(ids(out)) == {*there(sandbox), rows[3]}
     assert len(ids(out)) == 45
     assert report.appeared.count == 1  # to the reader it is new
     assert report.gone.ids == (rows[3],)
@@ -236,29 +249,27 @@ async def test_a_row_that_slips_between_two_pages_is_caught(sandbox, user, out):
 
 async def test_what_comes_and_goes_meanwhile_is_told(sandbox, user, out):
     """A session that is made while others are fetched is in the sink; one that goes then is told."""
-    state = sandbox._state
-    first = next(iter(state.sessions.values()))
+    first = next(iter(there(sandbox)))
     made = []
 
     def act() -> None:
-        made.append(state.add_session("Late", start_at=state.now(), time_zone="UTC"))
-        state.remove_session(first)
+        made.append(add(sandbox, "Late"))
+        sandbox.remove("sessions", first)
 
     report = (await sessions(user, out, on_event=when("fetching", 30, act).append)).resources["sessions"]
 
-    assert {row["id"]: row for row in lines(out)}[made[0].id] == session_row(sandbox, made[0].id)
-    assert report.appeared.ids == (made[0].id,)
-    assert report.gone.ids == (first.id,)
+    assert {row["id"]: row for row in lines(out)}[made[0]] == there(sandbox)[made[0]]
+    assert report.appeared.ids == (made[0],)
+    assert report.gone.ids == (first,)
     assert len(ids(out)) == len(set(ids(out))) == 46
 
 
 async def test_a_list_that_never_rests_ends_and_says_so(sandbox, user, out):
     """After five passes in which rows went, the report says that one may have slipped."""
-    state = sandbox._state
 
     def act(event: ExportProgress) -> None:
         if event.stage in {"listing", "verifying"} and event.done:
-            state.remove_session(next(reversed(state.sessions.values())))
+            sandbox.remove("sessions", next(reversed(there(sandbox))))
 
     report = (await sessions(user, out, children=False, on_event=act)).resources["sessions"]
 
@@ -268,28 +279,28 @@ async def test_a_list_that_never_rests_ends_and_says_so(sandbox, user, out):
 
 async def test_a_child_that_is_gone_is_told_and_not_fatal(sandbox, user, out):
     """404 for the first child: the session is gone, and the others are not asked for. For a later one it is null."""
-    one, other = list(sandbox._state.sessions)[:2]
+    one, other = list(there(sandbox))[:2]
     sandbox.fail(404, path=f"/api/sessions/{one}/participants")
     sandbox.fail(404, path=f"/api/sessions/{other}/takeaways")
     report = (await sessions(user, out)).resources["sessions"]
 
     assert report.orphaned.ids == (one,)
     rows = {row["id"]: row for row in lines(out)}
-    assert rows[one]["name"] == sandbox._state.sessions[one].name
+    assert rows[one]["name"] == there(sandbox)[one]["name"]
     assert rows[other]["takeaways"] is None
     assert not asked(sandbox, f"{one}/takeaways")
 
 
 async def test_what_is_in_the_sink_survives_children_that_are_gone(sandbox, user, out):
     """A session with notes is not overwritten by the same without them."""
-    session = next(each for each in sandbox._state.sessions.values() if each.transcripts)
-    session.ended_at = None
+    session = next(row["id"] for row in there(sandbox).values() if row["transcripts"])
+    change(sandbox, session, endedAt=None)
     await sessions(user, out)
-    sandbox.fail(404, path=f"/api/sessions/{session.id}/participants")
+    sandbox.fail(404, path=f"/api/sessions/{session}/participants")
     report = (await sessions(user, out)).resources["sessions"]
 
-    assert report.orphaned.ids == (session.id,)
-    assert {row["id"]: row for row in lines(out)}[session.id]["transcripts"]
+    assert report.orphaned.ids == (session,)
+    assert {row["id"]: row for row in lines(out)}[session]["transcripts"]
 
 
 async def test_a_failure_stops_and_the_same_call_goes_on(sandbox, user, out):
@@ -306,7 +317,7 @@ async def test_a_failure_stops_and_the_same_call_goes_on(sandbox, user, out):
     report = await sessions(quick, out)
 
     assert report.resumed
-    assert {row["id"]: row for row in lines(out)} == {n: session_row(sandbox, n) for n in sandbox._state.sessions}
+    assert {row["id"]: row for row in lines(out)} == there(sandbox)
     assert len(lines(out)) == 45
     again = {request.path for request in sandbox.requests[sent:]}
     assert not any(f"/api/sessions/{name}/participants" in again for name in names[:10])
@@ -328,7 +339,7 @@ async def test_a_cancelled_export_keeps_what_it_has(sandbox, user, out):
     report = await sessions(user, out)
     assert report.resumed
     assert ids(out)[: len(kept)] == kept
-    assert set(ids(out)) == set(sandbox._state.sessions)
+    assert set(ids(out)) == set(there(sandbox))
     assert len(ids(out)) == 45
 
 
@@ -343,7 +354,7 @@ async def test_a_listing_goes_on_with_the_page_that_failed(sandbox, user, out):
 
     failed = next(request for request in sandbox.requests[:sent] if request.status == 500)
     assert sandbox.requests[sent].query["page"] == failed.query["page"] == "3"
-    assert set(ids(out)) == set(sandbox._state.sessions)
+    assert set(ids(out)) == set(there(sandbox))
 
 
 async def test_progress_ends_where_it_said(sandbox, user, out):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pipelines.conftest import asked, lines, session_row
+from pipelines.conftest import asked, change, lines, there
 from pipelines.test_export import ONCE, end_all, sessions
 
 from sessions_us import DecodeError, StatusError
@@ -23,18 +23,18 @@ def out(tmp_path):
 async def test_a_row_that_can_not_be_read_is_skipped_on_request(sandbox, user, out, status, body):
     """All others are there; that one has what could be read, is told and not settled, and the next run mends it."""
     end_all(sandbox)
-    one = list(sandbox._state.sessions)[7]
+    one = list(there(sandbox))[7]
     sandbox.fail(status, times=100, path=f"/api/sessions/{one}/transcripts", body=body)
     quick = user.with_options(retries=ONCE)
     with pytest.raises((StatusError, DecodeError)):
         await sessions(quick, out)
     first = await sessions(quick, out, on_error="skip")
     rows = {row["id"]: row for row in lines(out)}
-    whole = session_row(sandbox, one)
+    whole = there(sandbox)[one]
     again = await sessions(quick, out, on_error="skip")
 
     assert (first.resources["sessions"].failed, again.resources["sessions"].failed) == (Told(1, (one,)),) * 2
-    assert rows == {n: session_row(sandbox, n) for n in sandbox._state.sessions} | {one: rows[one]}
+    assert rows == there(sandbox) | {one: rows[one]}
     assert rows[one] == {name: value for name, value in whole.items() if name != "transcripts"}
 
     sandbox.heal()
@@ -45,17 +45,17 @@ async def test_a_row_that_can_not_be_read_is_skipped_on_request(sandbox, user, o
 
 async def test_a_skipped_row_that_the_sink_has_stays(sandbox, user, out):
     """What an earlier run read whole is not overwritten by less."""
-    session = next(each for each in sandbox._state.sessions.values() if each.transcripts)
-    session.ended_at = None
+    session = next(row["id"] for row in there(sandbox).values() if row["transcripts"])
+    change(sandbox, session, endedAt=None)
     await sessions(user, out)
-    session.name = "Renamed"
-    sandbox.fail(403, path=f"/api/sessions/{session.id}/transcripts")
+    change(sandbox, session, name="Renamed")
+    sandbox.fail(403, path=f"/api/sessions/{session}/transcripts")
     report = (await sessions(user, out, on_error="skip")).resources["sessions"]
 
-    assert report.failed.ids == (session.id,)
-    assert {row["id"]: row for row in lines(out)}[session.id]["transcripts"]
+    assert report.failed.ids == (session,)
+    assert {row["id"]: row for row in lines(out)}[session]["transcripts"]
     await sessions(user, out)
-    assert {row["id"]: row for row in lines(out)}[session.id] == session_row(sandbox, session.id)
+    assert {row["id"]: row for row in lines(out)}[session] == there(sandbox)[session]
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
@@ -70,7 +70,7 @@ async def test_what_is_no_rows_fault_stops_all_the_same(sandbox, user, out, stat
     report = (await sessions(user, out)).resources["sessions"]
     assert report.failed.count == (4 if status == 500 else 0)
     assert (await sessions(user, out)).resources["sessions"].failed == Told()
-    assert {row["id"]: row for row in lines(out)} == {n: session_row(sandbox, n) for n in sandbox._state.sessions}
+    assert {row["id"]: row for row in lines(out)} == there(sandbox)
 
 
 async def test_another_on_error_is_refused(user, out):

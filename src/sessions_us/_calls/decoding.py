@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from sessions_us_api.types import Model
 
 from ..events import SchemaDrift
+from .row_id import as_id
 
 __all__ = ("Decoder", "NotUnderstood", "is_deep", "spellings")
 
@@ -314,12 +315,12 @@ def is_deep(value: Any) -> bool:
 
 def _identity(decoder: Decoder, value: Any, path: str) -> str:
     """A required field, which only an id is. A number is as good a name as a string."""
-    if isinstance(value, str) and value:
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    name = as_id(value)
+    if name is None:
+        raise NotUnderstood("no id")
+    if not isinstance(value, str):
         decoder.note(path, "unexpected type")
-        return str(value)
-    raise NotUnderstood("no id")
+    return name
 
 
 def _as_object(decoder: Decoder, value: Any, path: str) -> Mapping[str, Any]:

@@ -35,6 +35,7 @@ from attrs import frozen
 
 from ..errors import PagingError
 from ..events import PagingSurprise
+from .row_id import row_id
 
 __all__ = ("Ask", "PageFacts", "Place", "Seen", "Walk")
 
@@ -423,9 +424,9 @@ _NAMELESS: Final = "\0"
 
 
 def _name(row: Any, changing: frozenset[str]) -> str:
+    if (name := row_id(row)) is not None:
+        return name
     if isinstance(row, Mapping):
-        if row.get("id") is not None:
-            return str(row["id"])
         row = {field: value for field, value in row.items() if field not in changing}
     return _NAMELESS + _digest(repr(row))
 
@@ -437,9 +438,7 @@ def _digest(text: str) -> str:
 def _changing(one: Sequence[Any], other: Sequence[Any], known: frozenset[str]) -> frozenset[str]:
     """The fields without which at least half of the rows without an id are the same in two answers, and without which they
     can still be told apart. Empty where there are none."""
-    rows, others = (
-        [row for row in page if isinstance(row, Mapping) and row.get("id") is None] for page in (one, other)
-    )
+    rows, others = ([row for row in page if isinstance(row, Mapping) and row_id(row) is None] for page in (one, other))
     if not rows or not others:
         return frozenset()
     if _is_same_but_for(known, rows, others):

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 __all__ = ("shield",)
 
 T = TypeVar("T")
 
 
-async def shield(step: Coroutine[Any, Any, T]) -> T:
-    """The result of a step that runs to its end; a caller that is cancelled meanwhile hears of it afterwards."""
+async def shield(step: Awaitable[T]) -> T:
+    """Run a step to its end, and return what it returns.
+
+    A caller that is cancelled meanwhile, once or several times, gets its `CancelledError` after the end; what the step came to is
+    dropped then.
+
+    Args:
+        step: a coroutine, a future or a task.
+
+    Raises:
+        CancelledError: the caller or the step was cancelled.
+        Exception: what the step raises.
+    """
     task = asyncio.ensure_future(step)
     stopped: asyncio.CancelledError | None = None
     while not task.done():
@@ -21,5 +32,7 @@ async def shield(step: Coroutine[Any, Any, T]) -> T:
         except asyncio.CancelledError as error:
             stopped = stopped or error
     if stopped is not None:
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not report it as lost
         raise stopped
     return task.result()

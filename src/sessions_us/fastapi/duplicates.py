@@ -28,6 +28,10 @@ class Duplicates:
         self._most = most
         self._latest: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()
 
+    def __len__(self) -> int:
+        """How many deliveries are remembered."""
+        return len(self._latest)
+
     def is_new(self, webhook: WebhookDelivery, body: bytes, now: float) -> bool:
         """Whether this is no repetition. It is remembered.
 

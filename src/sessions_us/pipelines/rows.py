@@ -7,15 +7,15 @@ import math
 from hashlib import blake2b
 from typing import Any
 
+from .._calls.row_id import row_id
+
 __all__ = ("as_json", "digest_of", "finite", "is_text", "key_of")
 
 
 def key_of(row: object) -> str | None:
     """The id of a row as text; None where there is none, or none that UTF-8 can hold."""
-    name = row.get("id") if isinstance(row, dict) else None
-    if isinstance(name, str):
-        return name if name and is_text(name) else None
-    return str(name) if isinstance(name, int) and not isinstance(name, bool) else None
+    name = row_id(row)
+    return name if name is not None and is_text(name) else None
 
 
 def digest_of(row: object) -> bytes:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from .._send.shield import shield
+
 __all__ = ("Worker",)
 
 P = ParamSpec("P")
@@ -20,18 +22,13 @@ class Worker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sessions-us export")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the function returns or raises. Where this is cancelled, the function ends first: half a step is none."""
-        step = asyncio.wrap_future(self._thread.submit(function, *args, **kwargs))
-        cancelled: asyncio.CancelledError | None = None
-        while not step.done():
-            try:
-                await asyncio.wait([step])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            step.exception()  # looked at, so that nobody complains
-            raise cancelled
-        return step.result()
+        """Return what the function returns. Where this is cancelled, the function ends first: half a step is none.
+
+        Raises:
+            CancelledError: this was cancelled.
+            Exception: what the function raises.
+        """
+        return await shield(asyncio.wrap_future(self._thread.submit(function, *args, **kwargs)))
 
     def close(self) -> None:
         """Ends the thread."""
