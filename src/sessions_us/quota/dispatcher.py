@@ -21,7 +21,7 @@ from sessions_us.quota.bucket import Bucket
 from sessions_us.quota.clock import Clock, LoopClock, Timer
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.rules.eta import eta
-from sessions_us.quota.rules.state import BEAT, Decision, Lane, QuotaState, Ticket
+from sessions_us.quota.rules.state import HEARTBEAT, Decision, Lane, QuotaState, Ticket
 from sessions_us.quota.rules.window import Effect
 from sessions_us.quota.settings import Quota
 from sessions_us.quota.stores import MemoryStore
@@ -310,7 +310,7 @@ class Dispatcher:
                 moments.append(waiter.ticket.since - self._replica.skew + LONG_WAIT)
         if self._store.shared:
             news = self._replica.failure is None and (wake is None or self._replica.state.window.flights)
-            moments.append(self.clock.now() + (POLL if news else BEAT / 2))
+            moments.append(self.clock.now() + (POLL if news else HEARTBEAT / 2))
         if not moments:
             if not sooner:
                 self._disarm()

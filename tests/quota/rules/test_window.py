@@ -100,7 +100,7 @@ def test_a_request_in_doubt_makes_no_room_in_our_own_log() -> None:
     window = answered(window, 2, 90.1, limit=2, remaining=0, reset_in=31.0)
     window = window.sent(3, 123.0, probe=True)
     window = answered(window, 3, 123.1, limit=2, remaining=0, reset_in=60.0)
-    assert window.rolling
+    assert window.sliding_log
     assert window.capacity(151.0).free == 1
     window = window.sent(4, 151.0, probe=False).lost(4, 160.0)
     assert window.capacity(160.0).free == 0
@@ -114,7 +114,7 @@ def test_a_lease_that_expires_counts_as_lost() -> None:
     assert window.expired(29.9) is window
     gone = window.expired(30.0)
     assert gone.flights == ()
-    assert gone.doubts == (30.0,)
+    assert gone.unconfirmed == (30.0,)
     assert gone.probe is None
 
 
@@ -129,7 +129,7 @@ def test_probes_that_are_refused_come_later_and_later() -> None:
         now = window.blocked_until
     assert waits == [11.0, 12.0, 14.0, 18.0, 26.0, 42.0, 42.0, 42.0]
     window = window.sent(8, now, probe=True)
-    assert answered(window, 8, now, limit=10, remaining=9, reset_in=60.0).strikes == 0
+    assert answered(window, 8, now, limit=10, remaining=9, reset_in=60.0).refused_probes == 0
 
 
 def test_a_retry_after_of_years_is_tried_again_after_an_hour() -> None:
@@ -142,7 +142,7 @@ def test_the_earliest_turn_is_a_buckets_as_long_as_the_server_may_have_one() -> 
     """It is full at the reset, and has one more soon after: who is behind a whole limit need not wait for another window."""
     window = Window(5, 60.0).sent(0, 0.0, probe=True)
     window = answered(window, 0, 0.1, limit=5, remaining=0, reset_in=45.0)
-    assert window.trickles is None
+    assert window.refills is None
     capacity = window.capacity(1.0)
     assert capacity.wake == pytest.approx(46.1)
     assert eta(QuotaState(window), "interactive", 4, capacity, 1.0, 0) == capacity.wake

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from sessions_us.quota.rules.headers import parse_report
-from sessions_us.quota.rules.state import BEAT, LAPSE, QuotaState
+from sessions_us.quota.rules.state import HEARTBEAT, STALE_AFTER, QuotaState
 from sessions_us.quota.rules.window import Window
 from sessions_us.quota.stores.failover import Share, fail_back, fail_over
 
@@ -42,13 +42,13 @@ def test_alone_others_requests_count_and_others_places_do_not() -> None:
 
     deserted = fail_over(state, {own.number}, set(), 71.0, 12345)
     assert deserted.window.flights == ()
-    assert deserted.window.doubts == (71.0,)
+    assert deserted.window.unconfirmed == (71.0,)
 
 
-def test_alone_a_process_is_wary_of_those_who_are_alone_too() -> None:
+def test_a_process_that_is_alone_expects_others_that_are_alone_too() -> None:
     """They fire at the same count, so one at a time goes out, and not the last."""
     before = known()
-    assert fail_over(before, set(), set(), 2.0, 1).window.wary_until == 2.0 + 3 * 60.0
+    assert fail_over(before, set(), set(), 2.0, 1).window.shares_key_until == 2.0 + 3 * 60.0
     alone, _ = granted(fail_over(before, set(), set(), 2.0, 1), 2.0)
     assert alone.window.capacity(2.0).free == 0
 
@@ -62,13 +62,13 @@ def test_back_together_neither_count_holds_and_nothing_is_forgotten() -> None:
     mine = sent(mine, fresh, 8.0)
     theirs = sent(shared, others, 6.5)
 
-    together = fail_back(theirs, mine, {ended}, 9.0, wary=10.0)
+    together = fail_back(theirs, mine, {ended}, 9.0, shares_key_for=10.0)
 
     assert {flight.lease for flight in together.window.flights} == {kept, fresh, others}
     assert together.window.reading is None
-    assert 9.0 in together.window.doubts
-    assert together.window.wary_until is not None
-    assert together.window.wary_until >= 19.0
+    assert 9.0 in together.window.unconfirmed
+    assert together.window.shares_key_until is not None
+    assert together.window.shares_key_until >= 19.0
     assert set(theirs.window.log) | set(mine.window.log) <= set(together.window.log)
     assert together.window.capacity(9.0).free == 0  # no probe while a request is in flight that may be counted or not
 
@@ -79,7 +79,7 @@ def test_a_429_on_either_side_closes_both() -> None:
     mine = fail_over(shared, set(), {lease}, 6.0, 1000)
     mine, _ = mine.answered(lease, 6.5, 429, parse_report([("Retry-After", "30")]))
 
-    together = fail_back(shared, mine, {lease}, 9.0, wary=10.0)
+    together = fail_back(shared, mine, {lease}, 9.0, shares_key_for=10.0)
 
     assert together.window.blocked_until == mine.window.blocked_until
     assert together.window.capacity(30.0).free == 0
@@ -103,15 +103,15 @@ def test_a_heart_that_stops_gives_up_its_place_and_one_that_beats_again_gets_it_
     empty = QuotaState.new(10, 60.0)
     first = empty.ticket("interactive", 0.0, heartbeat=0.0)
     state = empty.queue(first)
-    second = state.ticket("interactive", 1.0, heartbeat=LAPSE)
+    second = state.ticket("interactive", 1.0, heartbeat=STALE_AFTER)
     state = state.queue(second)
-    assert state.tidied(LAPSE - 0.1) is state
-    without = state.tidied(LAPSE)
+    assert state.tidied(STALE_AFTER - 0.1) is state
+    without = state.tidied(STALE_AFTER)
     assert [ticket.number for ticket in without.interactive] == [second.number]
     assert [ticket.number for ticket in without.alive([first], 7.0).interactive] == [first.number, second.number]
     beating = state.alive([first], 1.0)
     assert beating is state
-    assert state.alive([first], BEAT).interactive[0].heartbeat == BEAT
+    assert state.alive([first], HEARTBEAT).interactive[0].heartbeat == HEARTBEAT
 
 
 def test_a_lease_that_is_over_counts_as_lost() -> None:
@@ -120,7 +120,7 @@ def test_a_lease_that_is_over_counts_as_lost() -> None:
     assert state.tidied(10.9) is state
     after = state.tidied(11.0)
     assert after.window.flights == ()
-    assert after.window.doubts == (11.0,)
+    assert after.window.unconfirmed == (11.0,)
     assert after.window.probe is None
     assert lease not in [flight.lease for flight in after.window.flights]
 
@@ -130,6 +130,6 @@ def test_a_share_remembers_one_window_only() -> None:
     share, window = Share(0.5), Window(10, 60.0)
     for minute in range(1000):
         share.spend(window, 60.0 * minute)
-    assert len(share._ended) == 1
+    assert len(share.ended) == 1
     assert share.has_room(window, 3, 60.0 * 999)
     assert not share.has_room(window, 4, 60.0 * 999)

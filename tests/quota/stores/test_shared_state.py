@@ -15,7 +15,7 @@ from sessions_us.events import ClientEvent, StoreRecovered, StoreUnavailable
 from sessions_us.quota import Lane, Limiter, Quota
 from sessions_us.quota.clock import LoopClock
 from sessions_us.quota.dispatcher import LEASE_MARGIN
-from sessions_us.quota.rules.state import LAPSE, QuotaState
+from sessions_us.quota.rules.state import STALE_AFTER, QuotaState
 from sessions_us.quota.stores import Held, StoreFailure
 from sessions_us.quota.stores.codec import from_text, to_text
 from sessions_us.quota.stores.shared_state import RETRY
@@ -116,7 +116,7 @@ class Company:
         for limiter in self.limiters:
             assert not limiter.in_use
             await limiter.aclose()
-        state = self.state().tidied(self.loop.time() + 5e8 + LAPSE)
+        state = self.state().tidied(self.loop.time() + 5e8 + STALE_AFTER)
         assert not state.interactive
         assert not state.background
         assert not state.window.flights
@@ -195,7 +195,7 @@ def test_leases_and_places_of_a_dead_process_are_taken_back() -> None:
         dead._replica.store = dead._store
         assert await company.call(other) == 200
         took = company.loop.time() - start
-        assert LAPSE < took < 10.0 + LEASE_MARGIN + WINDOW + 1
+        assert STALE_AFTER < took < 10.0 + LEASE_MARGIN + WINDOW + 1
         assert company.server.refused == 0
         for task in waiting:
             task.cancel()
@@ -232,7 +232,7 @@ def test_a_caller_who_is_cancelled_again_and_again_leaves_nothing(cancellations:
 @pytest.mark.parametrize("hangs", [False, True])
 @pytest.mark.parametrize("seed", range(2))
 def test_an_outage_is_told_once_and_no_429_comes_of_it(hangs: bool, seed: int) -> None:
-    """Alone each takes its share and is wary of the others; together again they go on as before."""
+    """Alone each takes its share and expects the others; together again they go on as before."""
 
     async def main() -> None:
         company = Company("fixed", seed)

@@ -1,8 +1,7 @@
-"""A copy of a state to change before it is given out.
+"""A copy of a state that may be changed until it is returned.
 
-The quota's states are values: what was given out never changes, so that a decision can be made again on what it was made on.
-They are not frozen, though, since a copy that is changed attribute by attribute costs a sixth of `attrs.evolve`, and each request
-takes four.
+The quota's states are values: a state never changes once it was returned, so a decision can be repeated on the same state.
+They are not frozen, because a request takes four copies, and changing the attributes of a copy costs a sixth of `attrs.evolve`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ T = TypeVar("T")
 
 
 def draft(state: T) -> T:
-    """The same, to be changed by whoever asked, and by nobody once it is given out. For classes with a `__dict__`."""
+    """Copy a state. The caller may change the copy until it returns it. For classes with a `__dict__`."""
     copy = object.__new__(state.__class__)
     copy.__dict__ = state.__dict__.copy()
     return copy

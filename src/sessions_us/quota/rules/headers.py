@@ -1,14 +1,14 @@
-"""What a response says about the rate limit: every family of headers in use -> one `Report`. Pure.
+"""Read what a response says about the rate limit: every header family in use -> one `Report`. Pure.
 
-Nobody knows yet which family the API sends (its help page names three values and no header), so all are read:
+It is not known which family the API sends (its help page names three values and no header), so all are read:
 
 * `RateLimit` and `RateLimit-Policy` of the IETF drafts 7 and 8, `RateLimit-*` of the drafts before them;
 * `X-RateLimit-*`, `X-Rate-Limit-*` and `X-Retry-*`, also with a policy's name as suffix (`X-RateLimit-Remaining-short`);
 * `Retry-After`: seconds, a fraction, or a date.
 
 A reset is a number of seconds, a moment (epoch seconds or milliseconds), or a date. A moment is the *server's*: only its own
-`Date` can translate it, never this machine's wall clock. Whatever cannot be understood or cannot be meant (a reset long before
-the answer, a pause of a thousand years) counts as not said; nothing here raises.
+`Date` can translate it, never this machine's wall clock. Values that cannot be parsed or are implausible (a reset long before
+the answer, a pause of a thousand years) are ignored. Nothing here raises.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _FAMILIES = ("ratelimit", "x-ratelimit", "x-rate-limit", "x-retry")
 
 
 class Report(NamedTuple):
-    """What one response said. None: not said.
+    """What one response said. None: it said nothing of this.
 
     Attributes:
         limit: requests per window.
@@ -64,7 +64,7 @@ class Report(NamedTuple):
 
 
 class _Policy(NamedTuple):
-    """One policy of one family; its reset as text, for that may be a date."""
+    """One policy of one family. The reset stays text, because it may be a date."""
 
     limit: int | None
     remaining: int | None
@@ -73,7 +73,7 @@ class _Policy(NamedTuple):
 
 
 def parse_report(headers: Headers) -> Report:
-    """Read whatever a response's headers say of the rate limit. Where several policies apply, the tightest counts."""
+    """Read what a response's headers say about the rate limit. If several policies apply, the tightest counts."""
     groups = _grouped(headers)
     times = groups.get(_TIMES, {})
     policy = _tightest(groups)
@@ -82,12 +82,12 @@ def parse_report(headers: Headers) -> Report:
         return Report(retry_after=retry_after)
     limit, remaining, reset, window = policy
     reset_in, reset_at = _reset(reset)
-    # Dates are dear to read, and needed only to translate moments.
+    # Dates are slow to parse, and needed only to translate moments.
     date = None if reset_at is None else _date(times.get("date", ""))
     if reset_at is not None and date is not None and not is_near(reset_at - date):
         reset_at = date = None
     return Report(
-        limit=limit or None,  # a limit of 0 can't be meant: this very request was answered
+        limit=limit or None,  # a limit of 0 is implausible: this request was answered
         window=window if window and window <= _LONGEST_DELTA else None,
         remaining=limit if limit and remaining is not None and remaining > limit else remaining,
         reset_in=reset_in,
@@ -99,16 +99,15 @@ def parse_report(headers: Headers) -> Report:
 
 
 def parse_retry_after(headers: Headers) -> float | None:
-    """Seconds that `Retry-After` asks to wait: a number, or a date minus the response's own `Date`.
+    """Return the seconds that `Retry-After` asks to wait: a number, or a date minus the response's own `Date`.
 
-    None where it is missing, is garbage, is negative, is more than a year, or is a date in an answer without `Date`. A date that
-    is over is 0.0.
+    None if it is missing, invalid, negative, more than a year, or a date in an answer without `Date`. A date in the past is 0.0.
     """
     return _retry_after(_grouped(headers).get(_TIMES, {}))
 
 
 def is_near(wait: float) -> bool:
-    """Whether a reset may lie this many seconds after the moment at which its answer was written; less than 0 is before it."""
+    """Whether a reset this many seconds after its answer was written is plausible. Less than 0 is before it."""
     return -_LATEST_WRITTEN <= wait < _LONGEST_DELTA
 
 
@@ -118,7 +117,7 @@ _Groups = dict[tuple[str, str], _Group]  # family and policy's name -> group
 
 
 def _grouped(headers: Headers) -> _Groups:
-    """The headers that matter. Of one that comes twice the first counts, but the standard's are lists over several lines."""
+    """Group the relevant headers. The first of a repeated header counts, but the standard allows lists over several lines."""
     groups: _Groups = {}
     for name, value in headers:
         place = _place(name)
@@ -137,7 +136,7 @@ def _grouped(headers: Headers) -> _Groups:
 
 @lru_cache(maxsize=256)
 def _place(name: str) -> tuple[tuple[str, str], str] | None:
-    """A header's family and policy's name, and which part of it it is."""
+    """Split a header's name into family, policy's name and part; None for other headers."""
     name = name.lower()
     if name in ("date", "retry-after"):
         return _TIMES, name
@@ -148,7 +147,7 @@ def _place(name: str) -> tuple[tuple[str, str], str] | None:
 
 
 def _tightest(groups: _Groups) -> _Policy | None:
-    """Of the first family that tells how many are left, the policy that leaves the fewest; else any that tells a limit."""
+    """Choose the policy with the fewest left of the first family that has counts; else any policy that has a limit."""
     limited = None
     for family in _FAMILIES:
         policies = [
@@ -176,18 +175,18 @@ def _policies(key: tuple[str, str], group: _Group, groups: _Groups) -> Sequence[
     return (_Policy(count, _count(remaining), group.get("reset", ""), window),)
 
 
-@lru_cache(maxsize=64)  # a server says the same each time
+@lru_cache(maxsize=64)  # a server sends the same each time
 def _quota(limit: str, policy: str, may_lack_limit: bool) -> tuple[int | None, float | None]:
-    """The limit and its window."""
+    """Read the limit and its window."""
     quotas = _quotas(policy) or _quotas(limit)  # `10;w=60`, of the oldest drafts
     count = _count(limit.partition(",")[0].partition(";")[0])
-    if count is None and len(quotas) == 1 and may_lack_limit:  # the standard does not ask for more
+    if count is None and len(quotas) == 1 and may_lack_limit:  # the standard requires no more
         ((count, _),) = quotas.values()
     return count, _window(quotas, count)
 
 
 def _combined(group: _Group) -> Sequence[_Policy]:
-    """Drafts 7 (`limit=10, remaining=9, reset=60`) and 8 (`"name"; r=9; t=60`), with `RateLimit-Policy`'s quota and window."""
+    """Read drafts 7 (`limit=10, remaining=9, reset=60`) and 8 (`"name"; r=9; t=60`), with the window of `RateLimit-Policy`."""
     quotas = _quotas(group.get("policy", ""))
     items = [_parameters(item) for item in _ITEM.findall(group["list"])]
     if any("r" in parameters for _, parameters in items):
@@ -207,7 +206,7 @@ def _combined(group: _Group) -> Sequence[_Policy]:
 
 @lru_cache(maxsize=64)
 def _quotas(policy: str) -> _Quotas:
-    """`"name"; q=10; w=60` or `10;w=60`, or a list of them."""
+    """Read `"name"; q=10; w=60` or `10;w=60`, or a list of them."""
     quotas: dict[str, tuple[int | None, float | None]] = {}
     for item in _ITEM.findall(policy) if "=" in policy else ():
         name, parameters = _parameters(item)
@@ -217,7 +216,7 @@ def _quotas(policy: str) -> _Quotas:
 
 
 def _window(quotas: _Quotas, limit: int | None) -> float | None:
-    """The window of the quota that is the limit."""
+    """Find the window of the quota that equals the limit."""
     for quota, window in quotas.values():
         if quota is not None and quota == limit:
             return window
@@ -248,7 +247,7 @@ def _count(text: str) -> int | None:
 
 
 def _reset(text: str) -> tuple[float | None, float | None]:
-    """(seconds from now, moment on the server's clock): one of them at most."""
+    """Read a reset as (seconds from now, moment on the server's clock): one of them at most."""
     number = _number(text)
     if number is None:
         return None, _date(text)
@@ -259,9 +258,9 @@ def _reset(text: str) -> tuple[float | None, float | None]:
 
 
 def _is_exact(text: str, reset_in: float | None, reset_at: float | None) -> bool:
-    """Whether a reset that was said has a fraction."""
-    said = reset_in if reset_at is None else reset_at
-    return said is not None and ("." in text or not said.is_integer())
+    """Whether a reset has a fraction."""
+    reset = reset_in if reset_at is None else reset_at
+    return reset is not None and ("." in text or not reset.is_integer())
 
 
 def _retry_after(times: Mapping[str, str]) -> float | None:
@@ -275,7 +274,7 @@ def _retry_after(times: Mapping[str, str]) -> float | None:
 
 
 def _date(text: str) -> float | None:
-    """Read an HTTP date or an ISO date-time as epoch seconds. A date without a zone is UTC: HTTP has no other."""
+    """Read an HTTP date or an ISO date-time as epoch seconds. A date without a zone is UTC, as everywhere in HTTP."""
     text = text.strip()
     if not 8 <= len(text) <= 64:
         return None

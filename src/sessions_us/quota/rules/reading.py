@@ -1,4 +1,4 @@
-"""One count of the server's, when its reset is, and which of two counts holds: answers overtake each other."""
+"""One count of the server: when its reset is, and which of two counts holds, because answers overtake each other."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from sessions_us.quota.rules.headers import Report, is_near
 
 __all__ = ("MARGIN", "Reading", "later", "reset_of")
 
-MARGIN = 1.0  # seconds: whole seconds that were rounded down, or a clock's arithmetic in whole seconds
-FINE_MARGIN = 0.02  # seconds: a value with a fraction
+MARGIN = 1.0  # seconds; for values in whole seconds, which may be rounded down
+FINE_MARGIN = 0.02  # seconds; for values with a fraction
 
 
 class Reading(NamedTuple):
-    """What the server counted.
+    """What one answer said of the quota.
 
     Attributes:
-        received: when its answer, or the last one that overlapped with it, arrived.
+        received: when the answer, or the last one that overlapped with it, arrived.
         limit, remaining: as the answer said.
-        earliest, latest: between which moments its own answer puts the reset.
+        earliest, latest: the bounds of the reset by this answer.
         expires: the latest moment of the reset by all answers of the window; the count holds until then.
         not_before: the earliest moment of that reset.
     """
@@ -32,21 +32,23 @@ class Reading(NamedTuple):
     not_before: float
 
 
-def reset_of(report: Report, sent: float, now: float, offset: float | None, strikes: int) -> tuple[float, float] | None:
-    """Rule 4: between which moments the reset lies that an answer of `now` tells; None if it tells none.
+def reset_of(
+    report: Report, sent: float, now: float, offset: float | None, refused_probes: int
+) -> tuple[float, float] | None:
+    """Return the bounds of the reset in an answer received at `now`, by rule 4; None if it has no usable reset.
 
     Args:
         report: what the answer said.
-        sent: when its request was.
+        sent: when the request was sent.
         offset: the server's clock minus ours, never too high.
-        strikes: how many probes in a row were refused.
+        refused_probes: how many probes in a row got a 429.
     """
-    margin = (FINE_MARGIN if report.exact else MARGIN) * 2**strikes
+    margin = (FINE_MARGIN if report.exact else MARGIN) * 2**refused_probes
     if report.reset_in is not None:
         return sent + report.reset_in - MARGIN, now + report.reset_in + margin
     if report.reset_at is not None and offset is not None:
         moment = report.reset_at - offset
-        if not is_near(moment - sent):  # an answer without `Date` can't be judged before
+        if not is_near(moment - sent):  # without a `Date` it could not be judged before
             return None
         # `Date` is in whole seconds and was written on the way: the offset is too low by up to a second and a round trip.
         return moment - 2 * MARGIN - (now - sent), moment + margin
@@ -54,17 +56,17 @@ def reset_of(report: Report, sent: float, now: float, offset: float | None, stri
 
 
 def later(old: Reading, new: Reading, sent: float) -> tuple[Reading, bool]:
-    """Rules 3 and 4: the count that holds after `new`, whose request was sent at `sent`, and whether it is `new`'s."""
-    overlapped = sent <= old.received  # in doubt they did
+    """Return the count that holds after `new`, whose request was sent at `sent`, and whether it is that of `new` (rules 3, 4)."""
+    overlapped = sent <= old.received  # if the moments are equal, they did
     if overlapped and new.latest < old.earliest:
         return old._replace(received=new.received), False  # the answer of an older window
     newer = not overlapped or new.earliest > old.latest or new.remaining < old.remaining
     kept, other = (new, old) if newer else (old, new)
-    # Nothing was freed between the two counts if both were written before a reset that either announced can have come.
+    # Nothing was freed between the two counts if both were written before any reset that either announced.
     if other.expires < kept.expires and new.received <= other.not_before:
         kept = _until_reset_of(other, kept)
     elif not newer and new.remaining == old.remaining and new.received > old.not_before:
-        # Two requests and one count: something was freed between them, so the earlier reset may be over and spent.
+        # Two requests and one count: something was freed between them, so the earlier reset may have passed.
         kept = _until_reset_of(max(old, new, key=lambda reading: reading.expires), kept)
     return (kept if newer else kept._replace(received=new.received)), newer
 

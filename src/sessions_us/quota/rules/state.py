@@ -1,6 +1,6 @@
-"""The window and those who wait for it, as one value: who is next, and who must still wait. Pure.
+"""The quota of one key as a value: the window, and the tickets that wait for it. Pure.
 
-This is what a store keeps. Everything that several processes have to agree on is in it, and nothing else.
+A store keeps this value. It holds everything that several processes have to agree on, and nothing else.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from sessions_us.quota.rules.window import Effect, Window
 
 __all__ = ("Decision", "Lane", "QuotaState", "Ticket")
 
-AGE = 2  # windows after which background work goes first, once
+AGE = 2  # windows after which one background ticket goes first
 
 Lane = Literal["interactive", "background"]
 
-BEAT = 2.0  # seconds between two heartbeats of a process that waits
-LAPSE = 6.0  # seconds without one, after which a process is taken for dead
+HEARTBEAT = 2.0  # seconds between two heartbeats of a waiting process
+STALE_AFTER = 6.0  # seconds without a heartbeat, after which a process counts as dead
 
 
 class Ticket(NamedTuple):
     """A place in a lane.
 
     Attributes:
-        number: tells it from all others of the state.
+        number: unique in the state; also the number of its lease.
         lane: where it waits.
-        arrival: its order inside the lane; a repeated request brings its old one.
+        arrival: its order inside the lane; a repeated request keeps the number of its first attempt.
         since: when it began to wait, seconds.
-        front: before all others of its lane, as after a 429.
-        heartbeat: when its process was last alive; None within one process.
+        front: whether it goes before all others of its lane, as after a 429.
+        heartbeat: when its process was last known to be alive; None within one process.
     """
 
     number: int
@@ -50,12 +50,12 @@ class Ticket(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """Whose turn it is.
+    """Which ticket is granted next.
 
     Attributes:
-        ticket: None for nobody's.
-        probe: nothing is known of the window, so the one who goes finds out.
-        wake: when to look again; None: when something happens.
+        ticket: None if no ticket can be granted now.
+        probe: nothing is known of the window, so this request is the probe (rule 1).
+        wake: when to decide again; None: when something changes.
     """
 
     ticket: Ticket | None
@@ -65,14 +65,14 @@ class Decision(NamedTuple):
 
 @attrs.define(slots=False)
 class QuotaState:
-    """One key's quota, a value.
+    """The quota of one key as a value.
 
     Attributes:
-        window: what the server counts.
+        window: what is known of the server's count.
         interactive, background: the lanes, each in order.
         arrivals: the next arrival number.
-        leases: the next lease's number, and the next ticket's.
-        background_at: when background work was last let through.
+        leases: the number of the next ticket and its lease.
+        background_at: when background work was last granted.
     """
 
     window: Window
@@ -84,10 +84,10 @@ class QuotaState:
 
     @classmethod
     def new(cls, limit: int, seconds: float) -> QuotaState:
-        """An empty state: nothing sent, nothing known, nobody waiting."""
+        """Return an empty state: nothing sent, nothing known, no tickets."""
         return cls(Window(limit, seconds))
 
-    # -- those who wait ----------------------------------------------------------------------------------------------
+    # -- tickets ---------------------------------------------------------------------------------------------------
 
     def ticket(
         self,
@@ -98,11 +98,11 @@ class QuotaState:
         front: bool = False,
         heartbeat: float | None = None,
     ) -> Ticket:
-        """The ticket of the next one who comes. It takes no place before it is queued or granted."""
+        """Make the ticket of a new request. It takes a place once it is queued or granted."""
         return Ticket(self.leases, lane, self.arrivals if arrival is None else arrival, now, front, heartbeat)
 
     def queue(self, ticket: Ticket) -> QuotaState:
-        """Take a place in the ticket's lane."""
+        """Put a ticket into its lane."""
         state = draft(self)
         if ticket.lane == "interactive":
             state.interactive = _with(self.interactive, ticket)
@@ -112,7 +112,7 @@ class QuotaState:
         return state
 
     def leave(self, ticket: Ticket) -> QuotaState:
-        """Give up a place; nothing happens if it is gone already."""
+        """Remove a ticket. Nothing happens if it is gone already."""
         line = self._line(ticket.lane)
         rest = _without(line, ticket)
         if rest is line:
@@ -125,7 +125,7 @@ class QuotaState:
         return state
 
     def promote(self, ticket: Ticket) -> QuotaState:
-        """A ticket of background work becomes interactive and keeps its arrival number, so that it loses nothing."""
+        """Move a background ticket to the interactive lane. It keeps its arrival number."""
         rest = self.leave(ticket)
         if rest is self or ticket.lane == "interactive":
             return self
@@ -133,19 +133,19 @@ class QuotaState:
         return rest
 
     def ahead(self, ticket: Ticket) -> int:
-        """How many go before it, as things are."""
+        """How many tickets go before this one."""
         place = bisect_left(self._line(ticket.lane), ticket.order, key=_order)
         return place if ticket.lane == "interactive" else place + len(self.interactive)
 
     def decision(self, now: float, reserve: int, newcomer: Ticket | None = None) -> Decision:
-        """Who may be sent now: interactive before background, first come first served inside a lane.
+        """Decide which ticket is granted next: interactive before background, first come first served inside a lane.
 
-        Background work leaves the last `reserve` slots of a window alone until its last tenth; where no window was seen to end
-        yet, or where slots come back one by one, all the time. And it ages: once it has seen none of its own go for two
-        windows, one of it goes before interactive work, so that it still moves.
+        Background work leaves the last `reserve` slots of a window free until its last tenth. Where no window was seen to end
+        yet, or where slots refill one by one, it leaves them free all the time. And it ages: if no background work was granted
+        for two windows, one background ticket goes before interactive work.
 
         Args:
-            newcomer: a ticket to think of as queued.
+            newcomer: a ticket to treat as queued.
         """
         urgent, head = _first(self.interactive), _first(self.background)
         if newcomer is not None:
@@ -162,28 +162,28 @@ class QuotaState:
         overdue = due_at is not None and now >= due_at
         if urgent and not overdue:
             return Decision(urgent, probe=not capacity.known)
-        # With a server that tells no window there is no last tenth either: age alone frees the reserve.
+        # Without a known window there is no last tenth: only age frees the reserve.
         last_tenth = self.window.last_tenth()
-        may_go = urgent or capacity.slots > self.kept_back(reserve)
+        may_go = urgent or capacity.slots > self.reserved(reserve)
         if may_go or (overdue if last_tenth is None else now >= last_tenth):
             return Decision(head, probe=not capacity.known)
         wakes = [wake for wake in (capacity.wake, due_at if last_tenth is None else last_tenth) if wake is not None]
         return Decision(None, wake=min(wakes, default=None))
 
-    def kept_back(self, reserve: int) -> int:
-        """How many slots of a window background work leaves alone: never more than a fifth.
+    def reserved(self, reserve: int) -> int:
+        """How many slots of a window background work leaves free: never more than a fifth.
 
-        Half of them where the next slot is near, which is where leaving them costs speed all the time (a weighted counter).
+        Half of them where the next slot is near, because a weighted counter would lose speed all the time.
         """
         kept = min(reserve, self.window.limit // 5)
         return (kept + 1) // 2 if self.window.refills_soon() else kept
 
     def is_last(self, ticket: Ticket) -> bool:
-        """Whether nobody is behind it."""
+        """Whether the ticket is the last of all."""
         return (self.background or self.interactive)[-1] is ticket
 
     def due_at(self, head: Ticket) -> float:
-        """When the first of the background lane has aged."""
+        """When the first ticket of the background lane has aged."""
         since = head.since if self.background_at is None else max(head.since, self.background_at)
         return since + AGE * self.window.seconds
 
@@ -193,7 +193,7 @@ class QuotaState:
     # -- leases ------------------------------------------------------------------------------------------------------
 
     def grant(self, decision: Decision, now: float, expires_at: float | None = None) -> QuotaState:
-        """The ticket whose turn it is, queued or not, becomes a lease, of the same number."""
+        """Turn the decision's ticket, queued or not, into a lease of the same number."""
         ticket = decision.ticket
         if ticket is None:
             return self
@@ -207,16 +207,16 @@ class QuotaState:
         return state
 
     def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[QuotaState, Effect]:
-        """A lease ends with an answer."""
+        """End a lease with an answer."""
         window, effect = self.window.learnt(report, now).answered(lease, now, status, report)
         return self._with_window(window), effect
 
     def lost(self, lease: int, now: float) -> QuotaState:
-        """A lease ends without an answer, though its request was sent."""
+        """End a lease whose request was sent and got no answer."""
         return self._with_window(self.window.lost(lease, now))
 
     def refunded(self, lease: int) -> QuotaState:
-        """A lease ends, and its request never left this machine."""
+        """End a lease whose request never left this machine."""
         return self._with_window(self.window.refunded(lease))
 
     def _with_window(self, window: Window) -> QuotaState:
@@ -227,13 +227,13 @@ class QuotaState:
     # -- several processes -------------------------------------------------------------------------------------------
 
     def tidied(self, now: float) -> QuotaState:
-        """Without what dead processes left: leases that are over count as lost, tickets without a heartbeat are gone."""
+        """Clean up after dead processes: count expired leases as lost, remove tickets whose heartbeat is stale."""
         window = self.window.expired(now)
         dead = {
             ticket.number
             for line in (self.interactive, self.background)
             for ticket in line
-            if ticket.heartbeat is not None and now >= ticket.heartbeat + LAPSE
+            if ticket.heartbeat is not None and now >= ticket.heartbeat + STALE_AFTER
         }
         if window is self.window and not dead:
             return self
@@ -246,15 +246,15 @@ class QuotaState:
         return state
 
     def alive(self, tickets: Sequence[Ticket], now: float) -> QuotaState:
-        """The process of these tickets lives: their heartbeat is now. One that was taken for dead gets its place back.
+        """Set the heartbeat of these tickets to now. A ticket that was removed as stale gets its place back.
 
-        Nothing changes as long as all heartbeats are recent. A lease of such a ticket was never handed out, for it waits.
+        Nothing changes as long as all heartbeats are recent. A lease of such a ticket was never handed out, because it waits.
         """
         beating = {
             ticket.number: ticket.lane
             for line in (self.interactive, self.background)
             for ticket in line
-            if ticket.heartbeat is not None and now < ticket.heartbeat + BEAT
+            if ticket.heartbeat is not None and now < ticket.heartbeat + HEARTBEAT
         }
         if all(beating.get(ticket.number) == ticket.lane for ticket in tickets):
             return self
@@ -280,7 +280,7 @@ def _first(line: tuple[Ticket, ...]) -> Ticket | None:
 
 
 def _use_up(draft: QuotaState, ticket: Ticket) -> None:
-    """Its numbers are nobody else's any more. Of one that was queued before, they were used up then."""
+    """Reserve the numbers of a ticket. A ticket that was queued before has reserved them already."""
     if ticket.number == draft.leases:
         draft.leases += 1
         draft.arrivals = max(draft.arrivals, ticket.arrival + 1)
@@ -294,7 +294,7 @@ def _with(line: tuple[Ticket, ...], ticket: Ticket) -> tuple[Ticket, ...]:
 
 
 def _without(line: tuple[Ticket, ...], ticket: Ticket) -> tuple[Ticket, ...]:
-    """The line itself, if it is not in it."""
+    """Remove a ticket. Returns the line itself if the ticket is not in it."""
     if not line or line[0] is ticket:
         return line[1:]
     place = bisect_left(line, ticket.order, key=_order)

@@ -1,11 +1,11 @@
-"""Where a state lives: in this process, in a file for all processes of a host, or in Redis or Valkey for all hosts.
+"""Where a state is kept: in this process, in a file for all processes of a host, or in Redis or Valkey for all hosts.
 
-A store decides nothing. It compares and sets, and tells the time that all its users share.
+A store decides nothing. It compares and sets, and returns the time that all its users share.
 """
 
 from sessions_us.quota.stores.memory import MemoryStore
 from sessions_us.quota.stores.redis import RedisStore
 from sessions_us.quota.stores.sqlite import SQLiteStore
-from sessions_us.quota.stores.store import Held, OnStoreFailure, Store, StoreFailure
+from sessions_us.quota.stores.store import Held, Store, StoreFailure
 
-__all__ = ("Held", "MemoryStore", "OnStoreFailure", "RedisStore", "SQLiteStore", "Store", "StoreFailure")
+__all__ = ("Held", "MemoryStore", "RedisStore", "SQLiteStore", "Store", "StoreFailure")

@@ -1,6 +1,6 @@
-"""A state as the text that a store keeps. Pure.
+"""Convert a state to the text that a store keeps, and back. Pure.
 
-`1 <checksum> <JSON>`, in which a lane is a text of rows. A text of another format, or one that was damaged, is no state.
+The text is `2 <checksum> <JSON>`, in which a lane is a text of rows. Text of another format, or damaged text, is refused.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from sessions_us.quota.rules.window import InFlight, Reading, Window
 
 __all__ = ("FORMAT", "Unreadable", "check_time", "from_text", "to_text")
 
-FORMAT = 1
-_AHEAD = 5.0  # seconds; a state from further in the future was written by another clock, or before it was set back
-_FLIGHTS, _STAMPS = "flights", ("doubts", "log")
+FORMAT = 2  # raise it when a field changes, and in the name of the SQLite table
+_AHEAD = (
+    5.0  # seconds; a state from further in the future was written by another clock, or before the clock was set back
+)
+_FLIGHTS, _STAMPS = "flights", ("unconfirmed", "log")
 _LINES: tuple[Lane, Lane] = ("interactive", "background")
 
 
 class Unreadable(ValueError):
-    """The text is no state; the message says why, and quotes nothing of it."""
+    """The text is not a state. The message says why, and quotes nothing of it."""
 
 
 def to_text(state: QuotaState) -> str:
-    """The state as text."""
+    """Convert a state to text."""
     window = _fields(state.window)
     data = {**_fields(state), "window": window}
     for lane in _LINES:
@@ -36,20 +38,20 @@ def to_text(state: QuotaState) -> str:
 
 
 def check_time(written: float, now: float) -> None:
-    """Whether what was written at one moment can be used at another, on one clock.
+    """Check that a state written at one moment can be used at another.
 
     Raises:
-        Unreadable: it is from the future: the clock is another one, or was set back.
+        Unreadable: it is from the future, so the clock is another one, or was set back.
     """
     if written > now + _AHEAD:
         raise Unreadable("written by another clock")
 
 
 def from_text(text: str) -> QuotaState:
-    """The inverse of `to_text`.
+    """Convert text back to a state.
 
     Raises:
-        Unreadable: it is no state.
+        Unreadable: the text is not a state.
     """
     head, checksum, body = (*text.split(" ", 2), "", "")[:3]
     if head != str(FORMAT):
@@ -74,7 +76,7 @@ def _fields(value: object) -> dict[str, Any]:
     return dict(vars(value))
 
 
-# There may be hundreds of tickets, and all but the newest are as they were: so each is written and read once.
+# There may be hundreds of tickets, and few of them change. So each is converted once.
 
 
 @lru_cache(maxsize=2048)
@@ -85,8 +87,8 @@ def _row(ticket: Ticket) -> str:
 @lru_cache(maxsize=2048)
 def _ticket(lane: Lane, row: str) -> Ticket:
     number, arrival, since, front, heartbeat = row.split(",")
-    beat = None if heartbeat == "None" else float(heartbeat)
-    return Ticket(int(number), lane, int(arrival), float(since), front == "1", beat)
+    alive_at = None if heartbeat == "None" else float(heartbeat)
+    return Ticket(int(number), lane, int(arrival), float(since), front == "1", alive_at)
 
 
 def _checksum(body: str) -> str:

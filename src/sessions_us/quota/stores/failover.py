@@ -1,7 +1,8 @@
-"""The state of a process whose store fails: how it goes on alone, and how it comes back. Pure.
+"""The state of a process whose store fails: how it goes on alone, and how it joins the others again. Pure.
 
-Alone it follows the server's own count like before, but as one of several that don't know of each other: it is wary for some
-windows, and takes no more than its share. Coming back, what either side counted holds, and one probe asks the server anew.
+Alone it follows the server's count as before, but as one of several processes that don't know of each other: it expects other
+clients for some windows (rule 8), and takes no more than its share. When it joins the others again, what either side counted
+holds, and one probe asks the server for a new count.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Collection
 from attrs import evolve
 
 from sessions_us.quota.rules.state import QuotaState, Ticket
-from sessions_us.quota.rules.window import WARY_WINDOWS, Window
+from sessions_us.quota.rules.window import SHARED_KEY_WINDOWS, Window
 
 __all__ = ("Share", "fail_back", "fail_over")
 
@@ -19,11 +20,11 @@ __all__ = ("Share", "fail_back", "fail_over")
 def fail_over(
     state: QuotaState, tickets: Collection[int], leases: Collection[int], now: float, numbers: int
 ) -> QuotaState:
-    """The state as a process keeps it alone.
+    """Return the state for a process that goes on alone.
 
     Args:
-        tickets, leases: the numbers of its own. Other processes' requests in flight may have counted.
-        numbers: where the numbers of its tickets begin from now on, so that they are nobody else's.
+        tickets, leases: the numbers of its own. Requests in flight of other processes may have counted.
+        numbers: the first number of its next tickets, unique among all processes.
     """
     window = state.window
     for flight in window.flights:
@@ -31,21 +32,23 @@ def fail_over(
             window = window.lost(flight.lease, now)
     return evolve(
         state,
-        window=evolve(window, wary_until=now + WARY_WINDOWS * window.seconds),
+        window=evolve(window, shares_key_until=now + SHARED_KEY_WINDOWS * window.seconds),
         interactive=_own(state.interactive, tickets),
         background=_own(state.background, tickets),
         leases=numbers,
     )
 
 
-def fail_back(theirs: QuotaState, mine: QuotaState, ended: Collection[int], now: float, wary: float) -> QuotaState:
-    """One state again.
+def fail_back(
+    theirs: QuotaState, mine: QuotaState, ended: Collection[int], now: float, shares_key_for: float
+) -> QuotaState:
+    """Merge the state of a process that was alone into the state of the store.
 
     Args:
         theirs: what the store holds.
         mine: what this process kept alone.
-        ended: the leases that were its own when the store failed, and have ended since.
-        wary: seconds for which others may still be on their own.
+        ended: its own leases from before the failure that have ended since.
+        shares_key_for: seconds for which other processes may still be alone.
     """
     window = theirs.window
     for lease in ended:
@@ -56,13 +59,13 @@ def fail_back(theirs: QuotaState, mine: QuotaState, ended: Collection[int], now:
         theirs,
         window=evolve(
             mine.window,
-            reading=None,  # neither side's count knows of the other's requests
+            reading=None,  # neither side's count covers the other's requests
             flights=flights,
             probe=window.probe if window.probe in known else mine.window.probe,
-            doubts=_merged(window.doubts, mine.window.doubts),
+            unconfirmed=_merged(window.unconfirmed, mine.window.unconfirmed),
             log=_merged(window.log, mine.window.log),
             blocked_until=_latest(window.blocked_until, mine.window.blocked_until),
-            wary_until=_latest(window.wary_until, now + wary),
+            shares_key_until=_latest(window.shares_key_until, now + shares_key_for),
             opened=window.opened,
         ),
         interactive=_lines(theirs.interactive, mine.interactive),
@@ -73,31 +76,31 @@ def fail_back(theirs: QuotaState, mine: QuotaState, ended: Collection[int], now:
 
 
 class Share:
-    """How many of its own requests a process may send in a window while it is alone: a log stamped when they ended."""
+    """How many requests a process may send in a window while it is alone: a sliding log, stamped when they ended."""
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self._ended: list[float] = []
+        self.ended: list[float] = []
 
     def spend(self, window: Window, now: float) -> None:
-        """A lease ended, and its request may have counted."""
-        self._ended = [*self._live(window, now), now]
+        """Count a lease that ended and whose request may have counted."""
+        self.ended = [*self._recent(window, now), now]
 
     def has_room(self, window: Window, in_flight: int, now: float) -> bool:
-        """Whether one more is within the share; one at a time always is, however small it be."""
-        return in_flight + len(self._live(window, now)) < self._slots(window)
+        """Whether one more request is within the share. One at a time always is, however small the share is."""
+        return in_flight + len(self._recent(window, now)) < self._slots(window)
 
     def opens_at(self, window: Window, in_flight: int, now: float) -> float:
-        """When one more is within the share at the earliest."""
-        ended = self._live(window, now)
+        """When one more request is within the share at the earliest."""
+        ended = self._recent(window, now)
         beyond = len(ended) - self._slots(window)
         return now if in_flight or beyond < 0 else ended[beyond] + window.seconds
 
     def _slots(self, window: Window) -> int:
         return max(1, int(window.limit * self._share))
 
-    def _live(self, window: Window, now: float) -> list[float]:
-        return [moment for moment in self._ended if now < moment + window.seconds]
+    def _recent(self, window: Window, now: float) -> list[float]:
+        return [moment for moment in self.ended if now < moment + window.seconds]
 
 
 def _own(line: tuple[Ticket, ...], numbers: Collection[int]) -> tuple[Ticket, ...]:

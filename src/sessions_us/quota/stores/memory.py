@@ -1,4 +1,4 @@
-"""States in this process."""
+"""The states of this process, in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ("MemoryStore",)
 
 
 class MemoryStore:
-    """States in this process. Its steps never suspend, so that between a decision and its effect nothing else runs."""
+    """The states of this process. Its steps never suspend, so nothing else runs between a decision and its effect."""
 
     shared = False
     fallback: float | None = None
@@ -18,11 +18,11 @@ class MemoryStore:
         self._held: dict[str, Held] = {}
 
     async def load(self, name: str) -> Held:
-        """What is held under a name."""
+        """Read what is held under a name."""
         return self._held.get(name) or Held(0, None)
 
     async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
-        """Set the state if its version is still this one. (True, what was set), or (False, the newer one)."""
+        """Set the state if its version is still this one. Returns (True, what was set), or (False, the newer one)."""
         current = self._held.get(name)
         if current is not None and current.version != version:
             return False, current
@@ -30,4 +30,4 @@ class MemoryStore:
         return True, held
 
     async def aclose(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there is nothing to close."""

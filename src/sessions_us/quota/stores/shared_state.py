@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from attrs import evolve
 
 from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
-from sessions_us.quota.rules.state import BEAT, QuotaState
+from sessions_us.quota.rules.state import HEARTBEAT, QuotaState
 from sessions_us.quota.rules.window import Window
 from sessions_us.quota.stores import Held, Store, StoreFailure
 from sessions_us.quota.stores.failover import Share, fail_back, fail_over
@@ -188,7 +188,7 @@ class Replica:
         if self._failover is not None and self._failover.found:
             await self._fail_back(self._failover)
         # Nothing is decided before the store has told the time, nor after a pause in which the two clocks may have parted.
-        recent = self._answered_at is not None and self._clock() < self._answered_at + BEAT
+        recent = self._answered_at is not None and self._clock() < self._answered_at + HEARTBEAT
         fresh = not recent or any(asked.fresh for asked in batch)
         while True:
             try:
