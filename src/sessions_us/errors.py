@@ -1,6 +1,6 @@
-"""The tree of errors. Everything that this library raises on purpose derives from `SessionsError`.
+"""The error classes. Every error that this library raises on purpose derives from `SessionsError`.
 
-Bad arguments (an empty id, a naive datetime) are the standard `ValueError` and `TypeError`, as for any Python function.
+Bad arguments (an empty id, a naive datetime) raise the standard `ValueError` and `TypeError`.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ Sent = Literal["no", "unknown"]
 
 
 class SessionsError(Exception):
-    """The root of the tree."""
+    """The base class of all errors."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Keyword-only constructors break the default protocol, and errors do travel between processes.
+        # The default protocol fails for keyword-only constructors, and errors are pickled between processes.
         return _revive, (type(self), self.args, self.__dict__.copy())
 
 
@@ -48,11 +48,11 @@ def _revive(kind: type[SessionsError], args: tuple[object, ...], state: dict[str
 
 
 class ConfigurationError(SessionsError):
-    """The client can't be used as it was set up: a missing or unusable key, plain http to a public host, …"""
+    """The configuration is unusable: a missing or unusable key, plain http to a public host, …"""
 
 
 class ClientClosedError(SessionsError):
-    """The client was closed before the call, or while the call waited for its turn."""
+    """The client was closed before the call, or while the call waited for the quota."""
 
     def __init__(
         self, message: str = "The client is closed: make a new one, or call it inside its `async with` block."
@@ -64,9 +64,9 @@ class QuotaTimeoutError(SessionsError):
     """Nothing was sent, because waiting for the quota would take longer than `max_wait`.
 
     Attributes:
-        retry_after: seconds from now until the request could have been sent at the earliest; None where that is unknown.
-        lane: the lane in which it waited, `interactive` or `background`.
-        position: its place in the queue, 1 for the next.
+        retry_after: seconds until the earliest moment at which the request could be sent; None if unknown.
+        lane: the lane of the request, `interactive` or `background`.
+        position: position in the queue, from 1.
     """
 
     def __init__(self, message: str, *, retry_after: float | None, lane: str, position: int) -> None:
@@ -77,11 +77,11 @@ class QuotaTimeoutError(SessionsError):
 
 
 class TransportError(SessionsError):
-    """There is no usable answer: no connection, a broken one, or a body beyond the bound.
+    """There is no usable answer: no connection, a broken connection, or a body that is too long.
 
     Attributes:
         sent: `"no"` if the request provably never left this machine, `"unknown"` if the server may have acted on it.
-        method, path: what was asked.
+        method, path: of the request.
     """
 
     def __init__(self, message: str, *, sent: Sent, method: str, path: str) -> None:
@@ -100,11 +100,11 @@ class StatusError(SessionsError):
 
     Attributes:
         status_code: the HTTP status.
-        body: the decoded JSON of the answer, or its text where it is no JSON.
+        body: the decoded JSON of the answer, or its text if it is not JSON.
         headers: the answer's headers, names in lower case.
-        request_id: the server's id of the request, where it sent one.
-        method, path: what was asked.
-        retry_after: seconds that the server asked to wait, None if it did not.
+        request_id: the server's id of the request; None if it sent none.
+        method, path: of the request.
+        retry_after: seconds that the server asked to wait; None if it did not ask.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class StatusError(SessionsError):
 
     @staticmethod
     def of(status_code: int) -> type[StatusError]:
-        """The class of error for a status: its own, `ServerError` for any other 5xx, else `StatusError`."""
+        """Return the error class of a status: its own, `ServerError` for any other 5xx, else `StatusError`."""
         return _BY_STATUS.get(status_code) or (ServerError if 500 <= status_code <= 599 else StatusError)
 
 
@@ -143,36 +143,36 @@ class AuthenticationError(StatusError):
 
 
 class PermissionDeniedError(StatusError):
-    """403: the key may not do this; its role may be the wrong one."""
+    """403: the key may not do this. Its role may be wrong."""
 
 
 class NotFoundError(StatusError):
-    """404: there is no such object, or it is not this key's to see."""
+    """404: there is no such object, or the key may not see it."""
 
 
 class ConflictError(StatusError):
-    """409: the state of the object does not allow it."""
+    """409: the state of the object does not allow this."""
 
 
 class UnprocessableEntityError(StatusError):
-    """422: the arguments are well formed and still can't be used."""
+    """422: the arguments are well formed, but the server can't use them."""
 
 
 class RateLimitedError(StatusError):
-    """429: the quota was used up, by somebody else or before this process knew of it."""
+    """429: the quota was used up, by other clients of the key or before this process had a reading."""
 
 
 class ServerError(StatusError):
-    """5xx: the server, or something before it, failed."""
+    """5xx: the server, or a proxy before it, failed."""
 
 
 class DecodeError(SessionsError):
     """The answer could not be understood. After a write its message says that the write happened.
 
     Attributes:
-        body: the answer, as far as the bound on its size.
-        status_code: its HTTP status.
-        method, path: what was asked.
+        body: the body of the answer, up to the size limit.
+        status_code: the HTTP status of the answer.
+        method, path: of the request.
     """
 
     def __init__(self, message: str, *, body: bytes, status_code: int, method: str, path: str) -> None:
@@ -184,13 +184,13 @@ class DecodeError(SessionsError):
 
 
 class PagingError(SessionsError):
-    """A list may never end: page after page brought no new row. What was read stays readable; it may not be all."""
+    """A list may never end: page after page had no new row. The rows read so far stay readable; more may exist."""
 
 
 class ExportError(SessionsError):
-    """An export can't go on with its files: the state or the sink is damaged, full, read-only, in use, or of another job.
+    """An export can't use its files: the state or the sink is damaged, full, read-only, in use, or belongs to another job.
 
-    What was committed is untouched; the message says what to do.
+    Committed rows are untouched. The message says what to do.
     """
 
 

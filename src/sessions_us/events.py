@@ -1,6 +1,7 @@
-"""What `on_event` hears: frozen values, one class for each thing worth knowing.
+"""Observability: the events that a client emits to its `on_event`. (`user.events` is a resource: the API's own events.)
 
-Events never hold a key, a body, or a value of a body. Fields may be added, so match on the class and name the fields.
+Each event is a frozen dataclass. No event has a key, a body, or a value of a body. Later versions may add fields, so match on
+the class and name the fields.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ExportStage = Literal["listing", "fetching", "verifying", "finishing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientEvent:
-    """The root of all events."""
+    """The base class of all events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,8 @@ class RequestQueued(ClientEvent):
 
     Attributes:
         lane: `interactive` or `background`.
-        position: its place in the queue, 1 for the next.
-        expected_wait: seconds until it can be sent at the earliest, None where that is not known yet.
+        position: position in the queue, from 1.
+        expected_wait: lower bound of the wait in seconds; None if unknown yet.
         operation: the operation.
     """
 
@@ -56,7 +57,7 @@ class RequestQueued(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestGranted(ClientEvent):
-    """A request got its place in the quota, after `waited` seconds."""
+    """A request was granted a lease of the quota, after `waited` seconds."""
 
     lane: str
     waited: float
@@ -65,7 +66,7 @@ class RequestGranted(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSent(ClientEvent):
-    """A request goes out now. `attempt` counts from 1."""
+    """A request is sent now. `attempt` counts from 1."""
 
     operation: str
     method: str
@@ -75,7 +76,7 @@ class RequestSent(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseReceived(ClientEvent):
-    """An answer came back, `elapsed` seconds after the request was sent."""
+    """An answer was received, `elapsed` seconds after the request was sent."""
 
     operation: str
     method: str
@@ -87,7 +88,7 @@ class ResponseReceived(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryScheduled(ClientEvent):
-    """A request will be sent again, in `delay` seconds at the earliest. `reason` is a status or a kind of failure."""
+    """A request is sent again after at least `delay` seconds. `reason` is a status or a kind of failure."""
 
     operation: str
     attempt: int
@@ -97,7 +98,7 @@ class RetryScheduled(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestThrottled(ClientEvent):
-    """The server answered 429, and asked to wait `retry_after` seconds (None: it did not say)."""
+    """The server answered 429 and asked to wait `retry_after` seconds; None if it did not ask."""
 
     retry_after: float | None
     operation: str
@@ -105,14 +106,14 @@ class RequestThrottled(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherClientsSeen(ClientEvent):
-    """Somebody else uses this key: the server counted `used_by_others` requests more than we sent."""
+    """Other clients use this key: the server counted `used_by_others` requests more than this process sent."""
 
     used_by_others: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreUnavailable(ClientEvent):
-    """The store of a shared quota can't be reached; `reason` names the kind of failure."""
+    """The store of a shared quota can't be reached. `reason` is the kind of failure."""
 
     store: str
     reason: str
@@ -127,7 +128,7 @@ class StoreRecovered(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseShared(ClientEvent):
-    """A read got the answer to the same request of another call, so that nothing was sent for it."""
+    """A read got the answer to the same request of another call. Nothing was sent for it."""
 
     operation: str
     method: str
@@ -140,9 +141,9 @@ class CacheHit(ClientEvent):
 
     Attributes:
         operation: the operation.
-        age: seconds since the answer came.
-        why: `fresh`: younger than `cache_ttl`; `stale-while-revalidate`: it is being renewed; `stale-if-error`: a new
-            one could not be had.
+        age: seconds since the answer was received.
+        why: `fresh`: younger than `cache_ttl`; `stale-while-revalidate`: a new answer is being fetched; `stale-if-error`: a
+            new answer could not be fetched.
     """
 
     operation: str
@@ -154,12 +155,12 @@ class CacheHit(ClientEvent):
 class SchemaDrift(ClientEvent):
     """The server sent something that the document does not describe.
 
-    Inside an object the raw value stays in `additional_properties` (but an id that came as a number is read as a string);
-    a row of a paginated list stays in `page.raw`; what takes the place of a whole answer is given up.
+    The raw value of a field stays in `additional_properties`; an id that is a number is read as a string. A row of a paginated
+    list stays in `page.raw`. A body that is not understood as a whole is dropped.
 
     Attributes:
-        operation: the operation whose answer it was.
-        field: where, as a path of wire names: `participants[].guest.email`; empty for the whole body.
+        operation: the operation that was answered.
+        field: path of wire names, such as `participants[].guest.email`; empty for the whole body.
         problem: `unexpected type`, `unknown value`, `no id`, `envelope`, `no object`, …
     """
 
@@ -170,12 +171,12 @@ class SchemaDrift(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagingSurprise(ClientEvent):
-    """The pages of a list were not as described. No row is lost in silence by that, but the list may have cost more requests.
+    """The pages of a list were not as documented. No row is lost in silence, but the list may need more requests.
 
     Attributes:
         operation: the operation that reads the list.
-        expected: what the document, or the pages before, let expect.
-        came: what came instead.
+        expected: what the document or the earlier pages announced.
+        came: what the server sent instead.
     """
 
     operation: str
@@ -185,17 +186,17 @@ class PagingSurprise(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportProgress(ClientEvent):
-    """An export got on.
+    """An export made progress.
 
     Attributes:
-        resource: what it works on now: `sessions`, `rooms`, …
-        stage: `listing`: it reads the list; `fetching`: it reads what belongs to each row; `verifying`: it reads the list
-            again for what moved; `finishing`: it tidies the sink.
+        resource: the current list: `sessions`, `rooms`, …
+        stage: `listing`: the list is read; `fetching`: the children of each row are read; `verifying`: the list is read again
+            for rows that moved; `finishing`: the sink is finished.
         done: rows of the resource that need no further request.
-        total: rows of the resource; None until its list was read to the end for the first time.
-        requests: what this run asked for so far, without retries.
-        requests_left: an estimate; None until every list was read to the end for the first time.
-        seconds_left: an estimate from the quota as it is known, for this run alone on the key; None where `requests_left` is.
+        total: rows of the resource; None until its list was read to the end once.
+        requests: requests of this run so far, without retries.
+        requests_left: an estimate; None until every list was read to the end once.
+        seconds_left: an estimate from the current quota, if no other client uses the key; None if `requests_left` is.
     """
 
     resource: str
@@ -208,4 +209,4 @@ class ExportProgress(ClientEvent):
 
 
 def ignore(event: ClientEvent) -> None:
-    """Nobody listens: what is dear to build for a listener need not be built for this one."""
+    """Drop an event. Code that builds costly events can skip that for this listener."""

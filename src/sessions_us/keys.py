@@ -1,4 +1,4 @@
-"""API keys as secrets: they never print, log or pickle themselves, and what a server echoes is redacted of them."""
+"""API keys as secrets: a key is never printed, logged or pickled, and is redacted from what a server sends."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _REDACTED = "[api key]"
 
 
 class ApiKey:
-    """What `UserKey` and `GuestKey` have in common. Any one-line, header-safe string is a usable key.
+    """The base class of `UserKey` and `GuestKey`. Any one-line, header-safe string is a usable key.
 
     Raises:
-        ConfigurationError: the string can't be sent as a header. The message never shows it.
+        ConfigurationError: the string can't be sent in a header. The message does not quote it.
     """
 
     __slots__ = ("__value",)
@@ -35,9 +35,9 @@ class ApiKey:
 
     @classmethod
     def resolve(cls, given: str | ApiKey | None) -> Self | ConfigurationError:
-        """The key given, or the one in the environment; where there is none that can be used, the error to raise.
+        """Return the given key, or the key in the environment, or the error to raise if there is no usable key.
 
-        The error is returned and not raised, so that no frame that holds the string is part of its traceback.
+        The error is returned, not raised, so that no frame that holds the string is in its traceback.
         """
         if isinstance(given, ApiKey):
             if isinstance(given, cls):
@@ -57,34 +57,34 @@ class ApiKey:
         )
 
     def reveal(self) -> str:
-        """The secret itself, for the one header that carries it."""
+        """Return the secret, for the header that carries it."""
         return self.__value
 
     def digest(self, purpose: str) -> str:
-        """A name for this key that can't be turned back: 32 hexadecimal digits, different for each purpose."""
+        """Return a one-way digest of the key: 32 hexadecimal digits, different for each purpose."""
         return hmac.new(self.__value.encode(), purpose.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def redact(self, said: str) -> str:
-        """What somebody else said, without this key in it."""
-        return said.replace(self.__value, _REDACTED)
+    def redact(self, text: str) -> str:
+        """Return a text with this key redacted."""
+        return text.replace(self.__value, _REDACTED)
 
-    def redact_bytes(self, said: bytes) -> bytes:
-        """The same for a body that is not decoded yet: as it is, and as JSON writes it."""
+    def redact_bytes(self, body: bytes) -> bytes:
+        """Return an undecoded body with this key redacted, as it is and as JSON escapes it."""
         for form in (self.__value, json.dumps(self.__value)[1:-1]):
-            said = said.replace(form.encode(), _REDACTED.encode())
-        return said
+            body = body.replace(form.encode(), _REDACTED.encode())
+        return body
 
-    def redact_json(self, said: Any) -> Any:
-        """The same for decoded JSON, where no escape hides the key any more."""
-        match said:
+    def redact_json(self, value: Any) -> Any:
+        """Return decoded JSON with this key redacted. Decoding removed all escapes that may hide the key."""
+        match value:
             case str():
-                return self.redact(said)
+                return self.redact(value)
             case dict():
-                return {self.redact(name): self.redact_json(value) for name, value in said.items()}
+                return {self.redact(name): self.redact_json(item) for name, item in value.items()}
             case list():
-                return [self.redact_json(item) for item in said]
+                return [self.redact_json(item) for item in value]
             case _:
-                return said
+                return value
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}('…')"
@@ -105,7 +105,7 @@ class ApiKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{type(self).__name__} can't be pickled: a secret does not travel. Read it again from {self.variable}."
+            f"{type(self).__name__} can't be pickled, because it is a secret. Read it again from {self.variable}."
         )
 
 
@@ -126,7 +126,7 @@ class GuestKey(ApiKey):
 
 
 def _problem(value: object) -> str | None:
-    """Why a string can't be sent as a header's value, None if it can. Never quotes the string."""
+    """Return why a string can't be the value of a header; None if it can. The text does not quote the string."""
     if not isinstance(value, str):
         return f"it is a {type(value).__name__}, not a string"
     if not value.strip():

@@ -1,7 +1,7 @@
-"""What Sessions sends to a webhook's URL, as typed values: `parse_webhook(body)`.
+"""Parse the deliveries that Sessions sends to a webhook's URL: `parse_webhook(body)`.
 
-The shapes come from samples that an integrator captured; Sessions documents the names of the triggers and no payload. So
-reading is tolerant: whatever arrives is kept, and what is not as expected is told as a `SchemaDrift`.
+Sessions documents the names of the triggers, but no payload. The shapes come from samples that an integrator captured. So
+parsing is tolerant: all that arrives is kept, and everything unexpected is a `SchemaDrift`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = (
 T = TypeVar("T")
 
 MAX_BODY: Final = 1024 * 1024
-"""The longest body that is read, in bytes."""
+"""The maximum length of a body, in bytes."""
 
 
 @frozen(kw_only=True)
@@ -40,8 +40,8 @@ class SessionData:
     """The data of SESSION_*, BOOKING_* and EVENT_* (but EVENT_NEW_REGISTRATION).
 
     Attributes:
-        session: with its participants; `session.booking` is there for BOOKING_*, `session.event` for EVENT_*.
-        additional_properties: what came beside it, raw.
+        session: the session with its participants, for BOOKING_* with `session.booking`, for EVENT_* with `session.event`.
+        additional_properties: the fields beside the session, raw.
     """
 
     session: Session
@@ -53,10 +53,10 @@ class RegistrationData:
     """The data of EVENT_NEW_REGISTRATION.
 
     Attributes:
-        event_id: of the event.
-        session_id: of the session that the event wraps.
-        registered_participant: who registered, with the answers of the form; a last name was not seen.
-        additional_properties: what else came, or was not understood, raw.
+        event_id: id of the event.
+        session_id: id of the event's session.
+        registered_participant: the participant, with the answers of the form. No sample has a last name.
+        additional_properties: other fields, and fields that were not understood, raw.
     """
 
     event_id: str | None
@@ -70,9 +70,9 @@ class TakeawaysData:
     """The data of TAKEAWAY_READY.
 
     Attributes:
-        session_id: of the session that ended.
-        takeaways: as text, and as the rich-text document.
-        additional_properties: what came beside the session, raw.
+        session_id: id of the session, which has ended.
+        takeaways: the takeaways, as text and as a rich-text document.
+        additional_properties: the fields beside the session, raw.
     """
 
     session_id: str
@@ -85,9 +85,9 @@ class TranscriptsData:
     """The data of TRANSCRIPT_READY.
 
     Attributes:
-        session_id: of the session that ended.
+        session_id: id of the session, which has ended.
         transcripts: one for each utterance.
-        additional_properties: what came beside the session and in it, or was not understood, raw.
+        additional_properties: the other fields of the session and beside it, and what was not understood, raw.
     """
 
     session_id: str
@@ -96,19 +96,19 @@ class TranscriptsData:
 
 
 WebhookData = SessionData | RegistrationData | TakeawaysData | TranscriptsData | Mapping[str, Any]
-"""What a webhook tells. A mapping, raw, where the trigger is RECORDING_STATUS_CHANGED (nobody has seen its data) or not
-known, and where the data is not what its trigger promises."""
+"""The data of a delivery. It is a raw mapping for RECORDING_STATUS_CHANGED (no sample exists), for an unknown trigger, and if
+the data does not fit the trigger."""
 
 
 @frozen(kw_only=True)
 class WebhookDelivery:
-    """A webhook that was received. (`sessions_us.Webhook` is another thing: the subscription that made Sessions send it.)
+    """A delivery of a webhook. (`sessions_us.Webhook` is the subscription.)
 
     Attributes:
-        trigger: what happened: a `WebhookTrigger`, or the string of a trigger that is not known yet.
-        data: what it happened to; see `WebhookData`.
-        raw: the whole payload as it came.
-        drifts: what is not as expected.
+        trigger: a `WebhookTrigger`, or the string of an unknown trigger.
+        data: the data of the delivery; see `WebhookData`.
+        raw: the whole payload.
+        drifts: what was unexpected.
     """
 
     trigger: WebhookTrigger | str
@@ -118,7 +118,7 @@ class WebhookDelivery:
 
     @property
     def object_id(self) -> str | None:
-        """The id of what it is about: of the session, or of the participant who registered; None where there is none."""
+        """The id of the session, or of the registered participant; None if there is none."""
         data = self.data
         match data:
             case SessionData():
@@ -132,27 +132,28 @@ class WebhookDelivery:
 
 
 def parse_webhook(body: bytes | str) -> WebhookDelivery:
-    """Reads the body of a request that Sessions sent to a webhook's URL.
+    """Parse the body of a request to a webhook's URL.
 
-    Nothing in it proves who sent it: Sessions signs nothing. `sessions_us.fastapi.webhook_router` asks for a secret in the URL.
+    Sessions does not sign deliveries, so nothing in the body proves the sender. `sessions_us.fastapi.webhook_router` asks for a
+    secret in the URL.
 
     Args:
-        body: the JSON, at most 1 MiB.
+        body: JSON, at most 1 MiB.
 
     Returns:
-        The webhook. Unknown triggers and fields are kept, and so is what could not be understood.
+        The delivery. Unknown triggers and fields are kept, as is everything that was not understood.
 
     Raises:
-        ValueError: the body is too long, is no JSON, or has no trigger. The message does not quote it.
+        ValueError: the body is too long, is not JSON, or has no trigger. The message does not quote it.
     """
     payload = _payload(body)
     trigger = payload.get("trigger")
     if not isinstance(trigger, str) or not trigger:
         raise ValueError("this is no webhook of Sessions: it has no trigger")
-    told = payload.get("data")
-    raw: dict[str, Any] = told if isinstance(told, dict) else {}
+    given = payload.get("data")
+    raw: dict[str, Any] = given if isinstance(given, dict) else {}
     reader = _Reader(trigger)
-    if raw is not told:
+    if raw is not given:
         reader.note("data", "unexpected type")
     known = _trigger(trigger, reader)
     data: WebhookData = raw
@@ -188,14 +189,14 @@ def _trigger(name: str, read: _Reader) -> WebhookTrigger | str:
 
 
 class _Reader:
-    """Reads parts of a payload, and keeps what surprised it, by its place in the payload."""
+    """Decodes parts of a payload, and collects the drifts by their place in the payload."""
 
     def __init__(self, trigger: str) -> None:
         self._operation = trigger
         self.drifts: list[SchemaDrift] = []
 
     def __call__(self, value: object, shape: type[T], place: str) -> T:
-        """The value as a shape. Raises: NotUnderstood."""
+        """Decode a value as a shape. Raises: NotUnderstood."""
         decoder = Decoder(self._operation)
         try:
             return decoder(value, shape)
@@ -205,7 +206,7 @@ class _Reader:
                 self.drifts.append(replace(drift, field=f"{place}{dot}{drift.field}"))
 
     def or_none(self, raw: dict[str, Any], name: str, shape: type[T]) -> T | None:
-        """A field, which is taken out of `raw` if it is understood."""
+        """Decode a field, and remove it from `raw` if it is understood."""
         if raw.get(name) is None:
             return None
         try:
@@ -221,8 +222,8 @@ class _Reader:
 
 
 def _session(raw: dict[str, Any], read: _Reader) -> SessionData:
-    told, beside = _wrapped(raw, read)
-    return SessionData(session=read(told, Session, "data.session"), additional_properties=beside)
+    session, beside = _wrapped(raw, read)
+    return SessionData(session=read(session, Session, "data.session"), additional_properties=beside)
 
 
 def _registration(raw: dict[str, Any], read: _Reader) -> RegistrationData:
@@ -236,16 +237,16 @@ def _registration(raw: dict[str, Any], read: _Reader) -> RegistrationData:
 
 
 def _takeaways(raw: dict[str, Any], read: _Reader) -> TakeawaysData:
-    told, beside = _wrapped(raw, read)
-    session_id, rest = _identified(told)
+    session, beside = _wrapped(raw, read)
+    session_id, rest = _identified(session)
     return TakeawaysData(
         session_id=session_id, takeaways=read(rest, Takeaways, "data.session"), additional_properties=beside
     )
 
 
 def _transcripts(raw: dict[str, Any], read: _Reader) -> TranscriptsData:
-    told, beside = _wrapped(raw, read)
-    session_id, rest = _identified(told)
+    session, beside = _wrapped(raw, read)
+    session_id, rest = _identified(session)
     spoken = rest.pop("transcripts", None) or []
     transcripts = read(spoken, list[Transcript], "data.session.transcripts")
     if len(transcripts) < len(spoken):
@@ -258,7 +259,7 @@ def _as_it_is(raw: dict[str, Any], read: _Reader) -> Mapping[str, Any]:
 
 
 def _wrapped(raw: dict[str, Any], read: _Reader) -> tuple[object, dict[str, Any]]:
-    """The session, and what came beside it. Where nothing is wrapped around the session, the data is it."""
+    """Split the data into the session and the fields beside it. The data may be the session itself."""
     if "session" in raw or "id" not in raw:
         return raw.get("session"), {name: value for name, value in raw.items() if name != "session"}
     read.note("data", "envelope")

@@ -242,16 +242,22 @@ def test_results_are_those_of_the_document(name: str) -> None:
 
 
 @each_operation
-def test_docstrings_name_the_endpoint_the_source_and_every_argument(name: str) -> None:
-    """A reader learns which request it is, how that is known, what each argument means and which errors to expect."""
+def test_docstrings_name_the_endpoint_the_source_and_each_argument_of_their_own(name: str) -> None:
+    """A reader learns which request it is, how that is known, and what each argument means that is not every method's."""
     verb, path, _ = OPERATIONS[name]
     text = inspect.getdoc(_method(name)) or ""
     assert f"Endpoint: {verb} {path}\n" in text
     assert re.search(r"^Known from: .", text, re.MULTILINE)
-    assert re.search(r"^    SessionsError: ", text, re.MULTILINE)
-    assert re.findall(r"^    (\w+): ", text.partition("Args:")[2].partition("\n\n")[0], re.MULTILINE) == list(
-        _parameters(name)
-    )
+    own = [argument for argument in _parameters(name) if argument not in {"extra", *PAGING}]
+    arguments = text.partition("Args:")[2].partition("\n\n")[0]
+    assert re.findall(r"^    (\w+): ", arguments, re.MULTILINE) == own
+
+
+def test_what_holds_for_every_method_is_said_once() -> None:
+    """The arguments and errors that no method explains are explained where the resources are."""
+    text = inspect.getdoc(import_module("sessions_us.resources")) or ""
+    for word in ("`extra`", "`page`", "`verify_end`", "`ValueError`", "`DecodeError`", "`sessions_us.errors`"):
+        assert word in text
 
 
 class Recorder:

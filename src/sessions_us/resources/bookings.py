@@ -1,4 +1,4 @@
-"""Bookings."""
+"""The resource of bookings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ("Bookings",)
 
 
 class Bookings:
-    """Bookings: times that were booked on booking pages. The API has no way to read a single one."""
+    """Bookings on booking pages. The API has no way to read a single booking."""
 
     __slots__ = ("_calls",)
 
@@ -37,18 +37,7 @@ class Bookings:
         self._calls = calls
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Booking]:
-        """Lists the bookings of the key's user, 20 at a time.
-
-        Args:
-            page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            verify_end: don't take a page with fewer rows than documented for the end; costs a request or two.
-
-        Returns:
-            A Pager, which sends nothing until it is iterated.
-
-        Raises:
-            ValueError: `page` is neither a page number nor a cursor.
-            SessionsError: while iterating; see `sessions_us.errors`.
+        """List the bookings of the key's user, 20 at a time.
 
         Endpoint: GET /api/bookings
         Known from: documented; items as in a booking page's list (assumed).
@@ -66,23 +55,18 @@ class Bookings:
         time_zone: str | None = None,
         extra: Extra | None = None,
     ) -> Booking | None:
-        """Books a time on a booking page. A user can't book on their own page, an integration of the API warns.
+        """Book a time on a booking page. An integration of the API warns that users can't book on their own page.
 
         Args:
             booking_page_id: the page to book on (assumed).
-            start_at: when the booking begins, an aware date-time; it is sent in UTC (assumed).
-            participant_name: of the person who books (assumed).
-            participant_email: of the person who books (assumed).
-            guests: who else comes, as e-mail addresses or JSON objects (assumed).
+            start_at: start of the booking, an aware date-time (assumed).
+            participant_name: name of the person who books (assumed).
+            participant_email: e-mail address of the person who books (assumed).
+            guests: further guests, as e-mail addresses or JSON objects (assumed).
             time_zone: an IANA name, such as `Europe/Bucharest` (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
 
         Returns:
-            The booking; None if the answer holds none.
-
-        Raises:
-            ValueError: a date-time is naive.
-            SessionsError: see `sessions_us.errors`.
+            The booking.
 
         Endpoint: POST /api/bookings
         Known from: documented; the body is inferred from what bookings look like.
@@ -108,25 +92,18 @@ class Bookings:
         time_zone: str | None = None,
         extra: Extra | None = None,
     ) -> Booking | None:
-        """Changes a booking.
-
-        None is not sent. Whether the server keeps what is not sent is unknown: PUT may replace the whole booking.
+        """Update a booking. PUT may replace the whole booking.
 
         Args:
-            id: of the booking.
-            start_at: when it begins, an aware date-time (assumed).
-            participant_name: of the person who booked (assumed).
-            participant_email: of the person who booked (assumed).
-            guests: who else comes, as e-mail addresses or JSON objects (assumed).
+            id: id of the booking.
+            start_at: start of the booking, an aware date-time (assumed).
+            participant_name: name of the person who booked (assumed).
+            participant_email: e-mail address of the person who booked (assumed).
+            guests: further guests, as e-mail addresses or JSON objects (assumed).
             time_zone: an IANA name (assumed).
-            extra: further fields by their wire names, merged last into the JSON body; also for null.
 
         Returns:
-            The changed booking; None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path, or a date-time is naive.
-            SessionsError: see `sessions_us.errors`.
+            The updated booking.
 
         Endpoint: PUT /api/bookings/{id}
         Known from: documented; the body is inferred.
@@ -141,22 +118,18 @@ class Bookings:
         return await self._calls.maybe(update_booking, id, body=body, extra=extra)
 
     async def cancel(self, id: str, *, extra: Extra | None = None) -> Booking | None:
-        """Cancels a booking, which is not the same as deleting it.
+        """Cancel a booking. Deleting one is another operation.
 
-        Never repeated after an ambiguous failure. What it sends to people, and what becomes of a fee that was paid, is
-        unknown: nothing is claimed about refunds.
+        Which messages the server sends to people, and whether it refunds a fee, is unknown.
 
         Args:
-            id: of the booking.
-            extra: a JSON body, by wire names; none is known to be needed.
+            id: id of the booking.
 
         Returns:
-            The booking (assumed); None if the answer holds none.
+            The booking (assumed).
 
         Raises:
-            ValueError: the id can't stand in a path.
-            TransportError: with `sent="unknown"` the booking may or may not be cancelled: look before trying again.
-            SessionsError: see `sessions_us.errors`.
+            TransportError: with `sent="unknown"` the booking may or may not be cancelled. Look before you try again.
 
         Endpoint: POST /api/bookings/{id}
         Known from: documented; the answer is inferred.
@@ -164,15 +137,10 @@ class Bookings:
         return await self._calls.maybe(cancel_booking, id, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
-        """Deletes a booking, which is not the same as cancelling it.
+        """Delete a booking. Cancelling one is another operation.
 
         Args:
-            id: of the booking.
-            extra: a JSON body, by wire names; none is known to be needed.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            id: id of the booking.
 
         Endpoint: DELETE /api/bookings/{id}
         Known from: documented.
@@ -182,20 +150,15 @@ class Bookings:
     async def change_collaborator(
         self, id: str, *, collaborator_id: str | None = None, user_id: str | None = None, extra: Extra | None = None
     ) -> Booking | None:
-        """Gives a booking to another collaborator of its page.
+        """Assign a booking to another collaborator of its booking page.
 
         Args:
-            id: of the booking.
-            collaborator_id: who takes it over, by the collaborator's id (assumed).
-            user_id: who takes it over, by the user's id (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
+            id: id of the booking.
+            collaborator_id: id of the new collaborator (assumed).
+            user_id: user id of the new collaborator (assumed).
 
         Returns:
-            The booking (assumed); None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The booking (assumed).
 
         Endpoint: POST /api/bookings/{id}/collaborator
         Known from: documented; the body and the answer are inferred.

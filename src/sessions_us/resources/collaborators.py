@@ -1,4 +1,4 @@
-"""Collaborators of a booking page."""
+"""The resource of a booking page's collaborators."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ("Collaborators",)
 class Collaborators:
     """Collaborators of a booking page: team members who take its bookings.
 
-    The paths name no collaborator, so the JSON body has to; the names of its fields are assumed.
+    The paths have no id of a collaborator, so the JSON body names the collaborator. The names of its fields are assumed.
     """
 
     __slots__ = ("_calls",)
@@ -33,19 +33,10 @@ class Collaborators:
         self._calls = calls
 
     def list(self, id: str, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Collaborator]:
-        """Lists the collaborators of a booking page, 20 at a time.
+        """List the collaborators of a booking page, 20 at a time.
 
         Args:
-            id: of the booking page.
-            page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            verify_end: don't take a page with fewer rows than documented for the end; costs a request or two.
-
-        Returns:
-            A Pager, which sends nothing until it is iterated.
-
-        Raises:
-            ValueError: the id can't stand in a path, `page` is neither a page number nor a cursor.
-            SessionsError: while iterating; see `sessions_us.errors`.
+            id: id of the booking page.
 
         Endpoint: GET /api/booking-pages/{id}/collaborators
         Known from: documented; the fields are inferred.
@@ -62,22 +53,17 @@ class Collaborators:
         priority: int | None = None,
         extra: Extra | None = None,
     ) -> Collaborator | None:
-        """Adds a collaborator to a booking page.
+        """Add a collaborator to a booking page.
 
         Args:
-            id: of the booking page.
-            user_id: who, by the user's id (assumed).
-            email: who, by the user's e-mail address (assumed).
-            role: what the collaborator may do (assumed).
-            priority: rank where bookings are routed by priority (assumed); its direction is unknown.
-            extra: further fields by their wire names, merged last into the JSON body.
+            id: id of the booking page.
+            user_id: the user's id (assumed).
+            email: the user's e-mail address (assumed).
+            role: role of the collaborator (assumed).
+            priority: rank where bookings are routed by priority (assumed); whether 1 is the highest is unknown.
 
         Returns:
-            The collaborator; None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The collaborator.
 
         Endpoint: POST /api/booking-pages/{id}/collaborators
         Known from: documented; the body and the answer are inferred.
@@ -96,25 +82,18 @@ class Collaborators:
         priority: int | None = None,
         extra: Extra | None = None,
     ) -> Collaborator | None:
-        """Changes a collaborator of a booking page.
-
-        None is not sent. Whether the server keeps what is not sent is unknown.
+        """Update a collaborator of a booking page. PUT may replace the whole collaborator.
 
         Args:
-            id: of the booking page.
-            collaborator_id: who, by the collaborator's id (assumed).
-            user_id: who, by the user's id (assumed).
-            email: who, by the user's e-mail address (assumed).
-            role: what the collaborator may do (assumed).
-            priority: rank where bookings are routed by priority (assumed); its direction is unknown.
-            extra: further fields by their wire names, merged last into the JSON body; also for null.
+            id: id of the booking page.
+            collaborator_id: the collaborator's id (assumed).
+            user_id: the user's id (assumed).
+            email: the user's e-mail address (assumed).
+            role: role of the collaborator (assumed).
+            priority: rank where bookings are routed by priority (assumed); whether 1 is the highest is unknown.
 
         Returns:
-            The changed collaborator; None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The updated collaborator.
 
         Endpoint: PUT /api/booking-pages/{id}/collaborators
         Known from: documented; the body and the answer are inferred.
@@ -137,18 +116,13 @@ class Collaborators:
         email: str | None = None,
         extra: Extra | None = None,
     ) -> None:
-        """Removes a collaborator from a booking page. What the server does when nobody is named is unknown.
+        """Remove a collaborator from a booking page. What the server does if no field is given is unknown.
 
         Args:
-            id: of the booking page.
-            collaborator_id: who, by the collaborator's id (assumed).
-            user_id: who, by the user's id (assumed).
-            email: who, by the user's e-mail address (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            id: id of the booking page.
+            collaborator_id: the collaborator's id (assumed).
+            user_id: the user's id (assumed).
+            email: the user's e-mail address (assumed).
 
         Endpoint: DELETE /api/booking-pages/{id}/collaborators
         Known from: documented; that the body names the collaborator is inferred.

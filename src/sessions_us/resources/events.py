@@ -1,4 +1,4 @@
-"""Events."""
+"""The resource of events: sessions that people register for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ("Events",)
 
 
 class Events:
-    """Events: sessions that people register for. Most calls take the event's id or its session's."""
+    """Events: sessions that people register for. Most methods take the id of the event or of its session."""
 
     __slots__ = ("_calls",)
 
@@ -37,21 +37,13 @@ class Events:
         self._calls = calls
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Event]:
-        """Lists the events of the key's user, 20 at a time.
-
-        Args:
-            page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            verify_end: don't take a page with fewer rows than documented for the end; costs a request or two.
+        """List the events of the key's user, 20 at a time.
 
         Returns:
-            A Pager, which sends nothing until it is iterated. An event's name is in its `session`.
-
-        Raises:
-            ValueError: `page` is neither a page number nor a cursor.
-            SessionsError: while iterating; see `sessions_us.errors`.
+            A Pager. The name of an event is in its `session`.
 
         Endpoint: GET /api/events
-        Known from: documented; `id` and `session.name` on the wire.
+        Known from: documented; `id` and `session.name` were observed.
         """
         return self._calls.pages(list_events, page=page, verify_end=verify_end)
 
@@ -66,27 +58,25 @@ class Events:
         description: str | None = None,
         extra: Extra | None = None,
     ) -> Event:
-        """Makes an event, which starts as a draft (assumed); `publish` makes it known.
+        """Create an event. It is a draft (assumed) until `publish`.
 
         Args:
-            name: of the event.
-            start_at: when it begins, an aware date-time; it is sent in UTC.
-            planned_end: when it is planned to end, an aware date-time.
+            name: name of the event.
+            start_at: start of the event, an aware date-time.
+            planned_end: planned end, an aware date-time.
             time_zone: an IANA name, such as `Europe/Bucharest`.
-            slug: last part of the event's link; None makes it of the name. The server puts a namespace before it.
-            description: text shown with it (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
+            slug: last part of the event's link; None: made from the name. The server prefixes a namespace.
+            description: text shown with the event (assumed).
 
         Returns:
             The event.
 
         Raises:
-            ValueError: a date-time is naive, or no slug can be made of the name: pass one.
-            DecodeError: the event was made, but the answer holds none.
-            SessionsError: see `sessions_us.errors`.
+            ValueError: no slug can be made from the name. Pass one.
+            DecodeError: the event was created, but the answer has none.
 
         Endpoint: POST /api/events
-        Known from: wire, all but `description`.
+        Known from: observed, all but `description`.
         """
         body = {
             "name": name,
@@ -99,39 +89,27 @@ class Events:
         return await self._calls.one(create_event, body=body, extra=extra)
 
     async def publish(self, event_or_session_id: str, *, extra: Extra | None = None) -> Event | None:
-        """Publishes an event. Not repeated after an ambiguous failure: publishing twice is not proven harmless.
+        """Publish an event. Whether publishing twice is harmless is unknown.
 
         Args:
-            event_or_session_id: the event's id or its session's.
-            extra: a JSON body, by wire names; none is needed.
+            event_or_session_id: id of the event or of its session.
 
         Returns:
-            The event; None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The event.
 
         Endpoint: POST /api/events/{eventIdOrSessionId}/publish
-        Known from: wire, without a body; the answer is inferred.
+        Known from: observed, without a body; the answer is inferred.
         """
         return await self._calls.maybe(publish_event, event_or_session_id, extra=extra)
 
     async def toggle_public(self, event_or_session_id: str, *, extra: Extra | None = None) -> Event | None:
-        """Makes a private event public and a public one private.
-
-        By its name it is a toggle: a second call undoes the first. So it is not repeated after an ambiguous failure.
+        """Toggle whether an event is public. A second call undoes the first.
 
         Args:
-            event_or_session_id: the event's id or its session's.
-            extra: a JSON body, by wire names; none is known to be needed.
+            event_or_session_id: id of the event or of its session.
 
         Returns:
-            The event; None if the answer holds none. No field is known to say which state it is in now.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The event. No field is known that has its new state.
 
         Endpoint: POST /api/events/{eventIdOrSessionId}/toggle-public
         Known from: documented; the answer is inferred.
@@ -139,27 +117,17 @@ class Events:
         return await self._calls.maybe(toggle_event_public, event_or_session_id, extra=extra)
 
     async def clone(
-        self,
-        event_or_session_id: str,
-        *,
-        name: str | None = None,
-        slug: str | None = None,
-        extra: Extra | None = None,
+        self, event_or_session_id: str, *, name: str | None = None, slug: str | None = None, extra: Extra | None = None
     ) -> Event | None:
-        """Makes a copy of an event.
+        """Copy an event.
 
         Args:
-            event_or_session_id: the event's id or its session's.
-            name: of the copy (assumed).
+            event_or_session_id: id of the event or of its session.
+            name: name of the copy (assumed).
             slug: last part of the copy's link (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
 
         Returns:
-            The copy (assumed); None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The copy (assumed).
 
         Endpoint: POST /api/events/{eventIdOrSessionId}/clone
         Known from: documented; the body and the answer are inferred.
@@ -174,19 +142,14 @@ class Events:
         form: Sequence[Mapping[str, object]] | None = None,
         extra: Extra | None = None,
     ) -> RegisteredParticipant | None:
-        """Registers the key's own user for an event. For others there is `GuestClient.events.register`.
+        """Register the key's own user for an event. `GuestClient.events.register` registers others.
 
         Args:
-            event_or_session_id: the event's id or its session's.
+            event_or_session_id: id of the event or of its session.
             form: answers to the registration form, each `{"question": …, "answer": …}` (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
 
         Returns:
-            The registration (assumed); None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The registration (assumed).
 
         Endpoint: POST /api/events/{eventIdOrSessionId}/register
         Known from: documented; the body and the answer are inferred from the webhook EVENT_NEW_REGISTRATION.

@@ -1,4 +1,4 @@
-"""What a guest may do: book, and register for events."""
+"""The resources of a GUEST key: bookings, and registration for events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ("GuestBookings", "GuestEvents")
 
 
 class GuestBookings:
-    """Bookings as a guest. The API has no way for a guest to read them."""
+    """Bookings as a guest. The API has no way to read them with a GUEST key."""
 
     __slots__ = ("_calls",)
 
@@ -44,23 +44,18 @@ class GuestBookings:
         time_zone: str | None = None,
         extra: Extra | None = None,
     ) -> Booking | None:
-        """Books a time on a booking page as a guest.
+        """Book a time on a booking page as a guest.
 
         Args:
             booking_page_id: the page to book on (assumed).
-            start_at: when the booking begins, an aware date-time; it is sent in UTC (assumed).
-            participant_name: of the guest who books (assumed).
-            participant_email: of the guest who books (assumed).
-            guests: who else comes, as e-mail addresses or JSON objects (assumed).
+            start_at: start of the booking, an aware date-time (assumed).
+            participant_name: name of the guest who books (assumed).
+            participant_email: e-mail address of the guest who books (assumed).
+            guests: further guests, as e-mail addresses or JSON objects (assumed).
             time_zone: an IANA name, such as `Europe/Bucharest` (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
 
         Returns:
-            The booking; None if the answer holds none.
-
-        Raises:
-            ValueError: a date-time is naive.
-            SessionsError: see `sessions_us.errors`.
+            The booking.
 
         Endpoint: POST /api/guests/bookings
         Known from: documented; the body is inferred from what bookings look like.
@@ -86,25 +81,18 @@ class GuestBookings:
         time_zone: str | None = None,
         extra: Extra | None = None,
     ) -> Booking | None:
-        """Changes a booking as a guest.
-
-        None is not sent. Whether the server keeps what is not sent is unknown: PUT may replace the whole booking.
+        """Update a booking as a guest. PUT may replace the whole booking.
 
         Args:
-            id: of the booking.
-            start_at: when it begins, an aware date-time (assumed).
-            participant_name: of the guest who booked (assumed).
-            participant_email: of the guest who booked (assumed).
-            guests: who else comes, as e-mail addresses or JSON objects (assumed).
+            id: id of the booking.
+            start_at: start of the booking, an aware date-time (assumed).
+            participant_name: name of the guest who booked (assumed).
+            participant_email: e-mail address of the guest who booked (assumed).
+            guests: further guests, as e-mail addresses or JSON objects (assumed).
             time_zone: an IANA name (assumed).
-            extra: further fields by their wire names, merged last into the JSON body; also for null.
 
         Returns:
-            The changed booking; None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path, or a date-time is naive.
-            SessionsError: see `sessions_us.errors`.
+            The updated booking.
 
         Endpoint: PUT /api/guests/bookings/{id}
         Known from: documented; the body is inferred.
@@ -119,22 +107,18 @@ class GuestBookings:
         return await self._calls.maybe(update_guest_booking, id, body=body, extra=extra)
 
     async def cancel(self, id: str, *, extra: Extra | None = None) -> Booking | None:
-        """Cancels a booking as a guest.
+        """Cancel a booking as a guest.
 
-        Never repeated after an ambiguous failure. What it sends to people, and what becomes of a fee that was paid, is
-        unknown: nothing is claimed about refunds.
+        Which messages the server sends to people, and whether it refunds a fee, is unknown.
 
         Args:
-            id: of the booking.
-            extra: a JSON body, by wire names; none is known to be needed.
+            id: id of the booking.
 
         Returns:
-            The booking (assumed); None if the answer holds none.
+            The booking (assumed).
 
         Raises:
-            ValueError: the id can't stand in a path.
             TransportError: with `sent="unknown"` the booking may or may not be cancelled.
-            SessionsError: see `sessions_us.errors`.
 
         Endpoint: POST /api/guests/bookings/{id}
         Known from: documented; the answer is inferred.
@@ -160,22 +144,17 @@ class GuestEvents:
         form: Sequence[Mapping[str, object]] | None = None,
         extra: Extra | None = None,
     ) -> RegisteredParticipant | None:
-        """Registers a guest for an event.
+        """Register a guest for an event.
 
         Args:
-            event_or_session_id: the event's id or its session's.
-            email: of the guest (assumed).
-            first_name: of the guest (assumed).
-            last_name: of the guest (assumed).
+            event_or_session_id: id of the event or of its session.
+            email: e-mail address of the guest (assumed).
+            first_name: first name of the guest (assumed).
+            last_name: last name of the guest (assumed).
             form: answers to the registration form, each `{"question": …, "answer": …}` (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
 
         Returns:
-            The registration (assumed); None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The registration (assumed).
 
         Endpoint: POST /api/guests/events/{eventIdOrSessionId}/register
         Known from: documented; the body and the answer are inferred from the webhook EVENT_NEW_REGISTRATION.

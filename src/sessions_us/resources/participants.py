@@ -1,4 +1,4 @@
-"""Participants of a session."""
+"""The resource of a session's participants."""
 
 from __future__ import annotations
 
@@ -34,39 +34,30 @@ class Participants:
         self._calls = calls
 
     async def list(self, id: str) -> builtins.list[Participant]:
-        """Lists the participants of a session, all at once: this list is not paginated as far as known.
+        """List all participants of a session. This list is not paginated, as far as known.
 
         Args:
-            id: of the session.
+            id: id of the session.
 
         Returns:
             The participants; each has a `user` or a `guest`.
 
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
-
         Endpoint: GET /api/sessions/{id}/participants
-        Known from: wire.
+        Known from: observed.
         """
         return await self._calls.rows(list_session_participants, id)
 
     async def add(
         self, id: str, *, emails: Sequence[str] | None = None, extra: Extra | None = None
     ) -> builtins.list[Participant] | None:
-        """Adds participants to a session, several at once. It may send invitations.
+        """Add participants to a session. The server may send invitations.
 
         Args:
-            id: of the session.
-            emails: addresses to invite (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
+            id: id of the session.
+            emails: e-mail addresses to invite (assumed).
 
         Returns:
-            The participants that the answer holds; None if it is empty or odd (assumed: an array).
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The participants in the answer (assumed: an array).
 
         Endpoint: POST /api/sessions/{id}/participants
         Known from: documented; the body and the answer are inferred.
@@ -78,19 +69,14 @@ class Participants:
     async def update(
         self, id: str, *, participants: Sequence[Mapping[str, object]] | None = None, extra: Extra | None = None
     ) -> builtins.list[Participant] | None:
-        """Changes participants of a session.
+        """Update participants of a session.
 
         Args:
-            id: of the session.
-            participants: each with its id and what is to change, by wire names (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
+            id: id of the session.
+            participants: objects with the id and the changed fields of a participant, by wire names (assumed).
 
         Returns:
-            The participants that the answer holds; None if it is empty or odd (assumed: an array).
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The participants in the answer (assumed: an array).
 
         Endpoint: PUT /api/sessions/{id}/participants
         Known from: documented; the body and the answer are inferred.
@@ -106,17 +92,12 @@ class Participants:
         emails: Sequence[str] | None = None,
         extra: Extra | None = None,
     ) -> None:
-        """Removes participants from a session. What the server does when nobody is named is unknown.
+        """Remove participants from a session. What the server does if no field is given is unknown.
 
         Args:
-            id: of the session.
-            participant_ids: who goes, by the ids of participants (assumed).
-            emails: who goes, by e-mail addresses (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            id: id of the session.
+            participant_ids: ids of the participants (assumed).
+            emails: e-mail addresses of the participants (assumed).
 
         Endpoint: DELETE /api/sessions/{id}/participants
         Known from: documented; that the body names the participants is inferred.

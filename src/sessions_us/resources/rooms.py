@@ -1,4 +1,4 @@
-"""Rooms."""
+"""The resource of rooms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ("Rooms",)
 
 
 class Rooms:
-    """Rooms: permanent links under which sessions are held."""
+    """Rooms: permanent links for sessions."""
 
     __slots__ = ("_calls",)
 
@@ -37,18 +37,7 @@ class Rooms:
         self._calls = calls
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Room]:
-        """Lists the rooms of the key's user, 20 at a time.
-
-        Args:
-            page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            verify_end: don't take a page with fewer rows than documented for the end; costs a request or two.
-
-        Returns:
-            A Pager, which sends nothing until it is iterated.
-
-        Raises:
-            ValueError: `page` is neither a page number nor a cursor.
-            SessionsError: while iterating; see `sessions_us.errors`.
+        """List the rooms of the key's user, 20 at a time.
 
         Endpoint: GET /api/rooms
         Known from: documented; the fields are inferred.
@@ -58,19 +47,15 @@ class Rooms:
     async def create(
         self, *, name: str, slug: str | None = None, description: str | None = None, extra: Extra | None = None
     ) -> Room | None:
-        """Makes a room.
+        """Create a room.
 
         Args:
-            name: of the room (assumed).
-            slug: its public name in the link, which must be unique (assumed). It may not be changeable later.
-            description: text shown with it (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
+            name: name of the room (assumed).
+            slug: public name in the link, which must be unique (assumed). A later change may be impossible.
+            description: text shown with the room (assumed).
 
         Returns:
-            The room; None if the answer holds none.
-
-        Raises:
-            SessionsError: see `sessions_us.errors`.
+            The room.
 
         Endpoint: POST /api/rooms
         Known from: documented; the fields are inferred from the app's settings.
@@ -79,19 +64,16 @@ class Rooms:
         return await self._calls.maybe(create_room, body=body, extra=extra)
 
     async def get(self, id: str) -> Room:
-        """Reads one room.
+        """Read one room.
 
         Args:
-            id: of the room.
+            id: id of the room.
 
         Returns:
             The room.
 
         Raises:
-            ValueError: the id can't stand in a path.
             NotFoundError: there is no such room for this key.
-            DecodeError: the answer holds no room.
-            SessionsError: see `sessions_us.errors`.
 
         Endpoint: GET /api/rooms/{id}
         Known from: documented; the fields are inferred.
@@ -107,24 +89,17 @@ class Rooms:
         description: str | None = None,
         extra: Extra | None = None,
     ) -> Room | None:
-        """Changes a room.
-
-        None is not sent. Whether the server keeps what is not sent is unknown: PUT may replace the whole room.
+        """Update a room. PUT may replace the whole room.
 
         Args:
-            id: of the room.
-            name: of the room (assumed).
-            slug: its public name in the link (assumed). The vendor's help says that the link can't change once the room
-                exists; an older version said that it could. Leave it out unless it must change.
-            description: text shown with it (assumed).
-            extra: further fields by their wire names, merged last into the JSON body; also for null.
+            id: id of the room.
+            name: name of the room (assumed).
+            slug: public name in the link (assumed). The vendor's help says that the link of a room can't
+                change; an older version said that it can. Leave it out unless it must change.
+            description: text shown with the room (assumed).
 
         Returns:
-            The changed room; None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The updated room.
 
         Endpoint: PUT /api/rooms/{id}
         Known from: documented; the fields are inferred.
@@ -133,15 +108,10 @@ class Rooms:
         return await self._calls.maybe(update_room, id, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
-        """Deletes a room.
+        """Delete a room.
 
         Args:
-            id: of the room.
-            extra: a JSON body, by wire names; none is known to be needed.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            id: id of the room.
 
         Endpoint: DELETE /api/rooms/{id}
         Known from: documented.
@@ -151,20 +121,15 @@ class Rooms:
     async def clone(
         self, id: str, *, name: str | None = None, slug: str | None = None, extra: Extra | None = None
     ) -> Room | None:
-        """Makes a copy of a room.
+        """Copy a room.
 
         Args:
-            id: of the room to copy.
-            name: of the copy (assumed).
-            slug: the copy's public name in the link (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
+            id: id of the room to copy.
+            name: name of the copy (assumed).
+            slug: public name of the copy in the link (assumed).
 
         Returns:
-            The copy (assumed); None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The copy (assumed).
 
         Endpoint: POST /api/rooms/{id}/clone
         Known from: documented; the body and the answer are inferred.
@@ -179,20 +144,15 @@ class Rooms:
         user_ids: Sequence[str] | None = None,
         extra: Extra | None = None,
     ) -> Room | None:
-        """Shares a room with team members. It may notify them.
+        """Share a room with team members. The server may notify them.
 
         Args:
-            id: of the room.
-            emails: addresses to share with (assumed).
+            id: id of the room.
+            emails: e-mail addresses to share with (assumed).
             user_ids: ids of users to share with (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
 
         Returns:
-            The room (assumed); None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The room (assumed).
 
         Endpoint: POST /api/rooms/{id}/share
         Known from: documented; the body and the answer are inferred.

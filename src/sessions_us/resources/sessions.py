@@ -1,4 +1,4 @@
-"""Sessions, their takeaways and transcripts."""
+"""The resource of sessions, their takeaways and transcripts."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ __all__ = ("Sessions",)
 
 
 class Sessions:
-    """Sessions: meetings with a link, planned or running or over.
+    """Sessions: meetings with a link, planned, running or ended.
 
     Attributes:
-        participants: who takes part in a session.
+        participants: the participants of a session.
     """
 
     __slots__ = ("_calls", "participants")
@@ -43,18 +43,7 @@ class Sessions:
         self.participants: Participants = Participants(calls)
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Session]:
-        """Lists the sessions of the key's user, ended ones too, 20 at a time.
-
-        Args:
-            page: where to begin: a page number, or the `cursor` of an earlier Pager; None is the first page.
-            verify_end: don't take a page with fewer rows than documented for the end; costs a request or two.
-
-        Returns:
-            A Pager, which sends nothing until it is iterated. The order is the server's; none is promised.
-
-        Raises:
-            ValueError: `page` is neither a page number nor a cursor.
-            SessionsError: while iterating; see `sessions_us.errors`.
+        """List the sessions of the key's user, ended ones too, 20 at a time.
 
         Endpoint: GET /api/sessions
         Known from: documented; items as clients of the live API read them.
@@ -71,26 +60,23 @@ class Sessions:
         description: str | None = None,
         extra: Extra | None = None,
     ) -> Session:
-        """Plans a session.
+        """Plan a session.
 
         Args:
-            name: of the session.
-            start_at: when it begins, an aware date-time; it is sent in UTC.
-            planned_end: when it is planned to end, an aware date-time.
+            name: name of the session.
+            start_at: start of the session, an aware date-time.
+            planned_end: planned end, an aware date-time.
             time_zone: an IANA name, such as `Europe/Bucharest`.
-            description: text shown with it (assumed).
-            extra: further fields by their wire names, merged last into the JSON body.
+            description: text shown with the session (assumed).
 
         Returns:
             The session, with the `session_link` to join it.
 
         Raises:
-            ValueError: a date-time is naive.
-            DecodeError: the session was made, but the answer holds none.
-            SessionsError: see `sessions_us.errors`.
+            DecodeError: the session was created, but the answer has none.
 
         Endpoint: POST /api/sessions
-        Known from: wire, all but `description`.
+        Known from: observed, all but `description`.
         """
         body = {
             "name": name,
@@ -102,19 +88,16 @@ class Sessions:
         return await self._calls.one(create_session, body=body, extra=extra)
 
     async def get(self, id: str) -> Session:
-        """Reads one session.
+        """Read one session.
 
         Args:
-            id: of the session.
+            id: id of the session.
 
         Returns:
             The session.
 
         Raises:
-            ValueError: the id can't stand in a path.
             NotFoundError: there is no such session for this key.
-            DecodeError: the answer holds no session.
-            SessionsError: see `sessions_us.errors`.
 
         Endpoint: GET /api/sessions/{id}
         Known from: documented; the fields are those of lists and webhooks (assumed).
@@ -132,25 +115,18 @@ class Sessions:
         time_zone: str | None = None,
         extra: Extra | None = None,
     ) -> Session | None:
-        """Changes a session.
-
-        None is not sent. Whether the server keeps what is not sent is unknown: PUT may replace the whole session.
+        """Update a session. PUT may replace the whole session.
 
         Args:
-            id: of the session.
-            name: of the session (assumed).
-            description: text shown with it (assumed).
-            start_at: when it begins, an aware date-time (assumed).
-            planned_end: when it is planned to end, an aware date-time (assumed).
+            id: id of the session.
+            name: name of the session (assumed).
+            description: text shown with the session (assumed).
+            start_at: start of the session, an aware date-time (assumed).
+            planned_end: planned end, an aware date-time (assumed).
             time_zone: an IANA name (assumed).
-            extra: further fields by their wire names, merged last into the JSON body; also for null.
 
         Returns:
-            The changed session; None if the answer holds none.
-
-        Raises:
-            ValueError: the id can't stand in a path, or a date-time is naive.
-            SessionsError: see `sessions_us.errors`.
+            The updated session.
 
         Endpoint: PUT /api/sessions/{id}
         Known from: documented; the fields are inferred from creating one.
@@ -165,15 +141,10 @@ class Sessions:
         return await self._calls.maybe(update_session, id, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
-        """Deletes a session.
+        """Delete a session.
 
         Args:
-            id: of the session.
-            extra: a JSON body, by wire names; none is known to be needed.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            id: id of the session.
 
         Endpoint: DELETE /api/sessions/{id}
         Known from: documented.
@@ -181,17 +152,13 @@ class Sessions:
         await self._calls.nothing(delete_session, id, extra=extra)
 
     async def takeaways(self, id: str) -> Takeaways | None:
-        """Reads the takeaways of a session.
+        """Read the takeaways of a session.
 
         Args:
-            id: of the session.
+            id: id of the session.
 
         Returns:
-            The takeaways, as text and as rich text; None if there are none (yet).
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The takeaways, as text and as rich text; None if there are none yet.
 
         Endpoint: GET /api/sessions/{id}/takeaways
         Known from: documented; the fields are those of the webhook TAKEAWAY_READY (assumed).
@@ -199,17 +166,13 @@ class Sessions:
         return await self._calls.maybe(get_session_takeaways, id)
 
     async def transcripts(self, id: str) -> builtins.list[Transcript]:
-        """Reads the transcripts of a session, all at once.
+        """Read all transcripts of a session.
 
         Args:
-            id: of the session.
+            id: id of the session.
 
         Returns:
-            The utterances, empty if there are none (yet). Each has its time and the text in one or more languages.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            The utterances; empty if there are none yet. Each has a time, and its text in one or more languages.
 
         Endpoint: GET /api/sessions/{id}/transcripts
         Known from: documented; the fields are those of the webhook TRANSCRIPT_READY (assumed).

@@ -1,4 +1,4 @@
-"""Webhooks. They are in use without being listed on the API's official page."""
+"""The resource of webhooks, which are in use but not on the API's official page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ("Webhooks",)
 
 
 class Webhooks:
-    """Subscriptions of a URL to one kind of event. No way to list or read them is known: keep their ids."""
+    """Subscriptions of a URL to one trigger. No way to list or read them is known: keep their ids."""
 
     __slots__ = ("_calls",)
 
@@ -33,26 +33,23 @@ class Webhooks:
         integration: str | None = None,
         extra: Extra | None = None,
     ) -> Webhook:
-        """Subscribes a URL to one kind of event.
+        """Subscribe a URL to one trigger.
 
         Args:
-            url: where the events go: a public address that takes JSON over HTTPS.
-            trigger: what is reported, such as `WebhookTrigger.SESSION_CREATED`; one webhook has one trigger.
-            permission: whose objects are reported: `personal` for the user's own, `organization` for the whole
-                workspace's.
-            link_public_key: True removes the webhook together with the key that made it.
-            integration: the name of a known integration; it makes the webhook read-only in the app. Best left out.
-            extra: further fields by their wire names, merged last into the JSON body.
+            url: public address that accepts JSON over HTTPS.
+            trigger: what Sessions reports, such as `WebhookTrigger.SESSION_CREATED`.
+            permission: `personal` for the objects of the user, `organization` for those of the whole workspace.
+            link_public_key: True: the webhook is removed together with the key that created it.
+            integration: name of a known integration. It makes the webhook read-only in the app; best left out.
 
         Returns:
             The webhook. Keep its `id`: `delete` needs it.
 
         Raises:
-            DecodeError: the webhook was made, but the answer holds no id.
-            SessionsError: see `sessions_us.errors`.
+            DecodeError: the webhook was created, but the answer has no id.
 
         Endpoint: POST /api/webhooks
-        Known from: wire; not on the official page.
+        Known from: observed; not on the official page.
         """
         body = {
             "url": url,
@@ -64,17 +61,12 @@ class Webhooks:
         return await self._calls.one(create_webhook, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
-        """Ends a subscription.
+        """Delete a subscription.
 
         Args:
-            id: of the webhook.
-            extra: a JSON body, by wire names; none is needed.
-
-        Raises:
-            ValueError: the id can't stand in a path.
-            SessionsError: see `sessions_us.errors`.
+            id: id of the webhook.
 
         Endpoint: DELETE /api/webhooks/{id}
-        Known from: wire; not on the official page.
+        Known from: observed; not on the official page.
         """
         await self._calls.nothing(delete_webhook, id, extra=extra)
