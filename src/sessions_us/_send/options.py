@@ -55,9 +55,9 @@ class Options:
     keeps: bool = field(init=False)
     """Whether answers are to be kept for a while."""
 
-    @keeps.default
-    def _keeps(self) -> bool:
-        return self.cache_ttl > 0 or self.stale_while_revalidate > 0 or self.stale_if_error > 0
+    def __attrs_post_init__(self) -> None:
+        keeps = self.cache_ttl > 0 or self.stale_while_revalidate > 0 or self.stale_if_error > 0
+        object.__setattr__(self, "keeps", keeps)
 
     def but(self, **changes: Any) -> Options:
         """A copy with these changes."""
