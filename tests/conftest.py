@@ -13,5 +13,5 @@ settings.load_profile("long" if "SESSIONS_LONG_TESTS" in os.environ else "bounde
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The client is for asyncio; under trio it says so (tests/send/test_http.py)."""
+    """The client is for asyncio; under trio it says so (tests/send/test_connections.py)."""
     return "asyncio"

@@ -173,7 +173,7 @@ async def test_a_canary_key_shows_up_nowhere(form, caplog):
     ]
 
 
-async def test_an_error_of_a_transport_of_the_callers_own():
+async def test_an_error_of_the_callers_transport():
     """It comes through as it is, but without the frames that hold the request and its headers."""
     key = f"canary-{uuid4()}"
 

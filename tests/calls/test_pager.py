@@ -110,7 +110,7 @@ async def test_a_cursor_goes_on_elsewhere(base, consumed):
     assert len(both) <= 45 + 20
 
 
-async def test_the_cursor_after_a_page_goes_on_behind_it():
+async def test_a_cursor_goes_on_behind_its_page():
     """A reader who has stored a page need not read it again."""
     server = ListServer(45)
     rest: list[str] = []

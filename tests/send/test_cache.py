@@ -258,7 +258,7 @@ async def test_a_read_before_a_write_is_not_kept():
         assert (await user.rooms.get("r1")).name == "3"
 
 
-async def test_a_read_answered_after_a_write_is_not_kept():
+async def test_a_write_spoils_a_read_in_flight():
     """The write ends while the read is in flight. The answer is given to its caller, and not kept."""
     async with Numbered() as server, client(server, cache_ttl=60) as user:
         await warm(user, server, "GET")

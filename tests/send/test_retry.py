@@ -377,7 +377,7 @@ async def test_alone_a_429_goes_to_the_front() -> None:
     assert stack.sent == ["first", "second", "second", "first"]
 
 
-async def test_alone_total_bounds_the_wait_for_the_quota() -> None:
+async def test_alone_total_bounds_the_queue() -> None:
     """The quota allows the next attempt later than `total` seconds after the first, so that it is not waited for."""
     stack = Stack(Inner(refusal(502)), Quota(limit=1, window=100))
     policy = RetryPolicy(attempts=9, total=20, backoff=10)
