@@ -110,7 +110,7 @@ def test_nothing_is_found_where_nothing_is_wrong(index: Index, silent: bool) -> 
 
 
 def test_each_finding_names_its_version(index: Index) -> None:
-    """At the lowest versions that are allowed as at the newest; what is not chosen is nobody's trouble."""
+    """At the lowest versions that are allowed as at the newest. An extra that is not chosen is not looked at."""
     index.add("aged", "1.0", yanked=True)
     index.add("aged", "1.2", yanked=True)
     index.add("aged", "1.3", inactive=True)

@@ -24,7 +24,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def run(name: str, sandbox: Sandbox, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """An example as somebody runs it who copied it: a program of its own, set up by its environment alone."""
+    """An example as it is run after it was copied: a program of its own, set up by its environment alone."""
     return subprocess.run(
         [sys.executable, EXAMPLES / name, *arguments],
         capture_output=True,
@@ -213,7 +213,7 @@ async def test_backend_uses_both_keys(
 
 @pytest.mark.anyio
 async def test_backend_answers_503_without_quota(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With one request an hour, who asks something new is told at once to come back, and the server is not asked."""
+    """With one request an hour, a new question is answered with a 503 at once, and the server is not asked."""
     async with _backend(monkeypatch, limit=1, window=3600.0) as (sandbox, visitor):
         asked = f"/pages/{sandbox.team_page_id}/slots"
         start = datetime.now(UTC) + timedelta(days=1)

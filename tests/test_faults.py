@@ -248,7 +248,7 @@ async def test_an_idle_connection_is_dropped_early(idle, connections, monkeypatc
 
 @pytest.mark.parametrize("name", OPERATIONS_TRIED)
 async def test_a_connection_closed_under_a_request(name):
-    """The race that no client can win: a read goes out again at once, without back-off; of a write nobody knows."""
+    """No client can win this race. A read goes out again at once, without back-off; a write ends in doubt."""
     events: list[object] = []
     policy = RetryPolicy(attempts=2, backoff=1000, backoff_max=1000)
     script = Say(body={"id": "s1"}), Say(raw=b"", close=True), Say(body=GOOD[name])

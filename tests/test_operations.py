@@ -161,7 +161,7 @@ async def test_a_list_is_whole_whatever_its_page_base(page_base: int) -> None:
 
 
 async def test_a_guest_key_is_refused_by_the_server(sandbox: Sandbox) -> None:
-    """The client has no such method; whoever insists gets the server's 403."""
+    """The client has no such method. A request by path gets the server's 403."""
     async with GuestClient(sandbox.guest_key, base_url=sandbox.url) as guest:
         assert not hasattr(guest, "sessions")
         assert not hasattr(guest.events, "publish")

@@ -111,7 +111,7 @@ async def test_a_cursor_goes_on_elsewhere(base, consumed):
 
 
 async def test_a_cursor_goes_on_behind_its_page():
-    """A reader who has stored a page need not read it again."""
+    """A page that was stored need not be read again."""
     server = ListServer(45)
     rest: list[str] = []
     async for page in pager(server).pages():

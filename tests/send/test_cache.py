@@ -242,7 +242,7 @@ async def test_an_unsent_write_drops_nothing():
 
 
 async def test_a_read_before_a_write_is_not_kept():
-    """Whoever reads after a write gets what it wrote."""
+    """A read after a write gets what the write wrote."""
     async with Numbered() as server, client(server, cache_ttl=60) as user:
         await warm(user, server)
         before = asyncio.create_task(user.rooms.get("r1"))

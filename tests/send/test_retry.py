@@ -328,7 +328,7 @@ async def test_alone_a_cancelled_call_leaves_the_queue() -> None:
 
 
 async def test_alone_a_late_lease_is_refunded() -> None:
-    """The client is closed between the moment at which a lease is granted and the one at which the call hears of it."""
+    """The client is closed between the moment at which a lease is granted and the one at which the call gets it."""
     stack = Stack(Inner(answer(), held=True), Quota(limit=1, window=60))
     calls = start(stack.retry.send(reading(stack.clock)))
     await until(lambda: stack.inner.calls)

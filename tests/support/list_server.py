@@ -80,7 +80,7 @@ class Asked:
 
 
 class Watch:
-    """Which rows of a list must be given to a reader who begins now: those that stay, and that others' deletions don't move."""
+    """The rows of a list that a reader must get who begins now: those that stay, and that others' deletions don't move."""
 
     def __init__(self, rows: Collection[str]) -> None:
         self.must = set(rows)
