@@ -23,5 +23,5 @@ elif "SESSIONS_UVLOOP" in os.environ:
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The client is for asyncio; under trio it says so (tests/send/test_http.py)."""
+    """The client is for asyncio; under trio it says so (tests/send/test_connections.py)."""
     return "asyncio"

@@ -109,8 +109,8 @@ def test_nothing_is_found_where_nothing_is_wrong(index: Index, silent: bool) -> 
     assert audit.audit(project("good>=1,<2")) == []
 
 
-def test_each_finding_is_a_line_that_names_its_version(index: Index) -> None:
-    """At the lowest versions that are allowed as at the newest; what is not chosen is nobody's trouble."""
+def test_each_finding_names_its_version(index: Index) -> None:
+    """At the lowest versions that are allowed as at the newest. An extra that is not chosen is not looked at."""
     index.add("aged", "1.0", yanked=True)
     index.add("aged", "1.2", yanked=True)
     index.add("aged", "1.3", inactive=True)
@@ -141,9 +141,7 @@ def test_a_range_that_cannot_be_had_is_a_finding(index: Index) -> None:
     assert "good==1.0" in finding
 
 
-def test_an_index_that_does_not_answer_is_no_finding_but_an_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_silent_index_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit status 2, and one line."""
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
 
@@ -155,6 +153,6 @@ def test_an_index_that_does_not_answer_is_no_finding_but_an_error(
     ("range_", "lowest"),
     [("a>=1.2,<2", "a==1.2"), ("a[x]>=3; python_version > '3'", "a[x]==3"), ("a", "a"), ("a==1.0", "a==1.0")],
 )
-def test_the_lowest_version_is_where_the_range_begins(range_: str, lowest: str) -> None:
+def test_the_lowest_version_begins_the_range(range_: str, lowest: str) -> None:
     """Extras and markers stay."""
     assert audit.at_lowest(range_).startswith(lowest)

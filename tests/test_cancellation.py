@@ -143,7 +143,7 @@ async def test_no_call_outlasts_its_deadline(fault):
 
 
 async def test_a_pause_beyond_max_wait_is_an_error():
-    """Waiting first and failing then would help nobody."""
+    """The call fails before the pause, not after it. The error tells the time."""
     for status, kind, call in ((429, RateLimitedError, read), (503, ServerError, read), (503, ServerError, write)):
         async with Scripted(Say(status, None, {"retry-after": "120"})) as server:
             async with client(server, max_wait=60) as user:
@@ -179,7 +179,7 @@ async def test_total_bounds_the_retries_of_a_call():
 
 
 async def test_a_second_cancellation(pools):
-    """A timeout and a caller who gives up at the same moment leave no connection behind either."""
+    """A timeout and a cancellation at the same moment leave no connection behind."""
     async with Scripted(FINE, Silence(), FINE) as server:
         async with client(server) as user:
             await read(user)

@@ -24,7 +24,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def run(name: str, sandbox: Sandbox, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """An example as somebody runs it who copied it: a program of its own, set up by its environment alone."""
+    """An example as it is run after it was copied: a program of its own, set up by its environment alone."""
     return subprocess.run(
         [sys.executable, EXAMPLES / name, *arguments],
         capture_output=True,
@@ -87,7 +87,7 @@ def test_quickstart_says_an_error_in_a_line(sessions_sandbox: Sandbox, tmp_path:
     assert done.stderr.startswith("PermissionDeniedError: POST /api/sessions answered 403")
 
 
-def test_pipeline_writes_every_session_with_its_participants(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+def test_pipeline_writes_every_session(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
     """One line for each session that the API has, with the participants that the API gives for it, and no more requests
     than sessions and pages."""
     done = run("pipeline.py", sessions_sandbox, "out.ndjson", cwd=tmp_path)
@@ -165,7 +165,7 @@ def test_weeks_counts_what_was_held(sessions_sandbox: Sandbox, tmp_path: Path) -
     assert sum(int(row["minutes"]) for row in rows) == 42 * len(held)
 
 
-def test_attendance_counts_each_person_once_a_session(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+def test_attendance_counts_a_person_once(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
     """The host was in all sessions; everybody else in those whose participants the API says."""
     done = run("attendance.py", sessions_sandbox, cwd=tmp_path)
 
@@ -184,7 +184,7 @@ def test_attendance_counts_each_person_once_a_session(sessions_sandbox: Sandbox,
 
 
 @pytest.mark.anyio
-async def test_backend_shows_slots_with_the_users_key_and_books_with_the_guests(
+async def test_backend_uses_both_keys(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A visitor sees the free slots and takes one; the next visitor does not see it, and can't take it."""
@@ -212,8 +212,8 @@ async def test_backend_shows_slots_with_the_users_key_and_books_with_the_guests(
 
 
 @pytest.mark.anyio
-async def test_backend_answers_503_with_retry_after_when_the_quota_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With one request an hour, who asks something new is told at once to come back, and the server is not asked."""
+async def test_backend_answers_503_without_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one request an hour, a new question is answered with a 503 at once, and the server is not asked."""
     async with _backend(monkeypatch, limit=1, window=3600.0) as (sandbox, visitor):
         asked = f"/pages/{sandbox.team_page_id}/slots"
         start = datetime.now(UTC) + timedelta(days=1)
@@ -229,7 +229,7 @@ async def test_backend_answers_503_with_retry_after_when_the_quota_is_used_up(mo
 
 
 @pytest.mark.anyio
-async def test_backend_tells_visitors_what_is_theirs_to_know(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_backend_tells_visitors_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that is not there is a 404; a naive time is refused before the API is asked; any other failure is a 502."""
     async with _backend(monkeypatch, limit=100) as (sandbox, visitor):
         start = {"start": datetime.now(UTC).isoformat()}

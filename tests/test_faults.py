@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 import tracemalloc
 import zlib
@@ -18,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+import httpcore
 import pytest
 from sessions_us_api.operations import OPERATIONS
 from support.faults import FAULTS, LIMIT, MATTER_MOST, Fault
@@ -169,7 +171,7 @@ async def operation_row(case: Case) -> dict[str, Seen]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.operation)
-async def test_an_operation_under_the_faults_that_matter_most(case):
+async def test_an_operation_under_the_worst_faults(case):
     """Sent again only if doing it twice does no harm; said to be unknown where it is; done where the server said 2xx."""
     cells = await operation_row(case)
     repeatable = case.method == "GET" or case.operation == "list_booking_page_slots"
@@ -215,7 +217,7 @@ OPERATION_IDS = [operation.id for operation in OPERATIONS.values()]
 
 
 @pytest.mark.parametrize("name", OPERATIONS_TRIED)
-async def test_a_connection_that_the_server_closed_between_requests(name):
+async def test_a_connection_closed_between_requests(name):
     """An idle connection that was closed is noticed before it is used: even a write goes out on a fresh one."""
     async with Scripted(Say(body={"id": "s1"}, close=True), Say(body=GOOD[name])) as server:
         async with UserClient(f"key-{uuid4()}", base_url=server.url, retries=POLICY) as user:
@@ -230,11 +232,11 @@ async def test_a_connection_that_the_server_closed_between_requests(name):
 
 
 @pytest.mark.parametrize(("idle", "connections"), [(1, 1), (3, 2)])
-async def test_an_idle_connection_is_dropped_before_a_server_would(idle, connections, monkeypatch):
+async def test_an_idle_connection_is_dropped_early(idle, connections, monkeypatch):
     """A server closes them after 5 seconds; a write that meets that moment would be ambiguous. The clock is the pool's own."""
     ahead = 0.0
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead)
-    monkeypatch.setattr("httpcore._async.http11.time", clock)
+    monkeypatch.setattr(sys.modules[httpcore.AsyncHTTP11Connection.__module__], "time", clock)
     async with Scripted(Say(body={"id": "s1"}), Say(body=GOOD["write"])) as server:
         async with UserClient(f"key-{uuid4()}", base_url=server.url) as user:
             await user.sessions.get("s1")
@@ -245,8 +247,8 @@ async def test_an_idle_connection_is_dropped_before_a_server_would(idle, connect
 
 
 @pytest.mark.parametrize("name", OPERATIONS_TRIED)
-async def test_a_connection_that_the_server_closes_as_the_request_comes(name):
-    """The race that no client can win: a read goes out again at once, without back-off; of a write nobody knows."""
+async def test_a_connection_closed_under_a_request(name):
+    """No client can win this race. A read goes out again at once, without back-off; a write ends in doubt."""
     events: list[object] = []
     policy = RetryPolicy(attempts=2, backoff=1000, backoff_max=1000)
     script = Say(body={"id": "s1"}), Say(raw=b"", close=True), Say(body=GOOD[name])

@@ -23,7 +23,7 @@ def loaded_after(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_importing_the_package_imports_next_to_nothing():
+def test_the_package_imports_next_to_nothing():
     """Not even httpx, until a client is made."""
     loaded = loaded_after("import sessions_us")
 
@@ -31,7 +31,7 @@ def test_importing_the_package_imports_next_to_nothing():
 
 
 @pytest.mark.parametrize("name", ["UserClient", "GuestClient"])
-def test_making_a_client_imports_no_extra_and_no_model(name):
+def test_a_client_imports_no_extra_or_model(name):
     """Nothing optional, and no model that is not used."""
     loaded = loaded_after(f"from sessions_us import {name}; {name}('key')")
 
@@ -40,7 +40,7 @@ def test_making_a_client_imports_no_extra_and_no_model(name):
     assert not {module for module in loaded if module.startswith("sessions_us.resources.")}
 
 
-def test_a_resource_imports_no_model_until_one_is_decoded():
+def test_a_resource_imports_models_late():
     """Endpoint modules are light; models come when an answer needs them."""
     loaded = loaded_after("from sessions_us import UserClient; UserClient('key').sessions")
 
@@ -55,7 +55,7 @@ def test_webhooks_are_read_without_an_extra():
     assert not {module for module in loaded if module.partition(".")[0] in set(OPTIONAL) - {"rich", "click"}}
 
 
-def test_a_missing_extra_is_one_line_that_names_it():
+def test_a_missing_extra_is_named_in_a_line():
     """Without FastAPI, its module says what to install."""
     code = "import sys; sys.modules['fastapi'] = None\ntry:\n import sessions_us.fastapi\nexcept ImportError as e: print(e)\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

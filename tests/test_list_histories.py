@@ -39,7 +39,7 @@ async def test_any_history(history):
 
 @pytest.mark.parametrize("tenth", range(10))
 async def test_histories_by_chance(tenth):
-    """The same for histories that don't come from anybody's imagination."""
+    """The same for histories that are made at random."""
     for number in range(tenth * 6, (tenth + 1) * 6):
         assert (await run(drawn(1, number))).problems == [], f"history {number}"
 

@@ -176,7 +176,7 @@ async def test_deleting_whole_pages():
 @pytest.mark.parametrize("rows", [1, 20, 45])
 @pytest.mark.parametrize("number", [1, 2, 3, 5, 6])
 async def test_deleted_before_a_page_is_made(number, rows, first):
-    """Another task deletes while a page is asked for, and the server hears of that first: no row is passed over."""
+    """Another task deletes while a page is asked for, and the server gets the deletion first: no row is passed over."""
     async with serving(100) as (server, user, _):
         await user.rooms.update("any", name="any")  # the client knows the quota, so that two requests may be in flight
         gone = server.lists["rooms"][first : first + rows]
@@ -275,7 +275,7 @@ async def test_a_whole_copy_is_one_list():
 
 
 async def test_two_lists_at_once():
-    """Two readers of one list, of whom one deletes what it gets: both have seen every row that stayed."""
+    """Two readers of one list, one of which deletes what it gets, both see every row that stays."""
     async with serving(100) as (server, user, _):
 
         async def clean() -> None:
@@ -543,7 +543,7 @@ async def test_a_told_base_saves_the_probe(base):
 @pytest.mark.parametrize("verify_end", [False, True])
 @pytest.mark.parametrize("used", [8, 9])
 async def test_a_list_at_the_end_of_a_quota(used, verify_end):
-    """With one or two requests left and little patience, seven rows are given, proven or not."""
+    """With one or two requests left and a short max_wait, seven rows are given, proven or not."""
     async with Sandbox(limit=10, window=60, empty=True) as box:
         async with UserClient(box.user_key, base_url=box.url, max_wait=5) as user:
             for number in range(7):

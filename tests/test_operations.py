@@ -70,7 +70,7 @@ async def world_of(sandbox: Sandbox) -> World:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.operation for case in CASES])
-async def test_an_operation_arrives_as_the_document_has_it(case: Case, sandbox: Sandbox) -> None:
+async def test_an_operation_arrives_as_documented(case: Case, sandbox: Sandbox) -> None:
     """Method, path, query, key header and body, as received; nothing is an error, nothing is a drift."""
     world = await world_of(sandbox)
     before = len(sandbox.requests)
@@ -148,7 +148,7 @@ async def test_each_paginated_list_is_read_to_its_end(name: str, sandbox: Sandbo
 
 
 @pytest.mark.parametrize("page_base", [0, 1])
-async def test_a_list_is_whole_whichever_number_its_first_page_has(page_base: int) -> None:
+async def test_a_list_is_whole_whatever_its_page_base(page_base: int) -> None:
     """Nobody knows yet whether pages count from 0 or 1."""
     async with Sandbox(limit=1000, page_base=page_base) as sandbox:  # type: ignore[arg-type]
         async with UserClient(sandbox.user_key, base_url=sandbox.url) as user:
@@ -160,8 +160,8 @@ async def test_a_list_is_whole_whichever_number_its_first_page_has(page_base: in
     assert asked == math.ceil(len(items) / 20) + page_base
 
 
-async def test_a_guest_key_on_a_users_path_is_refused_by_the_server(sandbox: Sandbox) -> None:
-    """The client has no such method; whoever insists gets the server's 403."""
+async def test_a_guest_key_is_refused_by_the_server(sandbox: Sandbox) -> None:
+    """The client has no such method. A request by path gets the server's 403."""
     async with GuestClient(sandbox.guest_key, base_url=sandbox.url) as guest:
         assert not hasattr(guest, "sessions")
         assert not hasattr(guest.events, "publish")

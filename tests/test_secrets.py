@@ -173,7 +173,7 @@ async def test_a_canary_key_shows_up_nowhere(form, caplog):
     ]
 
 
-async def test_an_error_of_a_transport_of_the_callers_own():
+async def test_an_error_of_the_callers_transport():
     """It comes through as it is, but without the frames that hold the request and its headers."""
     key = f"canary-{uuid4()}"
 
@@ -269,7 +269,7 @@ async def test_the_sandbox_does_not_log_keys(caplog):
 
 
 def test_the_command_line_does_not_show_a_key():
-    """A key in the environment is nobody's to see, whatever the command does."""
+    """No command prints a key that is in the environment."""
     import os
 
     key = f"canary-{uuid4()}"
@@ -283,7 +283,7 @@ def test_the_command_line_does_not_show_a_key():
 
 
 async def test_a_decode_error_does_not_keep_the_key():
-    """Whoever has to find out needs the one and must not get the other."""
+    """The body helps to find out what is wrong with it."""
     key = f"canary-{uuid4()}"
     async with Scripted(Say(200, f"<p>{key}</p>".encode())) as server, UserClient(key, base_url=server.url) as user:
         with pytest.raises(DecodeError) as caught:

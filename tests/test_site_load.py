@@ -74,7 +74,7 @@ async def test_200_visitors_cost_a_request_per_worker(tmp_path: Path) -> None:
 
 
 async def test_a_booking_goes_before_an_export(tmp_path: Path, shared: str) -> None:
-    """The export has spent the quota and waits for more; whoever books then goes before it, though they came later."""
+    """The export has spent the quota and waits for more. A booking that comes later goes before it."""
     async with Sandbox(limit=6, window=8) as sandbox:
         told = {**environment(sandbox, shared, "6/8s"), "EXPORT_PLACE": str(tmp_path)}
         page = sandbox.team_page_id

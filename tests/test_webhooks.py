@@ -204,7 +204,7 @@ def test_data_that_is_not_as_promised_is_kept(trigger: WebhookTrigger, data: obj
         assert bool(webhook.drifts) == (trigger != "RECORDING_STATUS_CHANGED" or not isinstance(data, dict))
 
 
-def test_a_session_that_is_not_wrapped_is_understood() -> None:
+def test_a_bare_session_is_understood() -> None:
     """The wrapper is the least certain part of what is known."""
     webhook = parsed("SESSION_ENDED", SESSION)
 
@@ -243,7 +243,7 @@ def test_what_is_no_webhook_is_one_clear_error(body: bytes | str, why: str) -> N
     assert len(str(caught.value)) < 80
 
 
-def test_a_body_of_another_type_is_a_mistake_of_the_program() -> None:
+def test_a_body_is_text_or_bytes() -> None:
     """A parsed object is refused with its type."""
     with pytest.raises(TypeError, match="bytes or a string, not dict"):
         parse_webhook({"trigger": "SESSION_CREATED"})  # type: ignore[arg-type]
@@ -267,12 +267,12 @@ def test_a_byte_order_mark_is_no_obstacle() -> None:
     assert parse_webhook("\ufeff" + body).trigger == "X"
 
 
-def test_of_a_name_that_comes_twice_the_last_counts() -> None:
+def test_the_last_of_two_names_counts() -> None:
     """As everywhere in JSON for Python."""
     assert parse_webhook('{"trigger": "A", "trigger": "B"}').trigger == "B"
 
 
-def test_a_webhook_does_not_print_its_payload_twice() -> None:
+def test_a_webhook_prints_no_payload_twice() -> None:
     """`raw` is left out of the repr."""
     assert repr(parsed("X", {"secret": 1})).count("secret") == 1
 

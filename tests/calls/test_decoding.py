@@ -124,7 +124,7 @@ def without_nulls(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(("model", "sample"), SAMPLES, ids=lambda value: getattr(value, "__name__", "sample"))
-def test_what_was_seen_on_the_wire_is_understood_whole(model, sample):
+def test_what_was_seen_is_understood_whole(model, sample):
     """No drift, nothing left over, and to_dict gives back what came."""
     decoder = Decoder("op")
 
@@ -168,7 +168,7 @@ ODD = [
 
 
 @pytest.mark.parametrize(("wire", "value", "name", "becomes", "problem"), ODD)
-def test_a_field_that_is_not_as_described_is_none_and_stays_raw(wire, value, name, becomes, problem):
+def test_an_odd_field_is_none_and_stays_raw(wire, value, name, becomes, problem):
     """Types never lie, the rest of the object is unharmed, and the surprise is told."""
     decoder = Decoder("op")
 
@@ -182,7 +182,7 @@ def test_a_field_that_is_not_as_described_is_none_and_stays_raw(wire, value, nam
         assert session.to_dict()[wire] == value
 
 
-def test_an_item_of_a_list_that_is_not_understood_leaves_the_others():
+def test_an_odd_item_leaves_the_others():
     """The raw list is kept whole."""
     decoder = Decoder("op")
 
@@ -224,7 +224,7 @@ def test_an_unknown_field_is_kept_and_told():
     assert [(drift.field, drift.problem) for drift in decoder.drifts] == [("novelty", "unknown field")]
 
 
-def test_another_spelling_of_a_known_field_is_read():
+def test_another_spelling_of_a_field_is_read():
     """`timezone` was seen for `timeZone`; the proper spelling wins where both are there."""
     decoder = Decoder("op")
 
@@ -241,7 +241,7 @@ def test_takeaways_may_be_a_string_of_json():
 
 
 @pytest.mark.parametrize("bad", [{}, {"id": None}, {"id": ""}, {"id": []}, {"id": True}, [], "x", 3, None])
-def test_an_object_without_an_id_is_not_understood(bad):
+def test_an_object_needs_an_id(bad):
     """Only an id is insisted on."""
     with pytest.raises(NotUnderstood):
         Decoder("op")(bad, Session)
@@ -337,7 +337,7 @@ def well_typed(value: Any) -> None:
 
 
 @given(data=st.data())
-def test_whatever_happens_to_a_field_no_row_with_an_id_is_lost(data):
+def test_no_row_with_an_id_is_lost(data):
     """Drop, null, retype or enlarge any field at any depth, in one row of twenty."""
     model, sample = data.draw(st.sampled_from(SAMPLES))
     rows = [copy.deepcopy(sample) for _ in range(20)]

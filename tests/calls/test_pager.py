@@ -110,8 +110,8 @@ async def test_a_cursor_goes_on_elsewhere(base, consumed):
     assert len(both) <= 45 + 20
 
 
-async def test_the_cursor_after_a_page_goes_on_behind_it():
-    """A reader who has stored a page need not read it again."""
+async def test_a_cursor_goes_on_behind_its_page():
+    """A page that was stored need not be read again."""
     server = ListServer(45)
     rest: list[str] = []
     async for page in pager(server).pages():

@@ -25,7 +25,7 @@ async def write(user: UserClient) -> object:
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b"[]", b"<html>", b'"text"', b"{", b"\xff", b"[" * 100_000])
 async def test_a_get_without_its_object_is_an_error(body):
-    """The body is kept for whoever has to find out."""
+    """The error keeps the body, to find out what is wrong with it."""
     async with Scripted(Say(body=body)) as server, retrying(server) as user:
         with pytest.raises(DecodeError) as caught:
             await read(user)

@@ -31,7 +31,7 @@ def test_a_quota_can_be_written(text: str, limit: int, window: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "10", "10/", "/60s", "ten/60s", "10/60d", "-1/60s", "0/60s", "10/0s", "10/60s/2", "1e3/60s"]
 )
-def test_what_is_no_quota_is_refused_with_an_example(text: str) -> None:
+def test_no_quota_is_refused_with_an_example(text: str) -> None:
     """The error says what to write."""
     with pytest.raises(ConfigurationError, match=r"10/60s|give"):
         Quota.parse(text)
@@ -72,7 +72,7 @@ def test_the_environment_can_set_it() -> None:
         Quota.from_env({"SESSIONS_QUOTA": "many"})
 
 
-def test_quotas_are_equal_by_value_but_stores_are_themselves() -> None:
+def test_quotas_are_equal_by_value() -> None:
     """Two clients that say the same of one key agree; two stores are never the same."""
     assert Quota(5, 30.0) == Quota(5, 30.0)
     assert Quota(store=MemoryStore()) != Quota(store=MemoryStore())

@@ -176,13 +176,13 @@ def test_ids_are_positional_and_come_first(name: str) -> None:
 
 
 @each_operation
-def test_typed_arguments_are_the_fields_of_the_document(name: str) -> None:
+def test_arguments_are_the_documents_fields(name: str) -> None:
     """Each field of the request body is a typed argument by its snake_case name, and each such argument is a field."""
     assert {_camel(argument) for argument in _typed(name)} == set(OPERATIONS[name].fields)
 
 
 @each_operation
-def test_typed_arguments_have_the_types_of_the_document(name: str) -> None:
+def test_arguments_have_the_documents_types(name: str) -> None:
     """A date-time is a datetime, a number of minutes an int, a list any sequence."""
     for argument, parameter in _typed(name).items():
         schema = OPERATIONS[name].fields[_camel(argument)]
@@ -192,7 +192,7 @@ def test_typed_arguments_have_the_types_of_the_document(name: str) -> None:
 
 
 @each_operation
-def test_required_arguments_are_those_of_the_contract(name: str) -> None:
+def test_required_arguments_are_the_contracts(name: str) -> None:
     """What the contract shows is required; everything else is optional and None unless the contract says otherwise."""
     typed = _typed(name)
     required = {argument for argument, one in typed.items() if one.default is inspect.Parameter.empty}
@@ -214,7 +214,7 @@ def test_every_write_takes_extra_last(name: str) -> None:
 
 
 @each_operation
-def test_paginated_lists_take_the_arguments_of_a_pager(name: str) -> None:
+def test_lists_take_the_pagers_arguments(name: str) -> None:
     """Exactly the paginated lists take page and verify_end, and are no coroutines."""
     paginated = "x-pagination" in OPERATIONS[name].operation
     expected = PAGING if paginated else {}
@@ -242,7 +242,7 @@ def test_results_are_those_of_the_document(name: str) -> None:
 
 
 @each_operation
-def test_docstrings_name_the_endpoint_the_source_and_each_argument_of_their_own(name: str) -> None:
+def test_docstrings_name_each_argument(name: str) -> None:
     """A reader learns which request it is, how that is known, and what each argument means that is not every method's."""
     verb, path, _ = OPERATIONS[name]
     text = inspect.getdoc(_method(name)) or ""
@@ -281,7 +281,7 @@ class Recorder:
 
 @pytest.mark.anyio
 @each_operation
-async def test_each_argument_reaches_its_operation_under_its_wire_name(name: str) -> None:
+async def test_arguments_go_out_under_wire_names(name: str) -> None:
     """A method calls its own operation, its ids in the path and each argument in the body under its wire name."""
     home, _, method = METHODS[name][0].rpartition(".")
     module, resource = RESOURCES[home]
@@ -301,7 +301,7 @@ async def test_each_argument_reaches_its_operation_under_its_wire_name(name: str
 
 
 @pytest.mark.anyio
-async def test_an_event_without_a_slug_gets_one_of_its_name() -> None:
+async def test_an_event_gets_a_slug_of_its_name() -> None:
     """The slug of an event is made of its name unless it is given."""
     from sessions_us.resources.events import Events
 

@@ -14,7 +14,7 @@ from support.clock import HandClock
 from support.rooms import client, spend, warm
 from support.scripted import Numbered
 from support.stages import Inner, answer, lost, read, refusal, write
-from support.waiting import cancelled, outcome, tasks, until
+from support.waiting import cancelled, outcome, start, tasks, until
 
 from sessions_us import (
     CacheHit,
@@ -232,16 +232,17 @@ async def test_a_guests_write_concerns_all_keys():
 
 async def test_an_unsent_write_drops_nothing():
     """The write was refused for want of quota."""
-    async with Numbered() as server, client(server, cache_ttl=60) as user:
+    async with Numbered() as server, client(server, cache_ttl=60, max_wait=1) as user:
         await spend(user, server)
         with pytest.raises(QuotaTimeoutError):
-            await user.with_options(max_wait=1).rooms.create(name="Room")
+            await user.rooms.create(name="Room")
 
         assert (await user.rooms.get("first")).name == "1"
+        assert server.arrived == []
 
 
 async def test_a_read_before_a_write_is_not_kept():
-    """Whoever reads after a write gets what it wrote."""
+    """A read after a write gets what the write wrote."""
     async with Numbered() as server, client(server, cache_ttl=60) as user:
         await warm(user, server)
         before = asyncio.create_task(user.rooms.get("r1"))
@@ -257,8 +258,21 @@ async def test_a_read_before_a_write_is_not_kept():
         assert (await user.rooms.get("r1")).name == "3"
 
 
-async def test_a_read_answered_after_a_write_is_not_kept():
-    """The write ends while the read is in flight. The answer is given to its caller, and neither kept nor joined."""
+async def test_a_write_spoils_a_read_in_flight():
+    """The write ends while the read is in flight. The answer is given to its caller, and not kept."""
+    async with Numbered() as server, client(server, cache_ttl=60) as user:
+        await warm(user, server, "GET")
+        before = asyncio.create_task(user.rooms.get("r1"))
+        await until(lambda: server.arrived)
+        await user.rooms.update("r1", name="New")
+        server.release()
+
+        assert (await before).name == "1"
+        assert (await user.rooms.get("r1")).name == "3"
+
+
+async def test_a_read_before_a_write_is_not_joined():
+    """The write has ended, and the read is still in flight."""
     async with Numbered() as server, client(server, cache_ttl=60) as user:
         await warm(user, server, "GET")
         before = asyncio.create_task(user.rooms.get("r1"))
@@ -333,6 +347,20 @@ async def test_alone_caches_share_a_memory(clock):
     await cache.send(read(clock, cache_ttl=60))
     await stage(other, clock, memory).send(write(clock))
     assert await cache.send(read(clock, cache_ttl=60)) == answer("two")
+
+
+async def test_alone_a_write_spoils_what_is_in_flight(clock):
+    """The answer of a read that began before the write ended is not kept, even if the write went through another cache."""
+    memory, inner = CacheMemory(), Inner(answer("old"), answer("new"), held=True)
+    cache = stage(inner, clock, memory)
+    (before,) = start(cache.send(read(clock, cache_ttl=60)))
+    await until(lambda: inner.calls)
+    await stage(Inner(), clock, memory).send(write(clock))
+    inner.gate.set()
+
+    assert await before == answer("old")
+    assert await cache.send(read(clock, cache_ttl=60)) == answer("new")
+    assert await cache.send(read(clock, cache_ttl=60)) == answer("new")
 
 
 @pytest.mark.parametrize("failure", [refusal(503), refusal(429), lost("unknown"), lost("no")])

@@ -51,7 +51,7 @@ async def held(limit: int, **options: Any) -> AsyncIterator[tuple[UserClient, Nu
 
 
 def left(user: UserClient) -> tuple[int, int]:
-    """Who waits, and what is in flight."""
+    """How many calls wait, and how many are in flight."""
     snapshot = user.quota.snapshot()
     return sum(snapshot.waiting.values()), snapshot.in_flight
 
@@ -83,7 +83,7 @@ async def test_what_waits_leaves_the_queue(call: str, shared: bool, tmp_path: Pa
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_nothing_begins_for_nobody(call: str) -> None:
-    """Who has left already is refused before anything is sent, though there is quota."""
+    """A call whose visitor has left already is refused before anything is sent, though there is quota."""
     async with held(10) as (user, server):
         abort_on = nobody()
         abort_on.set_result(None)
@@ -130,7 +130,7 @@ async def test_the_caller_can_still_be_cancelled() -> None:
 
 
 async def test_no_write_is_repeated_for_nobody() -> None:
-    """It was sent, so its own failure is what the caller hears."""
+    """It was sent, so the caller gets its failure."""
     async with Scripted(Say(429, None, {"retry-after": "0.2"}), Say(200, {"id": "r1"})) as server:
         async with UserClient(f"k-{uuid4()}", base_url=server.url, retries=RetryPolicy(attempts=3)) as user:
             abort_on = nobody()

@@ -62,7 +62,7 @@ async def test_a_request_carries_what_it_must():
 
 async def test_silence_ends_with_the_timeout():
     """An attempt is bounded as a whole; a write is not sent again."""
-    async with Scripted(Silence()) as server, retrying(server, timeout=0.05) as user:
+    async with Scripted(Silence()) as server, retrying(server, timeout=0.4) as user:
         with pytest.raises(RequestTimeoutError) as caught:
             await write(user)
         assert len(server.arrived) == 1
@@ -269,7 +269,7 @@ ENDS = {
 @pytest.mark.parametrize(("does", "end"), ENDS.values(), ids=ENDS.keys())
 async def test_alone_it_ends_the_lease(does: Behaviour, end: str) -> None:
     """The headers go to the lease as soon as they are there. Without an answer the request may have counted."""
-    call, lease = leased(timeout=0.2)
+    call, lease = leased(timeout=0.4 if isinstance(does, Silence) else 30)
     async with Scripted(does) as server:
         http = stage(server.url)
         came = await outcome(http.send(call))

@@ -180,6 +180,23 @@ class Stack:
     def pauses(self) -> list[float]:
         return [event.delay for event in self.events if isinstance(event, RetryScheduled)]
 
+    @property
+    def waiting(self) -> int:
+        return self.limiter.snapshot().waiting["interactive"]
+
+    @property
+    def sent(self) -> list[str]:
+        return [call.request.path.rpartition("/")[2] for call in self.inner.calls]
+
+    async def finish(self, *calls: asyncio.Task[Any]) -> None:
+        """Let time pass until calls are over."""
+        for _ in range(1000):
+            await asyncio.sleep(0)
+            if all(call.done() for call in calls):
+                return
+            self.clock.advance(1)
+        raise AssertionError("a call waits and nothing wakes it")
+
 
 PATIENT = RetryPolicy(attempts=3, backoff=10, backoff_max=100)
 
@@ -308,3 +325,71 @@ async def test_alone_a_cancelled_call_leaves_the_queue() -> None:
     snapshot = stack.limiter.snapshot()
     assert (snapshot.in_flight, snapshot.waiting["interactive"]) == (0, 0)
     assert len(stack.inner.calls) == 1
+
+
+async def test_alone_a_late_lease_is_refunded() -> None:
+    """The client is closed between the moment at which a lease is granted and the one at which the call gets it."""
+    stack = Stack(Inner(answer(), held=True), Quota(limit=1, window=60))
+    calls = start(stack.retry.send(reading(stack.clock)))
+    await until(lambda: stack.inner.calls)
+    stack.inner.gate.set()
+    await calls[0]
+    calls = start(stack.retry.send(reading(stack.clock)))
+    await until(lambda: stack.limiter.snapshot().waiting["interactive"])
+    stack.clock.advance(120)
+    assert stack.limiter.snapshot().in_flight == 1
+    await stack.retry.aclose()
+
+    assert isinstance(await outcome(calls[0]), ClientClosedError)
+    assert stack.limiter.snapshot().in_flight == 0
+    assert len(stack.inner.calls) == 1
+
+
+async def test_alone_a_retry_keeps_its_place() -> None:
+    """It goes before calls of its lane that came after its first attempt."""
+    stack = Stack(Inner(refusal(502), answer()), Quota(limit=1, window=60))
+    first = start(stack.retry.send(reading(stack.clock, "/api/rooms/first", retries=PATIENT)))
+    await until(lambda: stack.pauses)
+    second = start(stack.retry.send(reading(stack.clock, "/api/rooms/second")))
+    await until(lambda: stack.waiting == 1)
+    stack.clock.advance(5)
+    await until(lambda: stack.waiting == 2)
+    await stack.finish(*first, *second)
+
+    assert stack.sent == ["first", "first", "second"]
+
+
+async def test_alone_a_429_goes_to_the_front() -> None:
+    """Its next attempt goes before calls that came earlier."""
+    stack = Stack(Inner(refusal(502), refusal(429), answer()), Quota(limit=1, window=60))
+    first = start(
+        stack.retry.send(reading(stack.clock, "/api/rooms/first", retries=RetryPolicy(backoff=200, backoff_max=200)))
+    )
+    await until(lambda: stack.pauses)
+    second = start(stack.retry.send(reading(stack.clock, "/api/rooms/second", retries=PATIENT)))
+    await until(lambda: stack.waiting == 1)
+    stack.clock.advance(99)
+    await until(lambda: len(stack.inner.calls) == 2 and stack.waiting == 1)
+    stack.clock.advance(1)
+    await until(lambda: stack.waiting == 2)
+    await stack.finish(*first, *second)
+
+    assert stack.sent == ["first", "second", "second", "first"]
+
+
+async def test_alone_total_bounds_the_queue() -> None:
+    """The quota allows the next attempt later than `total` seconds after the first, so that it is not waited for."""
+    stack = Stack(Inner(refusal(502)), Quota(limit=1, window=100))
+    policy = RetryPolicy(attempts=9, total=20, backoff=10)
+    (sending,) = start(stack.retry.send(reading(stack.clock, retries=policy)))
+    await until(lambda: stack.pauses)
+    stack.clock.advance(5)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    stack.clock.advance(15)
+    async with asyncio.timeout(10):
+        with pytest.raises(ServerError):
+            await sending
+
+    assert len(stack.inner.calls) == 1
+    assert stack.waiting == 0

@@ -99,7 +99,7 @@ def test_the_rules_are_data():
         policy.attempts = 9  # type: ignore[misc]
 
 
-def test_a_connection_that_the_server_had_closed_is_no_reason_to_wait():
+def test_a_closed_connection_needs_no_back_off():
     """It says nothing about the server's health; a write stays ambiguous all the same."""
     assert POLICY.delay(lost("unknown"), attempt=1, repeatable=True, jitter=0.5, stale=True) == 0
     assert POLICY.delay(lost("unknown"), attempt=1, repeatable=False, jitter=0.5, stale=True) is None

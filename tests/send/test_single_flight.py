@@ -147,7 +147,7 @@ async def test_the_last_caller_ends_the_request():
 
 
 async def test_the_last_caller_leaves_the_queue():
-    """A read that nobody wants any more gives its place in the queue back."""
+    """A read without callers gives its place in the queue back."""
     async with Numbered() as server, client(server) as user:
         await spend(user, server)
         calls = start(*(user.rooms.get("r1") for _ in range(3)))

@@ -41,7 +41,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def at(sandbox: Sandbox) -> dict[str, str]:
-    """The environment of whoever uses a sandbox."""
+    """The environment of a user of a sandbox."""
     return {
         "SESSIONS_BASE_URL": sandbox.url,
         "SESSIONS_USER_KEY": sandbox.user_key,

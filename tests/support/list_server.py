@@ -19,10 +19,7 @@ from urllib.parse import parse_qs, unquote
 import httpx
 from sessions_us_api.operations import OPERATIONS
 
-import sessions_us._calls.operation
-
-READS_THE_DOCUMENT = sessions_us._calls.operation
-"""The module of the client whose `OPERATIONS` says what the document knows of each list."""
+from sessions_us._calls import operation as reads_the_document
 
 TOP = ("rooms", "booking-pages", "bookings", "sessions", "events")
 BELOW = ("booking-pages/p1/bookings", "booking-pages/p1/collaborators")
@@ -83,7 +80,7 @@ class Asked:
 
 
 class Watch:
-    """Which rows of a list must be given to a reader who begins now: those that stay, and that others' deletions don't move."""
+    """The rows of a list that a reader must get who begins now: those that stay, and that others' deletions don't move."""
 
     def __init__(self, rows: Collection[str]) -> None:
         self.must = set(rows)
@@ -298,13 +295,13 @@ class ListServer(httpx.AsyncBaseTransport):
 
 @contextmanager
 def document_says(*, base: int | None = None, size: int | None = 20) -> Iterator[None]:
-    """The client reads these page facts of all lists instead of those of the document."""
-    before = READS_THE_DOCUMENT.OPERATIONS
-    READS_THE_DOCUMENT.OPERATIONS = _said(base, size)
+    """The client reads these page facts of all lists instead of those of the document, which are in its `OPERATIONS`."""
+    before = reads_the_document.OPERATIONS
+    reads_the_document.OPERATIONS = _said(base, size)
     try:
         yield
     finally:
-        READS_THE_DOCUMENT.OPERATIONS = before
+        reads_the_document.OPERATIONS = before
 
 
 _cached: dict[tuple[int | None, int | None], Mapping[str, Any]] = {}
