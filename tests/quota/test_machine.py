@@ -1,11 +1,15 @@
 """Whatever callers, servers and clocks do to the limiter, in any order: nobody is forgotten, and nothing is lost."""
 
+# One test of rules here reads private attributes: `nobody_waits_while_something_is_free` asks the state (`_replica.state`) and
+# the bucket (`_dispatcher._has_room`) whether a request could go now. No snapshot says this, because it is the very decision
+# that is tested, made a second time from outside.
+
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import math
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from hypothesis import settings
@@ -16,9 +20,31 @@ from support.server_models import Server, Style
 
 from sessions_us.errors import ClientClosedError, QuotaTimeoutError
 from sessions_us.quota import Lane, Lease, Limiter, Quota
-from sessions_us.quota.clock import LoopClock
+from sessions_us.quota.clock import LoopClock, Timer
 
 T = TypeVar("T")
+
+
+class WatchedClock(LoopClock):
+    """A clock that shows the timer that was set last, as long as it may fire."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        super().__init__(now)
+        self.loop_timer: asyncio.TimerHandle | None = None
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        def fire() -> None:
+            self.loop_timer = None
+            callback()
+
+        timer = super().call_at(when, fire)
+        assert isinstance(timer, asyncio.TimerHandle)
+        self.loop_timer = timer
+        return timer
+
+    @property
+    def timer(self) -> asyncio.TimerHandle | None:
+        return None if self.loop_timer is None or self.loop_timer.cancelled() else self.loop_timer
 
 
 class Caller:
@@ -27,11 +53,13 @@ class Caller:
     def __init__(self, machine: QuotaMachine, lane: Lane, patience: float | None) -> None:
         self.machine, self.lane = machine, lane
         self.cancelled = False
-        self.order = len(machine.callers)
+        self.asked: int | None = None  # its number, in the order in which they came
+        self.granted = False
         self.deadline = None if patience is None else machine.clock() + patience
         self.task = machine.loop.create_task(self.call())
 
     async def call(self) -> None:
+        self.asked = self.machine.asked = self.machine.asked + 1
         with contextlib.suppress(QuotaTimeoutError, ClientClosedError):
             lease = await self.machine.limiter.acquire(lane=self.lane, deadline=self.deadline)
             self.machine.granted(self, lease)
@@ -50,6 +78,7 @@ class QuotaMachine(RuleBasedStateMachine):
         self.jumped = 0.0
         self.callers: list[Caller] = []
         self.leases: list[Lease] = []
+        self.asked = 0
         self.closed = False
         self.asleep = False  # the clock jumped, and no timer has fired since
 
@@ -58,7 +87,8 @@ class QuotaMachine(RuleBasedStateMachine):
     )
     def begin(self, model: str, limit: int, told: bool) -> None:
         self.server = Server(model, Style("x-ratelimit" if told else "none"), limit=limit)
-        self.limiter = Limiter(Quota(limit=limit), clock=LoopClock(self.clock))
+        self.timers = WatchedClock(self.clock)
+        self.limiter = Limiter(Quota(limit=limit), clock=self.timers)
         self.limit = limit
 
     def clock(self) -> float:
@@ -73,9 +103,14 @@ class QuotaMachine(RuleBasedStateMachine):
             self.run(asyncio.sleep(0))
 
     def granted(self, caller: Caller, lease: Lease) -> None:
-        state = self.limiter._replica.state
-        line = state.interactive if caller.lane == "interactive" else state.background
-        assert all(ticket.arrival > lease.arrival for ticket in line), "first come, first served"
+        assert caller.asked is not None
+        caller.granted = True
+        line = [
+            each.asked
+            for each in self.callers
+            if each.lane == caller.lane and each.waiting and not each.granted and each.asked is not None
+        ]
+        assert all(asked > caller.asked for asked in line), "first come, first served"
         assert not caller.cancelled
         self.leases.append(lease)
 
@@ -175,12 +210,14 @@ class QuotaMachine(RuleBasedStateMachine):
         state, reserve = self.limiter._replica.state, self.limiter.quota.reserve
         # Timers may be a tick late, so what has just become free does not count, nor what has just ceased to be.
         decisions = [state.decision(now, reserve) for now in (self.clock(), self.clock() - 0.002)]
-        free = all(decision.ticket is not None and self.limiter._has_room(state, decision) for decision in decisions)
-        if free and self.jumped and (timer := self.limiter._timer) is not None:
+        dispatcher = self.limiter._dispatcher
+        assert dispatcher is not None
+        free = all(decision.ticket is not None and dispatcher._has_room(state, decision) for decision in decisions)
+        if free and self.jumped and (timer := self.timers.timer) is not None:
             # The bucket does not see the clock jump. Where it refused, the dispatcher looks again when one more has leaked.
             free = timer.when() > self.loop.time() + state.window.seconds / state.window.limit
         assert not free
-        assert self.limiter._timer is not None or self.leases, "somebody waits, and nothing will ever wake anybody"
+        assert self.timers.timer is not None or self.leases, "somebody waits, and nothing will ever wake anybody"
 
     @invariant()
     def what_is_counted_is_what_is_out(self) -> None:
@@ -211,9 +248,7 @@ class QuotaMachine(RuleBasedStateMachine):
                 assert caller.task.exception() is None
         snapshot = self.limiter.snapshot()
         assert (snapshot.in_flight, sum(snapshot.waiting.values())) == (0, 0)
-        assert (
-            self.limiter._timer is None or self.limiter._timer.cancelled() or math.isfinite(self.limiter._timer.when())
-        )
+        assert self.timers.timer is None or math.isfinite(self.timers.timer.when())
         self.loop.close()
 
 

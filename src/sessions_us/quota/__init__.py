@@ -1,4 +1,4 @@
-"""The quota: a few requests a minute, shared by all that use a key. Nobody is served 429, and the urgent goes first."""
+"""The quota: share a few requests a minute among all users of a key, without a 429, interactive work first."""
 
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.limiter import Limiter

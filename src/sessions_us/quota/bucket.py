@@ -1,4 +1,4 @@
-"""Our own pace: aiolimiter's bucket, asked and charged without ever waiting in it."""
+"""Our own pace: aiolimiter's bucket, asked and charged without waiting in it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from sessions_us.quota.rules.window import Window
 
 __all__ = ("Bucket",)
 
-_HAIR = 1 - 1e-6  # it empties a hair early, or a rounding error at the end of a window would cost a whole refill
+_EARLY = (
+    1 - 1e-6
+)  # it empties slightly early, because a rounding error at the end of a window would cost a whole refill
 
 
 class Bucket:
     """The backstop for a server that lies about what is left.
 
-    It is made anew for each window that the server reports and for each limit that is learnt, or it would cost speed that the
-    server allows. It belongs to the event loop that first asks it.
+    aiolimiter's bucket is replaced for each window that the server reports and for each limit that is learnt. Otherwise it would
+    cost speed that the server allows. It belongs to the event loop that first asks it.
     """
 
     def __init__(self) -> None:
@@ -25,15 +27,15 @@ class Bucket:
         self._given_back = 0
 
     def has_room(self, window: Window, *, probe: bool) -> bool:
-        """Whether our own pace allows one more. A probe opens a new window, and a new bucket with it."""
+        """Whether our own pace allows one more request. A probe opens a new window, and with it a new bucket."""
         if probe:
             return True
         limiter = self._current(window)
-        # It need not be asked before it can be full.
+        # aiolimiter is slow to ask, and cannot be full before `limit` requests.
         return self._charged < window.limit or self._given_back > 0 or limiter.has_capacity()
 
     def charge(self, window: Window) -> None:
-        """Take one out, in a bucket that has room."""
+        """Count one request, in a bucket that has room."""
         limiter = self._current(window)
         if self._given_back > 0:
             self._given_back -= 1
@@ -41,20 +43,20 @@ class Bucket:
         step = limiter.acquire()
         self._charged += 1
         try:
-            step.send(None)  # acquire() suspends only where there is no room
+            step.send(None)  # acquire() suspends only if there is no room
         except StopIteration:
             return
         step.close()
         raise RuntimeError("The bucket was charged without room in it.")
 
     def give_back(self, window: Window) -> None:
-        """One that was taken out was not used: it is there for the next, as long as the bucket is the same."""
+        """A counted request was not sent. The next one takes its room, as long as the bucket is the same."""
         self._current(window)
         self._given_back = min(self._given_back + 1, self._charged)
 
     def _current(self, window: Window) -> AsyncLimiter:
         of = (window.opened, window.limit, window.seconds)
         if self._limiter is None or self._of != of:
-            self._limiter, self._of = AsyncLimiter(window.limit, window.seconds * _HAIR), of
+            self._limiter, self._of = AsyncLimiter(window.limit, window.seconds * _EARLY), of
             self._charged = self._given_back = 0
         return self._limiter

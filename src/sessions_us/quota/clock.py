@@ -11,22 +11,22 @@ __all__ = ("Clock", "LoopClock", "Timer", "sleep")
 
 
 class Timer(Protocol):
-    """What `Clock.call_at` returns."""
+    """A callback that is scheduled, as `Clock.call_at` returns it."""
 
     def cancel(self) -> None:
-        """Don't call any more. Harmless after the call."""
+        """Cancel the callback. Harmless after it was called."""
         ...
 
 
 class Clock(Protocol):
-    """Tells the time, in seconds that never go back, and calls when a moment has come."""
+    """A monotonic time in seconds, and timers."""
 
     def now(self) -> float:
-        """Seconds since some moment."""
+        """Return the seconds since some moment."""
         ...
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
-        """Call back in the running event loop, once `now()` has reached `when`."""
+        """Call `callback` in the running event loop once `now()` has reached `when`."""
         ...
 
 
@@ -34,7 +34,7 @@ class LoopClock:
     """The clock of the machine, with the timers of the running event loop.
 
     Args:
-        now: seconds that never go back and pass as fast as the event loop's.
+        now: monotonic seconds that pass as fast as those of the event loop.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -46,7 +46,7 @@ class LoopClock:
 
 
 async def sleep(clock: Clock, seconds: float) -> None:
-    """Wait until a clock has gone on for so many seconds."""
+    """Wait until the clock has advanced by so many seconds."""
     over = asyncio.get_running_loop().create_future()
 
     def wake() -> None:

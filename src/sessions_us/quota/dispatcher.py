@@ -1,103 +1,178 @@
-"""The dispatcher: it lets requests go as the state decides, and hands each its lease.
+"""The dispatcher: gives out the places of one quota to the waiters of one event loop.
 
-It decides nothing that a test without a loop could not decide: `rules/state.py` says whose turn it is, and until when it is
-nobody's. What is left is the loop's: futures, one timer, and aiolimiter's bucket, our own pace and the backstop for a server
-that lies about what is left. Nobody sleeps in the bucket: a turn is taken only if the bucket has room, and charged in the
-same step.
+It decides nothing that could be decided without a loop: `rules/state.py` says which ticket is granted next, and when to decide
+again. What remains is futures, one timer, and aiolimiter's bucket: our own pace, and the backstop for a server that lies about
+what is left. Nothing ever sleeps in the bucket: a ticket is granted only if the bucket has room, and charged in the same step.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from functools import partial
 from itertools import count
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
-from sessions_us.errors import ConfigurationError, SessionsError
-from sessions_us.events import ClientEvent, Emit, RequestGranted, RequestQueued, ignore
+from sessions_us.errors import ClientClosedError, QuotaTimeoutError, SessionsError
+from sessions_us.events import RequestGranted, RequestQueued, ignore
 from sessions_us.quota.bucket import Bucket
 from sessions_us.quota.clock import Clock, LoopClock, Timer
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.rules.eta import eta
 from sessions_us.quota.rules.state import HEARTBEAT, Decision, Lane, QuotaState, Ticket
 from sessions_us.quota.rules.window import Effect
-from sessions_us.quota.settings import Quota
-from sessions_us.quota.stores import MemoryStore
+from sessions_us.quota.single_task import SingleTask
 from sessions_us.quota.stores.shared_state import AT_ONCE, RETRY, Decide, Replica
-from sessions_us.quota.waiter import Waiter, store_down, too_long
+from sessions_us.quota.waiter import Callers, Waiter, too_long
 
-__all__ = ("LEASE", "LEASE_MARGIN", "Asked", "Dispatcher")
+__all__ = ("LEASE_MARGIN", "Dispatcher")
 
 T = TypeVar("T")
-Asked = tuple[Ticket | None, Decision | None]  # a place, or none; whose turn it was, or the lease was granted at once
+Entry = tuple[Ticket | None, Decision | None]  # no ticket: refused; no decision: the lease was granted at once
 
-LONG_WAIT = 2.0  # seconds; a longer wait looks like a hang, so it is said
-POLL = 0.025  # seconds between two looks at a shared state that another process may change at any moment
-LEASE = 60.0  # seconds that a request may take, unless it is told
-LEASE_MARGIN = 5.0  # seconds after which a lease that should be over is taken back
-_TICK = 0.001  # seconds; no loop's timers are finer, and one that fires a hair too early must not spin
+LONG_WAIT = 2.0  # seconds; a longer wait looks like a hang, so it is logged
+POLL = 0.025  # seconds between two reads of a shared state that another process may change at any moment
+LEASE_MARGIN = 5.0  # seconds after its timeout at which a lease that has not ended is taken back
+_TICK = 0.001  # seconds; no loop's timers are finer, and a timer that fires too early must not spin
 _log = logging.getLogger("sessions_us")
 
 
 class Dispatcher:
-    """Those who wait for one state, in one process and one event loop; `Limiter` is its surface."""
+    """The waiters and leases of one event loop.
 
-    def __init__(self, quota: Quota, *, name: str = "", emit: Emit = ignore, clock: Clock | None = None) -> None:
-        self.quota = quota
-        self._emit = emit
-        self.clock: Clock = LoopClock() if clock is None else clock
-        self._store = MemoryStore() if quota.store is None else quota.store
-        state = QuotaState.new(quota.limit, quota.window)
-        alone = quota.store is None
-        self._replica = Replica(
-            self._store, name, state, alone=alone, clock=self.clock.now, own=self._own, emit=self._tell
-        )
+    Args:
+        reserve: slots that background work leaves free.
+        replica: the state.
+        clock: times the waits.
+        rest: called when a waiter or a lease is gone, so that the store can be closed if it was the last one.
+
+    Attributes:
+        loop: the event loop that it belongs to.
+    """
+
+    def __init__(
+        self, reserve: int, replica: Replica, clock: Clock, rest: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self._reserve = reserve
+        self._replica = replica
+        self._shared = replica.store.shared
+        self._clock = clock
+        self._rest = rest
         self._waiters: dict[int, Waiter] = {}
-        self._watched: dict[int, Waiter] = {}  # of these, who may be refused, or whose wait may yet become long
-        self._owners: WeakKeyDictionary[object, Emit] = WeakKeyDictionary()
-        self._out: set[int] = set()  # leases that have not ended
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watched: dict[int, Waiter] = {}  # those that may be refused, or whose wait may have to be logged
+        self._leases: set[int] = set()
         self._timer: Timer | None = None
         self._timer_at = 0.0
-        self._dispatching: asyncio.Task[None] | None = None
         self._again = False
-        self._seeking: asyncio.Task[None] | None = None
-        self._bucket = Bucket()
-        # The bucket is timed by the event loop. What several processes share is paced by the state alone.
-        self._has_bucket = not self._store.shared and isinstance(self.clock, LoopClock)
-        self._closed = False
+        self._dispatching = SingleTask(self._rounds)
+        self._seeking = SingleTask(replica.seek)
+        # The event loop times the bucket. What several processes share is paced by the state alone.
+        self._bucket = Bucket() if not self._shared and isinstance(clock, LoopClock) else None
 
-    @property
-    def in_use(self) -> bool:
-        """Whether anybody has used it who has not left."""
-        return bool(self._owners or self._waiters or self._out)
+    # -- for the limiter ---------------------------------------------------------------------------------------------
+
+    async def acquire(self, waiter: Waiter) -> Lease:
+        """Wait for a place in the quota and take it."""
+        if self._replica.failure is not None:
+            await self._replica.seek()
+        enter: Decide[Entry] = partial(self._enter, waiter)
+        ticket, decision = await (self._enter_shared(enter) if self._shared else self._replica.step(enter))
+        if ticket is None:
+            raise self._store_down(waiter.lane)
+        waiter.ticket = ticket
+        lease = self._hand_out(waiter) if decision is None else await self._wait(waiter, decision)
+        if waiter.emit is not ignore:
+            waited = 0.0 if decision is None else lease.waited
+            waiter.emit(RequestGranted(lane=lease.lane, waited=waited, operation=waiter.operation))
+        return lease
+
+    async def raise_lane(self, callers: Callers, lane: Lane) -> None:
+        """Move the waiting request of these callers to a more urgent lane, and review all deadlines."""
+        waiter = next((waiter for waiter in self._waiters.values() if waiter.callers is callers), None)
+        if waiter is None:
+            return
+        before = waiter.ticket
+        self._watched[before.number] = waiter
+        if lane == "interactive" and before.lane == "background":
+            waiter.ticket = before._replace(lane=lane)
+            await self._replica.step(lambda state, now: (state.promote(before), None))
+        await self._dispatch()
+
+    async def fail(self, owner: object | None = None) -> None:
+        """Fail the waiters of an owner, or all waiters, with `ClientClosedError`."""
+        for waiter in list(self._waiters.values()):
+            if owner is None or waiter.owner is owner:
+                await self._fail(waiter, ClientClosedError())
+        await self._dispatch()
+
+    async def abandon(self) -> None:
+        """Give up all waiters and leases, because their loop has ended. The requests of the leases may have counted."""
+        self._disarm()
+        waiters, self._waiters, self._watched = self._waiters, {}, {}
+        leases, self._leases = self._leases, set()
+
+        def abandon(state: QuotaState, now: float) -> tuple[QuotaState, None]:
+            for waiter in waiters.values():
+                state = state.leave(waiter.ticket)
+            for lease in leases:
+                state = state.lost(lease, now)
+            return state, None
+
+        if waiters or leases:
+            await self._replica.step(abandon)
+
+    async def stop(self) -> None:
+        """Stop the timer, and wait until the tasks have ended."""
+        self._disarm()
+        await self._dispatching.join()
+        await self._seeking.join()
+
+    def own(self) -> tuple[Collection[int], Collection[int]]:
+        """Return the numbers of its tickets and of its leases."""
+        return self._waiters.keys(), self._leases
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 
-    async def _ask(self, ask: Decide[Asked]) -> Asked:
-        """Take a place in a shared state. A caller who is cancelled while the store takes it down gives it back."""
-        asking = asyncio.ensure_future(self._replica.step(ask))
+    def _enter(self, waiter: Waiter, state: QuotaState, now: float) -> tuple[QuotaState, Entry]:
+        """Grant a new request at once, or queue it."""
+        if self._replica.must_refuse:
+            return state, (None, None)
+        heartbeat = now if self._shared else None
+        ticket = state.ticket(waiter.lane, now, arrival=waiter.arrival, front=waiter.front, heartbeat=heartbeat)
+        decision = state.decision(now, self._reserve, newcomer=ticket)
+        if decision.ticket is ticket and self._has_room(state, decision):
+            return state.grant(decision, now, self._expires_at(now, waiter.timeout)), (ticket, None)
+        return state.queue(ticket), (ticket, decision)
+
+    async def _enter_shared(self, enter: Decide[Entry]) -> Entry:
+        """Enter a shared state. If the caller is cancelled meanwhile, leave it again."""
+        entering = asyncio.ensure_future(self._replica.step(enter))
         try:
-            return await asyncio.shield(asking)
+            return await asyncio.shield(entering)
         except asyncio.CancelledError:
-            await self._settle(self._give_back(asking))
+            await self._settle(self._give_back(entering))
             raise
 
-    async def _give_back(self, asking: asyncio.Future[Asked]) -> None:
-        ticket, _ = await asking
+    async def _give_back(self, entering: asyncio.Future[Entry]) -> None:
+        ticket, _ = await entering
         if ticket is not None:
-            await self._replica.step(lambda state, now: (state.refunded(ticket.number).leave(ticket), None))
+            await self._undo(ticket)
+
+    async def _undo(self, ticket: Ticket) -> None:
+        """Remove a ticket from the state, whether it is queued or granted."""
+        await self._replica.step(lambda state, now: (state.refunded(ticket.number).leave(ticket), None))
 
     async def _wait(self, waiter: Waiter, decision: Decision) -> Lease:
-        """Wait for the turn. `decision`: whose it was when this one came."""
+        """Wait in the lane. `decision`: the one that queued the request."""
         ticket = waiter.ticket
+        waiter.future = self.loop.create_future()
         self._waiters[ticket.number] = self._watched[ticket.number] = waiter
         try:
-            if self._store.shared or decision.ticket is not None or not self._replica.state.is_last(ticket):
+            if self._shared or decision.ticket is not None or not self._replica.state.is_last(ticket):
                 await self._dispatch()
-            else:  # all that has changed is that one more waits, so many waiters cost no more than one each
+            else:  # nothing else has changed, so many waiters cost no more than one each
                 await self._inform(waiter, *self._eta(ticket))
                 self._arm(decision.wake, [waiter], sooner=True)
             if waiter.emit is not ignore and not waiter.future.done():
@@ -113,12 +188,10 @@ class Dispatcher:
             raise
         if isinstance(outcome, SessionsError):
             raise outcome
-        if waiter.emit is not ignore:
-            waiter.emit(RequestGranted(lane=outcome.lane, waited=outcome.waited, operation=waiter.operation))
         return outcome
 
     async def _withdraw(self, waiter: Waiter) -> None:
-        """A caller was cancelled. A lease that it was handed meanwhile goes back, so that the next one gets it."""
+        """Remove a waiter whose caller was cancelled. Refund a lease that it got meanwhile."""
         future = waiter.future
         outcome = future.result() if future.done() and not future.cancelled() else None
         if isinstance(outcome, Lease):
@@ -141,45 +214,43 @@ class Dispatcher:
         if not waiter.future.done():
             waiter.future.set_result(error)
 
-    # -- the dispatcher ----------------------------------------------------------------------------------------------
+    # -- dispatching -------------------------------------------------------------------------------------------------
 
     async def _dispatch(self) -> None:
-        """Let go whoever may go, refuse whoever waits in vain, and look again when something may have changed.
+        """Grant what can be granted, fail waiters whose deadline cannot be met, and set the timer.
 
-        In process at once; with a shared store by a task, which starts over if it is called meanwhile.
+        In process this happens at once. With a shared store a task does it, and repeats it if this is called meanwhile.
         """
-        if not self._store.shared:
+        if not self._shared:
             await self._round()
             return
         self._again = True
-        if self._dispatching is None and self._waiters:
-            self._dispatching = asyncio.create_task(self._rounds())
+        if self._waiters:
+            self._dispatching.start()
+        else:
+            self._disarm()
 
     async def _rounds(self) -> None:
-        try:
-            while self._again and self._waiters:
-                self._again = False
-                await self._round()
-        finally:
-            self._dispatching = None
+        while self._again and self._waiters:
+            self._again = False
+            await self._round()
 
     async def _round(self) -> None:
         wake: float | None = None
         for granted in count():
-            if granted == AT_ONCE and not self._store.shared:
-                wake = self._replica.now()  # the loop is everybody's: the rest is let go in its next turn
+            if granted == AT_ONCE and not self._shared:
+                wake = self._replica.now()  # let other callbacks of the loop run before the rest
                 break
             waiter, wake = await self._replica.step(self._next, fresh=granted == 0)
             if waiter is None:
                 break
             self._forget(waiter.ticket)
-            lease = self._hand_out(waiter.ticket, waiter.emit, waiter.operation)
-            if waiter.future.done():
-                await lease.refund()
+            if waiter.future.done():  # it was cancelled while the store took the step
+                await self._undo(waiter.ticket)
             else:
-                waiter.future.set_result(lease)
+                waiter.future.set_result(self._hand_out(waiter))
         if self._replica.failure is not None:
-            self._seeking = asyncio.create_task(self._replica.seek())
+            self._seeking.start()
             if self._replica.must_refuse:
                 for waiter in list(self._waiters.values()):
                     await self._fail(waiter, self._store_down(waiter.ticket.lane))
@@ -187,67 +258,71 @@ class Dispatcher:
         self._arm(wake, self._watched.values())
 
     def _next(self, state: QuotaState, now: float) -> tuple[QuotaState, tuple[Waiter | None, float | None]]:
+        """Grant the next ticket, if it is one of this loop. Returns its waiter, or when to decide again."""
         if self._replica.must_refuse:
             return state, (None, None)
-        if self._store.shared:
+        if self._shared:
             state = state.alive([each.ticket for each in self._waiters.values() if not each.future.done()], now)
         while True:
-            decision = state.decision(now, self.quota.reserve)
+            decision = state.decision(now, self._reserve)
             waiter = None if decision.ticket is None else self._waiters.get(decision.ticket.number)
-            if decision.ticket is None or waiter is None:  # nobody's turn, or another process's, which takes it itself
+            if decision.ticket is None or waiter is None:  # nothing to grant, or another process grants its own ticket
                 return state, (None, decision.wake)
             if not waiter.future.done():
                 break
-            state = state.leave(decision.ticket)  # it is about to withdraw, and must not hold up the others
+            state = state.leave(decision.ticket)  # it will be withdrawn, and must not hold up the others
         if not self._has_room(state, decision):
             return state, (None, now + state.window.seconds / state.window.limit)
         return state.grant(decision, now, self._expires_at(now, waiter.timeout)), (waiter, None)
 
     def _has_room(self, state: QuotaState, decision: Decision) -> bool:
-        """Whether our own pace allows it."""
-        if self._store.shared:
-            return self._replica.has_room(state.window, len(self._out))
-        return not self._has_bucket or self._bucket.has_room(state.window, probe=decision.probe)
+        """Whether our own pace allows one more request."""
+        if self._shared:
+            return self._replica.has_room(state.window, len(self._leases))
+        return self._bucket is None or self._bucket.has_room(state.window, probe=decision.probe)
 
     def _expires_at(self, now: float, timeout: float) -> float | None:
-        """When a lease is over, whatever becomes of its process."""
-        return now + timeout + LEASE_MARGIN if self._store.shared else None
+        """When the lease expires, in case its process dies."""
+        return now + timeout + LEASE_MARGIN if self._shared else None
 
-    def _hand_out(self, ticket: Ticket, emit: Emit, operation: str) -> Lease:
+    def _hand_out(self, waiter: Waiter) -> Lease:
         """Make the lease of a ticket that was granted in the same step, and charge the bucket."""
-        if self._has_bucket:
+        ticket = waiter.ticket
+        if self._bucket is not None:
             self._bucket.charge(self._replica.state.window)
-        self._out.add(ticket.number)
-        now = self.clock.now()
+        self._leases.add(ticket.number)
+        now = self._clock.now()
         waited = max(0.0, now + self._replica.skew - ticket.since)
-        return Lease(ticket, granted_at=now, waited=waited, finish=self._finish, emit=emit, operation=operation)
+        return Lease(
+            ticket.lane, ticket.arrival, now, waited, ticket.number, self._finish, waiter.emit, waiter.operation
+        )
 
     async def _review(self) -> None:
-        """Tell all whom it may concern how things are, in the queue's order. One reckoning serves for all: they may be many."""
+        """Inform all watched waiters, in the order of the queue. The capacity is computed once, because they may be many."""
         if not self._watched:
             return
         state, now, gone = self._replica.state, self._replica.now(), 0
-        capacity, opens_at = state.window.capacity(now), self._replica.opens_at(state.window, len(self._out))
+        capacity, opens_at = state.window.capacity(now), self._replica.opens_at(state.window, len(self._leases))
         for place, ticket in enumerate((*state.interactive, *state.background)):
             waiter = self._watched.get(ticket.number)
             if waiter is not None and not waiter.future.done():
                 ahead = place - gone
-                wait = max(opens_at, eta(state, ticket.lane, ahead, capacity, now, self.quota.reserve)) - now
+                wait = max(opens_at, eta(state, ticket.lane, ahead, capacity, now, self._reserve)) - now
                 gone += await self._inform(waiter, ahead + 1, wait if wait > 0 else None)
 
     async def _inform(self, waiter: Waiter, position: int, expected: float | None) -> bool:
-        """Refuse it, if it waits in vain; if its wait is long, say so, once: a silent one looks like a hang. Gives if it goes."""
+        """Fail the waiter if its deadline cannot be met. Log once if the wait exceeds 2 s. Returns True if it was removed."""
         wait = expected or 0.0
         while (deadline := waiter.deadline) is not None:
-            now = self.clock.now()
+            now = self._clock.now()
             if now < deadline and now + wait <= deadline:
                 break
             error = too_long(waiter.ticket, position, expected, max(0.0, deadline - now))
             if not waiter.refuse(error, now, wait):
                 await self._fail(waiter, error)
                 return True
-        if not waiter.said and (wait > LONG_WAIT or self._replica.now() - waiter.ticket.since >= LONG_WAIT):
-            waiter.said = True
+        if not waiter.logged and (wait > LONG_WAIT or self._replica.now() - waiter.ticket.since >= LONG_WAIT):
+            waiter.logged = True
             _log.info(
                 "%s waits for the quota: lane %s, position %d, expected wait %s",
                 waiter.operation or "a request",
@@ -255,73 +330,51 @@ class Dispatcher:
                 position,
                 "not known yet" if expected is None else f"{expected:.0f} s",
             )
-        if waiter.said and deadline is None:
+        if waiter.logged and deadline is None:
             self._watched.pop(waiter.ticket.number, None)
         return False
 
     def _eta(self, ticket: Ticket) -> tuple[int, float | None]:
-        """Its place in the queue, 1 for the next, and the seconds that it has to wait at least; None if nothing is known."""
+        """Return its position, 1 for the next, and a lower bound of its wait in seconds; None if nothing is known."""
         state, now = self._replica.state, self._replica.now()
         ahead = state.ahead(ticket)
-        moment = eta(state, ticket.lane, ahead, state.window.capacity(now), now, self.quota.reserve)
-        wait = max(moment, self._replica.opens_at(state.window, len(self._out))) - now
+        moment = eta(state, ticket.lane, ahead, state.window.capacity(now), now, self._reserve)
+        wait = max(moment, self._replica.opens_at(state.window, len(self._leases))) - now
         return ahead + 1, wait if wait > 0 else None
 
-    # -- loop, timer, bucket -----------------------------------------------------------------------------------------
-
-    async def _bind(self) -> None:
-        """Belong to the running loop. Whoever waited or had a lease in the last one is gone with it; what is known stays."""
-        if self._loop is not None and self._loop.is_running():
-            raise ConfigurationError("A client works in one event loop at a time. Make one client for each loop.")
-        self._disarm()
-        self._bucket = Bucket()
-        self._replica.bind()
-        self._dispatching = self._seeking = None
-        abandoned, self._waiters, self._watched = self._waiters, {}, {}
-        out, self._out = self._out, set()
-
-        def abandon(state: QuotaState, now: float) -> tuple[QuotaState, None]:
-            for waiter in abandoned.values():
-                state = state.leave(waiter.ticket)
-            for lease in out:
-                state = state.lost(lease, now)
-            return state, None
-
-        self._loop = asyncio.get_running_loop()
-        if abandoned or out:
-            await self._replica.step(abandon)
+    # -- the timer ---------------------------------------------------------------------------------------------------
 
     def _arm(self, wake: float | None, waiters: Iterable[Waiter], *, sooner: bool = False) -> None:
-        """One timer for whatever comes first: more quota, a deadline, a wait that has become long.
+        """Set the timer to the earliest of: more capacity, a deadline, a wait that must be logged.
 
         Args:
-            wake: when there may be more quota, on the state's clock.
-            waiters: whose deadlines and long waits to think of.
-            sooner: the timer that is set holds, unless this one is earlier.
+            wake: when there may be more capacity, on the state's clock.
+            waiters: those whose deadlines and long waits count.
+            sooner: keep the current timer unless this moment is earlier.
         """
-        if not self._waiters or self._loop is None:
+        if not self._waiters:
             self._disarm()
             return
         moments = [] if wake is None else [wake - self._replica.skew]
         for waiter in waiters:
             if (deadline := waiter.deadline) is not None:
                 moments.append(deadline)
-            if not waiter.said:
+            if not waiter.logged:
                 moments.append(waiter.ticket.since - self._replica.skew + LONG_WAIT)
-        if self._store.shared:
-            news = self._replica.failure is None and (wake is None or self._replica.state.window.flights)
-            moments.append(self.clock.now() + (POLL if news else HEARTBEAT / 2))
+        if self._shared:
+            may_change = self._replica.failure is None and (wake is None or self._replica.state.window.flights)
+            moments.append(self._clock.now() + (POLL if may_change else HEARTBEAT / 2))
         if not moments:
             if not sooner:
                 self._disarm()
             return
-        when = max(self.clock.now() + _TICK, min(moments))
+        when = max(self._clock.now() + _TICK, min(moments))
         if self._timer is not None:
             early = when - self._timer_at
             if abs(early) < _TICK or (sooner and early > 0):
                 return
             self._timer.cancel()
-        self._timer, self._timer_at = self.clock.call_at(when, self._tick), when
+        self._timer, self._timer_at = self._clock.call_at(when, self._tick), when
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -332,54 +385,40 @@ class Dispatcher:
         self._timer = None
         step = self._dispatch()
         try:
-            step.send(None)  # in process no step suspends
+            step.send(None)  # it does not suspend: with a shared store it only starts a task
         except StopIteration:
             return
         step.close()
-        raise RuntimeError("A step of the quota waited where it must not.")
+        raise RuntimeError("A step of the quota suspended in a timer's callback.")
 
-    # -- the state ---------------------------------------------------------------------------------------------------
+    # -- leases ------------------------------------------------------------------------------------------------------
 
     def _finish(self, lease: int, decide: Decide[Effect], counts: bool) -> Awaitable[Effect]:
-        """End a lease, and let the next one go."""
+        """End a lease, and grant the next ticket."""
         return self._settle(self._end(lease, decide, counts))
 
     async def _end(self, lease: int, decide: Decide[Effect], counts: bool) -> Effect:
-        self._out.discard(lease)
-        if counts and self._store.shared:
+        self._leases.discard(lease)
+        if counts and self._shared:
             self._replica.spend()
-        elif self._has_bucket and not counts:
+        elif self._bucket is not None and not counts:
             self._bucket.give_back(self._replica.state.window)
         effect = await self._replica.step(decide)
         if self._waiters:
             await self._dispatch()
-        if self._store.shared:
+        if self._shared:
             await self._rest()
         return effect
 
     def _settle(self, step: Coroutine[Any, Any, T]) -> Awaitable[T]:
-        """Run a step to its end, whatever becomes of its caller. In process it never suspends, so nothing can cut it short."""
-        return asyncio.shield(asyncio.ensure_future(step)) if self._store.shared else step
+        """Shield a step from the cancellation of its caller. In process it never suspends, so it needs no shield."""
+        return asyncio.shield(asyncio.ensure_future(step)) if self._shared else step
 
-    async def _rest(self) -> None:
-        """Close the store's files and connections, when nobody needs them: the limiter outlives its users."""
-        if not self._store.shared or self.in_use:
-            return
-        self._disarm()
-        tasks = [task for task in (self._dispatching, self._seeking) if task is not None]
-        if tasks:
-            await asyncio.wait(tasks)
-        if not self.in_use:
-            await self._store.aclose()
-
-    def _own(self) -> tuple[Collection[int], Collection[int]]:
-        """The numbers of the tickets and leases of this process."""
-        return self._waiters.keys(), self._out
-
-    def _store_down(self, lane: Lane) -> SessionsError:
-        return store_down(self._store, str(self._replica.failure), lane, RETRY)
-
-    def _tell(self, event: ClientEvent) -> None:
-        """Tell all who use this limiter, each once."""
-        for emit in {self._emit, *self._owners.values()}:
-            emit(event)
+    def _store_down(self, lane: Lane) -> QuotaTimeoutError:
+        return QuotaTimeoutError(
+            f"Not sent: {self._replica.store!r}, which keeps the quota, can't be used ({self._replica.failure}), and its"
+            " on_store_failure is 'refuse'.",
+            retry_after=RETRY,
+            lane=lane,
+            position=1,
+        )

@@ -1,4 +1,4 @@
-"""The limiters of this process, one for each key and origin. They outlive their clients: what a server counted stays counted."""
+"""The limiters of this process, one for each key and origin. They outlive their clients, because the server's count does too."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _limiters: Final[dict[tuple[str, str], Limiter]] = {}
 
 
 def limiter_for(name: str, origin: str, quota: Quota, clock: Clock | None = None) -> Limiter:
-    """The limiter of a key at an origin, shared by all clients of the key, and of the same `Quota` object.
+    """Return the limiter of a key at an origin. All clients of the key share it, and all clients of the same `Quota` object.
 
     Args:
-        name: a digest of the key and the origin, as a shared store calls it.
-        origin: of the server. Another origin counts for itself.
+        name: a digest of the key and the origin; the name of the state in a shared store.
+        origin: of the server. Each origin counts separately.
         quota: how much may be sent.
-        clock: times the waits; None: the machine's, or that of the other clients of the key.
+        clock: times the waits; None: the machine's clock, or the one of the other clients of the key.
 
     Raises:
         ConfigurationError: a client of the same key has another quota or clock, or a clock is given with a shared store.

@@ -1,4 +1,4 @@
-"""How much may be sent: the setting that a client is given, and what it tells of the state."""
+"""The setting of the quota that a client takes, and the snapshot of the state that it returns."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, 
 
 @attrs.frozen
 class Quota:
-    """How many requests a key has, and how they are divided. What the server says of its limit and window is learnt and wins.
+    """How many requests a key may send, and how lanes share them. A limit or window in the server's answers replaces this one.
 
-    To give one and the same `Quota` object to two clients means that their keys share one budget. A store that other
-    processes use calls it by the key whose client was made first, so that has to be the same key in each of them.
+    Two clients that are given the same `Quota` object share one budget, even if their keys differ. A shared store names the
+    budget after the key of the first client, so that must be the same key in all processes.
 
     Args:
         limit: requests per window. The API documents 10.
         window: seconds. The API documents a minute.
-        reserve: slots of each window that background work leaves to interactive work until the window's last tenth, or all
-            the time where slots come back one by one; at most a fifth of the limit counts. docs/quota.md tells what it costs.
+        reserve: slots of each window that background work leaves free until the window's last tenth, or all the time if slots
+            refill one by one. At most a fifth of the limit counts. docs/quota.md says what it costs.
         store: where the count is kept: None or `MemoryStore()` for this process alone, `SQLiteStore(path)` for all processes
             of this host, `RedisStore(url)` for all hosts.
 
     Raises:
-        ConfigurationError: a value that can't be meant.
+        ConfigurationError: a value that makes no sense.
     """
 
     limit: int = 10
@@ -49,15 +49,15 @@ class Quota:
             raise ConfigurationError(f"Quota(window={self.window!r}): give seconds, more than 0 and at most a million.")
         if not _is_a(self.reserve, int) or self.reserve < 0:
             raise ConfigurationError(f"Quota(reserve={self.reserve!r}): give a whole number of slots, 0 or more.")
-        if self.store is not None and not _is_a_store(self.store):  # its value is not told: a URL may hold a password
+        if self.store is not None and not _is_a_store(self.store):  # its value is not shown: a URL may hold a password
             raise ConfigurationError("Quota(store=…): give a MemoryStore(), SQLiteStore(path) or RedisStore(url).")
 
     @classmethod
     def parse(cls, text: str) -> Quota:
-        """`"10/60s"`: requests per window. The unit is ms, s (or none), m or h; without a number it is one of them: `"10/m"`.
+        """Parse requests per window, such as `"10/60s"`. The unit is ms, s (or none), m or h. `"10/m"` is 10 in one minute.
 
         Raises:
-            ConfigurationError: the text is no quota.
+            ConfigurationError: the text is not a quota.
         """
         match = _TEXT.fullmatch(text)
         if not match or not (match[2] or match[3]):
@@ -66,10 +66,10 @@ class Quota:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Quota:
-        """The quota that `SESSIONS_QUOTA` gives, else the documented one, 10 per 60 s.
+        """Return the quota of `SESSIONS_QUOTA`, else the documented one, 10 per 60 s.
 
         Raises:
-            ConfigurationError: `SESSIONS_QUOTA` is no quota.
+            ConfigurationError: `SESSIONS_QUOTA` is not a quota.
         """
         text = (os.environ if environ is None else environ).get("SESSIONS_QUOTA", "").strip()
         if not text:
@@ -82,15 +82,15 @@ class Quota:
 
 @attrs.frozen
 class QuotaSnapshot:
-    """The quota as far as it is known at this moment.
+    """What is known of the quota at one moment.
 
     Attributes:
         limit: requests per window, as the server says or else as configured.
         window: seconds, likewise.
         remaining: requests that could be sent before the reset. An estimate until the server has answered.
-        resets_in: seconds until more is free at the latest; None where that is not known.
-        waiting: how many wait in each lane.
-        in_flight: how many were sent, or may be sent, and have no answer yet.
+        resets_in: seconds until more is free at the latest; None if that is not known.
+        waiting: requests that wait in each lane.
+        in_flight: requests that have a place in the quota and no answer yet.
     """
 
     limit: int

@@ -1,89 +1,78 @@
-"""Those who wait for their turn, and the errors that can end the wait."""
+"""One request that asks for a place in the quota, and the refusal that can end its wait."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Protocol
 
+from attrs import define, field
+
 from sessions_us.errors import QuotaTimeoutError, SessionsError
 from sessions_us.events import Emit
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.rules.state import Lane, Ticket
 
-__all__ = ("Callers", "Waiter", "store_down", "too_long")
+__all__ = ("Callers", "Waiter", "too_long")
 
 
 class Callers(Protocol):
-    """Several callers behind one request, each with a deadline of its own."""
+    """Several callers that share one request, each with its own deadline."""
 
     @property
     def deadline(self) -> float | None:
-        """The earliest of theirs, on the limiter's clock; None if nobody has one."""
+        """The earliest of their deadlines, on the limiter's clock; None if no caller has one."""
         ...
 
     def refuse(self, error: QuotaTimeoutError) -> bool:
-        """The turn comes too late for the one with the earliest deadline. False if nobody else waits."""
+        """Fail the caller with the earliest deadline. Returns False if no other caller waits."""
         ...
 
 
+@define(eq=False)
 class Waiter:
-    """A caller of `acquire` whose turn has not come. Its future gets a lease, or the error that ends the wait."""
+    """A request that has no place in the quota yet. Its arguments are those of `Limiter.acquire`.
 
-    __slots__ = ("_deadline", "callers", "emit", "future", "operation", "owner", "said", "ticket", "timeout")
+    Attributes:
+        ticket: its place in the lane, once it has one.
+        future: gets the lease, or the error that ends the wait.
+        logged: whether its long wait was logged.
+    """
 
-    def __init__(
-        self,
-        ticket: Ticket,
-        deadline: float | None,
-        timeout: float,
-        emit: Emit,
-        operation: str,
-        owner: object | None,
-        callers: Callers | None = None,
-    ) -> None:
-        self.ticket: Ticket = ticket
-        self.future: asyncio.Future[Lease | SessionsError] = asyncio.get_running_loop().create_future()
-        self._deadline = deadline
-        self.callers: Callers | None = callers
-        self.timeout: float = timeout
-        self.emit: Emit = emit
-        self.operation: str = operation
-        self.owner: object | None = owner
-        self.said: bool = False
+    lane: Lane
+    own_deadline: float | None
+    arrival: int | None
+    front: bool
+    timeout: float
+    operation: str
+    emit: Emit
+    owner: object | None
+    callers: Callers | None
+    ticket: Ticket = field(init=False)
+    future: asyncio.Future[Lease | SessionsError] = field(init=False)
+    logged: bool = field(default=False, init=False)
 
     @property
     def deadline(self) -> float | None:
-        """The earliest moment at which somebody's patience ends."""
+        """The earliest deadline of the request and its callers."""
         if self.callers is None:
-            return self._deadline
+            return self.own_deadline
         theirs = self.callers.deadline
-        return min((moment for moment in (self._deadline, theirs) if moment is not None), default=None)
+        return min((moment for moment in (self.own_deadline, theirs) if moment is not None), default=None)
 
-    def refuse(self, error: QuotaTimeoutError, now: float, expected: float) -> bool:
-        """The turn comes too late for somebody. False if it does for the request, so that it must leave the queue."""
-        if self.callers is None or (
-            self._deadline is not None and (now >= self._deadline or now + expected > self._deadline)
-        ):
+    def refuse(self, error: QuotaTimeoutError, now: float, wait: float) -> bool:
+        """Fail the caller whose deadline cannot be met. Returns False if the request's own deadline cannot be met either."""
+        own = self.own_deadline
+        if self.callers is None or (own is not None and (now >= own or now + wait > own)):
             return False
         return self.callers.refuse(error)
 
 
 def too_long(ticket: Ticket, position: int, expected: float | None, budget: float) -> QuotaTimeoutError:
-    """The wait is known to exceed the deadline."""
+    """Make the error of a wait that exceeds its deadline."""
     known = "" if expected is None else f" The quota allows it in {expected:.1f} s at the earliest."
     return QuotaTimeoutError(
         f"Not sent: position {position} in the lane {ticket.lane}, and {budget:.1f} s of max_wait left.{known}",
         retry_after=expected,
         lane=ticket.lane,
         position=position,
-    )
-
-
-def store_down(store: object, reason: str, lane: Lane, retry_after: float) -> QuotaTimeoutError:
-    """The store fails, and without it nothing may be sent."""
-    return QuotaTimeoutError(
-        f"Not sent: {store!r}, which keeps the quota, can't be used ({reason}), and its on_store_failure is 'refuse'.",
-        retry_after=retry_after,
-        lane=lane,
-        position=1,
     )

@@ -12,7 +12,7 @@ from support.server_models import Server, Style
 
 from sessions_us.errors import QuotaTimeoutError
 from sessions_us.events import ClientEvent, StoreRecovered, StoreUnavailable
-from sessions_us.quota import Lane, Limiter, Quota
+from sessions_us.quota import Lane, Lease, Limiter, Quota
 from sessions_us.quota.clock import LoopClock
 from sessions_us.quota.dispatcher import LEASE_MARGIN
 from sessions_us.quota.rules.state import STALE_AFTER, QuotaState
@@ -35,40 +35,59 @@ class Depot:
         self.down = False
         self.hangs = False
         self.closed = 0
-        self._dice = dice
-        self._latency = latency
-        self._versions = 0
+        self.dice = dice
+        self.latency = latency
+        self.versions = 0
 
     async def load(self, name: str) -> Held:
-        await self._way()
-        held = self._now(name)
-        await self._way()
+        await self.way()
+        held = self.read(name)
+        await self.way()
         return held
 
     async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
-        await self._way()
-        held = self._now(name)
+        await self.way()
+        held = self.read(name)
         accepted = held.version == version
         if accepted:
-            self._versions += 1
-            self.held[name] = self._versions, to_text(state)
-            held = self._now(name)
-        await self._way()
+            self.versions += 1
+            self.held[name] = self.versions, to_text(state)
+            held = self.read(name)
+        await self.way()
         return accepted, held
 
     async def aclose(self) -> None:
         self.closed += 1
 
-    def _now(self, name: str) -> Held:
+    def read(self, name: str) -> Held:
         version, text = self.held.get(name, (0, ""))
         return Held(version, from_text(text) if text else None, asyncio.get_running_loop().time() + 5e8)
 
-    async def _way(self) -> None:
+    async def way(self) -> None:
         if self.hangs:
             await asyncio.sleep(2)
         if self.down or self.hangs:
             raise StoreFailure("down")
-        await asyncio.sleep(self._dice.expovariate(1 / self._latency))
+        await asyncio.sleep(self.dice.expovariate(1 / self.latency))
+
+
+class Process:
+    """The store as one process has it: it reaches the depot, until the process is cut off with a depot of its own."""
+
+    shared = True
+
+    def __init__(self, depot: Depot) -> None:
+        self.depot = depot
+        self.fallback = depot.fallback
+
+    async def load(self, name: str) -> Held:
+        return await self.depot.load(name)
+
+    async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
+        return await self.depot.swap(name, version, state)
+
+    async def aclose(self) -> None:
+        await self.depot.aclose()
 
 
 class Company:
@@ -80,12 +99,13 @@ class Company:
         self.server = Server(model, Style(**style), limit=LIMIT)  # type: ignore[arg-type]
         self.depot = Depot(self.dice, fallback)
         self.events: list[list[ClientEvent]] = [[] for _ in range(processes)]
-        self.limiters = [self.limiter(events) for events in self.events]
+        self.stores = [Process(self.depot) for _ in range(processes)]
+        self.limiters = [self.limiter(*each) for each in zip(self.stores, self.events, strict=True)]
         self.served: list[tuple[float, float]] = []
 
-    def limiter(self, events: list[ClientEvent]) -> Limiter:
+    def limiter(self, store: Process, events: list[ClientEvent]) -> Limiter:
         ahead = self.dice.uniform(0, 1e5)
-        quota = Quota(LIMIT, WINDOW, store=self.depot)
+        quota = Quota(LIMIT, WINDOW, store=store)
         return Limiter(quota, name="key", clock=LoopClock(lambda: self.loop.time() + ahead), emit=events.append)
 
     async def call(self, limiter: Limiter, lane: Lane = "interactive", timeout: float = 30.0) -> int:
@@ -189,17 +209,17 @@ def test_leases_and_places_of_a_dead_process_are_taken_back() -> None:
         await asyncio.sleep(0.1)
         start = company.loop.time()
         assert company.state().window.probe is not None
-        # From here on it does nothing any more, not even clean up.
-        dead._disarm()
-        dead._store = company.depot.__class__(company.dice)
-        dead._replica.store = dead._store
+        # From here on nothing that it does reaches the others, not even cleaning up.
+        company.stores[0].depot = Depot(company.dice)
         assert await company.call(other) == 200
         took = company.loop.time() - start
         assert STALE_AFTER < took < 10.0 + LEASE_MARGIN + WINDOW + 1
         assert company.server.refused == 0
         for task in waiting:
             task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+            if isinstance(outcome, Lease):
+                await outcome.refund()
         await lease.unknown()
 
     run(main())

@@ -1,1 +1,1 @@
-"""What may be sent and when, as pure functions of values. No clock, no event loop, no randomness."""
+"""The rules of the quota, as pure functions of values. No clock, no event loop, no randomness."""

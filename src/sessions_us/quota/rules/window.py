@@ -325,55 +325,24 @@ class Window:
         window.limit, window.seconds, window.offset = limit, seconds, offset
         return window
 
-    def _answered_at(self, now: float) -> float:
-        """When an answer came: not before any request in flight was sent, however coarse the clock is."""
-        for flight in self.flights:
-            if flight.sent > now:
-                now = flight.sent
-        return now
-
     def _counted(self, flight: InFlight, now: float, report: Report) -> tuple[Window, Effect]:
-        """Take the count of an answer: rules 3, 4, 7, 8 and 9."""
-        remaining = report.remaining or 0
-        old, reset = self.reading, reset_of(report, flight.sent, now, self.offset, self.refused_probes)
-        flights = tuple([other for other in self.flights if other is not flight])
-        unconfirmed = self.unconfirmed and tuple(
-            [stamp for stamp in self._recent(self.unconfirmed, now) if stamp > flight.sent]
-        )
-        if reset is not None:
-            earliest, latest = reset[0], max(reset[1], now)
-        elif old is not None and now < old.expires and remaining < old.remaining:
-            earliest, latest = old.earliest, old.latest  # the count only went down: it is the same window
-        else:
-            earliest, latest = flight.sent, now + self.seconds
-        new = Reading(
-            self._answered_at(now), self.limit, remaining, earliest, latest, expires=latest, not_before=earliest
-        )
-        log = self._recent(self.log, now)
-        used, others = self.limit - remaining, len(flights) + len(unconfirmed)
-        sliding_log, refills = self.sliding_log, self.refills
-        if self.probe == flight.lease:
-            begun = earliest + MARGIN >= flight.sent + self.seconds - MARGIN
-            sliding_log |= begun and 1 + others < used <= 1 + others + len(self._recent(self.log, flight.sent))
-            if begun or self.opened > 1:  # otherwise what was used before is unknown, and what the reset will free
-                refills = not begun and used > 1 + others
-
-        used_by_others = 0
-        if old is not None and old.limit == new.limit:
-            used_by_others = max(0, old.remaining - new.remaining - self.own)
-        reading, newer = (new, True) if old is None else later(old, new, flight.sent)
-        window = draft(self)
-        window.has_headers, window.reading, window.refused_probes = True, reading, 0
-        window.flights, window.unconfirmed, window.log = flights, unconfirmed, (*log, now)
-        window.sliding_log, window.refills = sliding_log, refills
+        """Take the count of an answer: rules 3, 7 and 8."""
+        old, new = self.reading, self._reading_of(flight, now, report)
+        window = self._confirmed(flight, now)
+        others = len(window.flights) + len(window.unconfirmed)
+        window.has_headers, window.refused_probes = True, 0
         window.slow_start += 1
         if self.probe == flight.lease:
-            window.probe = None
+            window.sliding_log, window.refills = self._kind_by_probe(flight, new, others)
+        window.reading, newer = (new, True) if old is None else later(old, new, flight.sent)
         if newer:
             window.own = others
             # A window that the server's clock ended before it was used up begins without a probe.
             cut = old is not None and old.earliest < new.received and old.latest < new.earliest
             window.opened += cut and self.probe is None
+        used_by_others = 0
+        if old is not None and old.limit == new.limit:
+            used_by_others = max(0, old.remaining - new.remaining - self.own)
         if used_by_others or self.quiet_since is None:
             window.quiet_since = now
         if not used_by_others:
@@ -389,24 +358,52 @@ class Window:
             wait = self.seconds if reset is None else max(0.0, reset[1] - now)
         reopens_at = now + min(wait, LONGEST_BLOCK) + MARGIN * 2**self.refused_probes
         reopens_at = max(reopens_at, self.blocked_until or reopens_at)
-        flights = tuple([other for other in self.flights if other is not flight])
-        unconfirmed = self.unconfirmed and tuple(
-            [stamp for stamp in self._recent(self.unconfirmed, now) if stamp > flight.sent]
-        )
-        probing = self.probe == flight.lease
-        # The first answer only shows that the key was used up before. That client may be gone.
-        shares_key_until = None if self.quiet_since is None else reopens_at + SHARED_KEY_WINDOWS * self.seconds
-        has_headers = (
-            True if report.remaining is not None else self.has_headers
-        )  # NestJS's 429 has nothing but Retry-After
-        window = draft(self)
-        window.has_headers = has_headers
+        window = self._confirmed(flight, now)
+        if report.remaining is not None:  # NestJS's 429 has no rate headers
+            window.has_headers = True
         closed = Reading(self._answered_at(now), self.limit, 0, reopens_at, reopens_at, reopens_at, reopens_at)
-        window.reading = None if has_headers is False else closed
-        window.flights, window.unconfirmed, window.log = flights, unconfirmed, (*self._recent(self.log, now), now)
-        window.own = len(flights) + len(unconfirmed)
+        window.reading = None if window.has_headers is False else closed
+        window.own = len(window.flights) + len(window.unconfirmed)
         window.blocked_until = window.quiet_since = reopens_at
-        window.shares_key_until, window.sliding_log, window.slow_start = shares_key_until, False, 1
-        if probing:
-            window.probe, window.refused_probes = None, min(self.refused_probes + 1, MOST_REFUSED_PROBES)
+        window.sliding_log, window.slow_start = False, 1
+        # The first answer only shows that the key was used up before. That client may be gone.
+        window.shares_key_until = None if self.quiet_since is None else reopens_at + SHARED_KEY_WINDOWS * self.seconds
+        if self.probe == flight.lease:
+            window.refused_probes = min(self.refused_probes + 1, MOST_REFUSED_PROBES)
         return window, Effect(closed_for=reopens_at - now)
+
+    def _confirmed(self, flight: InFlight, now: float) -> Window:
+        """End a request by a countable answer. It confirms the unconfirmed requests from before it was sent (rule 9)."""
+        window = draft(self)
+        window.flights = tuple([other for other in self.flights if other is not flight])
+        if self.unconfirmed:
+            window.unconfirmed = tuple([at for at in self._recent(self.unconfirmed, now) if at > flight.sent])
+        window.log = (*self._recent(self.log, now), now)
+        if self.probe == flight.lease:
+            window.probe = None
+        return window
+
+    def _reading_of(self, flight: InFlight, now: float, report: Report) -> Reading:
+        """Read the count of an answer, and when its reset is (rule 4)."""
+        old, remaining = self.reading, report.remaining or 0
+        reset = reset_of(report, flight.sent, now, self.offset, self.refused_probes)
+        if reset is not None:
+            earliest, latest = reset[0], max(reset[1], now)
+        elif old is not None and now < old.expires and remaining < old.remaining:
+            earliest, latest = old.earliest, old.latest  # the count only went down: it is the same window
+        else:
+            earliest, latest = flight.sent, now + self.seconds
+        return Reading(self._answered_at(now), self.limit, remaining, earliest, latest, latest, earliest)
+
+    def _kind_by_probe(self, flight: InFlight, new: Reading, others: int) -> tuple[bool, bool | None]:
+        """Whether the server counts a sliding log (rule 5), and whether slots refill one by one, by a probe's answer."""
+        sliding_log, refills, used = self.sliding_log, self.refills, self.limit - new.remaining
+        begun = new.earliest + MARGIN >= flight.sent + self.seconds - MARGIN
+        sliding_log |= begun and 1 + others < used <= 1 + others + len(self._recent(self.log, flight.sent))
+        if begun or self.opened > 1:  # otherwise what was used before is unknown, and what the reset will free
+            refills = not begun and used > 1 + others
+        return sliding_log, refills
+
+    def _answered_at(self, now: float) -> float:
+        """When an answer came: not before any request in flight was sent, however coarse the clock is."""
+        return max([now, *[flight.sent for flight in self.flights]])

@@ -1,8 +1,8 @@
-"""This process's replica of the state: decisions are made on it, and set in the store if it still is the newest.
+"""The replica of a state in this process: it makes decisions, and sets the result in the store by compare-and-set.
 
-In process a step never suspends. With a store that others use too, the steps of several callers are put together and written by
-one short task, so that no caller's cancellation cuts a step short, and a burst costs one step of the store. When the store
-fails, the replica goes on alone, says so once, and looks for the store now and then.
+In process a step never suspends. With a shared store, one short task collects the steps of several callers and writes them
+together, so that no caller's cancellation stops a step, and a burst costs one step of the store. When the store fails, the
+replica goes on alone, emits an event once, and tries the store again every few seconds.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import secrets
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
-from attrs import evolve
+from attrs import define, evolve
 
 from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
 from sessions_us.quota.rules.state import HEARTBEAT, QuotaState
 from sessions_us.quota.rules.window import Window
+from sessions_us.quota.single_task import SingleTask
 from sessions_us.quota.stores import Held, Store, StoreFailure
 from sessions_us.quota.stores.failover import Share, fail_back, fail_over
 
@@ -26,42 +27,46 @@ __all__ = ("AT_ONCE", "RETRY", "Decide", "Replica")
 T = TypeVar("T")
 Decide = Callable[[QuotaState, float], tuple[QuotaState, T]]
 
-AT_ONCE = 25  # decisions in one turn of the event loop, or many waiters would keep it from everybody else
+AT_ONCE = 25  # decisions in one callback of the event loop, so that many waiters don't block it
 RETRY = 5.0  # seconds between two attempts to reach a store that failed
-_CLOCK_STEP = 5.0  # seconds; a store's time that went back further was set back
-_DRIFT = 0.001  # seconds by which two clocks may drift apart between two steps
+_CLOCK_STEP = 5.0  # seconds; if a store's time goes back further, its clock was set back
+_DRIFT = 0.001  # seconds by which two clocks may drift apart between two steps of the store
 _log = logging.getLogger("sessions_us")
 
 
-class _Asked(NamedTuple):
-    """A decision that waits to be written."""
+class _Pending(NamedTuple):
+    """A decision that waits to be made and written."""
 
     decide: Decide[Any]
     fresh: bool
     future: asyncio.Future[Any]
 
 
+@define
 class _Failover:
-    """Since the store failed. `leases`: its own at that moment; `found`: the store answers again."""
+    """The store failed. `leases`: of this process at that moment; `is_over`: the store answers again."""
 
-    def __init__(self, leases: frozenset[int], failure: StoreFailure, retry_at: float) -> None:
-        self.leases = leases
-        self.failure = failure
-        self.retry_at = retry_at
-        self.found = False
+    leases: frozenset[int]
+    failure: StoreFailure
+    retry_at: float
+    is_over: bool = False
 
 
 class Replica:
-    """A state, and the store that it belongs to.
+    """A state, and the store that keeps it.
 
     Args:
-        store: where the state lives.
-        name: under which name.
-        state: the state to begin with, where the store has none.
-        alone: nobody else has the store, so there is nothing to set in it.
-        clock: seconds that never go back.
-        own: the numbers of the tickets and the leases of this process.
-        emit: hears that the store failed, and that it is back.
+        store: keeps the state.
+        name: of the state in the store.
+        state: the state to begin with, if the store has none.
+        alone: whether the store is not used at all, because nothing else can see it.
+        clock: monotonic seconds.
+        own: returns the numbers of the tickets and of the leases of this process.
+        emit: gets the events of a failure and a recovery of the store.
+
+    Attributes:
+        state: the newest known state.
+        skew: the store's time minus ours.
     """
 
     def __init__(
@@ -77,7 +82,7 @@ class Replica:
     ) -> None:
         self.store = store
         self.state: QuotaState = evolve(state, leases=_numbers()) if store.shared else state
-        self.skew: float = 0.0  # the store's time minus ours
+        self.skew: float = 0.0
         self._name = name
         self._alone = alone
         self._clock = clock
@@ -85,53 +90,52 @@ class Replica:
         self._emit = emit
         self._version = 0
         self._answered_at: float | None = None  # when the store last answered
-        self._asked: list[_Asked] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._pending: list[_Pending] = []
+        self._writing = SingleTask(self._write)
         self._failover: _Failover | None = None
         self._share = Share(1.0 if store.fallback is None else store.fallback)
 
     def now(self) -> float:
-        """The time that all users of the state share, in seconds."""
+        """Return the time that all users of the state share, in seconds."""
         return self._clock() + self.skew
 
     @property
     def failure(self) -> StoreFailure | None:
-        """Why the store can't be used; None if it can."""
+        """Why the store can't be used. None: it can."""
         return None if self._failover is None else self._failover.failure
 
     @property
     def must_refuse(self) -> bool:
-        """Whether nothing may be sent, because the store can't be used and there is no share to go on with."""
+        """Whether nothing may be sent, because the store can't be used and no share is configured."""
         return self._failover is not None and self.store.fallback is None
 
     def has_room(self, window: Window, in_flight: int) -> bool:
-        """Whether this process may send one more: while it is alone, its share is the limit."""
+        """Whether this process may send one more request. While it is alone, its share is the limit."""
         return self._failover is None or self._share.has_room(window, in_flight, self.now())
 
     def opens_at(self, window: Window, in_flight: int) -> float:
-        """When this process may send one more at the earliest, for the sake of its share."""
+        """When this process may send one more request at the earliest, by its share."""
         now = self.now()
         return now if self._failover is None else self._share.opens_at(window, in_flight, now)
 
     def spend(self) -> None:
-        """One of its leases ended, and its request may have counted."""
+        """Count a lease that ended and whose request may have counted."""
         self._share.spend(self.state.window, self.now())
 
     async def step(self, decide: Decide[T], *, fresh: bool = False) -> T:
-        """Decide on the newest state, and set what comes out: again if somebody else was faster.
+        """Decide on the newest state, and set the result. Repeat it if another process was faster.
 
         Args:
             decide: state and time in; the same state or a new one, and a result, out. It may be called several times.
-            fresh: ask the store first, so that also a decision to do nothing is one about the newest state.
+            fresh: whether to read the store first. Otherwise a decision that changes nothing may use an older state.
         """
         if self._alone:
             self.state, result = decide(self.state, self._clock())
             return result
         if self.store.shared:
             future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-            self._asked.append(_Asked(decide, fresh, future))
-            if self._writer is None:
-                self._writer = asyncio.create_task(self._write())
+            self._pending.append(_Pending(decide, fresh, future))
+            self._writing.start()
             return await asyncio.shield(future)
         while True:
             state, result = decide(self.state, self._clock())
@@ -143,61 +147,59 @@ class Replica:
                 return result
 
     async def seek(self) -> None:
-        """Look whether a store that failed is back, if it is time for it."""
+        """Try a store that failed again, if it is time to."""
         failover, now = self._failover, self._clock()
-        if failover is None or failover.found or now < failover.retry_at:
+        if failover is None or failover.is_over or now < failover.retry_at:
             return
         failover.retry_at = now + RETRY
         try:
             await self.store.load(self._name)
         except StoreFailure:
             return
-        failover.found = True
+        failover.is_over = True
         await self.step(lambda state, now: (state, None))
 
     def bind(self) -> None:
-        """Belong to a new event loop: whoever asked in the last one is gone with it."""
-        self._asked, self._writer = [], None
+        """Move to a new event loop. Steps that wait in the last one are dropped."""
+        self._pending, self._writing = [], SingleTask(self._write)
 
     # -- the one task that writes ------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
-        batch: list[_Asked] = []
+        batch: list[_Pending] = []
         try:
-            while self._asked:
-                batch, self._asked = self._asked[:AT_ONCE], self._asked[AT_ONCE:]
-                for asked, result in zip(batch, await self._settle(batch), strict=True):
-                    if not asked.future.done():
-                        asked.future.set_result(result)
+            while self._pending:
+                batch, self._pending = self._pending[:AT_ONCE], self._pending[AT_ONCE:]
+                for pending, result in zip(batch, await self._decide(batch), strict=True):
+                    if not pending.future.done():
+                        pending.future.set_result(result)
         except BaseException as error:
-            for asked in (*batch, *self._asked):
-                if asked.future.done():
+            batch, self._pending = [*batch, *self._pending], []
+            for pending in batch:
+                if pending.future.done():
                     continue
                 if isinstance(error, Exception):
-                    asked.future.set_exception(error)
+                    pending.future.set_exception(error)
                 else:
-                    asked.future.cancel()
-            self._asked = []
+                    pending.future.cancel()
             if not isinstance(error, Exception):
                 raise
-        finally:
-            self._writer = None
 
-    async def _settle(self, batch: list[_Asked]) -> list[Any]:
-        """Make these decisions, one after the other, as one step of the store."""
-        if self._failover is not None and self._failover.found:
+    async def _decide(self, batch: list[_Pending]) -> list[Any]:
+        """Make these decisions, one after the other, in one step of the store."""
+        if self._failover is not None and self._failover.is_over:
             await self._fail_back(self._failover)
-        # Nothing is decided before the store has told the time, nor after a pause in which the two clocks may have parted.
+        # The store's time is needed first, and again after a pause in which the two clocks may have drifted apart.
         recent = self._answered_at is not None and self._clock() < self._answered_at + HEARTBEAT
-        fresh = not recent or any(asked.fresh for asked in batch)
+        fresh = not recent or any(pending.fresh for pending in batch)
         while True:
             try:
                 if fresh and self._failover is None:
                     self._take(await self.store.load(self._name))
                 before, now = self.state, self.now()
                 state, results = before if self._failover else before.tidied(now), []
-                for asked in batch:
-                    state, result = asked.decide(state, now)
+                for pending in batch:
+                    state, result = pending.decide(state, now)
                     results.append(result)
                 if state is before:
                     return results
@@ -208,7 +210,7 @@ class Replica:
                 self._take(held)
                 if accepted:
                     return results
-                fresh = False  # the newest came back
+                fresh = False  # the store returned the newest state
             except StoreFailure as failure:
                 self._fail_over(failure)
 
@@ -219,12 +221,12 @@ class Replica:
         if held.state is not None:
             self.state = held.state
         elif self._version != held.version:
-            # The store lost it. Ours goes on, with numbers that nobody has: it may not be the newest that there was.
+            # The store lost the state. Ours goes on with unused numbers, because it may not be the newest.
             self.state = evolve(self.state, leases=_numbers())
         self._version = held.version
 
     def _follow(self, time: float) -> None:
-        # The answer took a while, so the true difference is larger, never smaller: the largest seen is the best.
+        # The answer took time on its way, so the true difference is never smaller. The largest one seen is the best.
         skew = time - self._clock()
         if self._answered_at is None or skew > self.skew or self.skew - skew > _CLOCK_STEP:
             self.skew = skew
@@ -254,7 +256,7 @@ class Replica:
                 if accepted:
                     break
         except StoreFailure:
-            failover.found = False
+            failover.is_over = False
             return
         self._failover = None
         self._take(held)
@@ -263,5 +265,5 @@ class Replica:
 
 
 def _numbers() -> int:
-    """Where the numbers of tickets begin, so that they are nobody else's."""
+    """Draw the first number of tickets, so that no other process uses the same."""
     return secrets.randbits(50)
