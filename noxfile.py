@@ -123,7 +123,7 @@ def eager(session: nox.Session) -> None:
     """The tests where a task starts within `create_task`, with the coverage of all that they start; arguments go to pytest."""
     _install(session, "test", "regenerate", "coverage")
     arguments = session.posargs or ("-n", "auto", f"--ignore={ALONE}")
-    session.run(*PYTEST, *BOUNDED, "--cov", *arguments, env={"SESSIONS_EAGER": "1"})
+    session.run(*PYTEST, *BOUNDED, "--cov", "--cov-report=term-missing", *arguments, env={"SESSIONS_EAGER": "1"})
 
 
 @nox.session(python="3.13")
