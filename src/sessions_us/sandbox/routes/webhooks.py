@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from .. import serializer
 from ..body import Body
-from ..call import Call, Routes
-from ..records import Webhook
+from ..call import RoutedRequest, Routes
+from ..records import WebhookRecord
 from ..state import PERMISSIONS, TRIGGERS, find
 
 
@@ -26,7 +26,7 @@ def _url(body: Body) -> str:
     return value
 
 
-def create(call: Call) -> object:
+def create(call: RoutedRequest) -> object:
     state, body = call.state, call.body()
     url, trigger = _url(body), body.text("trigger", required=True)
     permission = body.text("permission") or "personal"
@@ -36,12 +36,12 @@ def create(call: Call) -> object:
     if permission not in PERMISSIONS:
         body.wrong(f"permission must be one of the following values: {', '.join(PERMISSIONS)}")
     body.check()
-    webhook = Webhook(state.new_id(), url, trigger, permission, bool(link), integration, state.now())
+    webhook = WebhookRecord(state.new_id(), url, trigger, permission, bool(link), integration, state.now())
     state.webhooks[webhook.id] = webhook
     return serializer.webhook(webhook)
 
 
-def delete(call: Call) -> object:
+def delete(call: RoutedRequest) -> object:
     del call.state.webhooks[find(call.state.webhooks, call.id, "Webhook").id]
     return None
 
