@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
@@ -103,3 +104,13 @@ def test_a_star_import_brings_them_all():
     exec("from sessions_us import *", space)
 
     assert set(sessions_us.__all__) <= space.keys()
+
+
+def test_every_name_stands_for_one_class():
+    """No class of the package has the name of another one, or of a model."""
+    root = Path(sessions_us.__file__).parent
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in root.rglob("*.py")]
+    names = [node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    names += import_module("sessions_us_api.models").__all__
+
+    assert [name for name, times in Counter(names).items() if times > 1] == []

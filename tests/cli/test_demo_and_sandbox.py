@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from support.command import COMMAND, environment, run, without
 
-from sessions_us.cli.demo.show import least_time, tell
+from sessions_us.cli.demo.show import least_time, play
 from sessions_us.sandbox import Sandbox
 
 
@@ -61,7 +61,7 @@ async def _told(prepare: Callable[[Sandbox], None]) -> tuple[list[str], str]:
     output = StringIO()
     async with Sandbox(limit=1000, window=60) as sandbox:
         prepare(sandbox)
-        problems = await tell(sandbox, Console(file=output, width=100), window=60, limit=1000)
+        problems = await play(sandbox, Console(file=output, width=100), window=60, limit=1000)
     return problems, output.getvalue()
 
 
@@ -102,7 +102,7 @@ async def test_demo_calls_a_request_that_it_did_not_send_a_problem() -> None:
     async with Sandbox(limit=1000, window=60) as sandbox:
         async with httpx.AsyncClient() as other:
             await other.get(f"{sandbox.url}/api/rooms")
-        problems = await tell(sandbox, Console(file=output, width=100), window=60, limit=1000)
+        problems = await play(sandbox, Console(file=output, width=100), window=60, limit=1000)
 
     (sent,) = figures(output.getvalue(), "requests sent")[-1:]
     assert problems == [f"the client sent {sent:.0f} requests, and the sandbox received {sent + 1:.0f}"]

@@ -7,7 +7,7 @@ from pipelines.conftest import asked, change, lines, there
 from pipelines.test_export import ONCE, end_all, sessions
 
 from sessions_us import DecodeError, StatusError
-from sessions_us.pipelines import Told
+from sessions_us.pipelines import RowIds
 
 pytestmark = pytest.mark.anyio
 
@@ -33,13 +33,13 @@ async def test_a_row_that_can_not_be_read_is_skipped_on_request(sandbox, user, o
     whole = there(sandbox)[one]
     again = await sessions(quick, out, on_error="skip")
 
-    assert (first.resources["sessions"].failed, again.resources["sessions"].failed) == (Told(1, (one,)),) * 2
+    assert (first.resources["sessions"].failed, again.resources["sessions"].failed) == (RowIds(1, (one,)),) * 2
     assert rows == there(sandbox) | {one: rows[one]}
     assert rows[one] == {name: value for name, value in whole.items() if name != "transcripts"}
 
     sandbox.heal()
     last = (await sessions(quick, out)).resources["sessions"]
-    assert (last.changed, last.failed) == (1, Told())
+    assert (last.changed, last.failed) == (1, RowIds())
     assert {row["id"]: row for row in lines(out)}[one] == whole
 
 
@@ -69,7 +69,7 @@ async def test_what_is_no_rows_fault_stops_all_the_same(sandbox, user, out, stat
     sandbox.heal()
     report = (await sessions(user, out)).resources["sessions"]
     assert report.failed.count == (4 if status == 500 else 0)
-    assert (await sessions(user, out)).resources["sessions"].failed == Told()
+    assert (await sessions(user, out)).resources["sessions"].failed == RowIds()
     assert {row["id"]: row for row in lines(out)} == there(sandbox)
 
 

@@ -1,7 +1,7 @@
-"""JSON into models, tolerantly: an answer that is not as described loses no row and tells no lie.
+"""Decode JSON into models, tolerantly: an answer that is not as described loses no row, and no value is guessed.
 
-What is missing or null is None. What can't be understood is None too, or left out of its list, and its raw value stays
-in `additional_properties` under its wire name. Only a missing `id` makes an object unusable. Every surprise is noted as a
+A missing or null value is None. A value that is not understood is None too, or left out of its list; its raw value stays in
+`additional_properties` under its wire name. Only a missing `id` makes an object unusable. Every surprise is noted as a
 `SchemaDrift`.
 """
 
@@ -25,27 +25,27 @@ __all__ = ("Decoder", "NotUnderstood", "is_deep", "spellings")
 T = TypeVar("T")
 
 _DEEPEST = 100
-"""Levels of arrays and objects. Python itself gives up somewhere between 300 and 1000, depending on who calls: in the midst of
-decoding, or as late as in `to_dict`."""
+"""Maximum depth of arrays and objects. Python's recursion limit is reached between 300 and 1000 levels, depending on the
+caller: during decoding, or later in `to_dict`."""
 _TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
 _OUTERMOST = ("", "[]")
 
 UNKNOWN_FIELD = "unknown field"
-"""The one problem that strict decoding lets pass: the document itself announces additional properties."""
+"""The only problem that strict decoding accepts, because the document announces additional properties."""
 
 
 class NotUnderstood(ValueError):
-    """A value can't be read as what it should be."""
+    """A value can't be decoded as its type."""
 
 
 Convert = Callable[["Decoder", Any, str], Any]
 
 
 class Decoder:
-    """Reads one answer, and remembers what surprised it.
+    """Decodes one answer, and collects the drifts.
 
     Attributes:
-        drifts: one for each field that surprised, in the order of their first appearance.
+        drifts: one for each surprising field, in the order of their first appearance.
     """
 
     def __init__(self, operation: str) -> None:
@@ -57,10 +57,10 @@ class Decoder:
         return tuple(self._drifts.values())
 
     def __call__(self, value: object, shape: type[T], /) -> T:
-        """The value as `shape`: a model, a scalar, `list[…]`, a union of them.
+        """Decode a value as `shape`: a model, a scalar, `list[…]`, or a union of these.
 
         Raises:
-            NotUnderstood: it can't be read as that at all.
+            NotUnderstood: the value can't be decoded as `shape`.
         """
         convert: Convert = _converter(shape)  # type: ignore[arg-type]  # every type is hashable
         result: T = convert(self, value, "")
@@ -71,10 +71,10 @@ class Decoder:
 
 
 def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
-    """The fields of a model that an answer has in another spelling only: `timezone` was seen for `timeZone`.
+    """Find the fields of a model that an answer has only in another spelling: `timezone` was observed for `timeZone`.
 
     Returns:
-        Wire names, each with the name that stands for it: of several the first in the order of the alphabet.
+        The wire name of each such field, with its name in the answer; of several names the first in alphabetical order.
     """
     known = _wire_names(model)
     found: dict[str, str] = {}
@@ -86,7 +86,7 @@ def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _wire_names(model: type[Model]) -> dict[str, str]:
-    """The wire names of a model by what is the same in all spellings."""
+    """Return the wire names of a model by their lower-case form."""
     names: dict[str, str] = _names_of(model)  # type: ignore[arg-type]  # every type is hashable
     return names
 
@@ -158,9 +158,9 @@ def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
     except ValueError:
         raise NotUnderstood("no date-time") from None
     if moment.utcoffset() is None:
-        raise NotUnderstood("date-time without a zone")  # a guess would be a lie
+        raise NotUnderstood("date-time without a zone")  # the zone is not guessed
     try:
-        moment.astimezone(UTC)  # in the first and last hours of the calendar some can't be told, or compared
+        moment.astimezone(UTC)  # some moments of the first and last day of the calendar have no UTC
     except OverflowError:
         raise NotUnderstood("date-time beyond the calendar") from None
     return moment
@@ -199,7 +199,7 @@ def _member_of(enum: type[Enum]) -> Convert:
             if not isinstance(value, str):
                 raise NotUnderstood("unexpected type") from None
         decoder.note(path, "unknown value")
-        return value  # enums are open: what was invented yesterday is a plain string
+        return value  # enums are open: an unknown value is a plain string
 
     return convert
 
@@ -214,7 +214,7 @@ def _one_of(values: tuple[object, ...]) -> Convert:
 
 
 def _first_of(shapes: tuple[Any, ...]) -> Convert:
-    # What a variant notes counts only if that variant is the one.
+    # Only the drifts of the matching variant count.
     variants = [_converter(shape) for shape in shapes]
 
     def convert(decoder: Decoder, value: Any, path: str) -> Any:
@@ -303,7 +303,7 @@ def _note_unknown(decoder: Decoder, path: str, spelled: Iterable[str], extra: It
 
 
 def is_deep(value: Any) -> bool:
-    """Whether a value has more levels than models may have."""
+    """Return whether a value is nested deeper than models may be."""
     level = [value]
     for _ in range(_DEEPEST):
         inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]

@@ -1,7 +1,7 @@
 """The command `sessions-us`. Needs the extra `cli`; `demo` and `sandbox` need the extra `sandbox` too.
 
-Whatever goes wrong is one line on stderr, and an exit status for each kind of failure (`statuses.py`). What a command
-finds is a table on a terminal and NDJSON in a pipe.
+A failure is one line on stderr, with an exit status for each kind (`statuses.py`). Output is a table on a terminal and
+NDJSON in a pipe.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _EXTRAS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command line and exits.
+    """Run a command line and exit.
 
     Args:
-        arguments: what stands after the command's name; None is what this process was given.
+        arguments: the arguments of the command; None is those of this process.
     """
-    # Closed by whoever started this (`>&-`): nobody listens, which is no failure.
+    # The parent process closed it (`>&-`), which is no failure.
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # where a letter can't be printed, a question mark is enough
-    logging.getLogger("sessions_us").setLevel(logging.ERROR)  # what it warns of comes as an event, which is told
+    logging.getLogger("sessions_us").setLevel(logging.ERROR)  # warnings are also events, which are shown
     status = _run(sys.argv[1:] if arguments is None else list(arguments))
     try:
         sys.stdout.flush()
@@ -68,7 +68,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def fail(message: str, status: int) -> int:
-    """Says on stderr, in one line, what went wrong.
+    """Print a failure on stderr, in one line.
 
     Returns:
         The status.

@@ -1,4 +1,4 @@
-"""How a command reaches the API: whose key, which budget, how patient. A key is never an argument."""
+"""The client of a command: its key, quota, retries and `max_wait`. A key is never an argument."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ QuotaStore = Annotated[
     typer.Option(
         envvar="SESSIONS_QUOTA_STORE",
         metavar="FILE|URL",
-        help="Share the budget with others who use the key: a file for this host, redis://… for all hosts.",
+        help="Share the budget with other clients of the key: a file for this host, redis://… for all hosts.",
     ),
 ]
 MaxWait = Annotated[
@@ -48,10 +48,10 @@ _LONGEST = 8192  # bytes; no key is longer, and a file that is was given by mist
 
 
 def user_key(file: Path | None) -> UserKey:
-    """The key in a private file, else the one in the environment.
+    """Return the key in a private file, else the key in the environment.
 
     Raises:
-        ConfigurationError: there is none, it can't be used, or others can read the file. The message never shows it.
+        ConfigurationError: there is no usable key, or others can read the file. The message does not quote the key.
     """
     if file is not None:
         found = UserKey.resolve(_read(file))
@@ -66,12 +66,12 @@ def user_key(file: Path | None) -> UserKey:
 
 
 def quota(store: str | None) -> Quota:
-    """The quota of `SESSIONS_QUOTA`, kept in a store: None for this process, a file, or a URL of Redis or Valkey.
+    """Return the quota of `SESSIONS_QUOTA` with a store: None for this process, a file, or a URL of Redis or Valkey.
 
-    Without a store there is no reserve: a command has nobody to leave it to.
+    Without a store there is no reserve, because no other process shares the quota.
 
     Raises:
-        ConfigurationError: the quota or the store makes no sense.
+        ConfigurationError: the quota or the store is invalid.
     """
     from ..quota import Quota, RedisStore, SQLiteStore
 
@@ -85,20 +85,20 @@ def connect(
     key: UserKey,
     store: str | None,
     *,
-    hear: Callable[[ClientEvent], None],
+    on_event: Callable[[ClientEvent], None],
     max_wait: float | None = None,
     retries: RetryPolicy | None = None,
 ) -> UserClient:
-    """A client for one command."""
+    """Open a client for one command."""
     from ..client import UserClient
 
-    return UserClient(key, quota=quota(store), max_wait=max_wait, retries=retries, on_event=hear)
+    return UserClient(key, quota=quota(store), max_wait=max_wait, retries=retries, on_event=on_event)
 
 
 def _read(file: Path) -> str:
-    """The text of a file that nobody else can read, without the line break at its end."""
+    """Return the text of a file that only its owner can read, without the line break at its end."""
     try:
-        # Not blocked by a pipe that nobody writes to; what it is gets asked of the opened file, so it can't be another one.
+        # A pipe without a writer must not block. `fstat` of the open file can't be about another file.
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as problem:
         raise ConfigurationError(f"the key file {file} can't be read: {problem.strerror}") from None
@@ -117,11 +117,11 @@ def _read(file: Path) -> str:
 
 
 def _exposure(file: Path, about: os.stat_result) -> str | None:
-    """Why a file is no place for a key, None if it is one."""
+    """Return why a file is no place for a key; None if it is one."""
     if not stat.S_ISREG(about.st_mode):
         return f"the key file {file} is no regular file"
     if os.name != "posix":
-        return None  # elsewhere the mode says nothing about who can read it
+        return None  # on other systems the mode does not show who can read it
     if about.st_uid != os.geteuid():
         return f"the key file {file} belongs to another user: copy it to a file of your own"
     if about.st_mode & 0o077:

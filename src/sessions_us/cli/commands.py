@@ -1,4 +1,4 @@
-"""All commands, put together."""
+"""The application with all commands."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def _app() -> typer.Typer:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs a command line.
+    """Run a command line.
 
     Returns:
         The exit status.
 
     Raises:
-        Exception: what failed, unless it is about the command line itself.
+        Exception: a failure, unless it is an error of the command line.
     """
     try:
         status: int | None = _app()(

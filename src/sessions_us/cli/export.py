@@ -44,7 +44,7 @@ _STOPPED = {signal.SIGINT: Status.INTERRUPTED, signal.SIGTERM: Status.TERMINATED
 
 
 class Exportable(StrEnum):
-    """What `export` takes."""
+    """The resources of `export`."""
 
     BOOKING_PAGES = "booking-pages"
     BOOKINGS = "bookings"
@@ -54,7 +54,7 @@ class Exportable(StrEnum):
 
 
 class OnError(StrEnum):
-    """What `--on-error` takes."""
+    """The values of `--on-error`."""
 
     STOP = "stop"
     SKIP = "skip"
@@ -73,36 +73,36 @@ def export(
             "postgresql://…",
         ),
     ],
-    format: Annotated[Format | None, typer.Option(help="What --to is, where its name does not say it.")] = None,
+    format: Annotated[Format | None, typer.Option(help="Format of --to, if its name does not show it.")] = None,
     state: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What remembers how far the job is; by default beside --to.")
+        Path | None, typer.Option(metavar="FILE", help="File with the progress of the job; by default beside --to.")
     ] = None,
     children: Annotated[
         bool,
         typer.Option(
             "--children/--no-children",
-            help="Read what belongs to each row too: participants, transcripts and takeaways of a session; bookings "
+            help="Also read the children of each row: participants, transcripts and takeaways of a session; bookings "
             "and collaborators of a booking page.",
         ),
     ] = True,
     on_error: Annotated[
         OnError,
         typer.Option(
-            help="Where what belongs to a row can't be read: stop, and try again with the next start; or skip it, tell "
-            "of it at the end (exit status 19), and try again with the next export."
+            help="If the children of a row can't be read: stop, and try again at the next start; or skip the row, report "
+            "it at the end (exit status 19), and try again with the next export."
         ),
     ] = OnError.STOP,
     json: AsJson = None,
     key_file: KeyFile = None,
     quota_store: QuotaStore = None,
 ) -> None:
-    """Exports rows into files or a database.
+    """Export rows into files or a database.
 
-    At ten requests a minute that takes its time, so the job remembers how far it is. Ctrl-C stops it, and whatever
-    stops it, the same command goes on; after the end it brings the export up to date. It never stands in front of
-    interactive work: with --quota-store also not of another process that uses the key.
+    At ten requests a minute this takes long, so the job saves its progress. After Ctrl-C or any other stop, the same command
+    resumes the export; after the end it updates the export. Interactive work goes first: with --quota-store also that of
+    other processes that use the key.
 
-    A password in a URL can be seen by other users of this host. Have dlt read it from elsewhere instead, such as
+    Other users of this host can see a password in a URL. Let dlt read it from the environment instead, such as
     DESTINATION__POSTGRES__CREDENTIALS, with `--to postgres --format dlt`.
 
     \b
@@ -123,7 +123,7 @@ def export(
     except (SessionsError, OSError) as error:
         message, status = failure(error)
         raise typer.Exit(fail(target.hide(" ".join([message, *getattr(error, "__notes__", ())])), status)) from None
-    except KeyboardInterrupt:  # where signals can't be heard otherwise
+    except KeyboardInterrupt:  # where the loop has no signal handlers
         report, stopped = None, Status.INTERRUPTED
     if report is None:
         ProgressLine().note(f"stopped; to go on: {again}")
@@ -142,12 +142,12 @@ async def _run(
     on_error: OnError,
     again: str,
 ) -> tuple[ExportReport | None, int]:
-    """The report, or None and the status with which a signal ended it."""
+    """Return the report, or None and the exit status of a signal."""
     from ..pipelines import export
 
     progress = ProgressLine()
     names = [resource.replace("-", "_") for resource in resources]
-    async with connect(key, store, hear=progress.hear) as user:
+    async with connect(key, store, on_event=progress.on_event) as user:
         job = asyncio.ensure_future(
             export(
                 user,
@@ -156,10 +156,10 @@ async def _run(
                 state=target.state,
                 children=children,
                 on_error=on_error.value,
-                on_event=progress.hear,
+                on_event=progress.on_event,
             )
         )
-        with progress, _heard(job, progress) as signals:
+        with progress, _signals_handled(job, progress) as signals:
             try:
                 return await job, Status.DONE
             except asyncio.CancelledError:
@@ -169,12 +169,12 @@ async def _run(
 
 
 @contextmanager
-def _heard(job: asyncio.Future[Any], progress: ProgressLine) -> Iterator[list[signal.Signals]]:
-    """Lets Ctrl-C and SIGTERM stop the job, which saves what it has; a second one ends the process at once."""
+def _signals_handled(job: asyncio.Future[Any], progress: ProgressLine) -> Iterator[list[signal.Signals]]:
+    """Let Ctrl-C and SIGTERM stop the job, which saves its rows; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     signals: list[signal.Signals] = []
 
-    def hear(number: signal.Signals) -> None:
+    def stop(number: signal.Signals) -> None:
         signals.append(number)
         if len(signals) > 1:
             progress.stop()  # the terminal gets its cursor back
@@ -182,17 +182,17 @@ def _heard(job: asyncio.Future[Any], progress: ProgressLine) -> Iterator[list[si
         progress.stopping()
         job.cancel()
 
-    heard: list[signal.Signals] = []
+    handled: list[signal.Signals] = []
     try:
         for number in _STOPPED:
-            loop.add_signal_handler(number, hear, number)
-            heard.append(number)
+            loop.add_signal_handler(number, stop, number)
+            handled.append(number)
     except NotImplementedError:
         pass  # Windows: asyncio.run cancels on Ctrl-C by itself
     try:
         yield signals
     finally:
-        for number in heard:
+        for number in handled:
             loop.remove_signal_handler(number)
 
 

@@ -33,13 +33,13 @@ def list_(
     quota_store: QuotaStore = None,
     max_wait: MaxWait = None,
 ) -> None:
-    """Lists what there is: sessions, bookings, …
+    """List sessions, bookings, …
 
-    Sessions, bookings, booking-pages, rooms and events come 20 rows a request. With an id it lists what belongs to one
-    session (participants, transcripts, takeaways) or to one booking page (bookings, collaborators).
+    A request reads 20 rows of sessions, bookings, booking-pages, rooms or events. With an id, the command lists what belongs
+    to one session (participants, transcripts, takeaways) or to one booking page (bookings, collaborators).
 
-    NDJSON has the rows as the server sent them, each page as soon as it is there. What was read before an error or
-    Ctrl-C is shown.
+    NDJSON has the rows as the server sent them, and is printed page by page. The rows read before an error or Ctrl-C are
+    shown.
 
     \b
     Examples:
@@ -55,7 +55,7 @@ def list_(
         rows: list[Any] = []
         count = 0
         waiting = Waiting(f"reading {resource}", quiet=as_json and sys.stdout.isatty())
-        async with connect(key, quota_store, hear=waiting.hear, max_wait=max_wait) as user:
+        async with connect(key, quota_store, on_event=waiting.on_event, max_wait=max_wait) as user:
             try:
                 with waiting:
                     async for batch in batches(user, resource, id):

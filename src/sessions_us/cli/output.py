@@ -1,4 +1,4 @@
-"""Where output goes: rows for programs, tables for people."""
+"""Print rows for programs, tables for people."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class _Screen(Console):
 
 
 def screen(*, stderr: bool = False) -> Console:
-    """The terminal, or what stands in for it. Texts are printed as they are: no markup, no guessed colours."""
+    """Return a console for the output. It prints texts as they are, without markup or highlighting."""
     return _Screen(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def wants_json(form: Form) -> bool:
-    """Whether rows are to be printed as NDJSON."""
+    """Return whether to print rows as NDJSON."""
     return not sys.stdout.isatty() if form is None else form
 
 
 def print_rows(rows: Iterable[Any]) -> None:
-    """Prints rows as NDJSON in UTF-8, or in ASCII where the output is said to be something else; at once."""
+    """Print rows as NDJSON in UTF-8, or in ASCII if the output has another encoding, and flush."""
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
     lines = "".join(f"{json_line(row, ascii=plain)}\n" for row in rows)
     try:

@@ -1,4 +1,4 @@
-"""How far an export is: a bar on a terminal's stderr, a line now and then elsewhere."""
+"""Show the progress of an export: a bar on a terminal's stderr, a line from time to time elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from ..events import ClientEvent, ExportProgress
 from .waiting import Waiting
 
-__all__ = ("ProgressLine", "duration", "told")
+__all__ = ("ProgressLine", "duration", "summary")
 
 _EVERY = 30.0  # seconds between two lines where there is no terminal
 _STAGES = {
@@ -25,7 +25,7 @@ _STAGES = {
 
 
 class ProgressLine(Waiting):
-    """Shows rows, requests, time left and what is waited for, from what the export and its client tell."""
+    """Shows rows, requests, time left and the current wait, from the events of the export and its client."""
 
     def __init__(self) -> None:
         self._last: ExportProgress | None = None
@@ -33,18 +33,18 @@ class ProgressLine(Waiting):
         self._said: tuple[str, float] | None = None
         super().__init__("starting")  # which looks at it once
 
-    def hear(self, event: ClientEvent) -> None:
+    def on_event(self, event: ClientEvent) -> None:
         """For a client's and an export's `on_event`."""
         if not isinstance(event, ExportProgress):
-            super().hear(event)
+            super().on_event(event)
             return
         self._last, self._at = event, time.monotonic()
         if not self.shown and (self._said is None or self._at >= self._said[1] + _EVERY):
             self._said = event.resource, self._at
-            self.note(f"{event.resource}: {told(event, event.seconds_left)}")
+            self.note(f"{event.resource}: {summary(event, event.seconds_left)}")
 
     def stopping(self) -> None:
-        """Says that what was read is being saved."""
+        """Show that the rows read so far are being saved."""
         self.note("stopping, and saving what was read (Ctrl-C again stops at once)")
 
     def __rich__(self) -> RenderableType:
@@ -59,12 +59,12 @@ class ProgressLine(Waiting):
             ProgressBar(total=whole, completed=event.requests, pulse=whole is None, width=20),
             Text("" if whole is None else f"{event.requests / whole:.0%}"),
         )
-        line = told(event, left) + (f"; {self.waits}" if self.waits else "")
+        line = summary(event, left) + (f"; {self.waits}" if self.waits else "")
         return Group(bar, Text(line, "dim"))
 
 
-def told(event: ExportProgress, left: float | None) -> str:
-    """Rows, requests and the time left, in seconds, in words."""
+def summary(event: ExportProgress, left: float | None) -> str:
+    """Return rows, requests and the time left in words."""
     rows = f"{event.done} rows" if event.total is None else f"{event.done} of {event.total} rows"
     parts = [rows, f"{event.requests} requests"]
     if event.requests_left is not None:
@@ -75,7 +75,7 @@ def told(event: ExportProgress, left: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """About how long that is, rounded up to minutes."""
+    """Return a duration in words, rounded up to minutes."""
     minutes = math.ceil(seconds / 60)
     if minutes <= 1:
         return f"{math.ceil(seconds)} s"

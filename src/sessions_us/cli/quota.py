@@ -38,10 +38,10 @@ def quota(
     quota_store: QuotaStore = None,
     max_wait: MaxWait = None,
 ) -> None:
-    """Shows what is left, and who waits.
+    """Show the remaining quota, and how many requests wait.
 
-    Only the server knows, and it tells with an answer: this costs one request, and --watch one at the beginning of
-    each window. With --quota-store it costs none: what all who share the store know is read there.
+    Only an answer of the server has the quota, so this costs one request, and --watch one at the start of each window. With
+    --quota-store it costs none: the quota is read from the store.
 
     \b
     Examples:
@@ -54,7 +54,7 @@ def quota(
 
     async def show() -> None:
         waiting = Waiting("asking")
-        async with connect(key, quota_store, hear=waiting.hear, max_wait=max_wait) as user:
+        async with connect(key, quota_store, on_event=waiting.on_event, max_wait=max_wait) as user:
             if not watch:
                 with waiting:
                     snapshot = await _look(user, asks=quota_store is None)

@@ -1,4 +1,4 @@
-"""What can be listed: under which name, where its raw rows come from, and what of them a table shows."""
+"""The lists of `list`: their names, the source of their raw rows, and the columns of their tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ("SHOWN", "Listing", "Shown", "batches")
 
 
 class Listing(StrEnum):
-    """What `list` takes. The last four belong to a session or a booking page, whose id is needed."""
+    """The arguments of `list`. The last four need the id of a session or a booking page."""
 
     BOOKING_PAGES = "booking-pages"
     BOOKINGS = "bookings"
@@ -40,8 +40,8 @@ class Shown:
     """A resource as a table.
 
     Attributes:
-        columns: headings, and where in a row the value is: wire names with dots, several of them joined by `+`.
-        owner: whose id is needed, None where there is none.
+        columns: headings, and the path of the value in a row: wire names with dots; several paths are joined by `+`.
+        owner: the name of the id that is needed; None if none is.
     """
 
     columns: Mapping[str, str]
@@ -108,15 +108,15 @@ SHOWN: Mapping[Listing, Shown] = {
 
 
 def batches(user: UserClient, resource: Listing, id: str | None) -> AsyncIterator[list[Any]]:
-    """The rows as the server sent them, a page at a time; a row that moved to the next page is not given twice.
+    """Yield the rows as the server sent them, page by page, without repeated rows.
 
     Args:
-        user: who asks.
-        resource: what.
-        id: of the session or the booking page that it belongs to.
+        user: the client.
+        resource: the list.
+        id: id of the session or the booking page of the list.
 
     Raises:
-        ValueError: an id is missing, too many, or can't stand in a path.
+        ValueError: an id is missing, superfluous, or can't stand in a path.
     """
     if id is None:
         if SHOWN[resource].owner is not None:

@@ -14,7 +14,7 @@ Window = Annotated[
     float, typer.Option(min=0.1, max=3600, help="Length of the sandbox's window in seconds; the API's is 60.")
 ]
 Limit = Annotated[int, typer.Option(min=1, help="Requests that each key may send in a window.")]
-Family = Annotated[HeaderFamily, typer.Option(help="The family of headers in which the server tells what is left.")]
+Family = Annotated[HeaderFamily, typer.Option(help="The family of the rate-limit headers.")]
 
 
 def sandbox(
@@ -24,9 +24,9 @@ def sandbox(
     headers: Family = "draft-6",
     latency: Annotated[float, typer.Option(min=0, max=60, help="Seconds before each answer.")] = 0.0,
 ) -> None:
-    """Serves a Sessions API on this machine.
+    """Serve a Sessions API on this machine.
 
-    It prints its address and keys, and ends with Ctrl-C.
+    It prints its address and keys. Ctrl-C ends it.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`sessions-us spec diff`: two documents of the API compared, by the repository's own script."""
+"""`sessions-us spec diff`: compare two documents of the API with the repository's script."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ app: typer.Typer = typer.Typer(
     rich_markup_mode=None,
 )
 
-# Only where this file itself is part of a checkout: what lies around elsewhere under this name is nobody's to run.
+# Only if this file is part of a checkout: a file of this name elsewhere must not be run.
 _ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -43,10 +43,10 @@ def diff(
     ],
     format: Annotated[Literal["text", "markdown", "json"], typer.Option(help="Of the report.")] = "text",
 ) -> None:
-    """Tells what a newer document of the API changes, operation by operation.
+    """Show what a newer document of the API changes, by operation.
 
-    The comparison is that of `scripts/regenerate.py --diff`, which is not part of an installed package: this works in
-    a checkout that was installed with `pip install -e .`, with the tools of its dependency group `regenerate`. Exit
+    This runs `scripts/regenerate.py --diff`, which is not part of an installed package. It needs a checkout that was
+    installed with `pip install -e .`, with the dependency group `regenerate`. Exit
     status: 0 no change, 3 only harmless ones, 4 some that break callers or the parsing of answers.
 
     \b
@@ -77,6 +77,6 @@ def diff(
     problems = done.stderr.splitlines()
     known = done.returncode in {Status.DONE, Status.USAGE, Status.HARMLESS, Status.BREAKING}
     if problems:
-        said = problems[-1].removeprefix("regenerate: ")
-        raise typer.Exit(fail(said, done.returncode if known and done.returncode else Status.FAILED))
+        message = problems[-1].removeprefix("regenerate: ")
+        raise typer.Exit(fail(message, done.returncode if known and done.returncode else Status.FAILED))
     raise typer.Exit(done.returncode if known else Status.FAILED)

@@ -1,4 +1,4 @@
-"""The exit status of each kind of failure, and the line that tells of it."""
+"""The exit status and the message of each kind of failure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ("MEANINGS", "Status", "failure")
 
 
 class Status(IntEnum):
-    """What the command's exit status says. 3 and 4 are those of `spec diff`."""
+    """The exit statuses of the command. 3 and 4 are those of `spec diff`."""
 
     DONE = 0
     FAILED = 1
@@ -89,7 +89,8 @@ _KINDS: tuple[tuple[type[BaseException], Status], ...] = (
 
 
 def failure(error: Exception) -> tuple[str, Status]:
-    """The message for an error, and its status. A bug of ours tells where it is, and no value: that could be a key."""
+    """Return the message of an error, and its status. The message of a bug has its place, but no value, which may be a
+    key."""
     kind = next((status for kind, status in _KINDS if isinstance(error, kind)), None)
     if kind is None or isinstance(error, UnicodeError):
         frame = extract_tb(error.__traceback__)[-1]

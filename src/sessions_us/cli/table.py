@@ -16,12 +16,12 @@ __all__ = ("cell", "table")
 
 
 def table(columns: Mapping[str, str], rows: Sequence[Any], width: int) -> Table:
-    """A table. What is too long for its column goes on in the next line; ids stay in one, to be copied.
+    """Make a table. Long cells are wrapped, but ids stay in one line, so that they can be copied.
 
     Args:
-        columns: headings, and where in a row the value is: wire names with dots, several of them joined by `+`.
+        columns: headings, and the path of the value in a row: wire names with dots; several paths are joined by `+`.
         rows: JSON values.
-        width: of the terminal. Where it is narrow, ids too go on in the next line.
+        width: width of the terminal. If it is narrow, ids are wrapped too.
     """
     drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading, where in columns.items():
@@ -33,13 +33,13 @@ def table(columns: Mapping[str, str], rows: Sequence[Any], width: int) -> Table:
 
 
 def cell(row: Any, where: str) -> str:
-    """What a table shows of a row in one place."""
+    """Return the text of a cell."""
     found = [value for path in where.split("+") for value in _at(row, path.split("."))]
     return " ".join(_shown(value) for value in found)
 
 
 def _at(value: Any, path: Sequence[str]) -> Iterator[Any]:
-    """What is under a path of names; in a list, under it in each of its items."""
+    """Return the values under a path of names, in each item of a list."""
     if not path:
         if value is not None:
             yield value
@@ -63,7 +63,7 @@ def _shown(value: Any) -> str:
 
 
 def _moment(text: str) -> str | None:
-    """A date-time of the API to the minute, in UTC."""
+    """Format a date-time of the API to the minute, in UTC."""
     if len(text) < len("2026-01-01T00:00Z") or text[10:11] != "T":
         return None
     try:

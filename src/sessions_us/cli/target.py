@@ -1,4 +1,4 @@
-"""Where an export goes: which sink, and where its state lies. Nothing is opened here."""
+"""The target of an export: its sink, and the path of its state. Nothing is opened here."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _HIDDEN = "***"
 
 @frozen
 class Target:
-    """Where to.
+    """The target of an export.
 
     Attributes:
         place: a path or a URL.
-        format: of the sink.
+        format: format of the sink.
         state: path of the state.
     """
 
@@ -43,16 +43,16 @@ class Target:
 
     @classmethod
     def of(cls, place: str, format: Format | None, state: Path | None, resources: int) -> Target:
-        """Decides what was left out.
+        """Make a target, with defaults for what is not given.
 
         Args:
             place: a path or a URL.
-            format: None is what the suffix says; of a directory NDJSON, of a URL dlt.
-            state: None is beside the place.
-            resources: how many there are.
+            format: None is the format of the suffix; NDJSON for a directory, dlt for a URL.
+            state: None is a path beside the place.
+            resources: number of resources.
 
         Raises:
-            ValueError: it can't be decided, or does not fit.
+            ValueError: a default can't be found, or the arguments do not fit.
         """
         is_url = "://" in place
         shown = without_secrets(place)
@@ -70,11 +70,11 @@ class Target:
         return cls(place, chosen, state)
 
     def sink(self) -> Sink:
-        """The sink.
+        """Make the sink.
 
         Raises:
             ImportError: an extra is missing.
-            ConfigurationError: a database that can't be used.
+            ConfigurationError: the database is unusable.
         """
         match self.format:
             case "ndjson":
@@ -90,21 +90,21 @@ class Target:
 
                 return DltSink(self.place)
 
-    def hide(self, said: str) -> str:
-        """What was said of it, without its password and the values in its query."""
+    def hide(self, text: str) -> str:
+        """Return a text without the password of the target and the values in its query."""
         if "://" not in self.place:
-            return said
-        said = said.replace(self.place, without_secrets(self.place))
+            return text
+        text = text.replace(self.place, without_secrets(self.place))
         password, rest = _password(self.place)
         values = [value for value in _VALUE.findall(_query(rest)[2]) if len(value) >= _SHORTEST]
         secrets = {password, unquote(password), *values, *map(unquote, values)}
         for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            said = said.replace(secret, _HIDDEN)
-        return said
+            text = text.replace(secret, _HIDDEN)
+        return text
 
 
 def without_secrets(argument: str) -> str:
-    """An argument as it may be shown: a URL in it has neither a password nor the values of its query."""
+    """Return an argument without the password of a URL and the values of its query."""
     if "://" not in argument:
         return argument
     password, rest = _password(argument)
@@ -114,13 +114,13 @@ def without_secrets(argument: str) -> str:
 
 
 def _password(url: str) -> tuple[str, str]:
-    """The password in a URL and what comes after it; without a password all of it."""
+    """Return the password in a URL and what follows it; without a password, an empty string and the URL."""
     found = _PASSWORD.search(url)
     return (found[1], url[found.end(1) :]) if found else ("", url)
 
 
 def _query(url: str) -> tuple[str, str, str]:
-    """What comes before a query, what separates them, and the query."""
+    """Split a URL into the part before the query, the separator, and the query."""
     head, separator, query = [*re.split("([?#])", url, maxsplit=1), "", ""][:3]
     return head, separator, query
 
@@ -130,5 +130,5 @@ def _format(path: str) -> Format:
     if not suffix or path.endswith("/") or (suffix not in _SUFFIXES and Path(path).is_dir()):
         return "ndjson"
     if suffix not in _SUFFIXES:
-        raise ValueError(f"what kind of file {path} is to be can't be told from its name: give --format")
+        raise ValueError(f"the name of {path} does not show its format: give --format")
     return _SUFFIXES[suffix]

@@ -1,4 +1,4 @@
-"""What others said, made safe for a terminal and for one line. Pure."""
+"""Make foreign text safe for a terminal and for one line. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ("json_line", "one_line")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def one_line(said: object) -> str:
-    """A text in one line without anything that a terminal would obey; white space is one space."""
-    return _UNSAFE.sub("\ufffd", " ".join(str(said).split()))
+def one_line(text: object) -> str:
+    """Return a text in one line without control sequences of a terminal. White space becomes one space."""
+    return _UNSAFE.sub("\ufffd", " ".join(str(text).split()))
 
 
 def json_line(row: Any, *, ascii: bool = False) -> str:
-    """A JSON value in one line, without the line's end. What a terminal would obey is escaped, as JSON allows; what JSON does not
-    have is text, see `finite`.
+    """Return a JSON value in one line, without the line's end. Control characters are escaped, as JSON allows; numbers that
+    JSON does not have become text, see `finite`.
 
     Args:
         row: any JSON value.

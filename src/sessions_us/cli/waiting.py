@@ -1,4 +1,4 @@
-"""What is going on meanwhile: one line on a terminal's stderr that says what is read, and what is waited for."""
+"""Show the current activity: one line on a terminal's stderr with what is read and the current wait."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _WORTH_SAYING = 1.0  # seconds
 
 
 class Waiting:
-    """Shows a line while it is entered, on a terminal only; elsewhere it says nothing but that the quota's store failed.
+    """Shows a line while it is entered, on a terminal only. Elsewhere it only reports a failure of the quota's store.
 
     Args:
-        doing: what is done.
-        quiet: say nothing on a terminal either, because the rows go there too.
+        doing: the current activity.
+        quiet: show no line on a terminal either, because the rows are printed there.
 
     Attributes:
-        doing: what is done; may be set.
+        doing: the current activity; may be set.
         shown: whether the line is shown.
     """
 
@@ -41,7 +41,7 @@ class Waiting:
         self.shown: bool = sys.stderr.isatty() and not quiet
         self._live = Live(console=self._console, get_renderable=self.__rich__, transient=True, refresh_per_second=4)
 
-    def hear(self, event: ClientEvent) -> None:
+    def on_event(self, event: ClientEvent) -> None:
         """For a client's `on_event`."""
         match event:
             case RequestQueued(expected_wait=seconds) if seconds is None or seconds > _WORTH_SAYING:
@@ -62,12 +62,12 @@ class Waiting:
         self._until = None if seconds is None else time.monotonic() + seconds
 
     def note(self, text: str) -> None:
-        """Says something in a line of its own, on a terminal above the line that is shown."""
+        """Print a line; on a terminal, above the shown line."""
         self._console.print(Text(f"sessions-us: {one_line(text)}"), soft_wrap=True)
 
     @property
     def waits(self) -> str:
-        """What is waited for, and how long; empty if nothing is."""
+        """The current wait and its length; empty if there is none."""
         left = 0.0 if self._until is None else self._until - time.monotonic()
         return self._why and f"waiting for {self._why}" + (f", {math.ceil(left)} s" if left > 0 else "")
 
@@ -75,7 +75,7 @@ class Waiting:
         return Text(", ".join(filter(None, (self.doing, self.waits))), "dim", no_wrap=True, overflow="ellipsis")
 
     def stop(self) -> None:
-        """Takes the line away."""
+        """Remove the line."""
         self._live.stop()
 
     def __enter__(self) -> Self:

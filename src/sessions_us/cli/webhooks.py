@@ -47,7 +47,7 @@ def add(
     quota_store: QuotaStore = None,
     max_wait: MaxWait = None,
 ) -> None:
-    """Subscribes a URL to one kind of event, and prints the webhook. Keep its id: `remove` needs it.
+    """Subscribe a URL to one trigger, and print the webhook. Keep its id: `remove` needs it.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def add(
 
     async def subscribe() -> None:
         waiting = Waiting("adding the webhook")
-        async with connect(key, quota_store, hear=waiting.hear, max_wait=max_wait) as user:
+        async with connect(key, quota_store, on_event=waiting.on_event, max_wait=max_wait) as user:
             with waiting:
                 webhook = await user.webhooks.create(url=url, trigger=trigger, permission=permission)
         row = key.redact_json(webhook.to_dict())
@@ -80,7 +80,7 @@ def remove(
     quota_store: QuotaStore = None,
     max_wait: MaxWait = None,
 ) -> None:
-    """Ends a subscription.
+    """Delete a webhook.
 
     \b
     Examples:
@@ -90,7 +90,7 @@ def remove(
 
     async def unsubscribe() -> None:
         waiting = Waiting("removing the webhook")
-        async with connect(key, quota_store, hear=waiting.hear, max_wait=max_wait) as user:
+        async with connect(key, quota_store, on_event=waiting.on_event, max_wait=max_wait) as user:
             with waiting:
                 await user.webhooks.delete(id)
         row = {"id": id, "removed": True}

@@ -1,4 +1,4 @@
-"""Sessions inside a FastAPI application: clients for its whole life, dependencies, errors as answers, webhooks.
+"""Use Sessions in a FastAPI application: clients per application, dependencies, error handlers, webhooks.
 
     app = FastAPI(lifespan=sessions_lifespan())
     app.add_middleware(DisconnectMiddleware)

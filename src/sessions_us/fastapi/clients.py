@@ -1,4 +1,4 @@
-"""The clients of a running application, and where to find them."""
+"""The clients of a running application."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sessions_us.keys import ApiKey, GuestKey, UserKey
 __all__ = ("STATE", "Clients", "clients_of")
 
 STATE: Final = "sessions_us"
-"""The name under which an application's state has them."""
+"""The name of the clients in an application's state."""
 
 
 class Clients:
@@ -40,17 +40,17 @@ class Clients:
 
 
 def clients_of(where: Starlette | HTTPConnection) -> Clients:
-    """The clients of an application that runs, for code that is no endpoint; endpoints have `UserDep` and `GuestDep`.
+    """Return the clients of a running application, for code outside endpoints. Endpoints use `UserDep` and `GuestDep`.
 
     Args:
-        where: the application, or a request or WebSocket of it.
+        where: the application, or one of its requests or WebSockets.
 
     Raises:
-        ConfigurationError: none are open.
+        ConfigurationError: no clients are open.
     """
     found = None
     if isinstance(where, HTTPConnection):
-        found = getattr(where.state, STATE, None)  # an application that is mounted into another has its state only so
+        found = getattr(where.state, STATE, None)  # a mounted application has its state only here
         where = where.app
     found = found or getattr(where.state, STATE, None)
     if isinstance(found, Clients):

@@ -1,4 +1,5 @@
-"""Visitors who leave: a server tells it to whoever listens, and nobody does while an endpoint waits."""
+"""Stop waiting for the quota when the browser disconnects. ASGI reports a disconnect only to code that awaits `receive()`,
+so the middleware awaits it while the endpoint runs."""
 
 from __future__ import annotations
 
@@ -17,14 +18,14 @@ _MOST_HELD: Final = 64 * 1024
 
 
 class DisconnectMiddleware:
-    """Lets `UserDep` and `GuestDep` know when the browser has gone: `app.add_middleware(DisconnectMiddleware)`.
+    """End the waiting of `UserDep` and `GuestDep` when the browser disconnects: `app.add_middleware(DisconnectMiddleware)`.
 
-    Their calls that wait for the quota then leave the queue, and reads end, with a `QuotaTimeoutError`; a write that was sent
-    goes on to its end. The endpoint itself is not cancelled, so that what it does besides is never cut in half. The watch
-    ends when the answer begins.
+    Calls that wait for the quota leave the queue, and reads end, with a `QuotaTimeoutError`. A write that was sent is
+    completed. The endpoint is not cancelled, so its other work is never interrupted. The watch ends when the response
+    starts.
 
-    It is pure ASGI, and bodies pass through it as they come: what arrives before the endpoint asks for it is held, 64 KiB at
-    most. Before an endpoint has read a longer body, a disconnect goes unnoticed.
+    The middleware is pure ASGI. It buffers at most 64 KiB of a body that the endpoint has not read yet. A disconnect during
+    a longer body is not noticed until the endpoint has read the body.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -42,18 +43,18 @@ class DisconnectMiddleware:
 
 
 def disconnect_of(connection: HTTPConnection) -> asyncio.Future[None] | None:
-    """Is done as soon as the browser has gone; None where nobody watches."""
+    """Return a future that is done when the browser has disconnected; None without the middleware."""
     visit = connection.scope.get(_VISIT)
     return visit.gone() if isinstance(visit, _Visit) else None
 
 
 class _Visit:
-    """One request: the messages of its server, of which the endpoint is given each once, and the watch over them."""
+    """One request: buffers the server's messages, passes each to the endpoint once, and watches for a disconnect."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        self._turn = asyncio.Lock()  # a server must not be asked by two at a time
+        self._turn = asyncio.Lock()  # only one task may await the server's `receive()`
         self._held: deque[Message] = deque()
         self._size = 0
         self._answered = False
@@ -72,7 +73,7 @@ class _Visit:
                 if not self._held:
                     self._take(await self._receive())
         message = self._held[0]
-        if message["type"] == "http.request":  # all that follows a disconnect is the disconnect again
+        if message["type"] == "http.request":  # a disconnect is repeated for ever
             self._held.popleft()
             self._size -= _size(message)
         self._watch()
@@ -92,14 +93,14 @@ class _Visit:
             await asyncio.wait([self._watching])
 
     def _watch(self) -> None:
-        """Go on watching, if somebody wants to know and there is room for what comes meanwhile."""
+        """Watch on, if a disconnect is of interest and the buffer has room."""
         wanted = self._gone is not None and not self._gone.done() and not self._answered
         idle = self._watching is None or self._watching.done()
         if wanted and idle and self._size < _MOST_HELD:
             self._watching = asyncio.create_task(self._listen())
 
     async def _listen(self) -> None:
-        # What a server raises here it raises again when the endpoint asks, and that is whose concern it is.
+        # The server raises the same error again when the endpoint calls `receive()`, which can handle it.
         with suppress(Exception):
             while self._size < _MOST_HELD and not (self._gone is None or self._gone.done()):
                 async with self._turn:

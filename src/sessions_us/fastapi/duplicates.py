@@ -1,4 +1,4 @@
-"""Deliveries that arrive twice. Sessions gives them no number, so they are known by what they hold."""
+"""Recognize repeated deliveries. They have no id, so they are compared by their content."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _MOST: Final = 10_000
 
 
 class Duplicates:
-    """The latest delivery of each trigger and object, for a while. It is pure: whoever asks says what time it is.
+    """The latest delivery of each trigger and object. Pure: the caller passes the time.
 
-    Only the latest counts: a name that is changed to and fro says the same thing twice, and both are news.
+    Only the latest counts: if a name is changed to and fro, an equal delivery that is not the latest is new.
 
     Args:
         window: seconds for which a delivery is remembered.
-        most: of how many objects; the oldest are forgotten first.
+        most: maximum number of deliveries; the oldest are dropped first.
     """
 
     def __init__(self, window: float, most: int = _MOST) -> None:
@@ -33,11 +33,11 @@ class Duplicates:
         return len(self._latest)
 
     def is_new(self, webhook: WebhookDelivery, body: bytes, now: float) -> bool:
-        """Whether this is no repetition. It is remembered.
+        """Return whether the delivery is no repetition, and remember it.
 
         Args:
-            webhook, body: the delivery, parsed and as it came.
-            now: seconds that never go back.
+            webhook, body: the delivery, parsed and raw.
+            now: monotonic time in seconds.
         """
         name, said = _name(webhook, body), _digest(body)
         while self._latest and now - next(iter(self._latest.values()))[1] >= self._window:
@@ -52,14 +52,14 @@ class Duplicates:
         return True
 
     def forget(self, webhook: WebhookDelivery, body: bytes) -> None:
-        """It could not be handled, so its repetition is welcome."""
+        """Forget a delivery whose handler failed, so that its repetition is handled."""
         known = self._latest.get(_name(webhook, body))
         if known is not None and known[0] == _digest(body):
             del self._latest[_name(webhook, body)]
 
 
 def _name(webhook: WebhookDelivery, body: bytes) -> bytes:
-    # Digests, for a trigger or an id may be as long as a body.
+    # Digests, because a trigger or an id may be as long as a body.
     about = webhook.object_id
     return _digest(webhook.trigger.encode(errors="surrogatepass")) + (
         _digest(body) if about is None else _digest(about.encode(errors="surrogatepass"))

@@ -1,4 +1,4 @@
-"""The handlers of webhooks at work: after the answer, tried again when they fail, ended with the application."""
+"""Run the handlers of webhooks: after the response, with retries, until the application ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sessions_us.webhooks import WebhookDelivery
 __all__ = ("Handler", "Handling")
 
 Handler = Callable[[WebhookDelivery], Awaitable[None] | None]
-"""Handles a webhook. A plain function runs in a thread."""
+"""A handler of a webhook. A plain function runs in a thread."""
 
 MOST_IN_FLIGHT: Final = 1000
 
@@ -24,12 +24,12 @@ _logger = logging.getLogger("sessions_us")
 
 
 class Handling:
-    """Runs handlers in tasks of its own.
+    """Runs handlers in tasks.
 
     Args:
-        handlers: by trigger; those of `*` get every webhook.
-        pauses: seconds before each further try of a handler that failed.
-        drain: seconds that handlers get at the end of the application.
+        handlers: handlers by trigger. Those of `*` get every webhook.
+        pauses: seconds before each retry of a handler that failed.
+        drain: seconds that handlers may still run when the application ends.
     """
 
     def __init__(self, handlers: Mapping[str, Sequence[Handler]], pauses: Sequence[float], drain: float) -> None:
@@ -41,15 +41,15 @@ class Handling:
 
     @property
     def is_full(self) -> bool:
-        """Whether so many handlers are at work that no more webhooks should be taken."""
+        """Whether too many handlers are running to accept another webhook."""
         return len(self._tasks) >= MOST_IN_FLIGHT
 
     def start(self, webhook: WebhookDelivery, failed: Callable[[], None]) -> None:
-        """Lets the handlers of a webhook begin; each is on its own.
+        """Start the handlers of a webhook, each in a task of its own.
 
         Args:
-            webhook: what they are given.
-            failed: is called for each that gives up.
+            webhook: the delivery.
+            failed: called for each handler that failed for the last time.
         """
         for handler in (*self._handlers.get(webhook.trigger, ()), *self._handlers.get("*", ())):
             task = asyncio.create_task(self._handle(handler, webhook, failed))
@@ -60,7 +60,7 @@ class Handling:
         self._tasks, self._ending = set(), asyncio.Event()  # those of an earlier event loop are no use
 
     async def aclose(self) -> None:
-        """Waits for the handlers, which pause no more, and stops those that take too long."""
+        """Wait for the handlers, without further pauses, and cancel those that take longer than `drain`."""
         self._ending.set()
         if not self._tasks:
             return
@@ -81,7 +81,7 @@ class Handling:
                 if isinstance(error, asyncio.CancelledError) and _is_stopped():
                     raise
                 final = number == tries or self._ending.is_set()
-                # Where and what kind, but not what it says: a message may quote what the webhook holds.
+                # The place and the class only: a message may quote the webhook.
                 _logger.log(
                     logging.ERROR if final else logging.WARNING,
                     "%s failed on a webhook %a (%d of %d): %s\n%s",
@@ -108,7 +108,7 @@ class Handling:
 
 
 def _is_stopped() -> bool:
-    """Whether this task is cancelled; otherwise a CancelledError is that of something for which a handler waited."""
+    """Return whether this task is cancelled. Otherwise a CancelledError comes from something that the handler awaited."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -1,4 +1,4 @@
-"""The lifespan of an application: its clients are opened before it serves and closed after."""
+"""The lifespan of an application: open its clients at the start and close them at the end."""
 
 from __future__ import annotations
 
@@ -34,23 +34,22 @@ def sessions_lifespan(
     lifespan: OwnLifespan | None = None,
     **options: Unpack[ClientOptions],
 ) -> Lifespan:
-    """Opens one `UserClient` and one `GuestClient` when the application starts, and closes them when it ends.
+    """Open one `UserClient` and one `GuestClient` when the application starts, and close them when it ends.
 
-    `FastAPI(lifespan=sessions_lifespan())`. Inside a lifespan of one's own: `async with sessions_lifespan()(app):`.
+    `FastAPI(lifespan=sessions_lifespan())`. Inside another lifespan: `async with sessions_lifespan()(app):`.
 
     Args:
-        user, guest: whether to open the client: True must, and without its key the application does not start; None does
-            if there is a key; False does not.
+        user, guest: whether to open the client. True: open it; without its key the application does not start. None: open it
+            if there is a key. False: do not open it.
         user_key, guest_key: the keys; None reads them when the application starts, from `SESSIONS_USER_KEY` and
             `SESSIONS_GUEST_KEY`.
-        lifespan: the application's own, entered when the clients are open and left before they close. What it yields
-            becomes state of the requests as usual.
-        options: of both clients; `max_wait` is 5 seconds unless given. A `quota` is each key's own. Several workers share it
-            with `quota=Quota(store=SQLiteStore("/var/lib/app/quota.db"))`.
+        lifespan: the application's own lifespan, entered after the clients are opened and left before they are closed. The
+            mapping that it yields becomes state of the requests, as usual.
+        options: options of both clients; `max_wait` is 5 seconds unless given. Each key has its own copy of `quota`. Several
+            workers share it with `quota=Quota(store=SQLiteStore("/var/lib/app/quota.db"))`.
 
     Raises:
-        ConfigurationError: a key that can't be used. When the application starts: a key that is missing, or an option
-            that makes no sense.
+        ConfigurationError: an unusable key. When the application starts: a missing key, or an invalid option.
     """
     keys = (_usable(UserKey, user_key), _usable(GuestKey, guest_key))
     del user_key, guest_key  # so that no traceback from here on holds them
@@ -88,7 +87,7 @@ def _usable(kind: type[K], key: str | K | None) -> K | ConfigurationError | None
 
 
 def _found(kind: type[K], given: K | None, wanted: bool | None) -> K | None:
-    """The key of a client that is to be opened; None for none. Raises: ConfigurationError."""
+    """Return the key of the client to open; None to open none. Raises: ConfigurationError."""
     if wanted is False or (wanted is None and given is None and not os.environ.get(kind.variable)):
         return None
     key = given if given is not None else kind.resolve(None)
@@ -98,7 +97,7 @@ def _found(kind: type[K], given: K | None, wanted: bool | None) -> K | None:
 
 
 def _own(options: ClientOptions) -> ClientOptions:
-    """One client's options. The same `Quota` object for two keys would make them one budget, so each gets its own."""
+    """Return the options of one client. Two keys with the same `Quota` object would share a budget, so each gets a copy."""
     own: ClientOptions = {"max_wait": 5.0, **options}
     quota = own.get("quota")
     if isinstance(quota, Quota):

@@ -1,4 +1,4 @@
-"""Errors as answers: what a visitor may know of a call that failed, as `application/problem+json` (RFC 9457)."""
+"""Turn errors into responses: `application/problem+json` (RFC 9457) with no more than a visitor may know."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _THEIRS: Final = {
     409: "This is not possible now: something else happened first.",
     422: "Sessions did not accept this.",
 }
-"""Which of Sessions' answers are the visitor's to know, and in which words."""
+"""The statuses of Sessions that a visitor may see, with a text for each."""
 
 
 @frozen
 class Problem:
-    """What an application may answer. It holds nothing of what Sessions said but the kind of failure.
+    """A response to a failed call. Of the answer of Sessions it has only the kind of failure.
 
     Attributes:
         status: the HTTP status.
         detail: a sentence for the visitor.
-        retry_after: whole seconds, 1 or more, after which another try makes sense; None where there is nothing to wait for.
+        retry_after: whole seconds, at least 1, before a retry makes sense; None if a retry makes no sense.
     """
 
     status: int
@@ -54,11 +54,11 @@ class Problem:
 
     @property
     def title(self) -> str:
-        """What the status is called."""
+        """The reason phrase of the status."""
         return HTTPStatus(self.status).phrase
 
     def response(self) -> Response:
-        """The problem as `application/problem+json`."""
+        """Return the problem as `application/problem+json`."""
         headers = {"cache-control": "no-store"}
         if self.retry_after is not None:
             headers["retry-after"] = str(self.retry_after)
@@ -67,7 +67,7 @@ class Problem:
 
 
 def problem_of(error: SessionsError) -> Problem:
-    """What to answer when a call failed: for error handlers of one's own, which answer in HTML for instance.
+    """Return the problem of an error, for error handlers of the application, for instance in HTML.
 
     | error | status |
     |---|---|
@@ -100,11 +100,11 @@ def problem_of(error: SessionsError) -> Problem:
 
 
 def install_error_handlers(app: Starlette) -> None:
-    """Makes answers of what the clients raise in endpoints; see `problem_of`.
+    """Install handlers for the errors that clients raise in endpoints; see `problem_of`.
 
-    A `ConfigurationError` and the `ValueError` for a bad argument are left alone: they are the application's own to mend. A
-    handler that is added later for one of these classes takes the place of this one. Sessions' failures are logged (logger
-    `sessions_us`) with their method, path and status. An open WebSocket is closed with 1013 (try again later) or 1011.
+    `ConfigurationError`, and `ValueError` for a bad argument, are not handled: they are bugs of the application. A handler
+    that is added later for one of the classes replaces this one. Failures of Sessions are logged (logger `sessions_us`) with
+    method, path and status. An open WebSocket is closed with 1013 (try again later) or 1011.
     """
     handler: Any = _answer  # for requests and WebSockets, which Starlette's types keep apart
     for kind in (QuotaTimeoutError, StatusError, TransportError, DecodeError, ClientClosedError):

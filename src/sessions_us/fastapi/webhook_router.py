@@ -1,4 +1,4 @@
-"""The router that receives Sessions' webhooks."""
+"""A router that receives webhooks of Sessions."""
 
 from __future__ import annotations
 
@@ -46,27 +46,27 @@ def webhook_router(
     pauses: Sequence[float] = (1.0, 5.0, 25.0),
     drain: float = 10.0,
 ) -> APIRouter:
-    """Receives Sessions' webhooks at `POST {path}/{secret}`; that URL is what `user.webhooks.create(url=…)` is told.
+    """Make a router that receives webhooks at `POST {path}/{secret}`. Pass that URL to `user.webhooks.create(url=…)`.
 
-    Sessions signs nothing, so the secret is all that tells it from strangers; without it every answer is 404. A webhook
-    is answered with 202 at once, and its handlers run after. They may be given the same thing twice, and in another order than
-    it happened: nothing is known of how Sessions repeats and orders, and several workers do not know of each other's.
+    Sessions does not sign deliveries, so the secret is the only proof of the sender; without it the response is 404. A
+    delivery is answered with 202 at once, and its handlers run afterwards. Handlers may get a delivery twice, or deliveries
+    out of order: how Sessions repeats and orders them is unknown, and several workers do not share what they received.
 
     Args:
-        path: where, such as `/hooks/sessions`.
-        secret: at least 16 of the characters that need no escape in a URL, as `secrets.token_urlsafe(32)` makes them.
-            Several are all good, so that they can be changed without a gap.
-        on: handlers by trigger; `"*"` is every trigger, unknown ones included. A handler takes a
+        path: path of the URL, such as `/hooks/sessions`.
+        secret: at least 16 characters that need no escape in a URL, such as `secrets.token_urlsafe(32)`. With several
+            secrets each is accepted, so that a secret can be replaced without a gap.
+        on: handlers by trigger; `"*"` stands for every trigger, also unknown ones. A handler takes a
             `sessions_us.webhooks.WebhookDelivery`; a plain function runs in a thread.
-        window: seconds within which the repetition of an object's latest webhook is dropped.
-        pauses: seconds before each further try of a handler that raised; then it is given up, and logged.
-        drain: seconds that handlers get when the application ends.
+        window: seconds within which a repetition of an object's latest delivery is dropped.
+        pauses: seconds before each retry of a handler that raised. After the last one the failure is logged.
+        drain: seconds that handlers may still run when the application ends.
 
     Returns:
         A router for `app.include_router`.
 
     Raises:
-        ConfigurationError: an argument that can't be used; the message does not show the secret.
+        ConfigurationError: an invalid argument. The message does not quote the secret.
     """
     known, problem = _digests(secret)
     del secret  # so that no traceback from here on holds it
@@ -101,7 +101,7 @@ def webhook_router(
         return Response(status_code=202)
 
     router = APIRouter(lifespan=lifespan)
-    for end in ("", "/"):  # with a slash too, or Starlette would tell the way to the other, and a log of it
+    for end in ("", "/"):  # with a slash too, or Starlette would redirect to the other URL, and a server would log it
         place = f"{path.rstrip('/')}/{{secret}}{end}"
         router.add_api_route(
             place,
@@ -116,7 +116,7 @@ def webhook_router(
 
 
 class _OtherMethods:
-    """Refuses whatever is no POST. As an ASGI application it gets every method, of which there is no list."""
+    """Refuse all methods but POST. A route of an ASGI application gets every method, so no list is needed."""
 
     def __init__(self, known: Sequence[bytes]) -> None:
         self._known = known
@@ -128,7 +128,7 @@ class _OtherMethods:
 
 
 def _digests(secret: object) -> tuple[list[bytes], str]:
-    """What to compare with, and what is wrong with the secrets; digests hide how long they are, and print nothing."""
+    """Return digests to compare with, and what is wrong with the secrets. Digests hide the length and the text."""
     secrets = [secret] if isinstance(secret, str) else list(secret) if isinstance(secret, Sequence) else []
     known: list[bytes] = []
     for each in secrets:
@@ -160,7 +160,7 @@ def _by_trigger(on: Handlers) -> dict[str, Sequence[Handler]]:
 
 
 def _hidden(request: Request) -> str:
-    """The secret that was given, taken out of the scope: servers log a request's path when it is answered."""
+    """Return the given secret and remove it from the scope: servers log the path after the response."""
     scope = request.scope
     given: str = scope["path_params"].pop("secret")
     scope["path"] = scope["path"].removesuffix("/").removesuffix(given) + "***"
@@ -170,7 +170,7 @@ def _hidden(request: Request) -> str:
 
 def _is_known(given: str, known: Sequence[bytes]) -> bool:
     digest, found = _digest(given), False
-    for each in known:  # all of them, whichever it is
+    for each in known:  # compare with all, in constant time
         found |= hmac.compare_digest(digest, each)
     return found
 

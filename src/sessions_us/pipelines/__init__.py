@@ -1,9 +1,9 @@
-"""Pipelines: everything that a key can read, exported into files and databases by jobs that survive any crash.
+"""Export everything that a key can read into files and databases, with jobs that survive any crash.
 
     report = await export(user, ["sessions"], NDJSONSink("sessions.ndjson"), state="sessions.state")
 
 NDJSON needs nothing beyond the core; Parquet and dlt need the extra `pipelines`. The names are loaded on first use, so that
-nobody pays for a library that is not used.
+an unused library is not imported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .ndjson import NDJSONSink
     from .parquet import ParquetSink
     from .plan import RESOURCES, Child, Resource
-    from .report import ExportReport, ResourceReport, Told
+    from .report import ExportReport, ResourceReport, RowIds
     from .schema import Column, columns
     from .sink import Sink
     from .source import sessions_source
@@ -33,8 +33,8 @@ __all__ = (
     "ParquetSink",
     "Resource",
     "ResourceReport",
+    "RowIds",
     "Sink",
-    "Told",
     "columns",
     "export",
     "sessions_source",
@@ -50,8 +50,8 @@ _HOMES = {
     "ParquetSink": "parquet",
     "Resource": "plan",
     "ResourceReport": "report",
+    "RowIds": "report",
     "Sink": "sink",
-    "Told": "report",
     "columns": "schema",
     "export": "export",
     "sessions_source": "source",

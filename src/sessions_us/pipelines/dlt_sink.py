@@ -1,4 +1,4 @@
-"""An export into DuckDB, PostgreSQL and whatever else dlt can merge into."""
+"""Export into DuckDB, PostgreSQL and every other database that dlt can merge into."""
 
 from __future__ import annotations
 
@@ -36,41 +36,40 @@ if TYPE_CHECKING:
 __all__ = ("DltSink",)
 
 _SCHEMES: Final[Mapping[str, str]] = {"postgresql": "postgres"}
-"""Where the scheme of a URL is not what dlt calls the destination."""
+"""URL schemes that differ from dlt's name of the destination."""
 
 _TELEMETRY: Final = "RUNTIME__DLTHUB_TELEMETRY"
 
 _REPLACE: Final = "delete-insert"
-"""How rows are merged: those with the same ids go, with what hangs on them, and the new ones come."""
+"""How rows are merged: rows with the same ids are deleted, with their child rows, and the new rows are inserted."""
 
 _TORN: Final = re.compile(r":\*\*\*@[^/]*@")
-"""A place whose password had an `@` in it, which dlt takes for its end: the rest of it would be shown as a host."""
+"""A place whose password contains `@`. dlt ends the password there and would show the rest as a host."""
 
 _NOTHING: Final = ""
-"""The checkpoint while nothing was there to load."""
+"""The checkpoint before anything was loaded."""
 
 
 class DltSink:
-    """Merges rows into the tables of a database, by id, with each commit.
+    """Merges rows into the tables of a database by id, with each commit.
 
-    A commit is one load of dlt's: it replaces the rows that have the same ids, together with the rows of the lists in them
-    (`sessions__participants`), so that what is written twice is there once. Between commits rows are kept in memory. What dlt
-    works on lies in a directory of this sink's own, which is new each time: a process that was killed leaves nothing behind
-    that the next one could stumble over, and the schema is read from the database.
+    A commit is one load of dlt. It replaces the rows with the same ids, together with the rows of their lists
+    (`sessions__participants`), so a row that is written twice is stored once. Between commits, rows are in memory. Each sink
+    has a new working directory for dlt, so a killed process leaves nothing that affects the next one; the schema is read
+    from the database.
 
-    dlt tells its makers about each run unless it is told not to. Where nobody has decided (`RUNTIME__DLTHUB_TELEMETRY`),
-    this sink decides that it does not.
+    dlt sends telemetry unless it is turned off. This sink turns it off unless `RUNTIME__DLTHUB_TELEMETRY` is set.
 
     Args:
-        destination: a URL such as `duckdb:///data/sessions.duckdb` or `postgresql://user@host/database`; or what dlt takes:
-            `dlt.destinations.bigquery()` or the name of one that dlt's own configuration describes.
-        dataset: where the tables are: a schema of the database.
-        pipeline_name: under which dlt keeps its own records in the database.
-        pipelines_dir: in which directory to work; None is the system's for temporary files.
+        destination: a URL such as `duckdb:///data/sessions.duckdb` or `postgresql://user@host/database`, a destination of
+            dlt such as `dlt.destinations.bigquery()`, or the name of one in dlt's configuration.
+        dataset: the schema of the database that has the tables.
+        pipeline_name: the name of dlt's own records in the database.
+        pipelines_dir: the directory to work in; None is the system's directory for temporary files.
 
     Raises:
-        ConfigurationError: there is no such destination, something is missing to reach it, or it can't replace rows: files,
-            for instance, could only be appended to.
+        ConfigurationError: there is no such destination, a setting or a library is missing, or it can't replace rows. Files,
+            for instance, can only be appended to.
     """
 
     # A load takes a second or two, however little it brings.
@@ -97,14 +96,14 @@ class DltSink:
 
     @property
     def identity(self) -> str:
-        """Which dataset of which database."""
+        """The dataset and its database."""
         return f"dlt {self._location} {self._dataset}"
 
     def open(self, checkpoint: str | None, resources: Sequence[str]) -> None:
-        """Begins, or goes on after the commit that gave `checkpoint`. What came after it is merged once more.
+        """Start, or resume after the commit that returned `checkpoint`. Later rows are merged once more.
 
         Raises:
-            ExportError: the database can't be reached, or knows nothing of that commit.
+            ExportError: the database can't be reached, or does not have that commit.
         """
         self.close()
         self._checkpoint = checkpoint or _NOTHING
@@ -122,18 +121,18 @@ class DltSink:
             )
 
     def write(self, resource: str, rows: Sequence[Row]) -> None:
-        """Takes rows for the next commit. A row takes the place of an earlier one with its id."""
+        """Add rows to the next commit. A row replaces an earlier one with its id."""
         for row in map(identified, rows):
             self._rows.setdefault(resource, {})[row["id"]] = row
 
     def commit(self) -> str:
-        """Loads what was written.
+        """Load the rows.
 
         Returns:
             The checkpoint of this commit: the id of dlt's load.
 
         Raises:
-            ExportError: the database did not take them. What was written is still there for another try.
+            ExportError: the database refused the rows. They are kept for another try.
         """
         if self._pipeline is None:
             raise RuntimeError("the sink is not open")
@@ -152,11 +151,11 @@ class DltSink:
         return self._checkpoint
 
     def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
-        """Nothing is left to do: every commit has merged what it loaded."""
+        """Do nothing: every commit has merged its rows."""
         return iter(())
 
     def close(self) -> None:
-        """Forgets what was not committed, and removes the working directory. Twice is harmless."""
+        """Drop uncommitted rows, and remove the working directory. A second call does nothing."""
         self._rows.clear()
         self._end()
 
@@ -186,10 +185,10 @@ class DltSink:
 
 
 def _destination(given: str | Destination[Any, Any], dataset: str) -> tuple[Destination[Any, Any], str]:
-    """What rows go to, and where that is, without a password.
+    """Return the destination, and its place without a password.
 
     Raises:
-        ConfigurationError: there is no such destination, something is missing to reach it, or it can't replace rows.
+        ConfigurationError: there is no such destination, a setting or a library is missing, or it can't replace rows.
     """
     scheme, separator, _ = given.partition("://") if isinstance(given, str) else ("", "", "")
     name = _SCHEMES.get(scheme, scheme) if separator else given
@@ -226,14 +225,14 @@ def _destination(given: str | Destination[Any, Any], dataset: str) -> tuple[Dest
 
 
 def _missing(traces: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    """The settings that dlt found nowhere."""
+    """Return the settings that dlt did not find."""
     for name, tried in traces.items():
         inner = [each.traces for each in tried if isinstance(each, LookupTraces)]
         yield from (setting for each in inner for setting in _missing(each)) if inner else (name,)
 
 
 def _has_load(pipeline: dlt.Pipeline, load_id: str) -> bool:
-    """Whether a load is in the database; True where a destination can't be asked."""
+    """Return whether a load is in the database; True if the destination has no query."""
     try:
         with pipeline.sql_client() as client:
             table = client.make_qualified_table_name("_dlt_loads")
@@ -245,7 +244,7 @@ def _has_load(pipeline: dlt.Pipeline, load_id: str) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what was wrong at first: dlt tells the rest at length, around it."""
+    """Return the first line of the root cause, without dlt's long wrapping errors."""
     while error.__cause__ is not None:
         error = error.__cause__
     return next(iter(str(error).splitlines()), type(error).__name__)
@@ -253,7 +252,7 @@ def _reason(error: BaseException) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """dlt writes a failure to stderr, at length and several times, besides raising it."""
+    """Silence dlt, which logs a failure to stderr several times besides raising it."""
     log = logging.getLogger("dlt")
     before, log.disabled = log.disabled, True
     try:

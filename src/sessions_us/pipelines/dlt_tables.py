@@ -1,11 +1,11 @@
-"""The tables that dlt fills: the columns of `schema` in dlt's terms, and rows that dlt can load without a loss.
+"""The tables of a dlt load: the columns of `schema` in dlt's terms, and rows that dlt can load without loss.
 
-An object inside a row becomes columns (`room__slug`), a list a table of its own (`sessions__participants`), as dlt does by
-itself. What the document leaves open, as the nodes of rich text, is one column of JSON; so is a list in an inner object, for
-dlt can't be told what such a table is like. Fields that no document names are added by dlt as they appear, and a value
-that its column can't hold goes into a column beside it (`start_at__v_text`). Two fields of an object that dlt would give the
-same column, as `name` and `NAME`, would be one: the one that the document knows, or else the first, has the column, and the
-others are JSON text in the column `additional_properties`.
+An object inside a row becomes columns (`room__slug`), a list a table of its own (`sessions__participants`), as is usual for
+dlt. Values without a documented shape, such as the nodes of rich text, are one column of JSON. So is a list in an inner
+object, because dlt has no hints for such a table. dlt adds undocumented fields as they appear, and stores a value that its
+column can't hold in a column beside it (`start_at__v_text`). If dlt would give two fields of an object the same column, such
+as `name` and `NAME`, the documented one, or else the first, has the column; the others are JSON text in the column
+`additional_properties`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ("NESTING", "Table", "identified", "loadable", "table_of")
 
 NESTING: Final = 2
-"""How deep lists inside of lists become tables; what is deeper is JSON. The document goes down to
-`sessions__transcripts__content`; a field that nobody knows yet must not make tables without end."""
+"""The depth down to which lists inside lists become tables; deeper lists are JSON. The document goes down to
+`sessions__transcripts__content`. The limit bounds the tables of undocumented fields."""
 
 _TYPES: Final[Mapping[str, TDataType]] = {
     "text": "text",
@@ -46,11 +46,11 @@ _TYPES: Final[Mapping[str, TDataType]] = {
 
 @frozen
 class Table:
-    """One table and those of the lists in it.
+    """A table and the tables of its lists.
 
     Attributes:
-        columns: by the names of fields, those of inner objects joined by two underscores.
-        nested: the columns of the tables of lists, by their path inside a row.
+        columns: columns by the names of fields; names of inner objects are joined by two underscores.
+        nested: the columns of the tables of lists, by path inside a row.
     """
 
     columns: dict[str, TColumnSchema] = field(factory=dict)
@@ -58,12 +58,12 @@ class Table:
 
     @property
     def nested_hints(self) -> dict[Any, TResourceNestedHints]:
-        """The same as dlt wants to be told it. The keys are `Any` because no other type is both a path here and one there."""
+        """`nested` as hints for dlt. The keys are `Any` because no other type fits both dlt's paths and these."""
         return {path: {"columns": columns} for path, columns in self.nested.items()}
 
 
 def table_of(fields: Iterable[Column]) -> Table:
-    """The table of rows that have these columns."""
+    """Return the table of rows with these columns."""
     table = Table()
     _add(table, table.columns, (), (), fields)
     return table
@@ -76,14 +76,14 @@ def _add(
     within: tuple[str, ...],
     fields: Iterable[Column],
 ) -> None:
-    """Adds columns to a table.
+    """Add columns to a table.
 
     Args:
-        table: gets the tables of lists.
+        table: receives the tables of lists.
         known: the columns of the table at `place`.
         place: the path of that table inside a row.
-        within: the path of the object that has the columns inside that table.
-        fields: what to add.
+        within: the path of the object inside that table that has the columns.
+        fields: the columns to add.
     """
     for column in fields:
         path = (*within, column.name)
@@ -101,14 +101,14 @@ def _add(
 
 
 def loadable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as dlt can load it. What no database holds is written out: a NUL, half a surrogate pair, an integer beyond
-    64 bits, an infinite number; so is a field that is nested deeper than dlt can follow, as JSON text."""
+    """Return a row that dlt can load. Values that a database can't hold become text: a NUL, half a surrogate pair, an
+    integer beyond 64 bits, an infinite number. So does, as JSON, a field that is nested deeper than dlt supports."""
     clean: dict[str, Any] = _loadable({name: as_json(item) if is_deep(item) else item for name, item in row.items()})
     return clean
 
 
 def identified(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with an `id`, which tables are merged by: one that is made of what the row says, if the server gave none."""
+    """Return a row with an `id`, by which tables are merged: a digest of the row if the server sent none."""
     return loadable({**row, "id": key_of(row) or f"without id: {digest_of(row).hex()}"})
 
 
@@ -132,7 +132,7 @@ def _loadable(value: Any) -> Any:
 
 
 def _apart(fields: dict[str, Any]) -> dict[str, Any]:
-    """The same without fields that dlt would put over another one: these are in `additional_properties`, with what is there."""
+    """Return an object without fields whose column another field has: these are added to `additional_properties`."""
     first: dict[str, str] = {}
     for name in sorted(fields, key=lambda name: name not in _documented()):
         first.setdefault(_column_of(name), name)
@@ -142,7 +142,7 @@ def _apart(fields: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(1_000)  # a server may send any number of names
 def _column_of(name: str) -> str:
-    """The column that dlt makes of a field by its usual convention, which no other makes fewer of; it has none for a blank."""
+    """Return the column that dlt's usual naming convention, the strictest one, makes of a field; it has none for a blank."""
     return _NAMING.normalize_identifier(name) if name.strip() else EXTRA
 
 
@@ -151,7 +151,7 @@ _NAMING: Final = NamingConvention()
 
 @cache
 def _documented() -> frozenset[str]:
-    """Every wire name of the document."""
+    """Return every wire name of the document."""
 
     def names(of: Iterable[Column]) -> Iterator[str]:
         for column in of:

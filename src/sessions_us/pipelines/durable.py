@@ -1,4 +1,4 @@
-"""Files that survive a crash: what was said to be there is there after it, whole."""
+"""Write files that survive a crash: content that was synced is complete after it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _BLOCK: Final = 1 << 20
 
 
 def sync(path: Path) -> None:
-    """Makes the contents of a file durable."""
+    """Make the contents of a file durable."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
 def hold(descriptor: int, path: Path) -> None:
-    """Keeps other exports away from an open file or directory until it is closed, where the system has a way to.
+    """Lock an open file or directory against other exports until it is closed, if the system has such locks.
 
-    The state keeps away those that have the same state; this keeps away those that have another.
+    The lock of the state excludes exports with the same state; this one excludes exports with another state.
 
     Raises:
-        ExportError: another one has it.
+        ExportError: another export has the lock.
     """
     if sys.platform != "win32":
         try:
@@ -42,7 +42,7 @@ def hold(descriptor: int, path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Makes the names in a directory durable, where the system has a way to."""
+    """Make the names in a directory durable, if the system supports that."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -53,13 +53,13 @@ def sync_directory(path: Path) -> None:
 
 
 def replace(new: Path, old: Path) -> None:
-    """Puts a durable file in the place of another one, at once or not at all."""
+    """Replace a file by a durable one, atomically."""
     new.replace(old)
     sync_directory(old.parent)
 
 
 def checksum(path: Path, size: int) -> int:
-    """The CRC-32 of the first `size` bytes."""
+    """Return the CRC-32 of the first `size` bytes."""
     sum_ = 0
     with path.open("rb") as file:
         while size > 0 and (block := file.read(min(size, _BLOCK))):

@@ -1,4 +1,4 @@
-"""The job: every row of the lists that were asked for, each once in the sink, whatever happens on the way."""
+"""The export job: write every row of the requested lists to the sink once, in spite of crashes and errors."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ T = TypeVar("T")
 _logger = logging.getLogger("sessions_us")
 
 _PATIENCE: Final = 0.25
-"""Seconds that a request may take before what was read until then is saved meanwhile."""
+"""Seconds of waiting for a request after which the rows read so far are saved meanwhile."""
 _LONGEST_UNSAVED: Final = 1.0
-"""Seconds after which it is saved though requests are quick."""
+"""Seconds after which rows are saved though requests are quick."""
 _OUTAGE: Final = 5
-"""Rows, one after the other, for which the server failed: then it is no row's fault."""
+"""Consecutive rows with a server error after which the error is not the row's."""
 
 OnError = Literal["stop", "skip"]
 
@@ -62,36 +62,36 @@ async def export(
     on_error: OnError = "stop",
     on_event: Callable[[ClientEvent], None] | None = None,
 ) -> ExportReport:
-    """Exports lists, with what belongs to their rows. Stopped at any point, the same call goes on.
+    """Export lists with the children of their rows. After a stop at any point, the same call resumes the export.
 
-    Every request goes in the background lane, so that it never stands before interactive work. Rows are as the server sent
-    them, by wire names, with what belongs to them nested: `participants`, `transcripts` and `takeaways` in sessions,
-    `bookings` and `collaborators` in booking pages.
+    All requests are in the background lane, so interactive calls go first. Rows are as the server sent them, by wire names,
+    with their children nested: `participants`, `transcripts` and `takeaways` in sessions, `bookings` and `collaborators` in
+    booking pages.
 
-    Run again after its end, it brings the sink up to date: new and changed rows are written, and what belongs to a session
-    that had ended is not fetched again. Rows that the server does not have any more stay in the sink and are told.
+    A call after the end updates the sink: new and changed rows are written, and the children of ended sessions are not
+    fetched again. Rows that the server no longer has stay in the sink and are reported.
 
     Args:
-        client: whose key may read them.
+        client: the client to read with.
         resources: names from `RESOURCES`: `booking_pages`, `bookings`, `rooms`, `sessions`, `events`.
-        sink: where the rows go.
-        state: path of the file that remembers how far the job is (SQLite). It belongs to this job alone, and holds rows that
-            wait for the sink, so it is made for its owner alone.
-        children: also read what belongs to each row, which costs requests for each: three for a session.
-        on_error: what to do if what belongs to a row is refused, fails or can't be understood: `stop` raises, and the same call
-            asks for it again. `skip` goes on and tells of it as `failed`; the next run asks for it again. The first
-            answer of a list, a key or quota that is refused, a connection that breaks and a server that fails for five
-            rows one after the other stop all the same.
-        on_event: hears `ExportProgress`, at once, so it must be quick. What it raises is logged.
+        sink: receives the rows.
+        state: path of the SQLite file with the progress of the job. It belongs to this job alone. It holds rows that wait
+            for the sink, so only its owner can read it.
+        children: also read the children of each row, which costs requests per row: three for a session.
+        on_error: what to do if the children of a row are refused, fail or can't be understood. `stop` raises, and the same
+            call asks for them again. `skip` goes on and reports the row as `failed`; the next run asks again. An error in a
+            list, a refused key or quota, a broken connection, and a server that fails for five consecutive rows always stop
+            the export.
+        on_event: receives `ExportProgress`, synchronously, so it must be quick. Exceptions that it raises are logged.
 
     Returns:
-        What was done, and what came and went meanwhile.
+        A report of the written rows, and of rows that appeared or disappeared meanwhile.
 
     Raises:
         ValueError: an unknown resource, or none; another `on_error`.
-        ExportError: the state or the sink is damaged, full, read-only, in use by another process or of another job.
-        SessionsError: what a request raises. What was read until then is kept.
-        asyncio.CancelledError: what was read until then is kept.
+        ExportError: the state or the sink is damaged, full, read-only, in use by another process, or belongs to another job.
+        SessionsError: an error of a request. The rows read so far are kept.
+        asyncio.CancelledError: the rows read so far are kept.
     """
     if on_error not in {"stop", "skip"}:
         raise ValueError(f"on_error is 'stop' or 'skip', not {on_error!r}")
@@ -115,7 +115,7 @@ async def export(
 
 
 class _Export:
-    """One run, or the rest of one."""
+    """One run, or the rest of an interrupted run."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class _Export:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     async def _list(self, resource: Resource) -> None:
-        """Reads a list from where this pass over it stands to its end."""
+        """Read a list from the position of this pass to its end."""
         progress = await self._worker.run(self._state.progress, resource.name)
         if progress.listed or progress.done:
             return
@@ -178,7 +178,7 @@ class _Export:
         await self._worker.run(self._state.note_end, resource.name, pager.complete is not False)
 
     async def _fetch(self, resource: Resource) -> None:
-        """Reads what belongs to the rows that wait for it."""
+        """Read the children of the rows that wait for them."""
         while (task := await self._worker.run(self._state.next_task, resource.name)) is not None:
             row, gap = await self._complete(resource, task)
             settled = gap is None and resource.is_settled(row, datetime.now(UTC))
@@ -187,7 +187,7 @@ class _Export:
             await self._tell(resource, "fetching")
 
     async def _complete(self, resource: Resource, task: Task) -> tuple[Row, Gap | None]:
-        """A row with what belongs to it, and why it is not whole, if it is not."""
+        """Return a row with its children, and the gap if it is not complete."""
         row, failure = dict(task.row), None
         for child in resource.children:
             try:
@@ -197,7 +197,7 @@ class _Export:
                 self._requests += 1
                 if child is resource.children[0]:
                     return row, "orphan"
-                row[child.name] = None  # some servers say so of what was never there
+                row[child.name] = None  # some servers answer so for children that never existed
             except (StatusError, DecodeError) as error:
                 self._requests += 1
                 if not self._may_skip(error):
@@ -208,13 +208,13 @@ class _Export:
         return row, None if failure is None else "failed"
 
     def _may_skip(self, error: SessionsError) -> bool:
-        """Whether an error concerns one row alone."""
+        """Return whether an error concerns one row alone."""
         if isinstance(error, AuthenticationError | RateLimitedError):
             return False
         return self._skips and not (isinstance(error, ServerError) and self._failures >= _OUTAGE - 1)
 
     async def _ask(self, request: Coroutine[Any, Any, T]) -> T:
-        """The answer to a request. If it takes its time, what was read until now is saved meanwhile."""
+        """Await a request. If it takes long, save the rows read so far meanwhile."""
         task = asyncio.create_task(request)
         try:
             await asyncio.wait([task], timeout=_PATIENCE)
@@ -229,7 +229,7 @@ class _Export:
     # -- saving ------------------------------------------------------------------------------------------------------
 
     def _start(self) -> bool:
-        """Opens the sink where the state stands. Whether there is a run to go on with."""
+        """Open the sink at the checkpoint of the state. Returns whether a run is resumed."""
         self._sink_step(lambda: self._sink.open(self._state.checkpoint, [each.name for each in self._resources]))
         self._state.keep(self._sink_step(self._sink.commit))  # from here on the state knows what is there
         resumed = not self._state.is_finished
@@ -242,7 +242,7 @@ class _Export:
             await self._save()
 
     def _is_due(self) -> bool:
-        """Whether the rows that are ready have waited long enough."""
+        """Return whether the ready rows have waited long enough."""
         waited = time.monotonic() - self._written_at
         ready = self._state.ready_rows
         return ready >= self._sink.rows_per_commit or (ready > 0 and waited >= self._sink.seconds_per_commit)
@@ -252,7 +252,7 @@ class _Export:
         self._saved_at = time.monotonic()
 
     def _write(self) -> None:
-        """Moves the rows that are ready from the state into the sink: there they are durable before the state says so."""
+        """Move the ready rows from the state to the sink. The sink is durable before the state is committed."""
         for resource in self._resources:
             for rows in self._state.ready(resource.name):
                 self._sink_step(partial(self._sink.write, resource.name, rows))
@@ -267,7 +267,7 @@ class _Export:
         self._state.end_run()
 
     async def _save_what_stands(self, error: BaseException) -> None:
-        """Before an error goes on. What can't be saved is told, and will be read again."""
+        """Save the rows read so far before an error is raised. If that fails, the error gets a note."""
         try:
             await self._worker.run(self._state.commit if self._sink_failed else self._write)
         except ExportError as failure:
@@ -275,7 +275,7 @@ class _Export:
                 error.add_note(f"What was read last could not be saved: {failure}")
 
     def _sink_step(self, step: Callable[[], T]) -> T:
-        """Calls the sink. After a failure it is not called again but to be closed."""
+        """Call the sink. After a failure only `close` is called."""
         try:
             return step()
         except OSError as error:
@@ -333,7 +333,7 @@ def _wanted(resources: Sequence[str]) -> list[Resource]:
 
 
 def _job(client: UserClient, resources: Sequence[Resource], sink: Sink, children: bool) -> dict[str, str]:
-    """What a state is for. It names no key."""
+    """Return what a state is for, without a key."""
     return {
         "sink": sink.identity,
         "resources": ", ".join(resource.name for resource in resources),

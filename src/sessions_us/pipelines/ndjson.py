@@ -1,4 +1,4 @@
-"""NDJSON: one row a line, one file for each resource."""
+"""The NDJSON sink: one row per line, one file per resource."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _FILE_ENDINGS: Final = {".ndjson", ".jsonl", ".json"}
 
 
 class NDJSONSink:
-    """One JSON object a line, with wire names and what belongs to a row nested in it.
+    """Writes one JSON object per line, with wire names and nested children.
 
-    A checkpoint holds the length and checksum of each file: a start cuts off what came after it, such as a torn line. Lines that
-    were superseded are dropped at the end of a run, by a new file that takes the place of the old one.
+    A checkpoint holds the length and checksum of each file. `open` truncates what follows, such as a torn line. At the end
+    of a run, a new file without superseded lines replaces the old one.
 
     Args:
-        path: a file that ends in `.ndjson`, `.jsonl` or `.json`, for one resource; otherwise a directory, in which each
-            resource has its file: `sessions.ndjson`. Made if it does not exist.
+        path: for one resource a file that ends in `.ndjson`, `.jsonl` or `.json`; otherwise a directory with a file per
+            resource, such as `sessions.ndjson`. It is created if it does not exist.
     """
 
     rows_per_commit: int = 1_000
@@ -88,12 +88,12 @@ class NDJSONSink:
         return {resource: self.path if is_file else self.path / f"{resource}.ndjson" for resource in resources}
 
     def _checkpoint(self) -> str:
-        return json.dumps({resource: file.told() for resource, file in self._files.items()})
+        return json.dumps({resource: file.checkpoint() for resource, file in self._files.items()})
 
 
 @define
 class _Length:
-    """How far a file is ours.
+    """The committed part of a file.
 
     Attributes:
         size: bytes.
@@ -123,7 +123,7 @@ class _Lines:
         self._file: BinaryIO | None = None
 
     def begin(self) -> None:
-        """A new file."""
+        """Create the file."""
         if self.path.exists() and self.path.stat().st_size:
             raise ExportError(
                 f"{self.path} is there already, and the state knows nothing of it: export to another place, or move it away"
@@ -134,17 +134,17 @@ class _Lines:
         self._anew.unlink(missing_ok=True)
         sync_directory(self.path.parent)
 
-    def go_on(self, told: Mapping[str, Any]) -> None:
-        """The file as it was told of, whatever was written after that."""
-        length = _Length(**told["length"])
-        if told["anew"] is not None:
-            length = _Length(**told["anew"])
+    def go_on(self, checkpoint: Mapping[str, Any]) -> None:
+        """Restore the file to its checkpoint, whatever was written after that."""
+        length = _Length(**checkpoint["length"])
+        if checkpoint["anew"] is not None:
+            length = _Length(**checkpoint["anew"])
             if self._anew.exists():
                 self._check(self._anew, length)
                 replace(self._anew, self.path)
-        self._anew.unlink(missing_ok=True)  # half of one, that was never told of
+        self._anew.unlink(missing_ok=True)  # an incomplete one, of no checkpoint
         size = self._check(self.path, length)
-        if told["closed"] and size > length.size:
+        if checkpoint["closed"] and size > length.size:
             raise ExportError(
                 f"{self.path} has {size - length.size} bytes more than the export wrote: take them out (all after byte "
                 f"{length.size}), or start anew with another state and another place"
@@ -167,12 +167,12 @@ class _Lines:
         file.flush()
         os.fsync(file.fileno())
 
-    def told(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, Any]:
         anew = None if self._anew_length is None else asdict(self._anew_length)
         return {"length": asdict(self.length), "anew": anew, "closed": self.is_closed}
 
     def write_anew(self, rows: int) -> None:
-        """Writes a second file beside it, without the lines that were superseded."""
+        """Write a second file without the superseded lines."""
         self._anew_length = length = _Length()
         with self._anew.open("wb") as file:
             shutil.copymode(self.path, self._anew)  # before there is a row in it that others could read
@@ -188,7 +188,7 @@ class _Lines:
             )
 
     def take_anew(self) -> None:
-        """Puts the second file in the place of the first."""
+        """Replace the first file by the second."""
         self.close()  # some systems replace no open file
         replace(self._anew, self.path)
         self.length, self._anew_length = self._anew_length or self.length, None
@@ -209,7 +209,7 @@ class _Lines:
 
     @staticmethod
     def _check(path: Path, length: _Length) -> int:
-        """The size of a file that begins with what was committed."""
+        """Return the size of a file after checking that it starts with the committed bytes."""
         size = path.stat().st_size if path.exists() else None
         if size is None:
             problem = "is gone"
@@ -225,7 +225,7 @@ class _Lines:
 
 
 def _latest(path: Path) -> Iterator[bytes]:
-    """The lines of a file, of each id only the last one."""
+    """Yield the lines of a file, only the last one of each id."""
     index = sqlite3.connect("", isolation_level=None)  # a file of its own that goes with it, so that memory stays flat
     try:
         index.execute("PRAGMA cache_size = -500")

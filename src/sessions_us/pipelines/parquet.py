@@ -1,4 +1,4 @@
-"""Parquet: typed columns, in parts that a manifest names."""
+"""The Parquet sink: typed columns, in parts that a manifest lists."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ __all__ = ("ParquetSink", "arrow_schema")
 _MANIFEST: Final = "_manifest.json"
 _NAME: Final = re.compile(r"part-\d{6,}\.parquet")
 _SMALL: Final = 64 << 20
-"""Bytes of a part that is still merged with others."""
+"""Maximum size in bytes of a part that is merged with others."""
 _GROUP: Final = 2 << 20
-"""Bytes in memory of a row group that is written by a merge."""
+"""Bytes in memory of a row group that a merge writes."""
 
 
 @frozen
 class Part:
-    """A file that was committed.
+    """A committed file.
 
     Attributes:
-        name: in the directory of its resource.
-        rows: how many.
+        name: file name in the directory of its resource.
+        rows: number of rows.
         bytes: its size.
         sum: its CRC-32.
     """
@@ -49,17 +49,16 @@ class Part:
 
 
 class ParquetSink:
-    """Typed columns under wire names, in `DIRECTORY/RESOURCE/part-000001.parquet` and so on.
+    """Writes typed columns under wire names to `DIRECTORY/RESOURCE/part-000001.parquet` and so on.
 
-    The types are those of the API's document, see `columns`. What the document does not describe, or describes otherwise,
-    is in the column `additional_properties` of its object, as JSON text.
+    The types are those of the API's document; see `columns`. A value that is undocumented or does not fit is JSON text in
+    the column `additional_properties` of its object.
 
-    A checkpoint names the parts that count, as does `_manifest.json` for readers; a start deletes the others. At the end of a run
-    rows that were superseded are dropped and small parts merged, so that all `*.parquet` of a resource together hold each
-    row once.
+    A checkpoint lists the committed parts, as does `_manifest.json` for readers; `open` deletes the others. At the end of a
+    run, superseded rows are dropped and small parts are merged, so that the `*.parquet` of a resource hold each row once.
 
     Args:
-        path: the directory. Made if it does not exist.
+        path: the directory. It is created if it does not exist.
     """
 
     rows_per_commit: int = 10_000
@@ -154,7 +153,7 @@ class ParquetSink:
         )
 
     def _publish(self) -> None:
-        """Tells readers which parts count, then deletes the others."""
+        """Write the manifest, then delete the parts that it does not list."""
         self._write_manifest()
         for resource, parts in self._parts.items():
             names = {part.name for part in parts}
@@ -165,8 +164,8 @@ class ParquetSink:
 
     def _write_manifest(self) -> None:
         manifest, new = self.path / _MANIFEST, self.path / f"{_MANIFEST}.new"
-        told = {name: [f"{name}/{part.name}" for part in parts] for name, parts in self._parts.items()}
-        new.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        files = {name: [f"{name}/{part.name}" for part in parts] for name, parts in self._parts.items()}
+        new.write_text(json.dumps(files, indent=1) + "\n", encoding="utf-8")
         sync(new)
         replace(new, manifest)
 
@@ -180,7 +179,7 @@ class ParquetSink:
         return _Writer(path, arrow_schema(resource))
 
     def _merge(self, resource: str, parts: Sequence[Part], *, superseded: bool) -> Part:
-        """One part in the place of several; of each id the row of the last part that has it."""
+        """Merge several parts into one with the latest row of each id."""
         writer = self._writer(resource)
         try:
             with closing(_Latest()) as latest:
@@ -205,7 +204,7 @@ class ParquetSink:
 
 
 class _Latest:
-    """Which part has the latest row of each id: in a file of its own that goes with it, so that memory stays flat."""
+    """An index of the part that has the latest row of each id, in a temporary file, so that memory stays flat."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)
@@ -222,7 +221,7 @@ class _Latest:
         self._db.executemany("INSERT OR REPLACE INTO latest VALUES (?, ?)", rows)
 
     def are_of(self, ids: Sequence[str | None], part: int) -> list[bool]:
-        """Of each row of a part whether it is the latest; one without an id always is."""
+        """Return for each row of a part whether it is the latest of its id. A row without an id always is."""
         query = "SELECT part FROM latest WHERE id = ?"
         return [each is None or self._db.execute(query, (each,)).fetchone() == (part,) for each in ids]
 
@@ -231,7 +230,7 @@ class _Latest:
 
 
 class _Writer:
-    """One part that is being written."""
+    """A part that is being written."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path = path
@@ -240,18 +239,18 @@ class _Writer:
         self._file = pq.ParquetWriter(path, schema, compression="zstd")
 
     def add(self, table: pa.Table) -> None:
-        """Writes a row group."""
+        """Write a row group."""
         self._rows += table.num_rows
         self._file.write_table(table)
 
     def gather(self, table: pa.Table) -> None:
-        """Takes rows, and writes a row group once there are enough of them."""
+        """Collect rows, and write a row group once there are enough."""
         self._gathered.append(table)
         if sum(each.nbytes for each in self._gathered) >= _GROUP:
             self._write_gathered()
 
     def finish(self) -> Part:
-        """Makes the part durable."""
+        """Make the part durable."""
         self._write_gathered()
         self._file.close()
         sync(self._path)
@@ -259,7 +258,7 @@ class _Writer:
         return Part(self._path.name, self._rows, size, checksum(self._path, size))
 
     def abandon(self) -> None:
-        """Gives up; the file stays to be deleted by the next start."""
+        """Stop writing. The next `open` deletes the file."""
         with suppress(OSError, pa.ArrowException):
             self._file.close()
 
@@ -271,7 +270,7 @@ class _Writer:
 
 @cache
 def arrow_schema(resource: str) -> pa.Schema:
-    """The columns of a resource as Arrow types them.
+    """Return the columns of a resource as an Arrow schema.
 
     Raises:
         KeyError: there is no such resource.

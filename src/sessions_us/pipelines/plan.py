@@ -1,4 +1,4 @@
-"""What there is to export: the lists of the API, what belongs to their rows, and how each is read raw."""
+"""The resources of an export: the lists of the API, the children of their rows, and how to read each raw."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .sink import Row
 __all__ = ("FRESH", "RESOURCES", "Child", "Resource")
 
 FRESH: Final[SharedOptions] = {"cache_ttl": 0, "stale_while_revalidate": 0, "stale_if_error": 0}
-"""Options of a client that gives no copies: a second pass over the same copies would prove nothing."""
+"""Options of a client without a cache: a second pass over cached copies would prove nothing."""
 
 Open = Callable[[UserClient, int | str | None], Pager[Any]]
 OpenOf = Callable[[UserClient, str], Pager[Any]]
@@ -41,13 +41,13 @@ OpenOf = Callable[[UserClient, str], Pager[Any]]
 
 @frozen
 class Child:
-    """What belongs to a row and is read by a request of its own.
+    """Something that belongs to a row and is read by a request of its own.
 
     Attributes:
-        name: under which it is nested in the row.
-        shape: as models have it: `list[Participant]`, `Takeaways`.
+        name: its field in the row.
+        shape: its type, such as `list[Participant]` or `Takeaways`.
         operation: the id of the operation that reads it.
-        pager: opens its list for the id of a row, where it is paginated.
+        pager: opens its list for the id of a row, if it is paginated.
     """
 
     name: str
@@ -57,15 +57,15 @@ class Child:
 
     @property
     def usual_requests(self) -> int:
-        """What it usually costs; a paginated list costs two more than its pages, since its end is verified."""
+        """The usual number of requests. A paginated list costs two more than its pages, because its end is verified."""
         return 1 if self.pager is None else 3
 
     async def fetch(self, client: UserClient, id: str) -> tuple[Any, int]:
-        """What belongs to the row of this id, raw, and how many requests that took.
+        """Return the raw children of the row with this id, and the number of requests.
 
         Raises:
             ValueError: the id can't stand in a path.
-            SessionsError: what the request raises; `NotFoundError` if the row is gone.
+            SessionsError: an error of the request; `NotFoundError` if the row is gone.
         """
         if self.pager is not None:
             pager = self.pager(client, id)
@@ -85,9 +85,9 @@ class Resource:
     """A list of the API.
 
     Attributes:
-        name: as the client has it: `sessions`.
-        model: what a row is.
-        children: what belongs to a row.
+        name: its name on the client, such as `sessions`.
+        model: the model of a row.
+        children: the children of a row.
         pager: opens the list at a page number or a cursor; None is the beginning.
     """
 
@@ -97,10 +97,10 @@ class Resource:
     children: tuple[Child, ...] = ()
 
     def is_settled(self, row: Row, now: datetime) -> bool:
-        """Whether what belongs to a row, which was just read with its children, can't change any more.
+        """Return whether the children of a row, which were just read, can no longer change.
 
-        A session that has ended is. But its takeaways and transcripts are written after its end: while it has none, it
-        settles an hour later.
+        An ended session is settled once it has takeaways and transcripts, which are written after its end, or else an hour
+        after its end.
         """
         if not self.children:
             return True
@@ -153,4 +153,4 @@ _ALL: Final = (
 )
 
 RESOURCES: Final[Mapping[str, Resource]] = MappingProxyType({resource.name: resource for resource in _ALL})
-"""Everything that can be exported, by name."""
+"""All resources that can be exported, by name."""

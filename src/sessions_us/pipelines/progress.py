@@ -1,4 +1,4 @@
-"""How much is left, in requests and in seconds: pure estimates."""
+"""Estimate how many requests and seconds are left. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ("requests_left", "seconds_for")
 
 _PAGE_ROWS: Final = 20
 _PASSES: Final = 2
-"""How often a list is read if nothing moves."""
+"""Passes over a list in which no row moves."""
 _PROOFS: Final = 2
-"""Requests of a pass that bring no row: one for the number of the first page, one for the end."""
+"""Requests of a pass without rows: one for the number of the first page, one for the end."""
 
 
 def requests_left(progress_of: Mapping[Resource, Progress]) -> int | None:
-    """How many requests a run still needs if nothing moves; None while it is not known how long a list is."""
+    """Return how many requests a run still needs if no row moves; None while the length of a list is unknown."""
     left = 0
     for resource, progress in progress_of.items():
         read_once = progress.listed or progress.number > 1
@@ -36,7 +36,7 @@ def requests_left(progress_of: Mapping[Resource, Progress]) -> int | None:
 
 
 def seconds_for(requests: int, quota: QuotaSnapshot) -> float:
-    """How long a number of requests takes if nobody else sends any."""
+    """Return the seconds for a number of requests if no other client uses the key."""
     beyond = requests - quota.remaining
     if beyond <= 0:
         return 0.0

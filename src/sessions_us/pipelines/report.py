@@ -1,20 +1,20 @@
-"""What an export tells at its end."""
+"""The report of an export."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ("ExportReport", "ResourceReport", "Told")
+__all__ = ("ExportReport", "ResourceReport", "RowIds")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Rows worth naming.
+class RowIds:
+    """Rows that are reported by id.
 
     Attributes:
-        count: how many.
-        ids: the first of them, at most twenty.
+        count: number of rows.
+        ids: the first ids, at most twenty.
     """
 
     count: int = 0
@@ -23,23 +23,23 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceReport:
-    """What became of one resource.
+    """The result of one resource.
 
     Attributes:
-        rows: in the sink now, each once.
+        rows: rows in the sink, each once.
         added: rows that this run wrote for the first time.
-        changed: rows that this run wrote anew, because they had changed.
-        passes: how often the list was read to its end.
-        complete: whether the last pass proves that none was missed: what the pass before it saw is still there. Otherwise the
-            list kept moving until the last of five passes, and a row may have slipped between two pages; or the server gave
-            the same full page again (a `PagingSurprise`), so that there may be more rows than it shows.
-        appeared: rows that were not there when the run began; they are in the sink.
-        gone: rows that went away while the run lasted; those that were read in time are in the sink.
-        vanished: rows of earlier runs that the server does not have any more; they stay in the sink.
-        orphaned: rows whose children answered 404, so that these are missing.
-        failed: rows of which something could not be read, with `on_error="skip"`: that is missing, or the row is as an earlier
-            run wrote it. The next run asks for it again.
-        odd: rows that are no objects, so that there is nothing to export.
+        changed: rows that this run wrote again because they had changed.
+        passes: number of times the list was read to its end.
+        complete: whether the last pass proves that no row was missed, because all rows of the pass before it are still
+            there. Otherwise rows moved until the last of five passes, and a row may have slipped between two pages; or the
+            server repeated a full page (a `PagingSurprise`), and more rows may exist.
+        appeared: rows that appeared during the run. They are in the sink.
+        gone: rows that disappeared during the run. Those that were read in time are in the sink.
+        vanished: rows of earlier runs that the server no longer has. They stay in the sink.
+        orphaned: rows without children, because the server answered 404 for them.
+        failed: with `on_error="skip"`, rows with children that could not be read. These are missing, or the row is as an
+            earlier run wrote it. The next run asks again.
+        odd: rows that are not objects, so they are not exported.
     """
 
     rows: int
@@ -47,22 +47,22 @@ class ResourceReport:
     changed: int
     passes: int
     complete: bool
-    appeared: Told
-    gone: Told
-    vanished: Told
-    orphaned: Told
-    failed: Told
+    appeared: RowIds
+    gone: RowIds
+    vanished: RowIds
+    orphaned: RowIds
+    failed: RowIds
     odd: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """What an export did.
+    """The report of an export.
 
     Attributes:
-        resources: by name.
-        requests: what it asked for in this process, without retries.
-        resumed: whether it went on with a run that had been stopped.
+        resources: reports by the name of the resource.
+        requests: requests of this process, without retries.
+        resumed: whether an interrupted run was resumed.
     """
 
     resources: Mapping[str, ResourceReport]

@@ -1,4 +1,4 @@
-"""Rows: what names one, whether it is the same as before, and how it is written."""
+"""Rows: their keys, their digests, and how they are written."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def key_of(row: object) -> str | None:
 
 
 def digest_of(row: object) -> bytes:
-    """Sixteen bytes that are the same for the same row, in whatever order its fields come."""
+    """Return a digest of a row, 16 bytes, which does not depend on the order of fields."""
     return blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=16).digest()
 
 
 def as_json(value: object) -> str:
-    """Compact JSON in one line. Half a surrogate pair, which no encoding can hold, stays an escape; see `finite`."""
+    """Return compact JSON in one line. Half a surrogate pair, which no encoding can hold, stays an escape; see `finite`."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError:
@@ -34,9 +34,10 @@ def as_json(value: object) -> str:
 
 
 def finite(value: Any) -> Any:
-    """The same with `"NaN"`, `"Infinity"` or `"-Infinity"` for numbers that JSON does not have, as Protocol Buffers write them.
+    """Return a value with `"NaN"`, `"Infinity"` or `"-Infinity"` for numbers that JSON does not have, as in Protocol
+    Buffers.
 
-    Python reads such numbers, and takes 1e999 for infinity, so they may come from a server.
+    Python's decoder accepts such numbers, and reads 1e999 as infinity, so a server may send them.
     """
     match value:
         case dict():
@@ -50,7 +51,7 @@ def finite(value: Any) -> Any:
 
 
 def is_text(value: str) -> bool:
-    """Whether UTF-8 can hold it."""
+    """Return whether UTF-8 can encode a text."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,6 @@
-"""The columns of each resource, as `spec/openapi.json` types them, and rows that fit them without a loss.
+"""The columns of each resource, typed as in `spec/openapi.json`, and rows that fit them without loss.
 
-The generated models are that document in Python, so the columns are read from them, and rows are understood by the same
-tolerant decoder that reads answers.
+The columns are read from the generated models, and rows are decoded by the tolerant decoder of answers.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from .sink import Row
 __all__ = ("EXTRA", "Column", "columns", "fit")
 
 EXTRA: Final = "additional_properties"
-"""The JSON text column of every object: what the document does not describe, or describes otherwise, by wire name."""
+"""The JSON text column of every object: undocumented fields and values that do not fit, by wire name."""
 
 Kind = Literal["text", "boolean", "integer", "number", "timestamp", "date", "json", "object", "list"]
 
@@ -44,8 +43,8 @@ class Column:
         name: the wire name.
         kind: `text`, `boolean`, `integer` (64 bits), `number` (double), `timestamp` (UTC, milliseconds), `date`, `json` (any
             value as text), `object` (a struct of `fields`), `list` (of `item`).
-        fields: of an object.
-        item: of a list.
+        fields: the fields of an object.
+        item: the item of a list.
     """
 
     name: str
@@ -55,14 +54,14 @@ class Column:
 
 
 def columns(resource: str, *, children: bool = True) -> tuple[Column, ...]:
-    """The columns of a resource, in the order of the document.
+    """Return the columns of a resource, in the order of the document.
 
     Args:
-        resource: its name, one of `RESOURCES`.
-        children: with those for what belongs to a row.
+        resource: a name from `RESOURCES`.
+        children: whether to include the children of rows.
 
     Returns:
-        `id` first, last `additional_properties`. All but `id` may be null.
+        The columns, `id` first and `additional_properties` last. All but `id` may be null.
 
     Raises:
         KeyError: there is no such resource.
@@ -93,14 +92,14 @@ def _column(name: str, shape: Any, within: tuple[type[Model], ...]) -> Column:
 
 
 class _Unfit(ValueError):
-    """A value that its column can't hold as it is."""
+    """A value that its column can't hold unchanged."""
 
 
 def fit(resource: str, row: Row, *, children: bool = True) -> dict[str, Any]:
-    """A row as its columns have it: date-times aware and in UTC, objects as dicts with all their fields, lists as lists.
+    """Return a row that fits its columns: date-times aware and in UTC, objects as dicts with all fields, lists as lists.
 
-    What a column can't hold is null there, and raw in the `additional_properties` of its object, and so is every field that
-    the document does not know. Nothing is lost, and nothing raises.
+    A value that does not fit is null, and raw in the `additional_properties` of its object, as is every undocumented field.
+    Nothing is lost, and nothing raises.
     """
     noun = RESOURCES[resource]
     nested = noun.children if children else ()
@@ -124,7 +123,7 @@ def fit(resource: str, row: Row, *, children: bool = True) -> dict[str, Any]:
 
 
 def _child(child: Child, raw: Any) -> tuple[Any, dict[str, Any]]:
-    """What belongs to a row, typed, and what of it could not be."""
+    """Return the typed children of a row, and the raw values that do not fit."""
     try:
         value = _typed(Decoder(child.operation)(raw, child.shape), raw)
     except (NotUnderstood, _Unfit, RecursionError):
@@ -134,7 +133,7 @@ def _child(child: Child, raw: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def _understood(model: Model, raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of an object, and what else there is of it."""
+    """Return the fields of an object, and its other values."""
     values: dict[str, Any] = {}
     extra = dict(model.additional_properties)
     spelled = spellings(type(model), raw)
@@ -156,17 +155,17 @@ def _understood(model: Model, raw: Mapping[str, Any]) -> tuple[dict[str, Any], d
 
 
 def _plain(value: Any) -> Any:
-    """A decoded value that no column can hold, as JSON has it."""
+    """Return a decoded value that no column can hold as JSON."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, date) else value
 
 
 def _typed(value: Any, raw: Any) -> Any:
-    """A decoded value as its column has it.
+    """Return a decoded value as its column holds it.
 
     Raises:
-        _Unfit: the column can't hold it; the argument is what it can hold.
+        _Unfit: the column can't hold the value; the argument is what it can hold.
     """
     match value:
         case Model():

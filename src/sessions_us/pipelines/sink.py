@@ -1,4 +1,4 @@
-"""What an export writes into."""
+"""The protocol of sinks, to which an export writes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, Protocol
 __all__ = ("Row", "Sink")
 
 Row = Mapping[str, Any]
-"""A row as the server sent it: decoded JSON by wire names, with what belongs to it nested under the names of its children."""
+"""A row as the server sent it: decoded JSON by wire names, with its children nested under their names."""
 
 
 class Sink(Protocol):
-    """Where rows go. An export calls it in one worker thread, one method at a time.
+    """Receives rows. An export calls it in one worker thread, one method at a time.
 
-    Whatever fails raises; an `OSError` becomes an `ExportError` that names the file.
+    A failure raises; an `OSError` becomes an `ExportError` that names the file.
 
     Attributes:
-        identity: what it is, so that a state is never used with another one: a kind and an absolute place, no secret.
+        identity: kind and absolute place of the sink, without secrets, so that a state is never used with another sink.
         rows_per_commit: how many rows may wait until they are written and committed.
-        seconds_per_commit: how long they may wait. Until then they are safe in the state.
+        seconds_per_commit: how long rows may wait. Until then they are in the state.
     """
 
     @property
@@ -30,36 +30,36 @@ class Sink(Protocol):
     def seconds_per_commit(self) -> float: ...
 
     def open(self, checkpoint: str | None, resources: Sequence[str]) -> None:
-        """Get ready, and undo whatever came after `checkpoint`.
+        """Open the sink, and undo everything after `checkpoint`.
 
         Args:
-            checkpoint: what the last `commit` answered that the state knows of; None: nothing was ever committed.
-            resources: whose rows will come.
+            checkpoint: the result of the last `commit` that the state has; None: nothing was committed.
+            resources: the resources of the rows.
 
         Raises:
-            ExportError: what is there is not what the checkpoint says, or, without a checkpoint, is somebody else's.
+            ExportError: the content does not match the checkpoint, or, without a checkpoint, is not this export's.
         """
         ...
 
     def write(self, resource: str, rows: Sequence[Row]) -> None:
-        """Take rows. A row of an id that was written before supersedes that one, at the latest in `finish`."""
+        """Write rows. A row supersedes an earlier row with its id, at the latest in `finish`."""
         ...
 
     def commit(self) -> str:
-        """Make all that was written durable. The answer is the checkpoint that says so."""
+        """Make all written rows durable. Returns the checkpoint."""
         ...
 
     def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
-        """End a run: afterwards each row is there once.
+        """End a run. Afterwards the sink has each row once.
 
         Args:
-            counts: how many rows there are of each resource, each counted once.
+            counts: the number of distinct rows of each resource.
 
         Yields:
-            Marks, if anything changes. Each is kept in the state before the next is asked for.
+            Checkpoints, if anything changes. Each is committed to the state before the next is requested.
         """
         ...
 
     def close(self) -> None:
-        """Free what `open` took. Called whatever happened, perhaps without `open`; it must not write."""
+        """Release the resources of `open`. It is always called, even without `open`, and must not write."""
         ...

@@ -1,4 +1,4 @@
-"""A dlt source: what the API lists, and what belongs to it, for `dlt.pipeline(…).run(sessions_source())`."""
+"""A dlt source of the API's lists and the children of their rows: `dlt.pipeline(…).run(sessions_source())`."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ Row = dict[str, Any]
 T = TypeVar("T")
 
 _GONE: Final = "gone"
-"""The column that tells dlt to delete what has the same keys. No row that stays has a value in it."""
+"""The column that makes dlt delete rows with the same keys. Rows that stay have no value in it."""
 
 _PLACE: Final = "position"
-"""The column for the place in a list of what has no id: an utterance."""
+"""The column for the position of an item without an id: an utterance."""
 
 
 def sessions_source(
@@ -45,30 +45,30 @@ def sessions_source(
     children: bool = True,
     **connection: Unpack[ClientOptions],
 ) -> DltSource:
-    """A source for `dlt.pipeline(…).run(…)`: a resource for each list, merged by id, and one for each kind of children.
+    """Make a source for `dlt.pipeline(…).run(…)`, with a resource for each list, merged by id, and one for each kind of
+    children.
 
     The children are `session_participants`, `session_transcripts`, `session_takeaways` and `booking_page_collaborators`,
-    which are replaced together with those of the same session or page, and `booking_page_bookings`, which are merged: the
-    server tells only those still to come, and earlier ones stay. What lists no longer have stays too. Column types are
-    those of the API's document; fields that it does not know are kept.
+    which replace those of the same session or page, and `booking_page_bookings`, which are merged: the server lists only
+    future bookings, and earlier ones stay. Rows that lists no longer have stay too. Column types are those of the API's
+    document; undocumented fields are kept.
 
-    Lists have neither order nor filter, so each run reads them whole. The children of a session that is over are read
-    once: dlt's state, which is loaded together with the rows, names the sessions that are done with, as long as the list
-    has them. dlt's runs are all or nothing: what was read is lost if one is killed. So for the first hours of a large
-    account use `export` with a `DltSink`, which goes on where it was, and this source for what comes after.
+    Lists have neither order nor filter, so each run reads them whole. The children of an ended session are read once: dlt's
+    state, which is loaded together with the rows, has the ids of these sessions as long as the list has them. A run of dlt
+    is all or nothing: if it is killed, its rows are lost. So use `export` with a `DltSink`, which resumes, for the first
+    hours of a large account, and this source afterwards.
 
-    All requests go in the background lane. While it is read, the source has one client in a thread of its own; a process
-    can use a key in one event loop at a time. dlt tells its makers about runs of pipelines unless
-    `RUNTIME__DLTHUB_TELEMETRY` is `false`.
+    All requests are in the background lane. While it is read, the source has one client in a thread of its own; a process
+    can use a key in one event loop at a time. dlt sends telemetry about runs unless `RUNTIME__DLTHUB_TELEMETRY` is `false`.
 
     Args:
-        api_key: the USER key; None reads `SESSIONS_USER_KEY`. It gets into none of dlt's records.
-        resources: which lists: `booking_pages`, `bookings`, `rooms`, `sessions`, `events`.
-        children: also read what belongs to each row, which costs requests for each: three for a session.
-        connection: as for `UserClient`: `base_url`, `quota`, `timeout`, …
+        api_key: the USER key; None reads `SESSIONS_USER_KEY`. dlt does not store it.
+        resources: names from `RESOURCES`: `booking_pages`, `bookings`, `rooms`, `sessions`, `events`.
+        children: also read the children of each row, which costs requests per row: three for a session.
+        connection: options of `UserClient`: `base_url`, `quota`, `timeout`, …
 
     Raises:
-        ConfigurationError: no usable key, or an option that makes no sense.
+        ConfigurationError: no usable key, or an invalid option.
         ValueError: an unknown resource, or none.
     """
     key = UserKey.resolve(api_key)
@@ -77,7 +77,7 @@ def sessions_source(
         raise key
     if isinstance(resources, str) or not resources or not set(resources) <= set(RESOURCES):
         raise ValueError(f"resources are some of {', '.join(RESOURCES)}, not {resources!r}")
-    UserClient(key, **connection)  # says now what makes no sense; it needs no loop and holds nothing
+    UserClient(key, **connection)  # raises for invalid options; it needs no loop and opens nothing
     desk = _Desk(key, connection)
 
     @dlt.source(name="sessions_us", max_table_nesting=NESTING)
@@ -92,10 +92,11 @@ def sessions_source(
 
 
 class _Desk:
-    """Where dlt's coroutines ask, `with desk as user`: a client in a thread and an event loop of its own, until the last leaves.
+    """One client for all coroutines of dlt, in a thread and an event loop of its own: `with shared as user`. The last user
+    closes it.
 
-    When a run fails, dlt cancels what is in flight and stops its own loop a few turns later, whatever has not ended by then.
-    So nothing here needs another turn of that loop to end, and neither connections nor tasks are left.
+    When a run fails, dlt cancels its tasks and stops its loop a few iterations later, whether they have ended or not. So
+    nothing here needs that loop to end, and neither connections nor tasks are left.
     """
 
     def __init__(self, key: UserKey, connection: ClientOptions) -> None:
@@ -127,7 +128,7 @@ class _Desk:
                 self._exits.close()
 
     async def ask(self, request: Callable[[], Awaitable[T]]) -> T:
-        """The answer to a request of the client, made in its own loop. If this is cancelled, so is that."""
+        """Await a request in the client's loop. Cancelling this cancels the request."""
         return await asyncio.wrap_future(self._portal.start_task_soon(request))
 
 
@@ -176,10 +177,10 @@ def _children(desk: _Desk, parents: DltResource, resource: Resource, child: Chil
                     continue  # it went while the list was read, or its id can't stand in a path
                 if resource.is_settled({**parent, "transcripts": found, "takeaways": found}, datetime.now(UTC)):
                     done.append(name)
-                told = [_child_row(each, place, own_key) for place, each in enumerate(_each(found))]
-                if replaced and not told:  # what there was before would stay if nothing were said
-                    told = [{_GONE: True, **dict.fromkeys(own_key, 0 if own_key == (_PLACE,) else "")}]
-                yield [{**row, parent_key: name} for row in told]
+                children = [_child_row(each, place, own_key) for place, each in enumerate(_each(found))]
+                if replaced and not children:  # without a row, dlt would keep the earlier ones
+                    children = [{_GONE: True, **dict.fromkeys(own_key, 0 if own_key == (_PLACE,) else "")}]
+                yield [{**row, parent_key: name} for row in children]
 
     table = table_of(shape)
     types: dict[str, TColumnSchema] = {**table.columns, parent_key: {"data_type": "text"}}
@@ -206,7 +207,7 @@ def _table_name(resource: Resource, child: Child) -> str:
 
 
 def _shape(resource: Resource, child: Child) -> tuple[Sequence[Column], tuple[str, ...]]:
-    """The columns of a kind of children, and what besides its parent tells one from another."""
+    """Return the columns of a kind of children, and their key besides that of the parent."""
     (column,) = (each for each in columns(resource.name) if each.name == child.name)
     if column.item is None:
         return column.fields, ()
@@ -225,6 +226,6 @@ def _child_row(found: Any, place: int, key: tuple[str, ...]) -> Row:
 
 
 def _done(name: str) -> list[str]:
-    """The sessions whose children of a kind need not be read again, in dlt's state; it counts once the rows are loaded."""
+    """Return the sessions, in dlt's state, whose children of a kind need not be read again. dlt stores it with the rows."""
     ids: list[str] = dlt.current.resource_state(name).setdefault("done", [])
     return ids

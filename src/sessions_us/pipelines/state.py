@@ -1,7 +1,8 @@
-"""How far a job is: every id with a digest of its row, so that memory stays flat, and the rows that are not in the sink yet.
+"""The state of a job: every id with a digest of its row, so that memory stays flat, and the rows that are not in the sink
+yet.
 
-Of these, some wait for what belongs to them to be read, the others are whole and wait for the sink. What the state says of
-the sink is committed after the sink made it durable; what the sink has beyond that is undone by the next start.
+Some of these rows wait for their children; the others are complete and wait for the sink. The state commits a checkpoint
+after the sink made it durable. The next start undoes what the sink has beyond the checkpoint.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Final, Literal
 from attrs import frozen
 
 from .plan import Resource
-from .report import ResourceReport, Told
+from .report import ResourceReport, RowIds
 from .rows import digest_of, key_of
 from .sink import Row
 from .statefile import StateFile
@@ -25,7 +26,7 @@ from .statefile import StateFile
 __all__ = ("Gap", "JobState", "Progress", "Task")
 
 Gap = Literal["orphan", "failed"]
-"""Why a row is not whole: it is gone from the server and so is what belongs to it, or that could not be read."""
+"""Why a row is not complete: it is gone from the server with its children, or its children could not be read."""
 
 _MOST_PASSES: Final = 5
 _CHUNK_ROWS: Final = 500
@@ -53,16 +54,16 @@ _TABLES: Final = (
 
 @frozen
 class Progress:
-    """Where a resource stands in this run.
+    """The progress of a resource in this run.
 
     Attributes:
-        number: of the pass over its list, from 1.
-        pages: how many of it have been read.
-        cursor: where it goes on; None is the beginning.
+        number: number of the pass over its list, from 1.
+        pages: pages read in this pass.
+        cursor: where the pass goes on; None is the beginning.
         listed: whether this pass has read the list to its end.
         done: whether no further pass is needed.
         seen: rows that this run has seen.
-        waiting: of these, how many wait for what belongs to them.
+        waiting: those of them that wait for their children.
         known: rows of earlier runs.
     """
 
@@ -78,23 +79,22 @@ class Progress:
 
 @frozen
 class Task:
-    """A row that waits for what belongs to it."""
+    """A row that waits for its children."""
 
     key: str
     row: Row
 
 
 class JobState:
-    """The state of one job. All of it is used in one thread.
+    """The state of one job. It is used in one thread.
 
     Args:
-        path: the file; made if it does not exist.
-        job: what the job is, by the names that errors use for it.
-        resources: of the job, in its order.
+        path: the file. It is created if it does not exist.
+        job: the properties of the job, by the names that errors use.
+        resources: the resources of the job, in order.
 
     Raises:
-        ExportError: the file can't be used, is damaged, in use, of another version, or of another job. Every method may
-            raise it.
+        ExportError: the file is unusable, damaged, in use, of another version, or of another job. Every method may raise it.
     """
 
     def __init__(self, path: Path, job: Mapping[str, str], resources: Sequence[Resource]) -> None:
@@ -113,7 +113,7 @@ class JobState:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the last run came to its end, so that the next is a new one."""
+        """Whether the last run has ended, so that the next is a new one."""
         return self._file.get("finished") != "no"
 
     @property
@@ -122,7 +122,7 @@ class JobState:
         return self._file.get("mark")
 
     def begin_run(self) -> None:
-        """A new run over all lists."""
+        """Start a new run over all lists."""
         self.run += 1
         self._file.set("run", str(self.run))
         self._file.set("finished", "no")
@@ -139,7 +139,7 @@ class JobState:
         self._file.commit()
 
     def keep(self, checkpoint: str, *, written: bool = False) -> None:
-        """Commits what was noted, with the sink's checkpoint. `written`: all rows that were ready are in the sink."""
+        """Commit the changes with the sink's checkpoint. `written`: all ready rows are in the sink."""
         self._file.set("mark", checkpoint)
         if written:
             self._file.change("DELETE FROM queue WHERE ready")
@@ -148,17 +148,17 @@ class JobState:
             self.ready_rows = 0
 
     def commit(self) -> None:
-        """Commits what was noted."""
+        """Commit the changes."""
         self._file.commit()
 
     def close(self) -> None:
-        """Gives the file free. What was not committed is forgotten."""
+        """Close the file. Uncommitted changes are lost."""
         self._file.close()
 
     # -- lists -------------------------------------------------------------------------------------------------------
 
     def progress(self, resource: str) -> Progress:
-        """Where a resource stands."""
+        """Return the progress of a resource."""
         number, pages, cursor, listed, done, known = self._file.one(
             "SELECT pass, pages, cursor, listed, done, known FROM resources WHERE name = ?", resource
         )
@@ -166,7 +166,7 @@ class JobState:
         return Progress(number, pages, cursor, bool(listed), bool(done), seen, waiting, known)
 
     def note_page(self, resource: str, number: int, rows: Sequence[Any], after: str) -> None:
-        """Notes the rows of a page, and the cursor after it. What is new or may have changed is queued."""
+        """Record the rows of a page, and the cursor after it. New rows, and rows that may have changed, are queued."""
         (this_pass,) = self._file.one("SELECT pass FROM resources WHERE name = ?", resource)
         for row in rows:
             if isinstance(row, dict):
@@ -176,12 +176,12 @@ class JobState:
         self._file.change("UPDATE resources SET pages = pages + 1, cursor = ? WHERE name = ?", after, resource)
 
     def note_end(self, resource: str, is_proven: bool) -> None:
-        """Notes that this pass has read the list to its end, and whether that end is out of doubt."""
+        """Record that this pass has read the list to its end, and whether the end is certain."""
         self._file.change("UPDATE resources SET listed = 1, proven = ? WHERE name = ?", is_proven, resource)
 
     def _note_row(self, resource: Resource, row: dict[str, Any], this_pass: int, page: int) -> None:
         digest = digest_of(row)
-        key = key_of(row) or f"\0{digest.hex()}"  # a row without an id is known by what it says
+        key = key_of(row) or f"\0{digest.hex()}"  # the key of a row without an id is its digest
         place = (resource.name, key)
         found = self._file.query(
             "SELECT listed, settled, run, pass, page FROM rows WHERE resource = ? AND key = ?", *place
@@ -210,11 +210,11 @@ class JobState:
             self._complete(resource.name, key, row, settled=True)
 
     def advance(self, resource: str) -> bool:
-        """Decides after a pass whether another is needed. True if not.
+        """Decide after a pass whether another one is needed. Returns True if not.
 
-        Page numbers are no snapshot: what is deleted behind the reader pulls a row past him. A pass missed nothing that was
-        there all the time if no row came twice in it, and if all that it saw is still there in the next: then nothing behind
-        the reader was deleted while it read. Where the end of a list is in doubt, no further pass would prove more.
+        Page numbers are not a snapshot: a deletion before the reader's position moves a row past it. A pass missed no row
+        that was there all the time if it saw no row twice, and if the next pass sees all of its rows again: then nothing
+        before the position was deleted. If the end of the list is uncertain, a further pass proves no more.
         """
         number, moved_before, proven = self._file.one(
             "SELECT pass, moved_before, proven FROM resources WHERE name = ?", resource
@@ -239,20 +239,20 @@ class JobState:
     # -- rows --------------------------------------------------------------------------------------------------------
 
     def next_task(self, resource: str) -> Task | None:
-        """The next row that waits for what belongs to it."""
+        """Return the next row that waits for its children."""
         found = self._file.query(
             "SELECT key, row, sum FROM queue WHERE resource = ? AND NOT ready ORDER BY seq LIMIT 1", resource
         )
         return Task(found[0][0], self._row(*found[0][1:])) if found else None
 
     def complete(self, resource: str, key: str, row: Row, *, settled: bool, gap: Gap | None = None) -> None:
-        """Notes a row with what belongs to it. If the sink has it like this, there is nothing to write.
+        """Record a row with its children. If the sink has the same row, nothing is written.
 
         Args:
-            resource, key: which row.
-            row: the whole of it.
-            settled: whether it can't change any more.
-            gap: why the row is not whole, if it is not. Then what the sink has is better.
+            resource, key: the resource, and the key of the row.
+            row: the row with its children.
+            settled: whether its children can no longer change.
+            gap: why the row is not complete, if it is not. Then the row in the sink is kept, if there is one.
         """
         self._waiting[resource] -= 1
         self._file.change("UPDATE rows SET lack = ? WHERE resource = ? AND key = ?", gap, resource, key)
@@ -277,7 +277,7 @@ class JobState:
         self._file.change("UPDATE rows SET settled = ? WHERE resource = ? AND key = ?", settled, resource, key)
 
     def ready(self, resource: str) -> Iterator[list[Row]]:
-        """The rows that wait for the sink, in the order in which they came, in chunks that memory can hold."""
+        """Yield the rows that wait for the sink, in their order, in chunks that fit into memory."""
         chunk: list[Row] = []
         size = 0
         for text, sum_ in self._file.stream(
@@ -292,12 +292,12 @@ class JobState:
             yield chunk
 
     def counts(self) -> dict[str, int]:
-        """How many rows the sink has of each resource, once all that are ready are written."""
+        """Return how many rows of each resource the sink has once all ready rows are written."""
         counted = self._file.counts("SELECT resource, COUNT(*) FROM rows WHERE written IS NOT NULL GROUP BY 1")
         return {name: counted.get(name, 0) for name in self._resources}
 
     def report(self, resource: str) -> ResourceReport:
-        """What became of a resource in this run."""
+        """Return the report of a resource for this run."""
         number, complete, added, changed, odd = self._file.one(
             "SELECT pass, complete, added, changed, odd FROM resources WHERE name = ?", resource
         )
@@ -307,19 +307,19 @@ class JobState:
             changed=changed,
             passes=number,
             complete=bool(complete),
-            appeared=self._told("run = ? AND first_pass > 1", resource, self.run),
-            gone=self._told("run = ? AND pass < ?", resource, self.run, number),
-            vanished=self._told("run < ?", resource, self.run),
-            orphaned=self._told("run = ? AND lack = 'orphan'", resource, self.run),
-            failed=self._told("run = ? AND lack = 'failed'", resource, self.run),
+            appeared=self._row_ids("run = ? AND first_pass > 1", resource, self.run),
+            gone=self._row_ids("run = ? AND pass < ?", resource, self.run, number),
+            vanished=self._row_ids("run < ?", resource, self.run),
+            orphaned=self._row_ids("run = ? AND lack = 'orphan'", resource, self.run),
+            failed=self._row_ids("run = ? AND lack = 'failed'", resource, self.run),
             odd=odd,
         )
 
-    def _told(self, which: str, resource: str, *values: object) -> Told:
+    def _row_ids(self, which: str, resource: str, *values: object) -> RowIds:
         query = f"SELECT key FROM rows WHERE resource = ? AND {which} ORDER BY key"  # noqa: S608  # in our own words
         found = self._file.stream(query, resource, *values)
         first = tuple(key.removeprefix("\0") for (key,) in islice(found, _TOLD))
-        return Told(len(first) + sum(1 for _ in found), first)
+        return RowIds(len(first) + sum(1 for _ in found), first)
 
     def _enqueue(self, resource: str, key: str, row: Row, *, ready: bool = False) -> None:
         text = json.dumps(row)  # in ASCII, so that half a surrogate pair does no harm

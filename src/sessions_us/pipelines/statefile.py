@@ -1,4 +1,4 @@
-"""The file of a state: SQLite that one process has at a time, that knows damage, and says what to do about what is wrong."""
+"""The file of a state: SQLite for one process at a time, with detection of damage and errors that name a remedy."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ..errors import ExportError
 __all__ = ("StateFile",)
 
 _OURS: Final = 0x5E551045
-"""In the header of the file, so that nobody's database is taken for a state."""
+"""The application id in the file's header, so that another database is not taken for a state."""
 _VERSION: Final = 3
 
 
 class StateFile:
-    """A SQLite file for one job. All of it is used in one thread.
+    """A SQLite file for one job. It is used in one thread.
 
-    It is made for its owner alone, and held from opening to closing: the lock is the operating system's, so it ends with the
-    process, however that ends.
+    Only its owner can read it. It is locked while it is open; the lock is the operating system's, so it ends with the
+    process.
 
     Args:
-        path: the file; its directory must exist.
-        tables: what a new one is made of.
-        job: what the job is, by the names that errors use for it.
+        path: the file. Its directory must exist.
+        tables: the tables of a new file.
+        job: the properties of the job, by the names that errors use.
 
     Raises:
-        ExportError: the file can't be used, is damaged, in use, of another version, or of another job.
+        ExportError: the file is unusable, damaged, in use, of another version, or of another job.
     """
 
     def __init__(self, path: Path, tables: Sequence[str], job: Mapping[str, str]) -> None:
@@ -53,41 +53,41 @@ class StateFile:
             raise
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """All rows of an answer."""
+        """Return all rows of a query."""
         with self._explained():
             return self._db.execute(sql, values).fetchall()
 
     def stream(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
-        """The rows of an answer, one by one. Nothing may be changed meanwhile."""
+        """Yield the rows of a query. Nothing may be changed meanwhile."""
         with self._explained():
             yield from self._db.execute(sql, values)
 
     def one(self, sql: str, *values: object) -> tuple[Any, ...]:
-        """The one row of an answer."""
+        """Return the only row of a query."""
         rows = self.query(sql, *values)
         if not rows:
             raise self.damaged()
         return rows[0]
 
     def counts(self, sql: str, *values: object) -> dict[str, int]:
-        """An answer of names and numbers."""
+        """Return a query of names and numbers as a mapping."""
         return dict(self.query(sql, *values))
 
     def change(self, sql: str, *values: object) -> None:
-        """A statement within the transaction that the next `commit` ends."""
+        """Execute a statement in the transaction that the next `commit` ends."""
         with self._explained():
             if not self._db.in_transaction:
                 self._db.execute("BEGIN EXCLUSIVE")
             self._db.execute(sql, values)
 
     def commit(self) -> None:
-        """Makes durable what was changed."""
+        """Make the changes durable."""
         with self._explained():
             if self._db.in_transaction:
                 self._db.execute("COMMIT")
 
     def get(self, name: str) -> str | None:
-        """A setting of the job."""
+        """Return a setting of the job."""
         found = self.query("SELECT value, sum FROM job WHERE name = ?", name)
         if not found:
             return None
@@ -100,7 +100,7 @@ class StateFile:
         self.change("INSERT OR REPLACE INTO job VALUES (?, ?, ?)", name, value, crc32(value.encode()))
 
     def close(self) -> None:
-        """Gives the file free. What was not committed is forgotten."""
+        """Close the file. Uncommitted changes are lost."""
         with suppress(sqlite3.Error):
             self._db.close()
 
@@ -149,7 +149,7 @@ class StateFile:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Says what to do where SQLite says what is wrong."""
+        """Turn errors of SQLite into errors that name a remedy."""
         try:
             yield
         except sqlite3.Error as error:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from .call import Call, Handler
+from .call import Handler, RoutedRequest
 from .faults import ConnectionDropped, Fault, FaultPlan
 from .limits import ServerLimit
 from .refusals import Refusal
@@ -146,7 +146,7 @@ class Application:
                 raise Refusal(403, "Forbidden: this operation needs a key with the role USER")
             if len(content) > _LARGEST_BODY:
                 raise Refusal(413, "request entity too large")
-            result = handler(Call(self._state, role, noun_id, query, content, headers.get("content-type", "")))
+            result = handler(RoutedRequest(self._state, role, noun_id, query, content, headers.get("content-type", "")))
         except Refusal as refusal:
             return _refused(refusal)
         status = _SUCCESS.get(method, 200)

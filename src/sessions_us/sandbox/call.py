@@ -1,4 +1,4 @@
-"""One call of an operation, as a route's handler gets it."""
+"""A request that was routed to an operation, as the handler of the route gets it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .traffic import KeyRole
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RoutedRequest:
     """The id is the only parameter that a path of this API has; empty where it has none."""
 
     state: State
@@ -33,5 +33,5 @@ class Call:
 
 
 # The JSON of the answer; None from a DELETE, and where the answer is null.
-Handler = Callable[[Call], object]
+Handler = Callable[[RoutedRequest], object]
 Routes = Mapping[tuple[str, str], Handler]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import serializer
-from .records import Session
+from .records import SessionRecord
 from .serializer import Json
 from .state import State, newest
 
@@ -29,7 +29,7 @@ def rows_of(state: State) -> dict[str, list[Json]]:
     }
 
 
-def session_row(state: State, session: Session) -> Json:
+def session_row(state: State, session: SessionRecord) -> Json:
     """A session with its participants, transcripts and takeaways."""
     return {
         **serializer.session(state, session),

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from .records import Webhook
+from .records import WebhookRecord
 
 _TIMEOUT = 5.0  # seconds for one delivery
 _WAITING = 1000
@@ -58,13 +58,13 @@ class Courier:
     def __init__(self, hosts: Collection[str], clock: Callable[[], float]) -> None:
         self._hosts = frozenset(hosts)
         self._clock = clock
-        self._waiting: deque[tuple[Webhook, dict[str, Any]]] = deque()
+        self._waiting: deque[tuple[WebhookRecord, dict[str, Any]]] = deque()
         self._done: deque[Delivery] = deque(maxlen=_KEPT)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stirred = asyncio.Event()
         self._idle = asyncio.Event()
 
-    def send(self, webhook: Webhook, payload: dict[str, Any]) -> None:
+    def send(self, webhook: WebhookRecord, payload: dict[str, Any]) -> None:
         """Queue a delivery; from any thread. Nothing leaves before `run` does its work."""
         if len(self._waiting) >= _WAITING:
             self._record(webhook, payload, None, "dropped: too many deliveries are waiting")
@@ -98,7 +98,7 @@ class Courier:
         self._idle.clear()
         self._stirred.set()
 
-    async def _deliver(self, client: httpx.AsyncClient, webhook: Webhook, payload: dict[str, Any]) -> None:
+    async def _deliver(self, client: httpx.AsyncClient, webhook: WebhookRecord, payload: dict[str, Any]) -> None:
         if not self._allowed(webhook.url):
             self._record(webhook, payload, None, "not delivered: the host is neither loopback nor in webhook_hosts")
             return
@@ -120,5 +120,5 @@ class Courier:
         except ValueError:
             return False
 
-    def _record(self, webhook: Webhook, payload: dict[str, Any], status: int | None, error: str | None) -> None:
+    def _record(self, webhook: WebhookRecord, payload: dict[str, Any], status: int | None, error: str | None) -> None:
         self._done.append(Delivery(webhook.id, webhook.url, payload, status, error, self._clock()))

@@ -11,7 +11,18 @@ from typing import Any, TypeGuard
 from . import serializer
 from .body import Body
 from .data import RESOURCES, session_row
-from .records import Booking, BookingPage, Collaborator, Event, Participant, Person, Room, Session, Utterance, Webhook
+from .records import (
+    BookingPageRecord,
+    BookingRecord,
+    CollaboratorRecord,
+    EventRecord,
+    ParticipantRecord,
+    Person,
+    RoomRecord,
+    SessionRecord,
+    Utterance,
+    WebhookRecord,
+)
 from .routes.webhooks import read_webhook
 from .serializer import Json, iso
 from .state import Noun, State
@@ -79,12 +90,12 @@ class _Loading:
         self.ids: dict[str, list[str]] = {}
         self._state = state
         self._now = state.now()
-        self._rooms: dict[str, Room] = {}
-        self._pages: dict[str, BookingPage] = {}
-        self._sessions: dict[str, Session] = {}
-        self._bookings: dict[str, Booking] = {}
-        self._events: dict[str, Event] = {}
-        self._webhooks: dict[str, Webhook] = {}
+        self._rooms: dict[str, RoomRecord] = {}
+        self._pages: dict[str, BookingPageRecord] = {}
+        self._sessions: dict[str, SessionRecord] = {}
+        self._bookings: dict[str, BookingRecord] = {}
+        self._events: dict[str, EventRecord] = {}
+        self._webhooks: dict[str, WebhookRecord] = {}
 
     def read(self, data: Any) -> None:
         """Read all rows, and collect what is wrong with them."""
@@ -164,7 +175,7 @@ class _Loading:
             "shared_with": body.texts("sharedWith", emails=True),
         }
         self._check(where, body)
-        self._rooms[row["id"]] = Room(row["id"], **fields) if known is None else replace(known, **fields)
+        self._rooms[row["id"]] = RoomRecord(row["id"], **fields) if known is None else replace(known, **fields)
 
     def _page(self, where: str, row: Json) -> None:
         known = self._state.booking_pages.get(row["id"])
@@ -188,12 +199,14 @@ class _Loading:
             old = {} if known is None else known.collaborators
             fields["collaborators"] = self._collaborators(f"{where}.collaborators", row["collaborators"], old)
         if known is None:
-            self._pages[row["id"]] = BookingPage(row["id"], self._state.user, **fields)
+            self._pages[row["id"]] = BookingPageRecord(row["id"], self._state.user, **fields)
         else:
             self._pages[row["id"]] = replace(known, **fields)
 
-    def _collaborators(self, where: str, rows: object, old: Mapping[str, Collaborator]) -> dict[str, Collaborator]:
-        found: dict[str, Collaborator] = {}
+    def _collaborators(
+        self, where: str, rows: object, old: Mapping[str, CollaboratorRecord]
+    ) -> dict[str, CollaboratorRecord]:
+        found: dict[str, CollaboratorRecord] = {}
         for place, row in self._objects(where, rows, _COLLABORATOR):
             body = Body(row)
             user, email = row.get("user"), None if body.is_null("email") else body.email("email")
@@ -206,7 +219,7 @@ class _Loading:
             priority = body.whole("priority", least=0, most=1000)
             self._check(place, body)
             address = email or (member.email if member else None)
-            found[row["id"]] = Collaborator(row["id"], address, added, member, role, priority)
+            found[row["id"]] = CollaboratorRecord(row["id"], address, added, member, role, priority)
         return dict(reversed(found.items()))  # the newest comes first in a list, and last in a state
 
     def _session(self, where: str, row: Json, description: str | None = "") -> None:
@@ -235,7 +248,7 @@ class _Loading:
             fields["participants"] = [self._state.host()]
         if "transcripts" in row:
             fields["transcripts"] = self._transcripts(f"{where}.transcripts", row["transcripts"])
-        self._sessions[row["id"]] = Session(row["id"], **fields) if known is None else replace(known, **fields)
+        self._sessions[row["id"]] = SessionRecord(row["id"], **fields) if known is None else replace(known, **fields)
 
     def _room_id(self, body: Body) -> str | None:
         room = body.get("room")
@@ -246,7 +259,7 @@ class _Loading:
             body.wrong("room must be null or have the id of a room")
         return named
 
-    def _participants(self, where: str, rows: object) -> list[Participant]:
+    def _participants(self, where: str, rows: object) -> list[ParticipantRecord]:
         found = []
         for place, row in self._objects(where, rows, _PARTICIPANT):
             body, user, guest = Body(row), row.get("user"), row.get("guest")
@@ -255,7 +268,7 @@ class _Loading:
             owner = bool(body.flag("isOwner"))
             self._check(place, body)
             person = self._person(f"{place}.{'user' if guest is None else 'guest'}", user if guest is None else guest)
-            found.append(Participant(row["id"], owner, person, is_guest=user is None))
+            found.append(ParticipantRecord(row["id"], owner, person, is_guest=user is None))
         return found
 
     def _person(self, where: str, row: object) -> Person:
@@ -306,7 +319,7 @@ class _Loading:
         self._check(where, body)
         if body.problems:
             return
-        booking = Booking(
+        booking = BookingRecord(
             row["id"], page_id, "", self._now, "", name, email, guests, start, start + length, zone
         )  # fmt: skip
         if session is None:
@@ -321,10 +334,12 @@ class _Loading:
             session.start_at, session.planned_end = booking.start_at, booking.end_at
         self._bookings[booking.id] = booking
 
-    def _booked_session(self, booking: Booking, page: BookingPage | None, created: datetime | None) -> Session:
+    def _booked_session(
+        self, booking: BookingRecord, page: BookingPageRecord | None, created: datetime | None
+    ) -> SessionRecord:
         """A session for a booking that names none, as the API would make it."""
         name = f"{page.name if page else 'Booking'} with {booking.participant_name}"
-        session = Session(self._state.new_id(), name, created or self._now, time_zone=booking.time_zone)
+        session = SessionRecord(self._state.new_id(), name, created or self._now, time_zone=booking.time_zone)
         host = self._state.host()
         host.person = page.owner if page else host.person
         session.participants.append(host)
@@ -369,7 +384,7 @@ class _Loading:
         session.event_id = row["id"]
         fields["created_at"] = created or session.created_at
         self._events[row["id"]] = (
-            Event(row["id"], session_id=session.id, **fields) if known is None else replace(known, **fields)
+            EventRecord(row["id"], session_id=session.id, **fields) if known is None else replace(known, **fields)
         )
 
     def _webhook(self, where: str, row: Json) -> None:
@@ -393,7 +408,9 @@ class _Loading:
             body.wrong(f"slug {asked!r} is already in use")
         return asked
 
-    def _part(self, body: Body, field: str, id: object, known: Booking | Event | None, owner: str) -> Session | None:
+    def _part(
+        self, body: Body, field: str, id: object, known: BookingRecord | EventRecord | None, owner: str
+    ) -> SessionRecord | None:
         """The session of a booking or an event, to be changed; None where none is named, and where the wrong one is."""
         if id is None:
             return None

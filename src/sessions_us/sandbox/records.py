@@ -18,7 +18,7 @@ class Person:
 
 
 @dataclass(slots=True)
-class Participant:
+class ParticipantRecord:
     """A person in a session; `is_guest` tells on which side of the wire format the person stands."""
 
     id: str
@@ -36,7 +36,7 @@ class Utterance:
 
 
 @dataclass(slots=True)
-class Session:
+class SessionRecord:
     id: str
     name: str
     created_at: datetime
@@ -50,13 +50,13 @@ class Session:
     ended_at: datetime | None = None
     booking_id: str | None = None
     event_id: str | None = None
-    participants: list[Participant] = field(default_factory=list)
+    participants: list[ParticipantRecord] = field(default_factory=list)
     takeaways: str | None = None
     transcripts: list[Utterance] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class Collaborator:
+class CollaboratorRecord:
     id: str
     email: str | None
     created_at: datetime
@@ -66,7 +66,7 @@ class Collaborator:
 
 
 @dataclass(slots=True)
-class BookingPage:
+class BookingPageRecord:
     id: str
     owner: Person
     name: str
@@ -76,11 +76,11 @@ class BookingPage:
     duration: int
     time_zone: str
     description: str | None = None
-    collaborators: dict[str, Collaborator] = field(default_factory=dict)
+    collaborators: dict[str, CollaboratorRecord] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Booking:
+class BookingRecord:
     id: str
     page_id: str
     session_id: str
@@ -97,7 +97,7 @@ class Booking:
 
 
 @dataclass(slots=True)
-class Room:
+class RoomRecord:
     id: str
     name: str
     slug: str
@@ -115,7 +115,7 @@ class Registration:
 
 
 @dataclass(slots=True)
-class Event:
+class EventRecord:
     """Wraps exactly one session."""
 
     id: str
@@ -128,7 +128,7 @@ class Event:
 
 
 @dataclass(slots=True)
-class Webhook:
+class WebhookRecord:
     id: str
     url: str
     trigger: str

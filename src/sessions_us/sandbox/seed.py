@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from .body import is_zone
-from .records import BookingPage, Collaborator, Participant, Person, Room, Session, Utterance
+from .records import (
+    BookingPageRecord,
+    CollaboratorRecord,
+    ParticipantRecord,
+    Person,
+    RoomRecord,
+    SessionRecord,
+    Utterance,
+)
 from .slots import free
 from .state import State, slug_of
 
@@ -76,7 +84,7 @@ def _rooms(state: State, now: datetime) -> None:
     for number in range(ROOMS):
         name = f"{_TOPICS[number % len(_TOPICS)]} room {number + 1}"
         description = None if number % 2 else f"Where we talk about {_TOPICS[number % len(_TOPICS)].lower()}."
-        room = Room(state.new_id(), name, slug_of(name), _before(now, number, ROOMS), description)
+        room = RoomRecord(state.new_id(), name, slug_of(name), _before(now, number, ROOMS), description)
         state.rooms[room.id] = room
 
 
@@ -96,11 +104,11 @@ def _booking_pages(state: State, now: datetime) -> None:
         user = state.team[number] if number < len(state.team) else None
         email = user.email if user else f"teammate{number + 1}@example.com"
         joined = page.created_at + timedelta(minutes=number)
-        added = Collaborator(state.new_id(), email, joined, user, ("Editor", "Member")[number % 2], number)
+        added = CollaboratorRecord(state.new_id(), email, joined, user, ("Editor", "Member")[number % 2], number)
         page.collaborators[added.id] = added
 
 
-def _newest_page(state: State) -> BookingPage:
+def _newest_page(state: State) -> BookingPageRecord:
     return list(state.booking_pages.values())[-1]
 
 
@@ -158,21 +166,21 @@ def _sessions(state: State, now: datetime) -> None:
     # A guest who gave neither a last name nor an address, as rooms allow.
     latest = list(state.sessions.values())[-1]
     latest.participants.append(
-        Participant(state.new_id(), False, Person(state.new_id(), None, "Visitor"), is_guest=True)
+        ParticipantRecord(state.new_id(), False, Person(state.new_id(), None, "Visitor"), is_guest=True)
     )
 
 
-def _plan(session: Session, start: datetime) -> None:
+def _plan(session: SessionRecord, start: datetime) -> None:
     session.start_at = start.replace(minute=0, second=0, microsecond=0)
     session.planned_end = session.start_at + timedelta(hours=1)
 
 
-def _hold(session: Session, start: datetime) -> datetime:
+def _hold(session: SessionRecord, start: datetime) -> datetime:
     session.actual_start, session.ended_at = start, start + timedelta(minutes=42)
     return start
 
 
-def _leave_notes(session: Session, start: datetime) -> None:
+def _leave_notes(session: SessionRecord, start: datetime) -> None:
     session.takeaways = f"{session.name}: we agreed on the next steps.\nEverybody got one of them."
     for number, line in enumerate(_LINES):
         speaker = session.participants[number % len(session.participants)]

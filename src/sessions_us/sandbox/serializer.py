@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .records import (
-    Booking,
-    BookingPage,
-    Collaborator,
-    Event,
-    Participant,
+    BookingPageRecord,
+    BookingRecord,
+    CollaboratorRecord,
+    EventRecord,
+    ParticipantRecord,
     Person,
     Registration,
-    Room,
-    Session,
+    RoomRecord,
+    SessionRecord,
     Utterance,
-    Webhook,
+    WebhookRecord,
 )
 from .refusals import Refusal
 
@@ -60,7 +60,7 @@ def person(value: Person | None) -> Json | None:
     return {"id": value.id, "email": value.email, "firstName": value.first_name, "lastName": value.last_name}
 
 
-def participant(value: Participant) -> Json:
+def participant(value: ParticipantRecord) -> Json:
     return {
         "id": value.id,
         "isOwner": value.is_owner,
@@ -69,11 +69,11 @@ def participant(value: Participant) -> Json:
     }
 
 
-def participants(session: Session) -> list[Json]:
+def participants(session: SessionRecord) -> list[Json]:
     return [participant(value) for value in session.participants]
 
 
-def session(state: State, value: Session) -> Json:
+def session(state: State, value: SessionRecord) -> Json:
     room = state.rooms.get(value.room_id or "")
     booked = state.bookings.get(value.booking_id or "")
     wrapped_by = state.events.get(value.event_id or "")
@@ -96,7 +96,7 @@ def session(state: State, value: Session) -> Json:
     }
 
 
-def _booked(value: Booking) -> Json:
+def _booked(value: BookingRecord) -> Json:
     return {
         "id": value.id,
         "name": value.name,
@@ -106,7 +106,7 @@ def _booked(value: Booking) -> Json:
     }
 
 
-def booking(state: State, value: Booking) -> Json:
+def booking(state: State, value: BookingRecord) -> Json:
     fields = {
         **_booked(value),
         "startAt": iso(value.start_at),
@@ -119,7 +119,7 @@ def booking(state: State, value: Booking) -> Json:
     return fields
 
 
-def booking_page(value: BookingPage) -> Json:
+def booking_page(value: BookingPageRecord) -> Json:
     return {
         "id": value.id,
         "name": value.name,
@@ -132,7 +132,7 @@ def booking_page(value: BookingPage) -> Json:
     }
 
 
-def collaborator(value: Collaborator) -> Json:
+def collaborator(value: CollaboratorRecord) -> Json:
     return {
         "id": value.id,
         "userId": None if value.user is None else value.user.id,
@@ -147,7 +147,7 @@ def slots(values: Iterable[tuple[datetime, datetime]]) -> list[Json]:
     return [{"startAt": iso(start), "endAt": iso(end)} for start, end in values]
 
 
-def room(state: State, value: Room) -> Json:
+def room(state: State, value: RoomRecord) -> Json:
     fields: Json = {
         "id": value.id,
         "name": value.name,
@@ -159,7 +159,7 @@ def room(state: State, value: Room) -> Json:
     return fields
 
 
-def event(state: State, value: Event) -> Json:
+def event(state: State, value: EventRecord) -> Json:
     wrapped = state.sessions[value.session_id]
     fields: Json = {
         "id": value.id,
@@ -181,7 +181,7 @@ def registration(value: Registration) -> Json:
     return {"id": value.id, "email": value.email, "firstName": value.first_name, "form": value.form}
 
 
-def takeaways(value: Session) -> Json | None:
+def takeaways(value: SessionRecord) -> Json | None:
     if value.takeaways is None:
         return None
     paragraphs = [
@@ -207,7 +207,7 @@ def transcripts(values: Iterable[Utterance]) -> list[Json]:
     ]
 
 
-def webhook(value: Webhook) -> Json:
+def webhook(value: WebhookRecord) -> Json:
     return {
         "id": value.id,
         "url": value.url,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from .records import Booking, BookingPage
+from .records import BookingPageRecord, BookingRecord
 
 # How a page's schedule looks on the wire is not known, so every page has office hours.
 OPENS, CLOSES = time(9), time(17)
@@ -14,7 +14,7 @@ WEEKDAYS = range(5)
 
 
 def free(
-    page: BookingPage, bookings: Iterable[Booking], start: datetime, end: datetime, now: datetime
+    page: BookingPageRecord, bookings: Iterable[BookingRecord], start: datetime, end: datetime, now: datetime
 ) -> Iterator[tuple[datetime, datetime]]:
     """Slots of the page's duration, Monday to Friday from 9 to 17 in its zone, wholly between `start` and `end`,
     not in the past, and not overlapping a booking that stands. In UTC, in order."""

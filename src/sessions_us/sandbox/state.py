@@ -13,21 +13,23 @@ from typing import Any, TypeVar
 
 from . import serializer
 from .records import (
-    Booking,
-    BookingPage,
-    Collaborator,
-    Event,
-    Participant,
+    BookingPageRecord,
+    BookingRecord,
+    CollaboratorRecord,
+    EventRecord,
+    ParticipantRecord,
     Person,
     Registration,
-    Room,
-    Session,
-    Webhook,
+    RoomRecord,
+    SessionRecord,
+    WebhookRecord,
 )
 from .refusals import Refusal, not_found
 from .slots import overlaps
 
-Noun = TypeVar("Noun", Session, Booking, BookingPage, Room, Event, Collaborator, Webhook)
+Noun = TypeVar(
+    "Noun", SessionRecord, BookingRecord, BookingPageRecord, RoomRecord, EventRecord, CollaboratorRecord, WebhookRecord
+)
 
 TRIGGERS = frozenset(
     [
@@ -69,12 +71,12 @@ class State:
         self.random: random.Random = random.Random(seed)
         self.page_base = page_base
         self.extras = extras
-        self.sessions: dict[str, Session] = {}
-        self.booking_pages: dict[str, BookingPage] = {}
-        self.bookings: dict[str, Booking] = {}
-        self.rooms: dict[str, Room] = {}
-        self.events: dict[str, Event] = {}
-        self.webhooks: dict[str, Webhook] = {}
+        self.sessions: dict[str, SessionRecord] = {}
+        self.booking_pages: dict[str, BookingPageRecord] = {}
+        self.bookings: dict[str, BookingRecord] = {}
+        self.rooms: dict[str, RoomRecord] = {}
+        self.events: dict[str, EventRecord] = {}
+        self.webhooks: dict[str, WebhookRecord] = {}
         self.namespace: str = f"{self.new_id()}-{self.random.getrandbits(20):05x}"
         self.user: Person = Person(self.new_id(), "grace@example.com", "Grace", "Hopper")
         self.team: list[Person] = [
@@ -87,7 +89,7 @@ class State:
             )
         ]
         # A user can't book on a page of their own; this one is a colleague's, and so in none of the user's lists.
-        self.team_page: BookingPage = self.add_booking_page("Team intro", "team-intro", owner=self.team[0])
+        self.team_page: BookingPageRecord = self.add_booking_page("Team intro", "team-intro", owner=self.team[0])
 
     def now(self) -> datetime:
         moment = datetime.fromtimestamp(self._clock(), UTC)
@@ -99,7 +101,7 @@ class State:
     def namespaced(self, slug: str) -> str:
         return f"{self.namespace}/{slug}"
 
-    def announce(self, session: Session, moment: str) -> None:
+    def announce(self, session: SessionRecord, moment: str) -> None:
         """Tell of a change to a session under the family that it belongs to: BOOKING, EVENT or SESSION."""
         family = "BOOKING" if session.booking_id else "EVENT" if session.event_id else "SESSION"
         self._announce(f"{family}_{moment}", {"session": serializer.session(self, session)})
@@ -110,31 +112,31 @@ class State:
         everyone = [self.user, *self.team]
         return next((each for each in everyone if each.id == user_id or (email and each.email == email)), None)
 
-    def host(self) -> Participant:
-        return Participant(self.new_id(), is_owner=True, person=self.user)
+    def host(self) -> ParticipantRecord:
+        return ParticipantRecord(self.new_id(), is_owner=True, person=self.user)
 
     def invite(
-        self, session: Session, email: str | None, first_name: str | None, last_name: str | None = None
-    ) -> Participant:
+        self, session: SessionRecord, email: str | None, first_name: str | None, last_name: str | None = None
+    ) -> ParticipantRecord:
         """The participant with this address, added if there is none yet."""
         for present in session.participants:
             if email is not None and present.person.email == email:
                 return present
         member = self.teammate(None, email)
         invited = member or Person(self.new_id(), email, first_name, last_name)
-        joined = Participant(self.new_id(), is_owner=False, person=invited, is_guest=member is None)
+        joined = ParticipantRecord(self.new_id(), is_owner=False, person=invited, is_guest=member is None)
         session.participants.append(joined)
         return joined
 
     # sessions
 
-    def add_session(self, name: str, **fields: Any) -> Session:
+    def add_session(self, name: str, **fields: Any) -> SessionRecord:
         created = fields.pop("created_at", None) or self.now()
-        session = Session(self.new_id(), name, created, participants=[self.host()], **fields)
+        session = SessionRecord(self.new_id(), name, created, participants=[self.host()], **fields)
         self.sessions[session.id] = session
         return session
 
-    def remove_session(self, session: Session) -> None:
+    def remove_session(self, session: SessionRecord) -> None:
         """A booking or an event does not outlive its session."""
         del self.sessions[session.id]
         self.bookings.pop(session.booking_id or "", None)
@@ -152,9 +154,9 @@ class State:
         duration: int = 30,
         time_zone: str = "UTC",
         description: str | None = None,
-    ) -> BookingPage:
+    ) -> BookingPageRecord:
         created = created_at or self.now()
-        page = BookingPage(
+        page = BookingPageRecord(
             self.new_id(), owner or self.user, name, slug, created, created, duration, time_zone, description
         )
         self.booking_pages[page.id] = page
@@ -162,7 +164,7 @@ class State:
 
     def add_booking(
         self,
-        page: BookingPage,
+        page: BookingPageRecord,
         start_at: datetime,
         name: str,
         email: str | None,
@@ -170,7 +172,7 @@ class State:
         guests: list[str | dict[str, Any]] | None = None,
         time_zone: str | None = None,
         created_at: datetime | None = None,
-    ) -> Booking:
+    ) -> BookingRecord:
         """A booking always comes with a session; the participant's whole name becomes the guest's first name."""
         end_at = self.require_free(page, start_at, None)
         session = self.add_session(
@@ -180,7 +182,7 @@ class State:
             time_zone=time_zone or page.time_zone,
             created_at=created_at,
         )
-        booking = Booking(
+        booking = BookingRecord(
             self.new_id(),
             page.id,
             session.id,
@@ -200,7 +202,7 @@ class State:
         self.invite_guests(session, booking)
         return booking
 
-    def require_free(self, page: BookingPage, start_at: datetime, moved: Booking | None) -> datetime:
+    def require_free(self, page: BookingPageRecord, start_at: datetime, moved: BookingRecord | None) -> datetime:
         """The end of a booking at `start_at`; 409 if another one stands in the way. Office hours are not insisted on."""
         end_at = start_at + timedelta(minutes=page.duration)
         taken = [
@@ -215,7 +217,7 @@ class State:
     def guests(self, values: Iterable[str | dict[str, Any]]) -> list[str | dict[str, Any]]:
         return [value if isinstance(value, str) else {"id": self.new_id(), **value} for value in values]
 
-    def invite_guests(self, session: Session, booking: Booking) -> None:
+    def invite_guests(self, session: SessionRecord, booking: BookingRecord) -> None:
         for guest in booking.guests:
             if isinstance(guest, str):
                 self.invite(session, guest, guest.partition("@")[0])
@@ -224,16 +226,16 @@ class State:
 
     # events
 
-    def add_event(self, name: str, slug: str, **fields: Any) -> Event:
+    def add_event(self, name: str, slug: str, **fields: Any) -> EventRecord:
         """A draft, wrapping a new session; such a session has no description until it gets one."""
         session = self.add_session(name, **{"description": None, **fields})
-        event = Event(self.new_id(), slug, session.id, session.created_at)
+        event = EventRecord(self.new_id(), slug, session.id, session.created_at)
         self.events[event.id] = event
         session.event_id = event.id
         return event
 
     def register(
-        self, event: Event, email: str, first_name: str, last_name: str | None, form: list[Any]
+        self, event: EventRecord, email: str, first_name: str, last_name: str | None, form: list[Any]
     ) -> Registration:
         if any(each.email == email for each in event.registrations):
             raise Refusal(409, "Already registered to this event")
@@ -249,18 +251,18 @@ class State:
         self._announce("EVENT_NEW_REGISTRATION", data)
         return registration
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: EventRecord) -> None:
         if not event.published:
             event.published = True
             self.announce(self.sessions[event.session_id], "PUBLISHED")
 
     # what the API itself has no call for
 
-    def start(self, session: Session) -> None:
+    def start(self, session: SessionRecord) -> None:
         session.actual_start = session.actual_start or self.now()
         self.announce(session, "STARTED")
 
-    def end(self, session: Session, takeaways: str | None) -> None:
+    def end(self, session: SessionRecord, takeaways: str | None) -> None:
         session.actual_start = session.actual_start or self.now()
         session.ended_at = self.now()
         self.announce(session, "ENDED")
@@ -285,7 +287,9 @@ class State:
             number += 1
         return slug
 
-    def slugs(self, noun: Iterable[Room] | Iterable[Event] | Iterable[BookingPage], but: object = None) -> set[str]:
+    def slugs(
+        self, noun: Iterable[RoomRecord] | Iterable[EventRecord] | Iterable[BookingPageRecord], but: object = None
+    ) -> set[str]:
         return {each.slug for each in noun if each is not but}
 
 

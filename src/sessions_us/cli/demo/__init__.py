@@ -11,11 +11,10 @@ __all__ = ("demo",)
 
 
 def demo(window: Window = 3.0, limit: Limit = 10, headers: Family = "draft-6") -> None:
-    """Shows the client at work on a sandbox.
+    """Show the client at work on a sandbox.
 
-    It starts the sandbox, and there bookings, sessions and events come about within the limit. The API's own window is
-    60 seconds; this one is short so that you see several of them. The exit status is 1 if a request was refused or
-    lost.
+    It starts a sandbox, and creates bookings, sessions and events there within the limit. The API's own window is 60
+    seconds; this one is short so that you see several of them. The exit status is 1 if a request was refused or lost.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The command `sessions-us demo`: the client at work on a sandbox, every request shown, and the account at the end."""
+"""Run the demo: the client at work on a sandbox, with every request and a summary at the end."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from .ticker import Ticker, print_headings
 if TYPE_CHECKING:
     from sessions_us.sandbox import HeaderFamily, ReceivedRequest
 
-__all__ = ("least_time", "run", "tell")
+__all__ = ("least_time", "play", "run")
 
 _WHY_LONGER = (
-    "Where a server tells the reset in whole seconds, the client waits until the last moment that it may mean: "
+    "If a server sends the reset in whole seconds, the client waits for the latest moment that this can mean: "
     "much of a window of seconds, little of the API's minute."
 )
 
 
 def run(*, window: float, limit: int, headers: HeaderFamily) -> list[str]:
-    """Starts a sandbox on a free port of this machine and tells the story there.
+    """Start a sandbox on a free port of this machine and run the story there.
 
     Args:
         window: seconds of the sandbox's window.
@@ -40,21 +40,21 @@ def run(*, window: float, limit: int, headers: HeaderFamily) -> list[str]:
         headers: the family of the rate-limit headers.
 
     Returns:
-        What went wrong, a line each.
+        Failures, one line each.
     """
 
     async def main() -> list[str]:
         async with Sandbox(limit=limit, window=window, headers=headers) as sandbox:
-            return await tell(sandbox, Console(highlight=False), window=window, limit=limit)
+            return await play(sandbox, Console(highlight=False), window=window, limit=limit)
 
     return asyncio.run(main())
 
 
-async def tell(sandbox: Sandbox, console: Console, *, window: float, limit: int) -> list[str]:
-    """Tells the story at a running sandbox.
+async def play(sandbox: Sandbox, console: Console, *, window: float, limit: int) -> list[str]:
+    """Run the story at a running sandbox.
 
     Returns:
-        What went wrong: an error, a 429, or a sandbox that received another number of requests than the client sent.
+        Failures: an error, a 429, or a difference between the numbers of sent and received requests.
     """
     console.print(Text(f"A sandbox at {sandbox.url} allows each key {limit} requests in {window:g} s.", "bold"))
     users, guests = Ticker("user", console), Ticker("guest", console)
@@ -63,10 +63,10 @@ async def tell(sandbox: Sandbox, console: Console, *, window: float, limit: int)
     # Each key has a window of its own, so each client gets its own Quota: one object for both would mean one for both.
     async with (
         UserClient(
-            sandbox.user_key, base_url=sandbox.url, quota=Quota(limit=limit, window=window), on_event=users.hear
+            sandbox.user_key, base_url=sandbox.url, quota=Quota(limit=limit, window=window), on_event=users.on_event
         ) as user,
         GuestClient(
-            sandbox.guest_key, base_url=sandbox.url, quota=Quota(limit=limit, window=window), on_event=guests.hear
+            sandbox.guest_key, base_url=sandbox.url, quota=Quota(limit=limit, window=window), on_event=guests.on_event
         ) as guest,
     ):
         users.client, guests.client = user, guest
@@ -75,8 +75,8 @@ async def tell(sandbox: Sandbox, console: Console, *, window: float, limit: int)
             console.print(Text(f"{number}. {title}", "bold"))
             print_headings(console)
             try:
-                await chapter(user, guest, lambda line: users.say(f"- {line}", "cyan"))
-            except Exception as error:  # whatever it is, the account below has to be shown
+                await chapter(user, guest, lambda line: users.remark(f"- {line}", "cyan"))
+            except Exception as error:  # the summary below must be shown after any error
                 kind = "" if isinstance(error, Unexpected) else f"{type(error).__name__}: "
                 problems.append(f"chapter {number}: {kind}{error}")
                 break
@@ -101,7 +101,7 @@ async def tell(sandbox: Sandbox, console: Console, *, window: float, limit: int)
 def _account(
     users: Ticker, guests: Ticker, received: Sequence[ReceivedRequest], *, taken: float, least: float
 ) -> Table:
-    """What was sent as the clients told it, what arrived as the sandbox saw it, and how long it took, in seconds."""
+    """Return the requests that the clients reported, those that the sandbox received, and the duration in seconds."""
     arrived = [sum(request.key_role == role for request in received) for role in ("user", "guest")]
     refused = sum(request.status == 429 for request in received)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
@@ -118,7 +118,7 @@ def _account(
 
 
 def least_time(sent: Iterable[int], limit: int, window: float) -> float:
-    """Seconds in which so many requests per key can be sent at best."""
+    """Return the least number of seconds for a number of requests per key."""
     # A key's first request opens its window, which lets `limit` through; after that each further `limit` needs one more
     # window to be over. The keys' windows run side by side, so the busiest key decides.
     return max((math.ceil(count / limit) - 1) * window for count in sent if count) if any(sent) else 0.0

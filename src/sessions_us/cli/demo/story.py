@@ -1,4 +1,4 @@
-"""What the demo does with the API: a few days of a small company, in as many requests as it takes."""
+"""The story of the demo: a few days of a small company."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Chapter = Callable[[UserClient, GuestClient, Tell], Awaitable[None]]
 
 
 class Unexpected(Exception):
-    """The story took a turn that it must not take."""
+    """A step of the story had an unexpected result."""
 
 
 T = TypeVar("T")
 
 
 def _there(value: T | None) -> T:
-    """Many answers may be empty with the API; here they are not."""
+    """Return an answer that may be empty with the API, but not here."""
     if value is None:
         raise Unexpected("an answer was empty")
     return value
@@ -158,13 +158,13 @@ CHAPTERS: Mapping[str, Chapter] = {
 
 
 def _morning(*, days: int) -> datetime:
-    """Ten o'clock, so many days from now."""
+    """Return ten o'clock, a number of days from now."""
     day = datetime.now(ZoneInfo(ZONE)) + timedelta(days=days)
     return day.replace(hour=10, minute=0, second=0, microsecond=0)
 
 
 def _short(slug: str | None) -> str:
-    """Without the workspace's namespace."""
+    """Return a slug without the workspace's namespace."""
     return _there(slug).rpartition("/")[2]
 
 

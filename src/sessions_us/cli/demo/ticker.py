@@ -1,4 +1,4 @@
-"""A line for each request of one client, from what the client itself tells through `on_event`."""
+"""Print a line for each request of one client, from its events."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _WORTH_SAYING = 0.5  # seconds
 
 
 class Ticker:
-    """Prints and counts.
+    """Prints and counts requests.
 
     Args:
-        role: how the lines call the client.
-        console: where they go.
+        role: name of the client in the lines.
+        console: receives the lines.
 
     Attributes:
-        client: whose quota the lines show; set it before the first request.
-        sent: requests.
-        refused: 429s.
+        client: the client whose quota the lines show. Set it before the first request.
+        sent: number of requests.
+        refused: number of 429s.
         waited: seconds spent waiting for the quota, all requests together.
-        surprises: what answers held and the document does not describe.
+        surprises: number of undocumented things in answers.
     """
 
     def __init__(self, role: str, console: Console) -> None:
@@ -44,10 +44,10 @@ class Ticker:
         self._granted = 0.0
         self._waits: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
-    def hear(self, event: ClientEvent) -> None:
+    def on_event(self, event: ClientEvent) -> None:
         match event:
             case RequestQueued(expected_wait=float(seconds), operation=operation) if seconds >= _WORTH_SAYING:
-                self.say(f"{operation} waits for the next window, {seconds:.1f} s or a little more")
+                self.remark(f"{operation} waits for the next window, {seconds:.1f} s or a little more")
             case RequestGranted(waited=seconds):
                 self._granted = seconds  # sending follows at once, in the same step of the event loop
             case RequestSent(method=method, path=path):
@@ -59,7 +59,7 @@ class Ticker:
                 self._line(method, path, status, self._waits[method, path].popleft())
             case SchemaDrift(operation=operation, field=field, problem=problem):
                 self.surprises += 1
-                self.say(f"{operation}: {problem} at {field or 'the top'}")
+                self.remark(f"{operation}: {problem} at {field or 'the top'}")
             case _:
                 pass
 
@@ -77,15 +77,15 @@ class Ticker:
             self._console.print(Text.assemble(head, " " * room, (tail, colour)))
         else:  # a narrow terminal
             self._console.print(Text(head))
-            self.say(f"{status}, waited {waited:.1f} s, {left} left, resets in {resets}", colour)
+            self.remark(f"{status}, waited {waited:.1f} s, {left} left, resets in {resets}", colour)
 
-    def say(self, text: str, style: str = "dim") -> None:
-        """Prints a remark under the requests."""
+    def remark(self, text: str, style: str = "dim") -> None:
+        """Print a remark under the requests."""
         self._console.print(Padding(Text(text, style), (0, 0, 0, 7), expand=False))
 
 
 def print_headings(console: Console) -> None:
-    """Prints what stands above the lines of requests, where there is room for columns."""
+    """Print the headings of the lines, if there is room for columns."""
     tail = _columns("status", "waited", "left", "reset")
     room = console.width - len(tail)
     if room > 40:

@@ -9,23 +9,23 @@ from __future__ import annotations
 from datetime import timedelta
 
 from .. import serializer, slots
-from ..call import Call, Routes
-from ..records import BookingPage
+from ..call import RoutedRequest, Routes
+from ..records import BookingPageRecord
 from ..state import find, newest
 
 _LONGEST = timedelta(days=92)
 
 
-def _page(call: Call) -> BookingPage:
+def _page(call: RoutedRequest) -> BookingPageRecord:
     return find(call.state.booking_pages, call.id, "Booking page")
 
 
-def list_(call: Call) -> object:
+def list_(call: RoutedRequest) -> object:
     own = [page for page in call.state.booking_pages.values() if page.owner is call.state.user]
     return call.page([serializer.booking_page(page) for page in newest(own)])
 
 
-def create(call: Call) -> object:
+def create(call: RoutedRequest) -> object:
     state, body = call.state, call.body()
     name, slug = body.text("name", required=True), body.slug()
     duration, zone = body.whole("duration", least=5, most=24 * 60), body.zone()
@@ -41,11 +41,11 @@ def create(call: Call) -> object:
     return serializer.booking_page(page)
 
 
-def get(call: Call) -> object:
+def get(call: RoutedRequest) -> object:
     return serializer.booking_page(_page(call))
 
 
-def update(call: Call) -> object:
+def update(call: RoutedRequest) -> object:
     state, body, page = call.state, call.body(), _page(call)
     name, slug = body.text("name"), body.slug()
     duration, zone = body.whole("duration", least=5, most=24 * 60), body.zone()
@@ -62,13 +62,13 @@ def update(call: Call) -> object:
     return serializer.booking_page(page)
 
 
-def delete(call: Call) -> object:
+def delete(call: RoutedRequest) -> object:
     """What was booked on the page stays booked."""
     del call.state.booking_pages[_page(call).id]
     return None
 
 
-def compute_slots(call: Call) -> object:
+def compute_slots(call: RoutedRequest) -> object:
     body, page = call.body(), _page(call)
     start = body.moment("start", required=True, day=timedelta())
     end = body.moment("end", required=True, day=timedelta(days=1))
@@ -80,7 +80,7 @@ def compute_slots(call: Call) -> object:
     return serializer.slots(slots.free(page, booked, start, end, call.state.now()))
 
 
-def list_bookings(call: Call) -> object:
+def list_bookings(call: RoutedRequest) -> object:
     page, now = _page(call), call.state.now()
     upcoming = [
         each

@@ -8,26 +8,26 @@ booking keeps its session and stays in the user's list, while a deleted one take
 from __future__ import annotations
 
 from .. import serializer
-from ..call import Call, Routes
-from ..records import Booking
+from ..call import RoutedRequest, Routes
+from ..records import BookingRecord
 from ..refusals import Refusal
 from ..state import find, newest
 from .collaborators import named
 
 
-def list_(call: Call) -> object:
+def list_(call: RoutedRequest) -> object:
     return call.page([serializer.booking(call.state, each) for each in newest(call.state.bookings.values())])
 
 
-def create(call: Call) -> object:
+def create(call: RoutedRequest) -> object:
     return _create(call, as_guest=False)
 
 
-def create_as_guest(call: Call) -> object:
+def create_as_guest(call: RoutedRequest) -> object:
     return _create(call, as_guest=True)
 
 
-def _create(call: Call, *, as_guest: bool) -> object:
+def _create(call: RoutedRequest, *, as_guest: bool) -> object:
     state, body = call.state, call.body()
     page_id, start_at = body.text("bookingPageId", required=True), body.moment("startAt", required=True)
     name = body.text("participantName", required=as_guest)
@@ -50,14 +50,14 @@ def _create(call: Call, *, as_guest: bool) -> object:
     return serializer.booking(state, booking)
 
 
-def _standing(call: Call) -> Booking:
+def _standing(call: RoutedRequest) -> BookingRecord:
     booking = find(call.state.bookings, call.id, "Booking")
     if booking.cancelled_at is not None:
         raise Refusal(409, "The booking is cancelled")
     return booking
 
 
-def update(call: Call) -> object:
+def update(call: RoutedRequest) -> object:
     state, body, booking = call.state, call.body(), _standing(call)
     start_at, zone = body.moment("startAt"), body.zone()
     name, email = body.text("participantName"), body.email("participantEmail")
@@ -87,20 +87,20 @@ def update(call: Call) -> object:
     return serializer.booking(state, booking)
 
 
-def cancel(call: Call) -> object:
+def cancel(call: RoutedRequest) -> object:
     call.body()
     booking = _standing(call)
     booking.cancelled_at = call.state.now()
     return serializer.booking(call.state, booking)
 
 
-def delete(call: Call) -> object:
+def delete(call: RoutedRequest) -> object:
     booking = find(call.state.bookings, call.id, "Booking")
     call.state.remove_session(call.state.sessions[booking.session_id])
     return None
 
 
-def change_collaborator(call: Call) -> object:
+def change_collaborator(call: RoutedRequest) -> object:
     state, body, booking = call.state, call.body(), _standing(call)
     page = find(state.booking_pages, booking.page_id, "Booking page")
     chosen = named(page, body)

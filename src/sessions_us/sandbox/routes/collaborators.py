@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from .. import serializer
 from ..body import Body
-from ..call import Call, Routes
-from ..records import BookingPage, Collaborator
+from ..call import RoutedRequest, Routes
+from ..records import BookingPageRecord, CollaboratorRecord
 from ..refusals import Refusal, not_found
 from ..state import find, newest
 
 
-def named(page: BookingPage, body: Body) -> Collaborator:
+def named(page: BookingPageRecord, body: Body) -> CollaboratorRecord:
     """The collaborator that a body names by one of its identities."""
     own_id, user_id, email = body.text("collaboratorId"), body.text("userId"), body.text("email")
     if not (own_id or user_id or email):
@@ -27,15 +27,15 @@ def named(page: BookingPage, body: Body) -> Collaborator:
     raise not_found("Collaborator")
 
 
-def _page(call: Call) -> BookingPage:
+def _page(call: RoutedRequest) -> BookingPageRecord:
     return find(call.state.booking_pages, call.id, "Booking page")
 
 
-def list_(call: Call) -> object:
+def list_(call: RoutedRequest) -> object:
     return call.page([serializer.collaborator(each) for each in newest(_page(call).collaborators.values())])
 
 
-def create(call: Call) -> object:
+def create(call: RoutedRequest) -> object:
     state, body, page = call.state, call.body(), _page(call)
     user_id, email = body.text("userId"), body.email("email")
     role, priority = body.text("role"), body.whole("priority", least=0, most=1000)
@@ -48,12 +48,12 @@ def create(call: Call) -> object:
     address = user.email if user else email
     if any(each.email == address for each in page.collaborators.values()):
         raise Refusal(409, "Already a collaborator of this booking page")
-    added = Collaborator(state.new_id(), address, state.now(), user, role, priority)
+    added = CollaboratorRecord(state.new_id(), address, state.now(), user, role, priority)
     page.collaborators[added.id] = added
     return serializer.collaborator(added)
 
 
-def update(call: Call) -> object:
+def update(call: RoutedRequest) -> object:
     body, page = call.body(), _page(call)
     role, priority = body.text("role"), body.whole("priority", least=0, most=1000)
     changed = named(page, body)
@@ -62,7 +62,7 @@ def update(call: Call) -> object:
     return serializer.collaborator(changed)
 
 
-def delete(call: Call) -> object:
+def delete(call: RoutedRequest) -> object:
     page = _page(call)
     del page.collaborators[named(page, call.body_or_query()).id]
     return None

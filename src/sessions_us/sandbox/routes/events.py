@@ -8,14 +8,14 @@ and for registering twice with one address.
 from __future__ import annotations
 
 from .. import serializer
-from ..call import Call, Routes
-from ..records import Event
+from ..call import RoutedRequest, Routes
+from ..records import EventRecord
 from ..refusals import not_found
 from ..state import newest
 from .sessions import schedule
 
 
-def _event(call: Call) -> Event:
+def _event(call: RoutedRequest) -> EventRecord:
     session = call.state.sessions.get(call.id)
     found = call.state.events.get(session.event_id or "" if session else call.id)
     if found is None:
@@ -23,11 +23,11 @@ def _event(call: Call) -> Event:
     return found
 
 
-def list_(call: Call) -> object:
+def list_(call: RoutedRequest) -> object:
     return call.page([serializer.event(call.state, each) for each in newest(call.state.events.values())])
 
 
-def create(call: Call) -> object:
+def create(call: RoutedRequest) -> object:
     state, body = call.state, call.body()
     name, slug, description = body.text("name", required=True), body.slug(), body.text("description", nullable=True)
     start_at, planned_end = schedule(body)
@@ -45,14 +45,14 @@ def create(call: Call) -> object:
     return serializer.event(state, event)
 
 
-def publish(call: Call) -> object:
+def publish(call: RoutedRequest) -> object:
     call.body()
     event = _event(call)
     call.state.publish(event)
     return serializer.event(call.state, event)
 
 
-def toggle_public(call: Call) -> object:
+def toggle_public(call: RoutedRequest) -> object:
     call.body()
     event = _event(call)
     event.public = not event.public
@@ -60,7 +60,7 @@ def toggle_public(call: Call) -> object:
     return serializer.event(call.state, event)
 
 
-def clone(call: Call) -> object:
+def clone(call: RoutedRequest) -> object:
     """A private draft with the same times and nobody registered."""
     state, body, event = call.state, call.body(), _event(call)
     name, slug = body.text("name"), body.slug()
@@ -78,7 +78,7 @@ def clone(call: Call) -> object:
     return serializer.event(state, copy)
 
 
-def register(call: Call) -> object:
+def register(call: RoutedRequest) -> object:
     """The user of the key."""
     state, body, event = call.state, call.body(), _event(call)
     form = body.objects("form")
@@ -87,7 +87,7 @@ def register(call: Call) -> object:
     return serializer.registration(state.register(event, user.email or "", user.first_name or "", user.last_name, form))
 
 
-def register_as_guest(call: Call) -> object:
+def register_as_guest(call: RoutedRequest) -> object:
     state, body, event = call.state, call.body(), _event(call)
     email, first_name = body.email("email", required=True), body.text("firstName", required=True)
     last_name, form = body.text("lastName", nullable=True), body.objects("form")

@@ -9,28 +9,28 @@ from __future__ import annotations
 from typing import Any
 
 from .. import serializer
-from ..call import Call, Routes
-from ..records import Participant, Session
+from ..call import RoutedRequest, Routes
+from ..records import ParticipantRecord, SessionRecord
 from ..refusals import Refusal, not_found
 from ..state import find
 
 
-def _session(call: Call) -> Session:
+def _session(call: RoutedRequest) -> SessionRecord:
     return find(call.state.sessions, call.id, "Session")
 
 
-def _present(session: Session, id: Any, email: Any) -> Participant:
+def _present(session: SessionRecord, id: Any, email: Any) -> ParticipantRecord:
     for each in session.participants:
         if (id is not None and each.id == id) or (email is not None and each.person.email == email):
             return each
     raise not_found("Participant")
 
 
-def list_(call: Call) -> object:
+def list_(call: RoutedRequest) -> object:
     return serializer.participants(_session(call))
 
 
-def add(call: Call) -> object:
+def add(call: RoutedRequest) -> object:
     state, body, session = call.state, call.body(), _session(call)
     emails = body.texts("emails", emails=True)
     if not emails:
@@ -42,7 +42,7 @@ def add(call: Call) -> object:
     return serializer.participants(session)
 
 
-def update(call: Call) -> object:
+def update(call: RoutedRequest) -> object:
     state, body, session = call.state, call.body(), _session(call)
     changes = body.objects("participants")
     if not changes:
@@ -64,7 +64,7 @@ def update(call: Call) -> object:
     return serializer.participants(session)
 
 
-def delete(call: Call) -> object:
+def delete(call: RoutedRequest) -> object:
     state, session = call.state, _session(call)
     body = call.body_or_query("participantIds", "emails")
     ids, emails = body.texts("participantIds"), body.texts("emails")

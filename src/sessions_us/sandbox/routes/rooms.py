@@ -7,40 +7,40 @@ documentation contradict each other); that sharing names e-mail addresses or use
 from __future__ import annotations
 
 from .. import serializer
-from ..call import Call, Routes
-from ..records import Room
+from ..call import RoutedRequest, Routes
+from ..records import RoomRecord
 from ..refusals import not_found
 from ..state import find, newest
 
 
-def _room(call: Call) -> Room:
+def _room(call: RoutedRequest) -> RoomRecord:
     return find(call.state.rooms, call.id, "Room")
 
 
-def _add(call: Call, name: str, slug: str | None, description: str | None) -> Room:
+def _add(call: RoutedRequest, name: str, slug: str | None, description: str | None) -> RoomRecord:
     state = call.state
     unique = state.unique_slug(slug, name, state.slugs(state.rooms.values()))
-    room = Room(state.new_id(), name, unique, state.now(), description)
+    room = RoomRecord(state.new_id(), name, unique, state.now(), description)
     state.rooms[room.id] = room
     return room
 
 
-def list_(call: Call) -> object:
+def list_(call: RoutedRequest) -> object:
     return call.page([serializer.room(call.state, room) for room in newest(call.state.rooms.values())])
 
 
-def create(call: Call) -> object:
+def create(call: RoutedRequest) -> object:
     body = call.body()
     name, slug, description = body.text("name", required=True), body.slug(), body.text("description", nullable=True)
     body.check()
     return serializer.room(call.state, _add(call, name, slug, description))
 
 
-def get(call: Call) -> object:
+def get(call: RoutedRequest) -> object:
     return serializer.room(call.state, _room(call))
 
 
-def update(call: Call) -> object:
+def update(call: RoutedRequest) -> object:
     state, body, room = call.state, call.body(), _room(call)
     name, slug, description = body.text("name"), body.slug(), body.text("description", nullable=True)
     body.check()
@@ -52,20 +52,20 @@ def update(call: Call) -> object:
     return serializer.room(state, room)
 
 
-def delete(call: Call) -> object:
+def delete(call: RoutedRequest) -> object:
     """Sessions that ran in the room stay, without it."""
     del call.state.rooms[_room(call).id]
     return None
 
 
-def clone(call: Call) -> object:
+def clone(call: RoutedRequest) -> object:
     body, room = call.body(), _room(call)
     name, slug = body.text("name"), body.slug()
     body.check()
     return serializer.room(call.state, _add(call, name or f"{room.name} copy", slug, room.description))
 
 
-def share(call: Call) -> object:
+def share(call: RoutedRequest) -> object:
     state, body, room = call.state, call.body(), _room(call)
     emails, user_ids = body.texts("emails", emails=True), body.texts("userIds")
     body.check()

@@ -11,12 +11,12 @@ from datetime import datetime
 
 from .. import serializer
 from ..body import Body
-from ..call import Call, Routes
-from ..records import Session
+from ..call import RoutedRequest, Routes
+from ..records import SessionRecord
 from ..state import find, newest
 
 
-def _session(call: Call) -> Session:
+def _session(call: RoutedRequest) -> SessionRecord:
     return find(call.state.sessions, call.id, "Session")
 
 
@@ -32,11 +32,11 @@ def schedule(
     return start_at, end
 
 
-def list_(call: Call) -> object:
+def list_(call: RoutedRequest) -> object:
     return call.page([serializer.session(call.state, each) for each in newest(call.state.sessions.values())])
 
 
-def create(call: Call) -> object:
+def create(call: RoutedRequest) -> object:
     state, body = call.state, call.body()
     name, description = body.text("name", required=True), body.text("description", nullable=True)
     start_at, planned_end = schedule(body)
@@ -49,11 +49,11 @@ def create(call: Call) -> object:
     return serializer.session(state, session)
 
 
-def get(call: Call) -> object:
+def get(call: RoutedRequest) -> object:
     return serializer.session(call.state, _session(call))
 
 
-def update(call: Call) -> object:
+def update(call: RoutedRequest) -> object:
     state, body, session = call.state, call.body(), _session(call)
     name, description = body.text("name"), body.text("description", nullable=True)
     # A quick session was never planned, so nothing asks for its start.
@@ -73,16 +73,16 @@ def update(call: Call) -> object:
     return serializer.session(state, session)
 
 
-def delete(call: Call) -> object:
+def delete(call: RoutedRequest) -> object:
     call.state.remove_session(_session(call))
     return None
 
 
-def takeaways(call: Call) -> object:
+def takeaways(call: RoutedRequest) -> object:
     return serializer.takeaways(_session(call))
 
 
-def transcripts(call: Call) -> object:
+def transcripts(call: RoutedRequest) -> object:
     return serializer.transcripts(_session(call).transcripts)
 
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from .. import serializer
 from ..body import Body
-from ..call import Call, Routes
-from ..records import Webhook
+from ..call import RoutedRequest, Routes
+from ..records import WebhookRecord
 from ..state import PERMISSIONS, TRIGGERS, find
 
 
@@ -27,7 +27,7 @@ def _url(body: Body) -> str:
     return value
 
 
-def read_webhook(body: Body, id: str, created_at: datetime) -> Webhook:
+def read_webhook(body: Body, id: str, created_at: datetime) -> WebhookRecord:
     """The webhook that a body describes; worth something only if nothing is wrong with the body."""
     url, trigger = _url(body), body.text("trigger", required=True)
     permission = body.text("permission") or "personal"
@@ -36,10 +36,10 @@ def read_webhook(body: Body, id: str, created_at: datetime) -> Webhook:
         body.wrong(f"trigger must be one of the following values: {', '.join(sorted(TRIGGERS))}")
     if permission not in PERMISSIONS:
         body.wrong(f"permission must be one of the following values: {', '.join(PERMISSIONS)}")
-    return Webhook(id, url, trigger, permission, bool(link), integration, created_at)
+    return WebhookRecord(id, url, trigger, permission, bool(link), integration, created_at)
 
 
-def create(call: Call) -> object:
+def create(call: RoutedRequest) -> object:
     state, body = call.state, call.body()
     webhook = read_webhook(body, "", state.now())
     body.check()
@@ -48,7 +48,7 @@ def create(call: Call) -> object:
     return serializer.webhook(webhook)
 
 
-def delete(call: Call) -> object:
+def delete(call: RoutedRequest) -> object:
     del call.state.webhooks[find(call.state.webhooks, call.id, "Webhook").id]
     return None
 
