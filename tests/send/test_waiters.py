@@ -126,7 +126,7 @@ async def test_a_pause_beyond_a_deadline_fails_at_once() -> None:
     assert waiters.failed(refusal(503), pause=30)
     assert [is_over(each) for each in (first, hasty, patient)] == [True, True, False]
     waiters.leave(patient)
-    assert waiters.is_empty
+    assert not waiters.callers
     assert not waiters.failed(refusal(503), pause=0)
 
 
@@ -156,4 +156,4 @@ async def test_an_outcome_is_delivered_once() -> None:
     assert {type(outcome) for outcome in outcomes} == {NotFoundError}
     assert len({id(outcome) for outcome in outcomes}) == 3
     assert clock.timers == set()
-    assert waiters.is_empty
+    assert not waiters.callers

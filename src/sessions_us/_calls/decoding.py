@@ -50,11 +50,8 @@ class Decoder:
 
     def __init__(self, operation: str) -> None:
         self._operation = operation
-        self._drifts: dict[tuple[str, str], SchemaDrift] = {}
-
-    @property
-    def drifts(self) -> tuple[SchemaDrift, ...]:
-        return tuple(self._drifts.values())
+        self._noted: set[tuple[str, str]] = set()
+        self.drifts: list[SchemaDrift] = []
 
     def __call__(self, value: object, shape: type[T], /) -> T:
         """Decode a value as `shape`: a model, a scalar, `list[…]`, or a union of these.
@@ -67,7 +64,9 @@ class Decoder:
         return result
 
     def note(self, field: str, problem: str) -> None:
-        self._drifts.setdefault((field, problem), SchemaDrift(operation=self._operation, field=field, problem=problem))
+        if (field, problem) not in self._noted:
+            self._noted.add((field, problem))
+            self.drifts.append(SchemaDrift(operation=self._operation, field=field, problem=problem))
 
 
 def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
@@ -76,7 +75,7 @@ def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
     Returns:
         The wire name of each such field, with its name in the answer; of several names the first in alphabetical order.
     """
-    known = _wire_names(model)
+    known: dict[str, str] = _wire_names(model)  # type: ignore[arg-type]  # every type is hashable
     found: dict[str, str] = {}
     for name in sorted(raw.keys() - known.values()):
         meant = known.get(name.lower())
@@ -85,14 +84,9 @@ def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+@cache
 def _wire_names(model: type[Model]) -> dict[str, str]:
     """Return the wire names of a model by their lower-case form."""
-    names: dict[str, str] = _names_of(model)  # type: ignore[arg-type]  # every type is hashable
-    return names
-
-
-@cache
-def _names_of(model: type[Model]) -> dict[str, str]:
     return {field.wire.lower(): field.wire for field in model.wire_fields()}
 
 
@@ -266,7 +260,7 @@ def _object_of(model: type[Model]) -> Convert:
         raw = _as_object(decoder, value, path)
         if path in _OUTERMOST and is_deep(raw):
             raise NotUnderstood(_TOO_DEEP)
-        unknown = raw.keys() - _wire_names(model).values()
+        unknown = raw.keys() - _wire_names(model).values()  # type: ignore[arg-type]  # every type is hashable
         spelled = spellings(model, raw) if unknown else {}
         values: dict[str, Any] = {}
         extra = {wire: raw[wire] for wire in unknown.difference(spelled.values())}
@@ -315,6 +309,8 @@ def is_deep(value: Any) -> bool:
 
 def _identity(decoder: Decoder, value: Any, path: str) -> str:
     """A required field, which only an id is. A number is as good a name as a string."""
+    if type(value) is str and value:
+        return value
     name = as_id(value)
     if name is None:
         raise NotUnderstood("no id")

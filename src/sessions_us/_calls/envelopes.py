@@ -79,9 +79,9 @@ def _noted(result: T, trial: Decoder, decode: Decoder) -> T:
 
 
 def _says_something(result: object) -> bool:
-    return not isinstance(result, Model) or any(
-        getattr(result, field.name) is not None for field in type(result).wire_fields()
-    )
+    if not isinstance(result, Model) or getattr(result, "id", None) is not None:
+        return True
+    return any(getattr(result, field.name) is not None for field in type(result).wire_fields())
 
 
 def rows_of(body: object, decode: Decoder, envelope: str | None = None) -> list[Any]:

@@ -146,7 +146,7 @@ class SingleFlight:
         finally:
             self._callers.discard(caller)
             waiters.leave(caller)
-            if waiters.is_empty and not flight.task.done():
+            if not waiters.callers and not flight.task.done():
                 self._land(flight.call)
                 flight.task.cancel()
                 await asyncio.wait([flight.task])

@@ -72,6 +72,7 @@ class Waiters(Generic[T]):
     Attributes:
         lane: the most urgent one of all who ever joined.
         first: the caller that began the call.
+        callers: those who still wait; empty: nobody wants the answer any more.
         in_flight: whether the request was sent and has no answer yet.
         was_sent: whether it was ever sent.
     """
@@ -81,7 +82,7 @@ class Waiters(Generic[T]):
         self.first: Caller[T] = Caller(deadline, joined=False)
         self.in_flight: bool = False
         self.was_sent: bool = False
-        self._callers: list[Caller[T]] = [self.first]
+        self.callers: list[Caller[T]] = [self.first]
         self._clock = clock
         self._sent_at = 0.0
         self._failure: SessionsError | None = None
@@ -95,7 +96,7 @@ class Waiters(Generic[T]):
         caller: Caller[T] = Caller(deadline, joined=True)
         is_urgent = lane == "interactive" and self.lane == "background"
         has_less_time = deadline is not None and (before is None or deadline < before)
-        self._callers.append(caller)
+        self.callers.append(caller)
         if deadline is not None:
             if self._failure is not None and now < self._resumes and deadline < self._resumes:
                 self._give_up(caller, self._failure)
@@ -107,34 +108,29 @@ class Waiters(Generic[T]):
     def leave(self, caller: Caller[T]) -> None:
         """Remove a caller that has its outcome, or gave up."""
         caller.stop_watching()
-        if caller in self._callers:
-            self._callers.remove(caller)
+        if caller in self.callers:
+            self.callers.remove(caller)
 
     def settle(self, outcome: T | Exception) -> None:
         """The call has ended. Every caller gets the outcome, and of an error a copy of its own."""
-        callers, self._callers = self._callers, []
+        callers, self.callers = self.callers, []
         for place, caller in enumerate(callers):
             caller.stop_watching()
             caller.settle(outcome if place == 0 else _copy(outcome))
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nobody wants the answer any more."""
-        return not self._callers
 
     # -- for the limiter ---------------------------------------------------------------------------------------------
 
     @property
     def deadline(self) -> float | None:
         """The earliest deadline of the callers, None if nobody has one."""
-        return min((caller.deadline for caller in self._callers if caller.deadline is not None), default=None)
+        return min((caller.deadline for caller in self.callers if caller.deadline is not None), default=None)
 
     def refuse(self, error: QuotaTimeoutError) -> bool:
         """The place comes too late for the caller with the earliest deadline. Returns False if nobody else waits."""
-        first = min(self._callers, key=_deadline, default=None)
+        first = min(self.callers, key=_deadline, default=None)
         if first is not None:
             self._give_up(first, self._failure or error)
-        return not self.is_empty
+        return bool(self.callers)
 
     # -- for the retries ---------------------------------------------------------------------------------------------
 
@@ -147,14 +143,14 @@ class Waiters(Generic[T]):
         """An attempt failed, and the next may begin in `pause` seconds. Returns False if that is too late for all callers."""
         now = self._clock.now()
         self.in_flight, self._failure, self._resumes = False, failure, now + pause
-        for caller in list(self._callers):
+        for caller in list(self.callers):
             if caller.deadline is None:
                 continue
             if not caller.joined:
                 caller.deadline += now - self._sent_at
             if caller.deadline < self._resumes and not (pause == 0 and not caller.joined):
                 self._give_up(caller, failure)
-        return not self.is_empty
+        return bool(self.callers)
 
     def _time_out(self, caller: Caller[T], seconds: float) -> None:
         error = QuotaTimeoutError(
