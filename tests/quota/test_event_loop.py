@@ -1,5 +1,7 @@
 """How long the quota keeps the event loop from everybody else, in the processor's time of each of its callbacks."""
 
+# `timed` replaces asyncio's `Handle._run`, because asyncio has no public hook for the time that a callback takes.
+
 from __future__ import annotations
 
 import asyncio

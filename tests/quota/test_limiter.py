@@ -1,4 +1,4 @@
-"""The dispatcher at its front door, in virtual time: who goes when, and what becomes of those who give up."""
+"""The limiter at its front door, in virtual time: the order of requests, and what becomes of those that give up."""
 
 from __future__ import annotations
 

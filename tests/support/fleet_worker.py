@@ -58,9 +58,19 @@ async def main(arguments: argparse.Namespace) -> None:
     retries = RetryPolicy(attempts=1)
     async with UserClient("warm-up", transport=httpx.MockTransport(lambda _: httpx.Response(200, json=[]))) as user:
         await user.request("GET", "/api/rooms")  # what is imported at the first call, is now
-    async with UserClient(
-        arguments.key, base_url=arguments.url, quota=quota, retries=retries, timeout=arguments.timeout, on_event=hear
-    ) as user:
+    # Loading certificates takes longer than the precision to which the order is checked, so it is done before the start.
+    async with (
+        httpx.AsyncHTTPTransport(limits=httpx.Limits(keepalive_expiry=2)) as transport,
+        UserClient(
+            arguments.key,
+            base_url=arguments.url,
+            quota=quota,
+            retries=retries,
+            timeout=arguments.timeout,
+            on_event=hear,
+            transport=transport,
+        ) as user,
+    ):
         say("ready")
         await asyncio.to_thread(sys.stdin.readline)
         async with asyncio.TaskGroup() as tasks:

@@ -12,7 +12,7 @@ __all__ = ("SingleTask",)
 class SingleTask:
     """Runs some work in a task, unless it runs already. It belongs to the event loop that first starts it.
 
-    The work must look for more to do until it ends, because `start` does nothing meanwhile. An eager task may end before
+    The work must check for more to do until it ends, because `start` does nothing meanwhile. An eager task may end before
     `create_task` returns, so the work never reads or sets the task itself.
 
     Args:
