@@ -12,17 +12,17 @@ T = TypeVar("T")
 
 
 async def shield(step: Awaitable[T]) -> T:
-    """Run a step to its end, and return what it returns.
+    """Run a step to its end, and return its result.
 
-    A caller that is cancelled meanwhile, once or several times, gets its `CancelledError` after the end; what the step came to is
-    dropped then.
+    A caller that is cancelled meanwhile, once or several times, gets its `CancelledError` after the step's end. The step's result
+    or error is dropped then.
 
     Args:
         step: a coroutine, a future or a task.
 
     Raises:
         CancelledError: the caller or the step was cancelled.
-        Exception: what the step raises.
+        Exception: the step raised it.
     """
     task = asyncio.ensure_future(step)
     stopped: asyncio.CancelledError | None = None

@@ -22,11 +22,11 @@ class Worker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sessions-us export")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what the function returns. Where this is cancelled, the function ends first: half a step is none.
+        """Run a function in the thread, and return its result. A caller that is cancelled waits for the function's end.
 
         Raises:
-            CancelledError: this was cancelled.
-            Exception: what the function raises.
+            CancelledError: the caller was cancelled.
+            Exception: the function raised it.
         """
         return await shield(asyncio.wrap_future(self._thread.submit(function, *args, **kwargs)))
 

@@ -34,15 +34,15 @@ class Body:
 
     @property
     def problems(self) -> Sequence[str]:
-        """What was wrong so far."""
+        """The messages collected so far."""
         return self._wrong
 
     def get(self, name: str) -> Any:
-        """A field as it came, unread; None if it is absent."""
+        """Return the raw value of a field; None if it is absent."""
         return self._fields.get(name)
 
     def is_null(self, name: str) -> bool:
-        """Whether a field is null or absent."""
+        """Return whether a field is null or absent."""
         return self._fields.get(name) is None
 
     def wrong(self, message: str) -> None:

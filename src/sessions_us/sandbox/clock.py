@@ -1,4 +1,4 @@
-"""The sandbox's time: it runs with the machine's, and goes on at once when it is advanced."""
+"""The sandbox's clock. It runs as fast as the machine's, and can be advanced."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from typing import Any
 class SandboxClock:
     """A `sessions_us.quota.clock.Clock` that can be advanced.
 
-    It may be read, waited for and advanced from any thread. Each callback is called in the event loop and the context in which
-    `call_at` was called.
+    Any thread may use it. A callback runs in the event loop and the context in which `call_at` was called.
 
     Args:
-        seconds: the time without the advances, in seconds since the epoch; the default follows the monotonic clock. Where it is
-            moved by hand, timers learn of it late; `advance` fires them at once.
+        seconds: returns the time without the advances, in seconds since the epoch. The default follows the monotonic clock. A
+            timer notices a jump of `seconds` only when its real time is over; `advance` fires due timers at once.
     """
 
     def __init__(self, seconds: Callable[[], float] | None = None) -> None:
@@ -28,25 +27,25 @@ class SandboxClock:
         self._advanced = 0.0
         self._timers: dict[int, SandboxTimer] = {}
         self._numbers = itertools.count()
-        # One for the fields, for an instant; one for whole advances, which callbacks may nest.
+        # `_lock` guards the fields. `_advancing` is held during a whole advance; a callback may advance again.
         self._lock = threading.Lock()
         self._advancing = threading.RLock()
 
     def now(self) -> float:
-        """Seconds since the epoch, by the sandbox's time."""
+        """Return the sandbox's time in seconds since the epoch."""
         return self._seconds() + self._advanced
 
     def call_at(self, when: float, callback: Callable[[], object]) -> SandboxTimer:
         """Call back in the running event loop, once `now()` has reached `when`.
 
-        Without a running event loop, only `advance` calls back, from its own thread.
+        Without a running event loop, only `advance` fires the timer, in the thread that advances.
 
         Args:
             when: seconds since the epoch, by the sandbox's time.
-            callback: takes nothing. What it raises goes to the event loop's exception handler.
+            callback: called without arguments. Its errors go to the event loop's exception handler.
 
         Returns:
-            The timer, whose `cancel()` prevents the call.
+            The timer. Its `cancel()` prevents the call.
         """
         timer = SandboxTimer(self, next(self._numbers), when, callback)
         with self._lock:
@@ -55,15 +54,15 @@ class SandboxClock:
         return timer
 
     def advance(self, seconds: float) -> None:
-        """Let time go on at once, and fire the timers that become due, in order; `now()` is then the moment of each.
+        """Advance the time, and fire the timers that become due, in order. While a callback runs, `now()` is its moment.
 
-        Timers of the running event loop are called before this returns; those of other event loops as soon as these run.
+        Timers of the running event loop fire before this returns. Timers of other event loops fire when these loops run next.
 
         Args:
-            seconds: how far, 0 or more.
+            seconds: 0 or more.
 
         Raises:
-            ValueError: a negative number, or none that is finite.
+            ValueError: `seconds` is negative, infinite or NaN.
         """
         if not (math.isfinite(seconds) and seconds >= 0):
             raise ValueError(f"time goes on by 0 or more seconds, not by {seconds}")
@@ -78,12 +77,12 @@ class SandboxClock:
                 timer.arm_soon()
 
     def forget(self, timer: SandboxTimer) -> None:
-        """The timer was called or cancelled."""
+        """Drop a timer that was called or cancelled."""
         with self._lock:
             self._timers.pop(timer.number, None)
 
     def _next(self, target: float) -> SandboxTimer | None:
-        """Go on to the earliest timer that is due by then, and take it; of two for one moment, the one that was made first."""
+        """Advance to the earliest timer that is due by `target`, and remove it. Of two for one moment, the older one is first."""
         with self._lock:
             timer = min(self._timers.values(), key=lambda each: (each.when, each.number), default=None)
             if timer is None or timer.when - self._seconds() > target:
@@ -94,7 +93,7 @@ class SandboxClock:
 
 
 class SandboxTimer:
-    """A callback that is still to come. `SandboxClock.call_at` makes it."""
+    """A pending callback. `SandboxClock.call_at` makes it."""
 
     def __init__(self, clock: SandboxClock, number: int, when: float, callback: Callable[[], object]) -> None:
         self.number = number
@@ -114,7 +113,7 @@ class SandboxTimer:
             self._handle.cancel()
 
     def arm(self) -> None:
-        """Wait in real time for what is left; in the timer's event loop."""
+        """Set the event loop's timer for the time that is left. Call it in that event loop."""
         if self._handle is not None:
             self._handle.cancel()
         if self._loop is not None and not self._is_over:
@@ -122,11 +121,11 @@ class SandboxTimer:
             self._handle = self._loop.call_later(max(0.0, left), self._look, context=self._context)
 
     def arm_soon(self) -> None:
-        """Wait anew, since less is left; from any thread."""
+        """Set the event loop's timer again, because less time is left. Any thread may call it."""
         self._in_loop(self.arm)
 
     def fire_soon(self) -> None:
-        """Call back now; from any thread."""
+        """Fire in the timer's event loop. Any thread may call it."""
         self._in_loop(self._fire)
 
     def _in_loop(self, step: Callable[[], Any]) -> None:
@@ -135,11 +134,11 @@ class SandboxTimer:
         else:
             try:
                 self._loop.call_soon_threadsafe(step, context=self._context)
-            except RuntimeError:  # the loop is closed, so nobody waits any more
+            except RuntimeError:  # the loop is closed
                 self._clock.forget(self)
 
     def _look(self) -> None:
-        # Another time than the loop's may be slower, or stand still.
+        # The sandbox's time may be slower than the loop's, or stand still.
         if self._clock.now() < self.when:
             self.arm()
         else:
@@ -167,6 +166,6 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _steady() -> Callable[[], float]:
-    # Wall-clock time that never jumps.
+    # The wall clock's time as the monotonic clock tells it, so that it never jumps.
     offset = time.time() - time.monotonic()
     return lambda: offset + time.monotonic()

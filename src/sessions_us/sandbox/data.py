@@ -1,4 +1,4 @@
-"""What the sandbox holds, as JSON objects by resource: read and removed beside the API; `loading` changes and adds."""
+"""Read and remove the sandbox's data without the API. `loading` adds and changes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from .records import SessionRecord
 from .serializer import Json
 from .state import State, newest
 
-# What others refer to comes first.
+# A resource comes after those that its rows refer to.
 RESOURCES = ("rooms", "booking_pages", "sessions", "bookings", "events", "webhooks")
 
 
 def rows_of(state: State) -> dict[str, list[Json]]:
-    """All objects of each resource, newest first, as the API sends them and with what belongs to them alone."""
+    """Return all objects by resource, newest first, as the API sends them, each with its dependent objects."""
     return {
         "rooms": [serializer.room(state, each) for each in newest(state.rooms.values())],
         "booking_pages": [
@@ -30,7 +30,7 @@ def rows_of(state: State) -> dict[str, list[Json]]:
 
 
 def session_row(state: State, session: SessionRecord) -> Json:
-    """A session with its participants, transcripts and takeaways."""
+    """Return a session with its participants, transcripts and takeaways."""
     return {
         **serializer.session(state, session),
         "transcripts": serializer.transcripts(session.transcripts),
@@ -39,7 +39,7 @@ def session_row(state: State, session: SessionRecord) -> Json:
 
 
 def remove(state: State, resource: str, id: str) -> None:
-    """Remove an object as its DELETE does. A booking or an event goes with its session, and the session with it.
+    """Remove an object. A session is removed with its booking or event, and these with their session.
 
     Raises:
         KeyError: there is no such object.

@@ -1,4 +1,4 @@
-"""Loading data into the sandbox: every row is read into a record first, and only if all of them are right the state changes."""
+"""Load data into the sandbox. All rows are read into records first; the state changes only if every row is right."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ _FIELDS: Mapping[str, frozenset[str]] = {
 
 
 def load(state: State, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[str]]:
-    """Change and add objects: all of them, or none if one is wrong.
+    """Add and change objects: all of them, or none if a row is wrong.
 
     Returns:
         The ids, by resource and in the order of the rows.
 
     Raises:
-        ValueError: what is wrong with the data, row by row.
+        ValueError: rows are wrong. The message names them.
     """
     drawn = state.random.getstate()
     loading = _Loading(state)
     loading.read(_as_json(data))
     if loading.problems:
-        state.random.setstate(drawn)  # so that later ids are what they would have been
+        state.random.setstate(drawn)  # later ids are as if nothing had been tried
         more = len(loading.problems) - _SHOWN
         shown = "; ".join(loading.problems[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
         raise ValueError(f"the data can't be loaded: {shown}")
@@ -73,7 +73,7 @@ def load(state: State, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[
 
 
 def _as_json(data: object) -> Any:
-    """A copy that nobody else changes. What no answer could hold is refused."""
+    """Return a copy of the data. Refuse what a JSON answer in UTF-8 could not hold."""
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False)
         text.encode()
@@ -83,7 +83,7 @@ def _as_json(data: object) -> Any:
 
 
 class _Loading:
-    """One load. A row of an object that exists is completed with that object's own fields, then read like a new one."""
+    """One load. A row of an existing object is merged over the object's own fields, and then read like a new row."""
 
     def __init__(self, state: State) -> None:
         self.problems: list[str] = []
@@ -98,7 +98,7 @@ class _Loading:
         self._webhooks: dict[str, WebhookRecord] = {}
 
     def read(self, data: Any) -> None:
-        """Read all rows, and collect what is wrong with them."""
+        """Read all rows into records, and collect the problems."""
         if not isinstance(data, dict):
             self.problems.append("it must be an object that maps resources to arrays")
             return
@@ -121,7 +121,7 @@ class _Loading:
         self._check_owners(data)
 
     def commit(self) -> None:
-        """Let the state have what was read."""
+        """Put the records into the state."""
         state = self._state
         _merge(state.rooms, self._rooms)
         _merge(state.booking_pages, self._pages)
@@ -133,7 +133,7 @@ class _Loading:
     # arrays and objects
 
     def _objects(self, where: str, rows: object, fields: frozenset[str]) -> list[tuple[str, Json]]:
-        """Those elements of an array that are objects, each with its place and with an id."""
+        """Return the objects of an array with their places. An object without an id gets one."""
         if not isinstance(rows, list):
             self.problems.append(f"{where} must be an array")
             return []
@@ -220,7 +220,7 @@ class _Loading:
             self._check(place, body)
             address = email or (member.email if member else None)
             found[row["id"]] = CollaboratorRecord(row["id"], address, added, member, role, priority)
-        return dict(reversed(found.items()))  # the newest comes first in a list, and last in a state
+        return dict(reversed(found.items()))  # lists begin with the newest, the state's dictionaries end with it
 
     def _session(self, where: str, row: Json, description: str | None = "") -> None:
         known = self._state.sessions.get(row["id"])
@@ -272,7 +272,7 @@ class _Loading:
         return found
 
     def _person(self, where: str, row: object) -> Person:
-        """A person; one of the team where it has the id or the address of one, and the fields that are missing from there."""
+        """Read a person. Missing fields come from the member of the team with the same id or address, if there is one."""
         if row is None or not self._is_object(row, where, _PERSON):
             return Person("", None, None)
         given = {name: value for name, value in row.items() if value is not None}
@@ -337,7 +337,7 @@ class _Loading:
     def _booked_session(
         self, booking: BookingRecord, page: BookingPageRecord | None, created: datetime | None
     ) -> SessionRecord:
-        """A session for a booking that names none, as the API would make it."""
+        """Make the session of a booking that names none, as the API does."""
         name = f"{page.name if page else 'Booking'} with {booking.participant_name}"
         session = SessionRecord(self._state.new_id(), name, created or self._now, time_zone=booking.time_zone)
         host = self._state.host()
@@ -399,7 +399,7 @@ class _Loading:
         return {"createdAt": iso(self._now if known is None else known.created_at)}
 
     def _slug(self, body: Body, there: Mapping[str, Any], loaded: Mapping[str, Any], id: str) -> str:
-        """The slug of a row, or one made from its name; wrong if another object has it."""
+        """Return the slug of a row, or one made from its name. A slug that another object has is a problem."""
         taken = {each.slug for each in {**there, **loaded}.values() if each.id != id}
         asked = body.slug()
         if asked is None:
@@ -411,7 +411,7 @@ class _Loading:
     def _part(
         self, body: Body, field: str, id: object, known: BookingRecord | EventRecord | None, owner: str
     ) -> SessionRecord | None:
-        """The session of a booking or an event, to be changed; None where none is named, and where the wrong one is."""
+        """Return the session of a booking or an event as a record that may be changed. None if no usable session is named."""
         if id is None:
             return None
         if known is not None and id != known.session_id:
@@ -429,7 +429,7 @@ class _Loading:
         return None
 
     def _check_owners(self, data: Json) -> None:
-        """A session's `booking` and `event` come from these; what a row says of them must be true."""
+        """Check `booking` and `event` of the sessions' rows, and move the bookings of sessions that were moved."""
         rows = data.get("sessions")
         for number, row in enumerate(rows if isinstance(rows, list) else ()):
             session = self._sessions.get(row.get("id", "")) if isinstance(row, dict) else None
@@ -448,7 +448,7 @@ class _Loading:
 
 
 def _takeaways(body: Body) -> str | None:
-    """The text, as such or in the API's object."""
+    """Read takeaways that are a text or the API's object."""
     given = body.get("takeaways")
     text = given.get("takeawaysText") if isinstance(given, dict) else given
     if given is not None and not isinstance(text, str):
@@ -457,7 +457,7 @@ def _takeaways(body: Body) -> str | None:
 
 
 def _merge(there: dict[str, Noun], loaded: Mapping[str, Noun]) -> None:
-    """What is known keeps its place; of what is new the first row becomes the newest."""
+    """Put records into a dictionary of the state. Existing ones keep their places; the first of the new ones is the newest."""
     new = [noun for noun in loaded.values() if noun.id not in there]
     there.update(loaded)
     for noun in new:

@@ -166,42 +166,42 @@ class Sandbox:
 
     @property
     def clock(self) -> Clock:
-        """The sandbox's time, for a client's argument `clock`: such a client's waits for the quota pass when `advance` is called.
+        """The sandbox's clock. It runs as fast as real time, and `advance` moves it; `now()` is in seconds since the epoch.
 
-        It runs as fast as real time. `now()` is in seconds since the epoch.
+        A client with `clock=sandbox.clock` waits for its quota in the sandbox's time.
         """
         return self._clock
 
     def advance(self, seconds: float) -> None:
-        """Let the sandbox's time go on at once: the windows of its limiter, what it dates, and whatever waits on `clock`.
+        """Advance the sandbox's time: the windows of its limiter, the dates that it writes, and the waits on `clock`.
 
-        Callbacks of `clock.call_at` that become due are called in the order of their moments, those of the running event loop
-        before this returns. Latency and the delivery of webhooks take real time all the same.
+        Callbacks of `clock.call_at` that become due are called in the order of their moments; those of the running event loop
+        before this returns. Latency and the delivery of webhooks take real time.
 
         Args:
-            seconds: how far, 0 or more.
+            seconds: 0 or more.
 
         Raises:
-            ValueError: a negative number, or none that is finite.
+            ValueError: `seconds` is negative, infinite or NaN.
         """
         self._clock.advance(seconds)
 
     @property
     def data(self) -> dict[str, list[dict[str, Any]]]:
-        """What is there: JSON objects by resource, newest first, as a copy that one may change.
+        """A copy of the data: lists of JSON objects by resource, newest first.
 
-        The resources are `rooms`, `booking_pages`, `sessions`, `bookings`, `events` and `webhooks`. A row is what the API sends,
-        and holds what belongs to it alone: a session its `participants`, `transcripts` and `takeaways`, a booking page its
-        `collaborators`. The colleague's booking page, which is in none of the user's lists, is among them.
+        The resources are `rooms`, `booking_pages`, `sessions`, `bookings`, `events` and `webhooks`. An object is as the API sends
+        it. A session also has its `participants`, `transcripts` and `takeaways`, and a booking page its `collaborators`. The
+        colleague's booking page is among the booking pages, though the user's lists do not have it.
         """
         with self._state.lock:
             return reading.rows_of(self._state)
 
     def load(self, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[str]]:
-        """Change and add objects beside the API: without a request, and without an announcement to webhooks.
+        """Add and change objects without a request. No webhook is told.
 
-        A row with the `id` of an object that exists changes the fields that it has, and leaves the others. Any other row makes an
-        object, with its own `id` or a new one; of several, the first is the newest. So `load({"sessions": [{"id": id, "endedAt":
+        A row with the `id` of an existing object changes the fields that the row has. Any other row makes an object, with the
+        row's `id` or a new one; the first of several is the newest. So `load({"sessions": [{"id": id, "endedAt":
         None}]})` reopens a session, and `load(other.data)` copies another sandbox, but for the namespace in slugs. Nothing is
         removed; see `remove`.
 
@@ -219,13 +219,13 @@ class Sandbox:
             The ids of the rows, by resource, in the order of the rows.
 
         Raises:
-            ValueError: what is wrong with which rows. Nothing was changed then.
+            ValueError: rows are wrong; the message names them. Nothing was changed.
         """
         with self._state.lock:
             return load(self._state, data)
 
     def remove(self, resource: str, id: str) -> None:
-        """Remove an object beside the API: without a request. A booking or an event goes with its session, and it with them.
+        """Remove an object without a request. A session is removed with its booking or event, and these with their session.
 
         Args:
             resource: one of the names of `data`.

@@ -28,7 +28,7 @@ def _url(body: Body) -> str:
 
 
 def read_webhook(body: Body, id: str, created_at: datetime) -> WebhookRecord:
-    """The webhook that a body describes; worth something only if nothing is wrong with the body."""
+    """Read a webhook from a body. It is usable only if the body has no problems."""
     url, trigger = _url(body), body.text("trigger", required=True)
     permission = body.text("permission") or "personal"
     link, integration = body.flag("linkPublicKey"), body.text("integration", nullable=True)
