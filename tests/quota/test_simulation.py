@@ -150,8 +150,8 @@ def test_stamping_our_log_when_sending_is_found(monkeypatch: pytest.MonkeyPatch)
 
     def early(self: Window, lease: int, now: float, status: int, report: object) -> object:
         sent = next(flight.sent for flight in self.flights if flight.lease == lease)
-        window, effect = answered(self, lease, now, status, report)  # type: ignore[arg-type]
-        return attrs.evolve(window, log=tuple(sorted((*window.log[:-1], sent)))), effect
+        window, others = answered(self, lease, now, status, report)  # type: ignore[arg-type]
+        return attrs.evolve(window, log=tuple(sorted((*window.log[:-1], sent)))), others
 
     monkeypatch.setattr(Window, "answered", early)
     scenarios = [Scenario("log", seed, Style("none"), A_RUN, known_start=True) for seed in range(6)]

@@ -21,7 +21,6 @@ from sessions_us.quota.clock import Clock, LoopClock, Timer
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.rules.eta import eta
 from sessions_us.quota.rules.state import HEARTBEAT, Decision, Lane, QuotaState, Ticket
-from sessions_us.quota.rules.window import Effect
 from sessions_us.quota.single_task import SingleTask
 from sessions_us.quota.stores.shared_state import AT_ONCE, RETRY, Decide, Replica
 from sessions_us.quota.waiter import Callers, Waiter, too_long
@@ -393,22 +392,22 @@ class Dispatcher:
 
     # -- leases ------------------------------------------------------------------------------------------------------
 
-    def _finish(self, lease: int, decide: Decide[Effect], counts: bool) -> Awaitable[Effect]:
+    def _finish(self, lease: int, decide: Decide[int], counts: bool) -> Awaitable[int]:
         """End a lease, and grant the next ticket."""
         return self._settle(self._end(lease, decide, counts))
 
-    async def _end(self, lease: int, decide: Decide[Effect], counts: bool) -> Effect:
+    async def _end(self, lease: int, decide: Decide[int], counts: bool) -> int:
         self._leases.discard(lease)
         if counts and self._shared:
             self._replica.spend()
         elif self._bucket is not None and not counts:
             self._bucket.give_back(self._replica.state.window)
-        effect = await self._replica.step(decide)
+        used_by_others = await self._replica.step(decide)
         if self._waiters:
             await self._dispatch()
         if self._shared:
             await self._rest()
-        return effect
+        return used_by_others
 
     def _settle(self, step: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """Shield a step from the cancellation of its caller. In process it never suspends, so it needs no shield."""

@@ -9,12 +9,11 @@ from attrs import define, field
 from sessions_us.events import Emit, OtherClientsSeen, RequestThrottled
 from sessions_us.quota.rules.headers import parse_report
 from sessions_us.quota.rules.state import Lane, QuotaState
-from sessions_us.quota.rules.window import Effect
 
 __all__ = ("Finish", "Lease")
 
-Finish = Callable[[int, Callable[[QuotaState, float], tuple[QuotaState, Effect]], bool], Awaitable[Effect]]
-"""Ends a lease in the state. The last argument says whether its request may have counted."""
+Finish = Callable[[int, Callable[[QuotaState, float], tuple[QuotaState, int]], bool], Awaitable[int]]
+"""Ends a lease in the state, and returns the requests of other clients that this revealed. The flag: it may have counted."""
 
 
 @define(eq=False)
@@ -45,9 +44,9 @@ class Lease:
         if not self._end():
             return
         number, report = self._number, parse_report(headers)
-        effect = await self._finish(number, lambda state, now: state.answered(number, now, status, report), True)
-        if effect.used_by_others:
-            self._emit(OtherClientsSeen(used_by_others=effect.used_by_others))
+        others = await self._finish(number, lambda state, now: state.answered(number, now, status, report), True)
+        if others:
+            self._emit(OtherClientsSeen(used_by_others=others))
         if status == 429:
             self._emit(RequestThrottled(retry_after=report.retry_after, operation=self._operation))
 
@@ -55,13 +54,13 @@ class Lease:
         """The request was sent and got no answer, so it may have counted."""
         number = self._number
         if self._end():
-            await self._finish(number, lambda state, now: (state.lost(number, now), Effect()), True)
+            await self._finish(number, lambda state, now: (state.lost(number, now), 0), True)
 
     async def refund(self) -> None:
         """The request never left this machine, so its place is free again."""
         number = self._number
         if self._end():
-            await self._finish(number, lambda state, now: (state.refunded(number), Effect()), False)
+            await self._finish(number, lambda state, now: (state.refunded(number), 0), False)
 
     def _end(self) -> bool:
         first, self._ended = not self._ended, True

@@ -13,7 +13,7 @@ import attrs
 
 from sessions_us.quota.rules.draft import draft
 from sessions_us.quota.rules.headers import Report
-from sessions_us.quota.rules.window import Effect, Window
+from sessions_us.quota.rules.window import Window
 
 __all__ = ("Decision", "Lane", "QuotaState", "Ticket")
 
@@ -103,11 +103,7 @@ class QuotaState:
 
     def queue(self, ticket: Ticket) -> QuotaState:
         """Put a ticket into its lane."""
-        state = draft(self)
-        if ticket.lane == "interactive":
-            state.interactive = _with(self.interactive, ticket)
-        else:
-            state.background = _with(self.background, ticket)
+        state = self._with_line(ticket.lane, _with(self._line(ticket.lane), ticket))
         _use_up(state, ticket)
         return state
 
@@ -115,14 +111,7 @@ class QuotaState:
         """Remove a ticket. Nothing happens if it is gone already."""
         line = self._line(ticket.lane)
         rest = _without(line, ticket)
-        if rest is line:
-            return self
-        state = draft(self)
-        if ticket.lane == "interactive":
-            state.interactive = rest
-        else:
-            state.background = rest
-        return state
+        return self if rest is line else self._with_line(ticket.lane, rest)
 
     def promote(self, ticket: Ticket) -> QuotaState:
         """Move a background ticket to the interactive lane. It keeps its arrival number."""
@@ -190,6 +179,14 @@ class QuotaState:
     def _line(self, lane: Lane) -> tuple[Ticket, ...]:
         return self.interactive if lane == "interactive" else self.background
 
+    def _with_line(self, lane: Lane, line: tuple[Ticket, ...]) -> QuotaState:
+        state = draft(self)
+        if lane == "interactive":
+            state.interactive = line
+        else:
+            state.background = line
+        return state
+
     # -- leases ------------------------------------------------------------------------------------------------------
 
     def grant(self, decision: Decision, now: float, expires_at: float | None = None) -> QuotaState:
@@ -197,19 +194,17 @@ class QuotaState:
         ticket = decision.ticket
         if ticket is None:
             return self
-        state = draft(self)
+        state = self._with_line(ticket.lane, _without(self._line(ticket.lane), ticket))
         state.window = self.window.sent(ticket.number, now, probe=decision.probe, expires_at=expires_at)
-        if ticket.lane == "interactive":
-            state.interactive = _without(self.interactive, ticket)
-        else:
-            state.background, state.background_at = _without(self.background, ticket), now
+        if ticket.lane == "background":
+            state.background_at = now
         _use_up(state, ticket)
         return state
 
-    def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[QuotaState, Effect]:
-        """End a lease with an answer."""
-        window, effect = self.window.learnt(report, now).answered(lease, now, status, report)
-        return self._with_window(window), effect
+    def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[QuotaState, int]:
+        """End a lease with an answer. The number counts the requests of other clients that the answer revealed."""
+        window, used_by_others = self.window.learnt(report, now).answered(lease, now, status, report)
+        return self._with_window(window), used_by_others
 
     def lost(self, lease: int, now: float) -> QuotaState:
         """End a lease whose request was sent and got no answer."""

@@ -52,7 +52,7 @@ from sessions_us.quota.rules.draft import draft
 from sessions_us.quota.rules.headers import Report
 from sessions_us.quota.rules.reading import MARGIN, Reading, later, reset_of
 
-__all__ = ("Capacity", "Effect", "InFlight", "Reading", "Window")
+__all__ = ("Capacity", "InFlight", "Reading", "Window")
 
 LONGEST_BLOCK = 3600.0  # seconds; a longer Retry-After is a mistake or a ban, and one probe an hour does no harm
 SHARED_KEY_WINDOWS = 3
@@ -82,16 +82,6 @@ class Capacity(NamedTuple):
     slots: int
     wake: float | None
     known: bool
-
-
-class Effect(NamedTuple):
-    """What an answer revealed: how many requests other clients sent, and for how many seconds a 429 blocks the key."""
-
-    used_by_others: int = 0
-    closed_for: float | None = None
-
-
-_NOTHING = Effect()
 
 
 @attrs.define(slots=False)
@@ -289,13 +279,13 @@ class Window:
                 window = window.lost(flight.lease, now)
         return window
 
-    def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[Window, Effect]:
-        """A request was answered. The effect says what the answer revealed."""
+    def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[Window, int]:
+        """A request was answered. The number counts the requests of other clients that the answer revealed (rule 8)."""
         for flight in self.flights:
             if flight.lease == lease:
                 break
         else:
-            return self, _NOTHING
+            return self, 0
         if status == 429:
             return self._refused(flight, now, report)
         if report.remaining is not None:
@@ -306,7 +296,7 @@ class Window:
         # A route that the server does not limit has no headers. Other routes may have them.
         if not self.has_headers:
             window.has_headers, window.reading, window.unconfirmed = False, None, ()
-        return window, _NOTHING
+        return window, 0
 
     def learnt(self, report: Report, now: float) -> Window:
         """Take the limit, the window and the server's clock from an answer. Call it before `answered`."""
@@ -325,7 +315,7 @@ class Window:
         window.limit, window.seconds, window.offset = limit, seconds, offset
         return window
 
-    def _counted(self, flight: InFlight, now: float, report: Report) -> tuple[Window, Effect]:
+    def _counted(self, flight: InFlight, now: float, report: Report) -> tuple[Window, int]:
         """Take the count of an answer: rules 3, 7 and 8."""
         old, new = self.reading, self._reading_of(flight, now, report)
         window = self._confirmed(flight, now)
@@ -345,12 +335,11 @@ class Window:
             used_by_others = max(0, old.remaining - new.remaining - self.own)
         if used_by_others or self.quiet_since is None:
             window.quiet_since = now
-        if not used_by_others:
-            return window, _NOTHING
-        window.shares_key_until = now + SHARED_KEY_WINDOWS * self.seconds
-        return window, Effect(used_by_others)
+        if used_by_others:
+            window.shares_key_until = now + SHARED_KEY_WINDOWS * self.seconds
+        return window, used_by_others
 
-    def _refused(self, flight: InFlight, now: float, report: Report) -> tuple[Window, Effect]:
+    def _refused(self, flight: InFlight, now: float, report: Report) -> tuple[Window, int]:
         """Apply rule 6. A 429 is a count too: nothing is left until the end of the block."""
         reset = reset_of(report, flight.sent, now, self.offset, self.refused_probes)
         wait = report.retry_after
@@ -370,7 +359,7 @@ class Window:
         window.shares_key_until = None if self.quiet_since is None else reopens_at + SHARED_KEY_WINDOWS * self.seconds
         if self.probe == flight.lease:
             window.refused_probes = min(self.refused_probes + 1, MOST_REFUSED_PROBES)
-        return window, Effect(closed_for=reopens_at - now)
+        return window, 0
 
     def _confirmed(self, flight: InFlight, now: float) -> Window:
         """End a request by a countable answer. It confirms the unconfirmed requests from before it was sent (rule 9)."""
