@@ -28,7 +28,8 @@ from typing import Any
 from sessions_us import Quota, UserClient
 from sessions_us.pipelines import export
 from sessions_us.sandbox import Sandbox, serializer
-from sessions_us.sandbox.records import Session, Utterance
+from sessions_us.sandbox.records import SessionRecord as Session
+from sessions_us.sandbox.records import Utterance
 from sessions_us.sandbox.state import State
 
 Read = Callable[[Path], list[dict[str, Any]]]
