@@ -236,7 +236,7 @@ async def test_an_idle_connection_is_dropped_early(idle, connections, monkeypatc
     """A server closes them after 5 seconds; a write that meets that moment would be ambiguous. The clock is the pool's own."""
     ahead = 0.0
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead)
-    monkeypatch.setattr(sys.modules[httpcore.AsyncHTTP11Connection.__module__], "time", clock)
+    monkeypatch.setattr(sys.modules[httpcore.AsyncHTTP11Connection.has_expired.__module__], "time", clock)
     async with Scripted(Say(body={"id": "s1"}), Say(body=GOOD["write"])) as server:
         async with UserClient(f"key-{uuid4()}", base_url=server.url) as user:
             await user.sessions.get("s1")
