@@ -13,7 +13,8 @@ pytestmark = pytest.mark.anyio
 
 async def test_it_runs_once_at_a_time_and_again_after_its_end() -> None:
     """A start while it runs does nothing."""
-    ran, go = [], asyncio.Event()
+    ran: list[int] = []
+    go = asyncio.Event()
 
     async def work() -> None:
         ran.append(len(ran))
@@ -34,7 +35,7 @@ async def test_it_runs_once_at_a_time_and_again_after_its_end() -> None:
 @pytest.mark.parametrize("begun", [False, True])
 async def test_it_can_be_started_after_it_was_cancelled(begun: bool) -> None:
     """Also if it was cancelled before its first step, as when a program cancels all tasks."""
-    ran = []
+    ran: list[int] = []
 
     async def work() -> None:
         ran.append(len(ran))
@@ -59,8 +60,8 @@ async def test_waiting_for_its_end_raises_nothing() -> None:
         await asyncio.sleep(0)
         raise ValueError
 
-    task, heard = SingleTask(work), []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: heard.append(context))
+    task = SingleTask(work)
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     await task.join()
     task.start()
     await task.join()

@@ -14,7 +14,6 @@ from sessions_us.quota.dispatcher import Dispatcher
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.rules.state import Lane, QuotaState
 from sessions_us.quota.settings import Quota, QuotaSnapshot
-from sessions_us.quota.stores import MemoryStore
 from sessions_us.quota.stores.shared_state import Replica
 from sessions_us.quota.waiter import Callers, Waiter
 
@@ -42,10 +41,9 @@ class Limiter:
         self.clock: Clock = LoopClock() if clock is None else clock
         self._emit = emit
         self._replica = Replica(
-            MemoryStore() if quota.store is None else quota.store,
+            quota.store,
             name,
             QuotaState.new(quota.limit, quota.window),
-            alone=quota.store is None,
             clock=self.clock.now,
             own=self._own,
             emit=self._emit_to_all,

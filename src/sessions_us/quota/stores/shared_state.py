@@ -19,7 +19,7 @@ from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
 from sessions_us.quota.rules.state import HEARTBEAT, QuotaState
 from sessions_us.quota.rules.window import Window
 from sessions_us.quota.single_task import SingleTask
-from sessions_us.quota.stores import Held, Store, StoreFailure
+from sessions_us.quota.stores import Held, MemoryStore, Store, StoreFailure
 from sessions_us.quota.stores.failover import Share, fail_back, fail_over
 
 __all__ = ("AT_ONCE", "RETRY", "Decide", "Replica")
@@ -56,10 +56,9 @@ class Replica:
     """A state, and the store that keeps it.
 
     Args:
-        store: keeps the state.
+        store: keeps the state. None: the state is this process's alone.
         name: of the state in the store.
         state: the state to begin with, if the store has none.
-        alone: whether the store is not used at all, because nothing else can see it.
         clock: monotonic seconds.
         own: returns the numbers of the tickets and of the leases of this process.
         emit: gets the events of a failure and a recovery of the store.
@@ -71,20 +70,19 @@ class Replica:
 
     def __init__(
         self,
-        store: Store,
+        store: Store | None,
         name: str,
         state: QuotaState,
         *,
-        alone: bool,
         clock: Callable[[], float],
         own: Callable[[], tuple[Collection[int], Collection[int]]],
         emit: Emit,
     ) -> None:
-        self.store = store
-        self.state: QuotaState = evolve(state, leases=_numbers()) if store.shared else state
+        self.store: Store = MemoryStore() if store is None else store
+        self.state: QuotaState = evolve(state, leases=_numbers()) if self.store.shared else state
         self.skew: float = 0.0
         self._name = name
-        self._alone = alone
+        self._alone = store is None
         self._clock = clock
         self._own = own
         self._emit = emit
@@ -93,7 +91,7 @@ class Replica:
         self._pending: list[_Pending] = []
         self._writing = SingleTask(self._write)
         self._failover: _Failover | None = None
-        self._share = Share(1.0 if store.fallback is None else store.fallback)
+        self._share = Share(1.0 if self.store.fallback is None else self.store.fallback)
 
     def now(self) -> float:
         """Return the time that all users of the state share, in seconds."""
