@@ -114,7 +114,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run(*PYTEST, *BOUNDED, *session.posargs)
         return
-    session.run(*PYTEST, *BOUNDED, "-n", "auto", f"--ignore={ALONE}")
+    session.run(*PYTEST, *BOUNDED, "-n", "auto", "-m", "not further", f"--ignore={ALONE}")
     session.run(*PYTEST, *BOUNDED, ALONE)
 
 

@@ -159,9 +159,13 @@ def edit_template(root: Path) -> None:
             ["0 changed, 1 missing, 0 extra", "missing generated/sessions_us_api/models/person.py", "+class Person"],
         ),
         (edit_document, ["changed spec/openapi.json (+1 -1)", '-        "operationId": "fetch_thing"']),
-        (add_beside, ["extra generated/other_package/__init__.py"]),
-        (forget, ["0 changed, ", "missing spec/openapi.json", "more lines"]),
-        (edit_template, ["changed generated/PROVENANCE.json", "types.py (+2 -0)", "+MORE = 1"]),
+        pytest.param(add_beside, ["extra generated/other_package/__init__.py"], marks=pytest.mark.further),
+        pytest.param(forget, ["0 changed, ", "missing spec/openapi.json", "more lines"], marks=pytest.mark.further),
+        pytest.param(
+            edit_template,
+            ["changed generated/PROVENANCE.json", "types.py (+2 -0)", "+MORE = 1"],
+            marks=pytest.mark.further,
+        ),
     ],
 )
 def test_check_finds_what_differs(
