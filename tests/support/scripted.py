@@ -199,6 +199,8 @@ class Scripted:
             case Flood():
                 writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {behaviour.size}\r\n\r\n".encode())
                 for _ in range(behaviour.size // 65536):
+                    if writer.is_closing():  # uvloop refuses to write then
+                        break
                     writer.write(b" " * 65536)
                     await writer.drain()
                 return False
