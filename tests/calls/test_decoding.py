@@ -130,7 +130,7 @@ def test_what_was_seen_is_understood_whole(model, sample):
 
     result = decoder(sample, model)
 
-    assert decoder.drifts == ()
+    assert decoder.drifts == []
     assert without_nulls(result.to_dict()) == without_nulls(sample)
 
 
@@ -284,7 +284,7 @@ def test_the_envelope_that_the_document_names_is_no_drift():
     decoder = Decoder("op")
 
     assert rows_of({"data": [], "more": [{}], "found": ROWS}, decoder, "found") == ROWS
-    assert decoder.drifts == ()
+    assert decoder.drifts == []
     assert rows_of({"data": ROWS}, decoder, "found") == ROWS
 
 

@@ -96,7 +96,7 @@ def test_what_is_described_is_understood(model):
 
     result = decoder(sample, model)
 
-    assert decoder.drifts == ()
+    assert decoder.drifts == []
     assert result.to_dict() == sample
     honest(result, sample)
 

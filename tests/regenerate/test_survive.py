@@ -99,7 +99,7 @@ SMOKE = """
 import importlib, json, pkgutil, sys
 import sessions_us, sessions_us.resources as resources, sessions_us_api.api as api
 from sessions_us_api.operations import OPERATIONS
-from sessions_us._calls.operation import _request
+from sessions_us._calls.operation import request_for
 
 for name in sessions_us.__all__:
     getattr(sessions_us, name)
@@ -109,7 +109,7 @@ made = {}
 for operation in OPERATIONS.values():
     endpoint = importlib.import_module(f"sessions_us_api.api.{operation.tag}.{operation.id}")
     ids = [f"id{number}" for number in range(operation.path.count("{"))]
-    request = _request(endpoint, tuple(ids))
+    request = request_for(endpoint, tuple(ids))
     made[operation.id] = f"{request.method} {request.path}"
 print(json.dumps({"from": api.__path__[0], "made": made}))
 """
