@@ -42,7 +42,7 @@ def _imports(client: Path, package: Mapping[str, bytes]) -> Iterator[str]:
             if not isinstance(node, ast.ImportFrom) or node.level or not (node.module or "").startswith(PACKAGE):
                 continue
             home = (node.module or "").removeprefix(PACKAGE).lstrip(".")
-            for alias in node.names:
+            for alias in (each for each in node.names if each.name != "*"):  # whatever there is
                 full = f"{home}.{alias.name}".lstrip(".")
                 missing = (
                     alias.name not in models if home == "models" else home.startswith("api") and full not in modules
