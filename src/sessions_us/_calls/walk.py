@@ -128,16 +128,16 @@ class Seen:
         self._hashes = array("q")
 
     def __contains__(self, name: str) -> bool:
-        wanted = hash(name)
-        place = bisect_left(self._hashes, wanted)
-        return place < len(self._hashes) and self._hashes[place] == wanted
+        hashed = hash(name)
+        place = bisect_left(self._hashes, hashed)
+        return place < len(self._hashes) and self._hashes[place] == hashed
 
     def add(self, names: Iterable[str]) -> None:
         """Remember names."""
         for name in names:
             if name not in self:
-                wanted = hash(name)
-                self._hashes.insert(bisect_left(self._hashes, wanted), wanted)
+                hashed = hash(name)
+                self._hashes.insert(bisect_left(self._hashes, hashed), hashed)
 
 
 class Walk:
