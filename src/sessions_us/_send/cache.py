@@ -161,20 +161,19 @@ class Cache:
             return
         trail.on_end = lambda: self._keep(trail)
         copy = self._memory.get(trail.name)
-        if copy is None or copy is trail.missed:
+        if copy is None or not trail.takes_copies:
             return
         fresh_until = copy.kept_at + options.cache_ttl
         if self._now() < fresh_until:
             trail.replay(copy, "fresh", fresh_until)
         elif self._now() < fresh_until + options.stale_while_revalidate and trail.renew is not None:
             trail.replay(copy, "stale-while-revalidate", fresh_until + options.stale_while_revalidate)
-            self._renew(trail.name, trail.renew(Trail(missed=copy), len(copy.answers)))
+            self._renew(trail.name, trail.renew(Trail(takes_copies=False), len(copy.answers)))
 
     def _next_copy(self, call: Call, trail: Trail, copy: Copy) -> Answer:
         place = len(trail.answers)
-        is_kept = self._memory.get(trail.name) is copy and self._now() < trail.copy_expires_at
-        if not is_kept or place == len(copy.answers):
-            raise StartAgain(Trail(trail.renew, missed=copy))
+        if trail.is_spoilt or self._now() >= trail.copy_expires_at or place == len(copy.answers):
+            raise StartAgain(Trail(trail.renew, takes_copies=False))
         trail.answers.append(copy.answers[place])
         return self._reuse(call, copy, place, trail.reuse)
 
@@ -185,7 +184,7 @@ class Cache:
             StartAgain: it does.
         """
         copy, options = self._memory.get(trail.name), call.options
-        if not options.keeps or copy is None or copy is trail.missed or copy is trail.kept:
+        if not options.keeps or copy is None or not trail.takes_copies or copy is trail.kept:
             return
         expires_at = copy.kept_at + options.cache_ttl + options.stale_if_error
         if self._now() < expires_at:

@@ -64,7 +64,7 @@ class Trail:
         copy: the copies of an earlier walk, which are given again; None: every page is asked for.
         reuse: why these may be given.
         copy_expires_at: until when, on the client's clock.
-        missed: copies that did not go on where this walk began.
+        takes_copies: whether its pages may be copies. A walk that began again asks for every page, so that it comes to an end.
         answers: what the server answered so far: pages, and the error that told the end.
         size: bytes of these, roughly.
         began_at: when the first answer came, on the client's clock.
@@ -76,12 +76,12 @@ class Trail:
     name: Name
     operation: str | None = None
 
-    def __init__(self, renew: Renew | None = None, *, missed: Copy | None = None) -> None:
+    def __init__(self, renew: Renew | None = None, *, takes_copies: bool = True) -> None:
         self.renew = renew
         self.copy: Copy | None = None
         self.reuse: Reuse = "fresh"
         self.copy_expires_at: float = 0.0
-        self.missed = missed
+        self.takes_copies = takes_copies
         self.answers: list[Outcome] = []
         self.size = 0
         self.began_at: float = 0.0
