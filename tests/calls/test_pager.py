@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterator
 from uuid import uuid4
@@ -245,3 +246,18 @@ async def test_for_and_await_say_what_to_use_instead():
         await rooms
     with pytest.raises(ValueError, match="limit"):
         await rooms.collect(limit=-1)
+
+
+async def test_a_slow_reader_of_copies_begins_once():
+    """Copies that are renewed while a reader is between two pages are no reason to begin again, and to renew them again."""
+    server = ListServer(100)
+    user = client(server, stale_while_revalidate=1000)
+    await user.rooms.list().collect()
+    before, others, got = len(server.asked), asyncio.all_tasks(), []
+    async for page in user.rooms.list().pages():
+        got += [room.id for room in page.items]
+        if renewals := asyncio.all_tasks() - others:
+            await asyncio.wait(renewals)
+
+    assert got == server.lists["rooms"]
+    assert len(server.asked) == 2 * before

@@ -294,7 +294,7 @@ import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from sessions_us.cli import main
 main(["export", "sessions", "--to", "x.ndjson"])
 """
-    done = python("-c", program, cwd=tmp_path, **at(sessions_sandbox))
+    done = python("-c", program, cwd=tmp_path, measured=False, **at(sessions_sandbox))
 
     assert done.returncode == 18
     assert "Traceback" not in done.stderr

@@ -43,7 +43,7 @@ try:
 except SystemExit:
     print("", *sys.modules, sep="\\n", file=sys.stderr)
 """
-    loaded = {name.partition(".")[0] for name in python("-W", "ignore", "-c", program).stderr.split()}
+    loaded = {name.partition(".")[0] for name in python("-W", "ignore", "-c", program, measured=False).stderr.split()}
 
     assert "typer" in loaded
     assert not {"pyarrow", "dlt", "duckdb", "starlette", "uvicorn", "fastapi", "redis", "httpx", "sqlite3"} & loaded

@@ -323,9 +323,12 @@ async def test_alone_it_shares_and_forgets():
 
 async def test_alone_it_copies_errors():
     """An error is delivered to each caller as a copy."""
-    clock, inner = HandClock(), Inner(refusal(404))
+    clock, inner = HandClock(), Inner(refusal(404), held=True)
     flight = stage(inner)
-    one, other = await asyncio.gather(outcome(flight.send(read(clock))), outcome(flight.send(read(clock))))
+    calls = start(outcome(flight.send(read(clock))), outcome(flight.send(read(clock))))
+    await until(lambda: inner.calls)
+    inner.gate.set()
+    one, other = await asyncio.gather(*calls)
 
     assert type(one) is type(other) is NotFoundError
     assert one is not other

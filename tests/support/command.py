@@ -54,8 +54,13 @@ def run(*arguments: str, cwd: Path | None = None, **changes: str) -> subprocess.
     return python(*COMMAND[1:], *arguments, cwd=cwd, **changes)
 
 
-def python(*arguments: str, cwd: Path | None = None, **changes: str) -> subprocess.CompletedProcess[str]:
-    """The interpreter in a pipe, to its end."""
+def python(
+    *arguments: str, cwd: Path | None = None, measured: bool = True, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """The interpreter in a pipe, to its end; not `measured`: without what counts the lines that it runs."""
+    told = environment(**changes)
+    if not measured:
+        told = {name: value for name, value in told.items() if not name.startswith("COVERAGE")}
     return subprocess.run(
         [sys.executable, *arguments],
         capture_output=True,
@@ -63,7 +68,7 @@ def python(*arguments: str, cwd: Path | None = None, **changes: str) -> subproce
         timeout=120,
         check=False,
         cwd=cwd,
-        env=environment(**changes),
+        env=told,
     )
 
 
