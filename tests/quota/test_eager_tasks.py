@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,7 +21,10 @@ from sessions_us.quota.stores import Held, Store, StoreFailure
 from sessions_us.quota.stores.codec import from_text, to_text
 from sessions_us.quota.stores.shared_state import RETRY
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12")
+pytestmark = [
+    pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12"),
+    pytest.mark.skipif("SESSIONS_UVLOOP" in os.environ, reason="uvloop has no eager tasks"),
+]
 WAIT = 600.0  # seconds of virtual time after which a call hangs
 
 

