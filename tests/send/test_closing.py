@@ -165,3 +165,18 @@ def test_a_flight_of_an_ended_loop_is_not_joined():
     call.cancel()
     loop.run_until_complete(asyncio.gather(*abandoned, return_exceptions=True))
     loop.close()
+
+
+async def test_closing_before_the_first_step():
+    """A client that joined a read whose client is closed before the read's task has begun sends the read itself."""
+    key = f"key-{uuid4()}"
+    async with Numbered() as server, client(server, key) as other:
+        one = client(server, key)
+        await other.rooms.get("r0")  # the quota is known, and waits for nobody
+        first = start(outcome(one.rooms.get("r1")), other.rooms.get("r1"))
+        await asyncio.sleep(0)  # both callers wait, and the task of the read is about to begin
+        await one.aclose()
+        refused, room = await asyncio.wait_for(asyncio.gather(*first), 10)
+
+    assert isinstance(refused, ClientClosedError)
+    assert room.id == "r1"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from copy import deepcopy
+from functools import partial
 from typing import Any, Final
 
 from ..errors import (
@@ -102,7 +103,7 @@ class Cache:
         if copy is not None and self._age(copy) < options.cache_ttl:
             return self._reuse(call, copy, 0, "fresh")
         if copy is not None and self._age(copy) < options.cache_ttl + options.stale_while_revalidate:
-            self._renew(call.name, self._ask_and_keep(call.renewal()))
+            self._renew(call.name, lambda: self._ask_and_keep(call.renewal()))
             return self._reuse(call, copy, 0, "stale-while-revalidate")
         try:
             return await self._ask_and_keep(call)
@@ -168,7 +169,7 @@ class Cache:
             trail.replay(copy, "fresh", fresh_until)
         elif self._now() < fresh_until + options.stale_while_revalidate and trail.renew is not None:
             trail.replay(copy, "stale-while-revalidate", fresh_until + options.stale_while_revalidate)
-            self._renew(trail.name, trail.renew(Trail(takes_copies=False), len(copy.answers)))
+            self._renew(trail.name, partial(trail.renew, Trail(takes_copies=False), len(copy.answers)))
 
     def _next_copy(self, call: Call, trail: Trail, copy: Copy) -> Answer:
         place = len(trail.answers)
@@ -235,11 +236,10 @@ class Cache:
             raise deepcopy(outcome)
         return outcome
 
-    def _renew(self, name: Name, work: Coroutine[Any, Any, object]) -> None:
+    def _renew(self, name: Name, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Ask again, behind all that is urgent, unless somebody does."""
         running = self._memory.renewals.get(name)
         if running is not None and not running.done() and running.get_loop() is asyncio.get_running_loop():
-            work.close()
             return
         task = asyncio.create_task(_quietly(work))
         self._memory.renewals[name] = task
@@ -248,6 +248,6 @@ class Cache:
         task.add_done_callback(lambda _: self._memory.renewals.pop(name, None))
 
 
-async def _quietly(work: Coroutine[Any, Any, object]) -> None:
+async def _quietly(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
     with suppress(SessionsError, StartAgain):  # the events tell; the next reader tries again
-        await work
+        await work()  # called here, so that a task that never begins leaves nothing behind

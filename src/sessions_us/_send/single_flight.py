@@ -97,6 +97,9 @@ class SingleFlight:
             task.cancel()
         try:
             await asyncio.gather(*tasks, return_exceptions=True)
+            for flight in [flight for flight in self._flights.values() if flight.task in tasks]:
+                self._land(flight.call)  # its task was cancelled before its first step
+                flight.call.waiters.settle(ClientClosedError())
         finally:
             await self._inner.aclose()
 
