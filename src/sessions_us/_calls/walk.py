@@ -372,16 +372,21 @@ class Walk:
         else:
             self._debt = position if self._debt is None else min(position, self._debt)
 
+    def _makes_up(self) -> bool:
+        """Whether the walk goes back from its end, for rows that moved up and were not looked for yet."""
+        if self._debt is None or self._payments >= _RETURNS:
+            return False
+        self._number = self._debt if self._debt > self._position(None) else None
+        self._debt, self._returns, self._barren = None, 0, 0
+        self._payments += 1
+        return True
+
     def _end(self, removed: int) -> None:
         """The list has ended, unless rows that were taken out pulled others past the reader."""
         if removed and self._returns >= _RETURNS:
             self._go_back(self._back(self._asked.number, removed))
             removed = 0
-        if not removed and self._debt is not None and self._payments < _RETURNS:
-            self._number = self._debt if self._debt > self._position(None) else None
-            self._debt, self._returns = None, 0
-            self._payments += 1
-        elif not removed:
+        if not removed and not self._makes_up():
             if self._debt is not None:
                 self._surprise("no deletions by this process while the end is read", "deletions without end")
             if self._is_disordered:
@@ -395,6 +400,8 @@ class Walk:
         head = _digest(names[0]) if names else ""
         is_same_page = 2 * len(set(names).intersection(self._last_names)) >= len(names)
         if check == "parent" or is_same_page or head == self._head or not self._head:
+            if check == "repetition" and self._makes_up():
+                return
             is_full = check == "repetition" and len(self._last) >= (self._facts.size or self._rows)
             if is_full:
                 self._surprise("another page, or an empty one", "a full page whose rows came before")
