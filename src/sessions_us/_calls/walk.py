@@ -400,7 +400,7 @@ class Walk:
         head = _digest(names[0]) if names else ""
         is_same_page = 2 * len(set(names).intersection(self._last_names)) >= len(names)
         if check == "parent" or is_same_page or head == self._head or not self._head:
-            if check == "repetition" and self._makes_up():
+            if self._makes_up():
                 return
             is_full = check == "repetition" and len(self._last) >= (self._facts.size or self._rows)
             if is_full:
