@@ -150,7 +150,6 @@ def draw(pick: Pick[Any]) -> History:
         changing=pick([False, False, True]),
         lengths=pick([{}] * 9 + [{1: size - 3}]),
     )
-    deletes = not paging.lengths  # by how many pages rows move up is unknowable if pages are not of one size
     copies = pick([(0, 0, 0)] * 6 + [(0, 1000, 0), (1000, 0, 0), (0, 0, 1000), (0, 1000, 1000)])
     return History(
         rows=size * pick([2, 0, 1, 3, 4, 6]) + pick([0, 0, 1, 3, size - 1]),
@@ -158,13 +157,13 @@ def draw(pick: Pick[Any]) -> History:
         base=pick([None, None, None, paging.base]),
         size=pick([20, 20, 20, None, size]),
         copies=copies,
-        readings=tuple(_reading(pick, size, at_once=not any(copies), deletes=deletes) for _ in range(pick([1, 2, 3]))),
+        readings=tuple(_reading(pick, size, at_once=not any(copies)) for _ in range(pick([1, 2, 3]))),
     )
 
 
-def _reading(pick: Pick[Any], size: int, *, at_once: bool, deletes: bool) -> Reading:
+def _reading(pick: Pick[Any], size: int, *, at_once: bool) -> Reading:
     path = pick(["rooms", "rooms", "sessions", "bookings", "booking-pages", "events", *BELOW])
-    can_delete = deletes and path != "events"
+    can_delete = path != "events"
     each = pick([0, 0, 0, 1, 1, 2, 3]) if can_delete else 0
     return Reading(
         path=path,

@@ -72,6 +72,78 @@ FOUND = {
             ),
         ),
     ),
+    "deleted while it is read, when another is read, from a cursor, without a number beyond the end": History(
+        rows=60,
+        paging=Paging(base=None, size=10, beyond="wrap"),
+        size=None,
+        readings=(
+            Reading(path="booking-pages/p1/collaborators", deletes=2, batch=10, pause=10),
+            Reading(
+                path="booking-pages/p1/collaborators",
+                how="pages",
+                deletes=2,
+                batch=3,
+                pause=1,
+                beside=True,
+                changes=(change(4, "made", "others", "insert", 10, 50),),
+            ),
+        ),
+    ),
+    "deleted in twos, from a cursor, an end told by 404": History(
+        rows=300,
+        paging=Paging(base=0, size=50, beyond="404", changing=True),
+        size=50,
+        readings=(
+            Reading(
+                path="booking-pages",
+                verify_end=True,
+                deletes=3,
+                pause=150,
+                changes=(change(2, "sent", "task", "delete"),),
+            ),
+        ),
+    ),
+    "inserted and deleted between copies": History(
+        rows=80,
+        paging=Paging(),
+        copies=(1000, 0, 0),
+        readings=(
+            Reading(
+                path="booking-pages",
+                how="pages",
+                batch=20,
+                creates=40,
+                changes=(
+                    change(5, "sent", "task", "delete", 19),
+                    change(4, "sent", "task", "delete", 21),
+                    change(2, "made", "others", "delete", 20, 90),
+                ),
+            ),
+        ),
+    ),
+    "a short page, then rows that came before, then new ones": History(
+        rows=9,
+        paging=Paging(base=None, size=5, beyond="last", changing=True, lengths={1: 2}),
+        size=5,
+        readings=(
+            Reading(
+                path="rooms",
+                verify_end=True,
+                changes=(
+                    change(1, "made", "others", "insert", 6, 10),
+                    change(0, "sent", "others", "insert", 1, 90),
+                    change(5, "made", "task", "insert", 2),
+                    change(5, "made", "others", "delete", 6),
+                ),
+            ),
+        ),
+    ),
+    "random order, the last page again": History(
+        rows=60,
+        paging=Paging(base=0, size=10, shuffled=True, beyond="last"),
+        base=0,
+        readings=(Reading(path="rooms", verify_end=True, how="collect", deletes=3, batch=10, pause=10),),
+    ),
     "some rows have no id, a field changes, no order, no end": History(
         rows=301,
         paging=Paging(base=None, size=50, shuffled=True, beyond="wrap", nameless="some", changing=True),

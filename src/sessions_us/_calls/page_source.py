@@ -1,4 +1,4 @@
-"""Where the pages of one list come from: its facts, its requests, and what was seen of it before."""
+"""Where the pages of one list come from: its facts, its requests, and whether it contradicted the document before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ("ListSource",)
 T = TypeVar("T")
 
 _doubted: set[tuple[str, str]] = set()
-"""The lists, by origin and operation, that were seen not to have the documented page size. It only makes readers more careful."""
+"""The lists, by origin and operation, whose pages contradicted the document. It only makes readers more careful."""
 
 
 class ListSource(Generic[T]):
@@ -62,11 +62,11 @@ class ListSource(Generic[T]):
 
     @property
     def is_doubted(self) -> bool:
-        """Whether this process saw that the list has not the documented page size."""
+        """Whether the pages of this list contradicted the document before."""
         return self._doubt in _doubted
 
     def doubt(self) -> None:
-        """The list has not the documented page size."""
+        """The pages of this list contradicted the document."""
         _doubted.add(self._doubt)
 
     def tell(self, surprise: PagingSurprise) -> None:

@@ -12,7 +12,8 @@ from attrs import evolve, field, frozen
 from .._send.trail import StartAgain, Trail
 from ..errors import QuotaTimeoutError, RateLimitedError, StatusError
 from ..quota import Lane
-from .walk import Ask, Place, Seen, Walk
+from .row_names import Seen
+from .walk import Ask, Place, Walk
 
 if TYPE_CHECKING:
     from .page_source import ListSource
@@ -83,7 +84,6 @@ class Pager(Generic[T]):
         self._given = Seen()
         self._page: Page[T] | None = None
         self._rest: deque[T] = deque()
-        self._reading: int | None = self._start.number  # the first page that is not wholly consumed
         self._is_consumed = self._start.is_end
         self._requests = 0
         self._turn = asyncio.Lock()
@@ -98,7 +98,7 @@ class Pager(Generic[T]):
             return str(Place(is_end=True, is_doubtful=self._walk.complete is False))
         if self._trail is None:
             return str(self._start)
-        return str(self._walk.place(self._reading, self._trail.removed))
+        return str(self._walk.place(self._trail.removed))
 
     @property
     def complete(self) -> bool | None:
@@ -168,7 +168,8 @@ class Pager(Generic[T]):
 
     def _consume(self) -> None:
         """The reader has all items of the pages that were read."""
-        self._reading, self._is_consumed = self._walk.number, self._walk.complete is not None
+        self._walk.consume()
+        self._is_consumed = self._walk.complete is not None
 
     async def _turn_page(self) -> Page[T] | None:
         """The next page with a row that was not given before, None after the last."""
@@ -180,7 +181,6 @@ class Pager(Generic[T]):
                 if ask is None:
                     trail.end()
                     return None
-                self._reading = self._walk.number  # it may have gone back
                 trail.mark()
                 page = await self._ask(ask, trail)
                 self._tell_surprises()
@@ -227,7 +227,7 @@ class Pager(Generic[T]):
                 new_rows.setdefault(name, row)
         complete = self._walk.complete
         over = Place(is_end=True, is_doubtful=complete is False)
-        after = self._walk.place(self._walk.number, 0) if complete is None else over
+        after = self._walk.after if complete is None else over
         return Page(list(new_items.values()), self._walk.number_of(ask), raw, list(new_rows.values()), str(after))
 
     def _new_walk(self) -> Walk:
@@ -237,7 +237,7 @@ class Pager(Generic[T]):
         for surprise in self._walk.surprises:
             self._source.tell(surprise)
         self._walk.surprises.clear()
-        if self._walk.distrusts_size:
+        if self._walk.is_contradicted:
             self._source.doubt()
 
     async def renew(self, trail: Trail, pages: int) -> None:

@@ -10,13 +10,15 @@ suggests is kept for later lists. The rules:
 3. **Short page.** A page with fewer rows than the documented size ends a list, unless its end is to be verified. More rows
    than that, or rows after a short page, are a surprise, and from then on ends are verified.
 4. **Repetition.** Two pages in a row without a new row, or a page that repeats the first, end nothing by themselves: rows
-   may have been inserted before the reader. The unnumbered page, asked for again, decides: if it begins as before, or is the
-   very page that was repeated, the list has ended. Else rows were inserted, and the walk goes on: from then on it bears one
-   page without a new row more than it had pages with one, before it asks so again.
+   may have been inserted before the reader. The unnumbered page, asked for again, decides: if it begins with a row of the
+   first page or of the page that was repeated, nothing was inserted and the list has ended. Else the walk goes on: from then
+   on it bears one page without a new row more than it had pages with one, before it asks so again.
 5. **Bound.** More than three times as many requests as pages with new rows, plus two, are a `PagingError`.
-6. **Own writes.** Rows that this process takes out pull later rows forward, so the next request goes back by as many pages
-   as they may fill: from the next page, or from the last one if they may have gone before that was made. Pages that are
-   asked for again count for no end. After two such returns that bring little the walk goes on, and makes up for it at the end.
+6. **Own writes.** Rows that this process takes out pull later rows forward. So the walk keeps a frontier: the pages before it
+   were seen, but for so many rows as were taken out since. The next request asks for the first page that may show an unseen
+   row. What is taken out while a page is asked for counts as if it had gone before the page was made, and as if after. Two
+   returns in a row that find nothing are enough: the walk goes on from the last page, and from the end of the list it goes
+   back to the frontier. Pages that are asked for again count for no end.
 7. **Order.** Rows that came before stand together in a page, however rows shift. Where they don't, the server orders the rows
    differently for each request, and nobody can say which ones it keeps back: the end is in doubt.
 8. **Rows without an id** are named by their content without the fields that changed between two answers to one page.
@@ -24,26 +26,22 @@ suggests is kept for later lists. The rules:
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
-from math import ceil
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from attrs import frozen
 
 from ..errors import PagingError
 from ..events import PagingSurprise
-from .row_id import row_id
+from .row_names import RowNames, Seen, digest, is_nameless
 
-__all__ = ("Ask", "PageFacts", "Place", "Seen", "Walk")
+__all__ = ("Ask", "Frontier", "PageFacts", "Place", "Walk")
 
 _MOST_NAMELESS_PAGES: Final = 100
 """After so many pages in a row without a row that has an id, nothing shows that a list gets on."""
 
 _RETURNS: Final = 2
-"""How often in a row a walk goes back for few new rows, or makes up for removals at the end for none."""
+"""How often in a row a walk goes back for rows that moved up, and finds none."""
 
 
 @frozen
@@ -121,23 +119,35 @@ class Ask:
     proves: Literal["", "base", "end"] = ""
 
 
-class Seen:
-    """The names that came before: eight bytes for each, sorted."""
+@frozen
+class Frontier:
+    """How far every row was seen: the pages before `page`, but for the rows that may have moved up from there since.
 
-    def __init__(self) -> None:
-        self._hashes = array("q")
+    Attributes:
+        page: a position.
+        moved: how many rows may have moved up.
+    """
 
-    def __contains__(self, name: str) -> bool:
-        hashed = hash(name)
-        place = bisect_left(self._hashes, hashed)
-        return place < len(self._hashes) and self._hashes[place] == hashed
+    page: int
+    moved: int = 0
 
-    def add(self, names: Iterable[str]) -> None:
-        """Remember names."""
-        for name in names:
-            if name not in self:
-                hashed = hash(name)
-                self._hashes.insert(bisect_left(self._hashes, hashed), hashed)
+    def moved_up(self, rows: int) -> Frontier:
+        """So many rows more."""
+        return Frontier(self.page, self.moved + rows) if rows else self
+
+    def first_unseen(self, lengths: Mapping[int, int]) -> int:
+        """The first position that may show a row that was not seen.
+
+        Args:
+            lengths: rows of the pages that were answered, by position.
+        """
+        page, moved = self.page, self.moved
+        if moved:
+            unknown = min(filter(None, lengths.values()), default=1)
+            while moved > 0 and page > 0:
+                page -= 1
+                moved -= lengths.get(page, unknown)
+        return page
 
 
 class Walk:
@@ -152,55 +162,64 @@ class Walk:
     Attributes:
         surprises: what contradicted the document, to be taken by the caller.
         complete: None until the end was reached; then whether the end is proven.
-        distrusts_size: whether a surprise showed that the documented page size does not hold.
+        is_contradicted: whether an answer contradicted the document, or the answers before it.
     """
 
     def __init__(self, facts: PageFacts, place: Place, *, verify_end: bool) -> None:
         self.surprises: list[PagingSurprise] = []
         self.complete: bool | None = not place.is_doubtful if place.is_end else None
-        self.distrusts_size = False
+        self.is_contradicted = False
         self._facts = facts
         self._verify_end = verify_end
         self._is_cursor = place.is_cursor
-        self._number = place.number
         self._head = place.head
-        self._asked = Ask(None)
+        self._is_cursor = place.is_cursor
+        self._start = place.number
+        self._top = (
+            facts.base or 0
+        )  # the position of the unnumbered page. If the base is not known, page 1 comes after it
+        self._seen_to = self._consumed_to = Frontier(self._top if place.number is None else place.number)
+        self._charged = 0  # of the rows that were taken out since the last request
+        self._asked = Ask(place.number)
+        self._position = self._seen_to.page  # of the page that is asked for
+        self._last: int | None = None  # the position of the page that was answered last
+        self._reached: int | None = None  # the furthest of them
+        self._closed = True  # whether every page before the last one had been seen when that was answered
         self._check: Literal["", "repetition", "parent"] = ""
+        self._head = place.head
         self._first: list[Any] = []
         self._first_names: set[str] = set()  # as the unnumbered page has them now
-        self._last: list[Any] = []
-        self._last_names: list[str] = []
+        self._rows: list[Any] = []  # of the last page
+        self._names: list[str] = []
         self._seen = Seen()
-        self._changing: frozenset[str] = frozenset()
-        self._reached: int | None = None  # the position of the furthest page that was answered
-        self._rows = 1  # of the largest page
+        self._row_names = RowNames()
+        self._lengths: dict[int, int] = {}  # rows of the pages that were answered, by position
+        self._short_at: int | None = None  # the position of the last page with fewer rows than the documented size
         self._answers = 0  # without pages that were asked for again
         self._pages_with_news = 0
         self._nameless = 0
         self._barren = 0
         self._saw_insertion = False
         self._is_disordered = False
-        self._returns = 0
-        self._debt: int | None = None  # the position from which rows that moved up are still to be looked for
-        self._payments = 0
-        self._overtaken = False
-        self._after_short = False
+        self._vain_returns = 0
+        self._vain_ends = 0
 
-    def place(self, number: int | None, removed: int) -> Place:
-        """Where a reader goes on who has not consumed the page of this number.
+    def place(self, removed: int) -> Place:
+        """Where a reader goes on who has consumed every page but the last one.
 
         Args:
-            number: of the page; None: the first.
-            removed: rows that this process may have taken out since the last request.
+            removed: rows that this process may have taken out since the last request was sent.
         """
-        overtaken = self._overtaken and removed > 0 and number == self._number
-        back = self._back(self._asked.number if overtaken else number, removed)
-        return Place() if back is None else Place(back, self._head, is_cursor=True)
+        return self._place(self._consumed_to.moved_up(removed - self._charged))
 
     @property
-    def number(self) -> int | None:
-        """The next page, proofs left aside."""
-        return self._number
+    def after(self) -> Place:
+        """Where a reader goes on who has consumed the last page, too."""
+        return self._place(self._seen_to)
+
+    def consume(self) -> None:
+        """The reader has consumed the last page."""
+        self._consumed_to = self._seen_to
 
     def number_of(self, ask: Ask) -> int:
         """The number of a page as the server counts. The first has 1 where the document does not say."""
@@ -208,7 +227,7 @@ class Walk:
 
     def names(self, raw: Sequence[Any]) -> list[str]:
         """What tells each row from the others."""
-        return [_name(row, self._changing) for row in raw]
+        return self._row_names.of(raw)
 
     def next(self, removed: int) -> Ask | None:
         """The next request; None after the end.
@@ -221,10 +240,10 @@ class Walk:
         """
         if self.complete is not None:
             return None
-        if removed and self._reached is not None:
-            self._go_back(self._back(self._asked.number if self._overtaken else self._number, removed))
+        self._charge(removed)
+        self._charged = 0
         self._asked = self._next()
-        if not self._is_again(self._asked) and self._is_endless():
+        if not self._is_again and self._is_endless:
             raise PagingError(
                 f"{self._facts.operation} may never end: {self._answers} pages brought {self._pages_with_news} with new "
                 "rows. The server seems to ignore the page number, or to order the rows differently for each request. The "
@@ -239,34 +258,26 @@ class Walk:
             raw: its rows.
             removed: rows that this process may have taken out while it was asked for.
         """
-        ask, again = self._asked, self._is_again(self._asked)
-        self._answers += not again
-        self._overtaken = removed > 0 and not self._check
+        self._answers += not self._is_again
         if self._check:
+            self._charge(removed)
             self._checked(raw)
             return
         self._learn_changing(raw)
         names = self.names(raw)
         new = [name for name in names if name not in self._seen]
-        news = bool(new)
-        position = self._position(ask.number)
-        if self._reached is None or ask.number is None:
-            self._first, self._first_names = list(raw), set(names)
-            if ask.number is None:
-                head = _digest(names[0]) if names else ""
-                self._saw_insertion |= again and head != self._head and names[:1] == new[:1]
-                self._head = head
         self._seen.add(names)
-        self._count(new, rows=len(names), again=again)
-        self._is_disordered |= not again and position > 1 and _is_mixed(names, set(new))
-        repeats_first = bool(names) and not news and not again and self._repeats_first(position, names)
-        self._reached = position if self._reached is None else max(position, self._reached)
-        self._last, self._last_names = list(raw), names
-        self._rows = max(self._rows, len(raw))
-        is_short = self._doubt_size(len(raw), news=news)
-        self._number = self._after(ask.number)
+        self._lengths[self._position] = len(raw)
+        is_short = self._doubt_size(len(raw), news=bool(new))
+        is_forward = not self._is_again
+        self._look_at_top(raw, names, new)
+        self._count(new)
+        repeats_first = is_forward and bool(names) and not new and self._repeats_first(names)
+        self._is_disordered |= is_forward and self._position > 1 and _is_mixed(names, set(new))
+        self._take_in(removed, news=bool(new))
+        self._rows, self._names = list(raw), names
         if not raw or (is_short and not self._verify_end):
-            self._end(removed)  # nothing comes behind it
+            self._end()  # nothing comes behind it
         elif repeats_first or self._barren > self._patience:
             self._check = "repetition"
 
@@ -275,13 +286,13 @@ class Walk:
         an error of the call."""
         if self._check or self._asked.number is None or (self._reached is None and not self._is_cursor):
             return False
-        self._answers += not self._is_again(self._asked)
-        self._overtaken = removed > 0
-        if self._facts.below_id or self._reached is None:
+        self._answers += not self._is_again
+        is_known = self._reached is not None
+        self._take_in(removed, news=False)
+        if self._facts.below_id or not is_known:
             self._check = "parent"
         else:
-            self._number = self._after(self._asked.number)
-            self._end(removed)
+            self._end()
         return True
 
     def refused(self) -> None:
@@ -289,182 +300,160 @@ class Walk:
         self._surprise("a place in the quota to prove the end of the list", "a refusal")
         self.complete = False
 
-    def _is_endless(self) -> bool:
-        return self._answers >= 3 * max(self._pages_with_news, 1) + 2 or self._nameless >= _MOST_NAMELESS_PAGES
-
     # -- where to --------------------------------------------------------------------------------------------------------
 
     def _next(self) -> Ask:
-        first = self._reached is None
         if self._check:
-            return Ask(None, first, "end")
-        size = self._facts.size
-        if not first and size is not None and len(self._last) < size:
-            return Ask(self._number, first, "end")
-        is_probe = self._facts.base is None and self._reached == 0 and self._number == 1
-        return Ask(self._number, first, "base" if is_probe else "")
+            return Ask(None, self._reached is None, "end")
+        due, last = self._seen_to.first_unseen(self._lengths), self._last
+        if last is not None and due <= last and self._vain_returns >= _RETURNS:
+            due = last + 1
+        self._position = max(due, self._top if self._start is None else min(self._start, self._top))
+        number = self._position if self._position > self._top or self._position == self._start else None
+        if last is None:
+            return Ask(number, is_first=True)
+        if (
+            self._closed
+            and self._position > last
+            and self._facts.size is not None
+            and len(self._rows) < self._facts.size
+        ):
+            return Ask(number, proves="end")
+        is_probe = self._facts.base is None and self._reached == 0 and self._position == 1
+        return Ask(number, proves="base" if is_probe else "")
 
-    def _position(self, number: int | None) -> int:
-        """The place of a page in the order of numbers. Where the base is not known, the unnumbered page comes before page 1."""
-        return number if number is not None else self._facts.base or 0
+    @property
+    def _is_again(self) -> bool:
+        """Whether the page is asked for again, because rows moved up."""
+        return not self._check and self._reached is not None and self._position <= self._reached
 
-    def _after(self, number: int | None) -> int:
-        return self._position(number) + 1
+    @property
+    def _is_endless(self) -> bool:
+        return self._answers >= 3 * max(self._pages_with_news, 1) + 2 or self._nameless >= _MOST_NAMELESS_PAGES
 
-    def _back(self, number: int | None, removed: int) -> int | None:
-        position = self._position(number) - ceil(removed / self._rows)
-        return number if not removed else position if position > self._position(None) else None
+    def _place(self, frontier: Frontier) -> Place:
+        position = frontier.first_unseen(self._lengths)
+        return Place() if position <= self._top else Place(position, self._head, is_cursor=True)
 
-    def _is_again(self, ask: Ask) -> bool:
-        """Whether a page is asked for again because of own writes."""
-        return not self._check and self._reached is not None and self._position(ask.number) <= self._reached
+    # -- rows that this process takes out --------------------------------------------------------------------------------
+
+    def _charge(self, removed: int) -> None:
+        """So many rows were taken out since the last request; some of them were known before."""
+        more, self._charged = removed - self._charged, removed
+        self._seen_to, self._consumed_to = self._seen_to.moved_up(more), self._consumed_to.moved_up(more)
+
+    def _take_in(self, removed: int, *, news: bool) -> None:
+        """The page was answered. Nobody knows whether the rows that were taken out meanwhile are in it."""
+        self._charge(removed)
+        self._closed = self._position <= max(self._top, self._seen_to.first_unseen(self._lengths))
+        if self._closed:
+            self._seen_to = Frontier(self._position + 1, removed)
+        if news:
+            self._vain_ends = 0
+        if news and self._closed:
+            self._vain_returns = 0
+        elif not news and self._last is not None and self._position <= self._last:
+            self._vain_returns += 1
+        self._last = self._position
+        self._reached = self._last if self._reached is None else max(self._last, self._reached)
+
+    def _end(self) -> None:
+        """The list has ended. If rows may have moved up past the reader, the walk goes back to them."""
+        if not self._closed and self._vain_ends < _RETURNS:
+            self._vain_ends += 1
+            self._vain_returns = self._barren = 0
+            return
+        if not self._closed:
+            self._surprise("no deletions by this process while the end is read", "deletions without end")
+        if self._is_disordered:
+            self._contradicted("rows in one order", "rows in another order with each page")
+        self.complete = self._closed and not self._is_disordered
 
     # -- what an answer shows --------------------------------------------------------------------------------------------
 
-    def _count(self, new: list[str], *, rows: int, again: bool) -> None:
+    def _look_at_top(self, raw: Sequence[Any], names: list[str], new: list[str]) -> None:
+        """Keeps the first page as it is now."""
+        if self._reached is None or self._asked.number is None:
+            self._first, self._first_names = list(raw), set(names)
+        if self._asked.number is None:
+            head = digest(names[0]) if names else ""
+            self._saw_insertion |= self._is_again and head != self._head and names[:1] == new[:1]
+            self._head = head
+
+    def _count(self, new: list[str]) -> None:
         """Counts what a page brought."""
         if new:
             self._pages_with_news += 1
-            self._nameless = self._nameless + 1 if all(name.startswith(_NAMELESS) for name in new) else 0
-            self._barren = self._payments = 0
-        elif not again:
+            self._nameless = self._nameless + 1 if all(map(is_nameless, new)) else 0
+            self._barren = 0
+        elif not self._is_again:
             self._barren += 1
-        if 2 * len(new) >= rows:
-            self._returns = 0
 
     @property
     def _patience(self) -> int:
         """How many pages in a row may bring no new row. Those that were read before may all come again after an insertion."""
         return self._pages_with_news + 1 if self._saw_insertion else 1
 
-    def _repeats_first(self, position: int, names: list[str]) -> bool:
+    def _repeats_first(self, names: list[str]) -> bool:
         """Whether a page after the first (and after the probe of the base) shows the rows of the first."""
-        first = self._position(None) + (1 if self._facts.base is None else 0)
-        return position > first and 2 * len(self._first_names.intersection(names)) >= len(names)
+        first = self._top + (1 if self._facts.base is None else 0)
+        return self._position > first and 2 * len(self._first_names.intersection(names)) >= len(names)
 
     def _doubt_size(self, rows: int, *, news: bool) -> bool:
         """Holds the rows of a page against the documented size. Returns whether the page is short."""
         size = self._facts.size
         if size is None:
             return False
-        if rows > size:
-            self._distrust(f"at most {size} rows a page", f"{rows} rows")
-        elif self._after_short and news:
-            self._distrust(f"no rows after a page of fewer than {size}", f"{rows} rows")
-        self._after_short = 0 < rows < size
+        is_known = self.is_contradicted
+        if rows > size and not is_known:
+            self._contradicted(f"at most {size} rows a page", f"{rows} rows")
+        elif news and self._short_at is not None and self._position > self._short_at and not is_known:
+            self._contradicted(f"no rows after a page of fewer than {size}", f"{rows} rows")
+        if 0 < rows < size:
+            self._short_at = self._position
         return rows < size
 
-    def _distrust(self, expected: str, came: str) -> None:
-        if not self.distrusts_size:
-            self._surprise(expected, came)
-        self.distrusts_size = self._verify_end = True
+    def _contradicted(self, expected: str, came: str) -> None:
+        """From here on nothing but an end that was seen ends a list."""
+        self._surprise(expected, came)
+        self.is_contradicted = self._verify_end = True
 
     def _surprise(self, expected: str, came: str) -> None:
         self.surprises.append(PagingSurprise(operation=self._facts.operation, expected=expected, came=came))
-
-    def _go_back(self, number: int | None) -> None:
-        """Rows moved up, as far as the page of this number. Go back to it, or later, if going back brought little."""
-        self._check = ""
-        position = self._position(number)
-        if self._returns < _RETURNS:
-            self._returns += 1
-            self._number = number
-        else:
-            self._debt = position if self._debt is None else min(position, self._debt)
-
-    def _makes_up(self) -> bool:
-        """Whether the walk goes back from its end, for rows that moved up and were not looked for yet."""
-        if self._debt is None or self._payments >= _RETURNS:
-            return False
-        self._number = self._debt if self._debt > self._position(None) else None
-        self._debt, self._returns, self._barren = None, 0, 0
-        self._payments += 1
-        return True
-
-    def _end(self, removed: int) -> None:
-        """The list has ended, unless rows that were taken out pulled others past the reader."""
-        if removed and self._returns >= _RETURNS:
-            self._go_back(self._back(self._asked.number, removed))
-            removed = 0
-        if not removed and not self._makes_up():
-            if self._debt is not None:
-                self._surprise("no deletions by this process while the end is read", "deletions without end")
-            if self._is_disordered:
-                self._surprise("rows in one order", "rows in another order with each page")
-            self.complete = self._debt is None and not self._is_disordered
 
     def _checked(self, raw: Sequence[Any]) -> None:
         """The unnumbered page was asked for again, to tell the end of a list from rows that were inserted."""
         check, self._check = self._check, ""
         names = self.names(raw)
-        head = _digest(names[0]) if names else ""
-        is_same_page = 2 * len(set(names).intersection(self._last_names)) >= len(names)
-        if check == "parent" or is_same_page or head == self._head or not self._head:
-            if self._makes_up():
-                return
-            is_full = check == "repetition" and len(self._last) >= (self._facts.size or self._rows)
-            if is_full:
-                self._surprise("another page, or an empty one", "a full page whose rows came before")
-            self.complete = not is_full
-            return
-        self._head, self._first, self._first_names = head, list(raw), set(names)
-        self._barren, self._saw_insertion = 0, True
+        self._pages_with_news += any(name not in self._seen for name in names)
+        self._seen.add(names)
+        head = digest(names[0]) if names else self._head
+        if (
+            check == "repetition"
+            and head != self._head
+            and not self._first_names.union(self._names).issuperset(names[:1])
+        ):
+            self._head, self._first, self._first_names = head, list(raw), set(names)
+            self._barren, self._saw_insertion = 0, True
+        elif (
+            check == "repetition"
+            and self._closed
+            and len(self._rows) >= (self._facts.size or max(self._lengths.values()))
+        ):
+            self._contradicted("another page, or an empty one", "a full page whose rows came before")
+            self.complete = False
+        else:
+            self._end()
 
     def _learn_changing(self, raw: Sequence[Any]) -> None:
         """Finds the fields of rows without an id that change from one answer to another."""
-        for other in (self._first, self._last):
-            changing = _changing(other, raw, self._changing)
-            if changing - self._changing:
-                self._changing |= changing
-                self._first_names = set(self.names(self._first))
-                self._last_names = self.names(self._last)
-                self._seen.add([*self._first_names, *self._last_names])
+        for known in (self._first, self._rows):
+            if self._row_names.learn(known, raw):
+                self._first_names, self._names = set(self.names(self._first)), self.names(self._rows)
+                self._seen.add([*self._first_names, *self._names])
 
 
 def _is_mixed(names: Sequence[str], new: set[str]) -> bool:
     """Whether new rows stand between rows that came before."""
     old = [place for place, name in enumerate(names) if name not in new]
     return bool(old) and old[-1] - old[0] >= len(old)
-
-
-_NAMELESS: Final = "\0"
-
-
-def _name(row: Any, changing: frozenset[str]) -> str:
-    if (name := row_id(row)) is not None:
-        return name
-    if isinstance(row, Mapping):
-        row = {field: value for field, value in row.items() if field not in changing}
-    return _NAMELESS + _digest(repr(row))
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
-
-
-def _changing(one: Sequence[Any], other: Sequence[Any], known: frozenset[str]) -> frozenset[str]:
-    """The fields without which at least half of the rows without an id are the same in two answers, and without which they
-    can still be told apart. Empty where there are none."""
-    rows, others = ([row for row in page if isinstance(row, Mapping) and row_id(row) is None] for page in (one, other))
-    if not rows or not others:
-        return frozenset()
-    if _is_same_but_for(known, rows, others):
-        return frozenset()
-    fields = {field for row in (*rows, *others) for field in row} - known
-    moved = {
-        field
-        for pair in zip(rows, others, strict=False)
-        for field in fields
-        if pair[0].get(field) != pair[1].get(field)
-    }
-    candidates = [frozenset(moved), *(frozenset({field}) for field in sorted(fields, key=str))]
-    for candidate in candidates:
-        if candidate and 2 * len(candidate) <= len(fields) and _is_same_but_for(candidate | known, rows, others):
-            return candidate
-    return frozenset()
-
-
-def _is_same_but_for(changing: frozenset[str], rows: Sequence[Any], others: Sequence[Any]) -> bool:
-    names, other_names = ({_name(row, changing) for row in page} for page in (rows, others))
-    told_apart = len(names) == len(rows) and len(other_names) == len(others)
-    return told_apart and 2 * len(names & other_names) >= max(len(rows), len(others))

@@ -1,0 +1,91 @@
+"""What tells the rows of a list from each other: their ids, or else their content without the fields that change."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+from .row_id import row_id
+
+__all__ = ("RowNames", "Seen", "digest", "is_nameless")
+
+_NAMELESS: Final = "\0"
+
+
+class RowNames:
+    """Names the rows of one list."""
+
+    def __init__(self) -> None:
+        self._changing: frozenset[str] = frozenset()
+
+    def of(self, rows: Sequence[Any]) -> list[str]:
+        """The names of rows, in their order."""
+        return [_name(row, self._changing) for row in rows]
+
+    def learn(self, one: Sequence[Any], other: Sequence[Any]) -> bool:
+        """Compare two answers to one page. Returns whether fields were found that changed, so that rows have other names."""
+        found = _changing(one, other, self._changing) - self._changing
+        self._changing |= found
+        return bool(found)
+
+
+class Seen:
+    """The names that came before: eight bytes for each, sorted."""
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+
+    def __contains__(self, name: str) -> bool:
+        hashed = hash(name)
+        place = bisect_left(self._hashes, hashed)
+        return place < len(self._hashes) and self._hashes[place] == hashed
+
+    def add(self, names: Iterable[str]) -> None:
+        """Remember names."""
+        for name in names:
+            if name not in self:
+                hashed = hash(name)
+                self._hashes.insert(bisect_left(self._hashes, hashed), hashed)
+
+
+def is_nameless(name: str) -> bool:
+    """Whether a name is made of a row's content, for want of an id."""
+    return name.startswith(_NAMELESS)
+
+
+def digest(text: str) -> str:
+    """A short text in the place of a long one."""
+    return blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def _name(row: Any, changing: frozenset[str]) -> str:
+    if (name := row_id(row)) is not None:
+        return name
+    if isinstance(row, Mapping):
+        row = {field: value for field, value in row.items() if field not in changing}
+    return _NAMELESS + digest(repr(row))
+
+
+def _changing(one: Sequence[Any], other: Sequence[Any], known: frozenset[str]) -> frozenset[str]:
+    """The fields without which at least half of the rows without an id are the same in two answers, and without which they
+    can still be told apart. Empty where there are none."""
+    rows, others = ([row for row in page if isinstance(row, Mapping) and row_id(row) is None] for page in (one, other))
+    if not rows or not others or _is_same_but_for(known, rows, others):
+        return frozenset()
+    fields = {field for row in (*rows, *others) for field in row} - known
+    pairs = list(zip(rows, others, strict=False))
+    moved = {field for row, its_other in pairs for field in fields if row.get(field) != its_other.get(field)}
+    candidates = [frozenset(moved), *(frozenset({field}) for field in sorted(fields, key=str))]
+    for candidate in candidates:
+        if candidate and 2 * len(candidate) <= len(fields) and _is_same_but_for(candidate | known, rows, others):
+            return candidate
+    return frozenset()
+
+
+def _is_same_but_for(changing: frozenset[str], rows: Sequence[Any], others: Sequence[Any]) -> bool:
+    names, other_names = ({_name(row, changing) for row in page} for page in (rows, others))
+    told_apart = len(names) == len(rows) and len(other_names) == len(others)
+    return told_apart and 2 * len(names & other_names) >= max(len(rows), len(others))
