@@ -56,7 +56,7 @@ class Speed(NamedTuple):
 
     Attributes:
         limit, window: requests per so many whole seconds.
-        nearest, farthest: seconds of latency each way, drawn anew for each way, so that requests overtake each other.
+        nearest, farthest: seconds of latency each way, drawn for each way, so that requests overtake each other.
     """
 
     limit: int = 10

@@ -1,4 +1,4 @@
-"""What the package index says of our dependencies, asked anew.
+"""What the package index says of our dependencies.
 
     python scripts/audit.py
 

@@ -1,6 +1,6 @@
 """Every fault on real sockets: how a call ends, what the server really received, and what the quota counts.
 
-`docs/reliability.md` is what these tests found. `SESSIONS_WRITE_DOCS=1` writes it anew.
+`docs/reliability.md` is what these tests found. `SESSIONS_WRITE_DOCS=1` writes it again.
 """
 
 from __future__ import annotations
@@ -307,7 +307,7 @@ async def test_the_document_tells_what_was_found():
         REPORT.parent.mkdir(exist_ok=True)
         REPORT.write_text(text, encoding="utf-8")
 
-    assert REPORT.read_text(encoding="utf-8") == text, "SESSIONS_WRITE_DOCS=1 writes it anew"
+    assert REPORT.read_text(encoding="utf-8") == text, "SESSIONS_WRITE_DOCS=1 writes it again"
     for fault in FAULTS:
         for name, cell in (await row(fault)).items():
             told_nothing_done = "429" in cell.cell or " after " in cell.cell or "sent=no" in cell.cell

@@ -28,7 +28,7 @@ MAX_WAIT = 5.0  # seconds that a visitor waits for the quota
 
 @dataclass(frozen=True)
 class Copies:
-    """For how many seconds an answer is given again: `fresh` as it is, `renewed` more while it is asked for anew, and `rescued`
+    """For how many seconds an answer is given again: `fresh` as it is, `renewed` more while it is asked for again, and `rescued`
     more than `fresh` where a new one can't be had."""
 
     fresh: float

@@ -207,7 +207,7 @@ async def test_a_file_of_rows_that_was_changed(sandbox, user, out, state, how):
     before = out.read_bytes()
     changed = {"gone": None, "shorter": before[:-10], "edited": before.replace(b"Session", b"sESSION", 1)}[how]
     out.unlink() if changed is None else out.write_bytes(changed)
-    with pytest.raises(ExportError, match="bring it back from a copy, or start anew"):
+    with pytest.raises(ExportError, match="bring it back from a copy, or start over"):
         await whole(user, NDJSONSink(out), state)
     out.write_bytes(before)
     await whole(user, NDJSONSink(out), state)

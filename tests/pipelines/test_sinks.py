@@ -101,7 +101,7 @@ def test_a_run_can_die_anywhere_in_its_end(make, kept):
     after = make()
     after.open(checkpoint, ROOMS)
     after.close()
-    assert not [path for path in make.path.parent.rglob("*") if ".anew" in path.name or ".new" in path.name]
+    assert not [path for path in make.path.parent.rglob("*") if ".rewritten" in path.name or ".new" in path.name]
 
 
 def test_a_run_that_superseded_nothing_rewrites_nothing(make):
@@ -152,7 +152,7 @@ def test_what_was_committed_must_be_there(make, how, said):
     sink.close()
     damage(make.path, how)
     left = {path: path.read_bytes() for path in make.path.parent.rglob("*") if path.is_file()}
-    with pytest.raises(ExportError, match=f"({said}).*: bring it back from a copy, or start anew"):
+    with pytest.raises(ExportError, match=f"({said}).*: bring it back from a copy, or start over"):
         make().open(checkpoint, ROOMS)
 
     assert left == {path: path.read_bytes() for path in make.path.parent.rglob("*") if path.is_file()}
@@ -252,7 +252,7 @@ def test_small_parts_are_merged_at_the_end(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere a file has no mode, and links need a right of their own")
-def test_a_file_that_is_written_anew_stays_what_it_was(tmp_path):
+def test_a_file_that_is_written_rewritten_stays_what_it_was(tmp_path):
     """As private as its owner made it, and where a link points to."""
     real = tmp_path / "disk" / "rooms.ndjson"
     real.parent.mkdir()

@@ -64,7 +64,7 @@ class Pager(Generic[T]):
     * Creating into the list that is being read may have no end: each new row may be given too.
     * A list that does not get on raises `PagingError`; what was read stays readable.
 
-    With `cache_ttl`, a list is given from copies only as it was read in one go, to its end; else all of it is asked for anew.
+    With `cache_ttl`, a list is given from copies only as it was read in one go, to its end; else all of it is asked for again.
     """
 
     def __init__(

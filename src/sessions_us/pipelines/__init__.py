@@ -13,50 +13,40 @@ from typing import TYPE_CHECKING
 from .._lazy import loader
 
 if TYPE_CHECKING:
-    from .dlt_sink import DltSink
-    from .export import export
-    from .ndjson import NDJSONSink
-    from .parquet import ParquetSink
-    from .plan import RESOURCES, Child, Resource
-    from .report import ExportReport, ResourceReport, RowIds
-    from .schema import Column, columns
-    from .sink import Sink
-    from .source import sessions_source
+    from .dlt_sink import DltSink as DltSink
+    from .export import export as export
+    from .ndjson import NDJSONSink as NDJSONSink
+    from .parquet import ParquetSink as ParquetSink
+    from .plan import RESOURCES as RESOURCES
+    from .plan import Child as Child
+    from .plan import Resource as Resource
+    from .report import ExportReport as ExportReport
+    from .report import ResourceReport as ResourceReport
+    from .report import RowIds as RowIds
+    from .schema import Column as Column
+    from .schema import columns as columns
+    from .sink import Sink as Sink
+    from .source import sessions_source as sessions_source
 
-__all__ = (
-    "RESOURCES",
-    "Child",
-    "Column",
-    "DltSink",
-    "ExportReport",
-    "NDJSONSink",
-    "ParquetSink",
-    "Resource",
-    "ResourceReport",
-    "RowIds",
-    "Sink",
-    "columns",
-    "export",
-    "sessions_source",
-)
-
-_HOMES = {
-    "RESOURCES": "plan",
-    "Child": "plan",
-    "Column": "schema",
-    "DltSink": "dlt_sink",
-    "ExportReport": "report",
-    "NDJSONSink": "ndjson",
-    "ParquetSink": "parquet",
-    "Resource": "plan",
-    "ResourceReport": "report",
-    "RowIds": "report",
-    "Sink": "sink",
-    "columns": "schema",
-    "export": "export",
-    "sessions_source": "source",
-}
-
-
-if not TYPE_CHECKING:  # so that a type checker refuses names that are not there
-    __getattr__ = loader(__name__, _HOMES, needs=("dlt", "pyarrow"), extra="pipelines")
+else:  # a type checker refuses names that are not there
+    __getattr__ = loader(
+        __name__,
+        {
+            "RESOURCES": "plan",
+            "Child": "plan",
+            "Column": "schema",
+            "DltSink": "dlt_sink",
+            "ExportReport": "report",
+            "NDJSONSink": "ndjson",
+            "ParquetSink": "parquet",
+            "Resource": "plan",
+            "ResourceReport": "report",
+            "RowIds": "report",
+            "Sink": "sink",
+            "columns": "schema",
+            "export": "export",
+            "sessions_source": "source",
+        },
+        needs=("dlt", "pyarrow"),
+        extra="pipelines",
+    )

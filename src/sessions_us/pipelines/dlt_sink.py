@@ -117,7 +117,7 @@ class DltSink:
             self.close()
             raise ExportError(
                 f"the state speaks of rows that are not in the dataset {self._dataset!r} of {self._location}: "
-                "give the database of the last time, or start anew with another state"
+                "give the database of the last time, or start over with another state"
             )
 
     def write(self, resource: str, rows: Sequence[Row]) -> None:

@@ -67,9 +67,9 @@ class NDJSONSink:
     def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
         for resource, file in self._files.items():
             if file.length.rows != counts[resource]:
-                file.write_anew(counts[resource])
+                file.rewrite(counts[resource])
                 yield self._checkpoint()  # from here on it is the new file that counts, wherever a crash leaves it
-                file.take_anew()
+                file.take_rewritten()
                 yield self._checkpoint()
             file.is_closed = True
         yield self._checkpoint()
@@ -118,8 +118,8 @@ class _Lines:
         self.path = path = path.resolve()  # what a link points to is replaced, and not the link
         self.length = _Length()
         self.is_closed = False
-        self._anew = path.with_name(f".{path.name}.anew")
-        self._anew_length: _Length | None = None
+        self._rewritten = path.with_name(f".{path.name}.rewritten")
+        self._rewritten_length: _Length | None = None
         self._file: BinaryIO | None = None
 
     def begin(self) -> None:
@@ -131,23 +131,23 @@ class _Lines:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("ab")  # which cuts nothing off that another export has written
         hold(self._file.fileno(), self.path)
-        self._anew.unlink(missing_ok=True)
+        self._rewritten.unlink(missing_ok=True)
         sync_directory(self.path.parent)
 
     def go_on(self, checkpoint: Mapping[str, Any]) -> None:
         """Restore the file to its checkpoint, whatever was written after that."""
         length = _Length(**checkpoint["length"])
-        if checkpoint["anew"] is not None:
-            length = _Length(**checkpoint["anew"])
-            if self._anew.exists():
-                self._check(self._anew, length)
-                replace(self._anew, self.path)
-        self._anew.unlink(missing_ok=True)  # an incomplete one, of no checkpoint
+        if checkpoint["rewritten"] is not None:
+            length = _Length(**checkpoint["rewritten"])
+            if self._rewritten.exists():
+                self._check(self._rewritten, length)
+                replace(self._rewritten, self.path)
+        self._rewritten.unlink(missing_ok=True)  # an incomplete one, of no checkpoint
         size = self._check(self.path, length)
         if checkpoint["closed"] and size > length.size:
             raise ExportError(
                 f"{self.path} has {size - length.size} bytes more than the export wrote: take them out (all after byte "
-                f"{length.size}), or start anew with another state and another place"
+                f"{length.size}), or start over with another state and another place"
             )
         self.length = length
         self._file = self.path.open("r+b")
@@ -168,14 +168,14 @@ class _Lines:
         os.fsync(file.fileno())
 
     def checkpoint(self) -> dict[str, Any]:
-        anew = None if self._anew_length is None else asdict(self._anew_length)
-        return {"length": asdict(self.length), "anew": anew, "closed": self.is_closed}
+        rewritten = None if self._rewritten_length is None else asdict(self._rewritten_length)
+        return {"length": asdict(self.length), "rewritten": rewritten, "closed": self.is_closed}
 
-    def write_anew(self, rows: int) -> None:
+    def rewrite(self, rows: int) -> None:
         """Write a second file without the superseded lines."""
-        self._anew_length = length = _Length()
-        with self._anew.open("wb") as file:
-            shutil.copymode(self.path, self._anew)  # before there is a row in it that others could read
+        self._rewritten_length = length = _Length()
+        with self._rewritten.open("wb") as file:
+            shutil.copymode(self.path, self._rewritten)  # before there is a row in it that others could read
             for line in _latest(self.path):
                 file.write(line)
                 length.add(line)
@@ -183,15 +183,15 @@ class _Lines:
             os.fsync(file.fileno())
         if length.rows != rows:
             raise ExportError(
-                f"{self.path} has {length.rows} rows where the state knows of {rows}: start anew with another state and "
+                f"{self.path} has {length.rows} rows where the state knows of {rows}: start over with another state and "
                 "another place"
             )
 
-    def take_anew(self) -> None:
+    def take_rewritten(self) -> None:
         """Replace the first file by the second."""
         self.close()  # some systems replace no open file
-        replace(self._anew, self.path)
-        self.length, self._anew_length = self._anew_length or self.length, None
+        replace(self._rewritten, self.path)
+        self.length, self._rewritten_length = self._rewritten_length or self.length, None
         self._file = self.path.open("r+b")
         hold(self._file.fileno(), self.path)
         self._file.seek(self.length.size)
@@ -220,7 +220,7 @@ class _Lines:
         else:
             return size
         raise ExportError(
-            f"{path} {problem}: bring it back from a copy, or start anew with another state and another place"
+            f"{path} {problem}: bring it back from a copy, or start over with another state and another place"
         )
 
 

@@ -118,7 +118,7 @@ class ParquetSink:
                 self._parts[resource] = [each for each in parts if each not in merged] + [part]
                 if sum(each.rows for each in self._parts[resource]) != counts[resource]:
                     raise ExportError(
-                        f"{self._place(resource)} has not the {counts[resource]} rows that the state knows of: start anew "
+                        f"{self._place(resource)} has not the {counts[resource]} rows that the state knows of: start over "
                         "with another state and another place"
                     )
                 yield self._checkpoint()
@@ -149,7 +149,7 @@ class ParquetSink:
             return
         problem = "is gone" if size is None else "was changed by somebody else"
         raise ExportError(
-            f"{path} {problem}: bring it back from a copy, or start anew with another state and another place"
+            f"{path} {problem}: bring it back from a copy, or start over with another state and another place"
         )
 
     def _publish(self) -> None:

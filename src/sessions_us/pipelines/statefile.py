@@ -106,7 +106,7 @@ class StateFile:
 
     def damaged(self) -> ExportError:
         return ExportError(
-            f"the state {self.path} is damaged; nothing was changed. Bring it back from a copy, or start anew with another "
+            f"the state {self.path} is damaged; nothing was changed. Bring it back from a copy, or start over with another "
             "state and another place for the rows"
         )
 
@@ -128,7 +128,7 @@ class StateFile:
         if version < _VERSION:
             raise ExportError(
                 f"the state {self.path} is of an older version of sessions-us, which this one can't go on from: finish with "
-                "that one, or start anew with another state and another place for the rows"
+                "that one, or start over with another state and another place for the rows"
             )
         if self.one("PRAGMA quick_check(1)") != ("ok",):
             raise self.damaged()

@@ -19,22 +19,24 @@ from typing import TYPE_CHECKING
 from .._lazy import loader
 
 if TYPE_CHECKING:
-    from .delivery import Delivery
-    from .limits import HeaderFamily, ServerLimit
-    from .sandbox import Sandbox, serve
-    from .traffic import ReceivedRequest
+    from .delivery import Delivery as Delivery
+    from .limits import HeaderFamily as HeaderFamily
+    from .limits import ServerLimit as ServerLimit
+    from .sandbox import Sandbox as Sandbox
+    from .sandbox import serve as serve
+    from .traffic import ReceivedRequest as ReceivedRequest
 
-__all__ = ("Delivery", "HeaderFamily", "ReceivedRequest", "Sandbox", "ServerLimit", "serve")
-
-_HOMES = {
-    "Delivery": "delivery",
-    "HeaderFamily": "limits",
-    "ServerLimit": "limits",
-    "ReceivedRequest": "traffic",
-    "Sandbox": "sandbox",
-    "serve": "sandbox",
-}
-
-
-if not TYPE_CHECKING:  # so that a type checker refuses names that are not there
-    __getattr__ = loader(__name__, _HOMES, needs=("starlette", "uvicorn"), extra="sandbox")
+else:  # a type checker refuses names that are not there
+    __getattr__ = loader(
+        __name__,
+        {
+            "Delivery": "delivery",
+            "HeaderFamily": "limits",
+            "ServerLimit": "limits",
+            "ReceivedRequest": "traffic",
+            "Sandbox": "sandbox",
+            "serve": "sandbox",
+        },
+        needs=("starlette", "uvicorn"),
+        extra="sandbox",
+    )
