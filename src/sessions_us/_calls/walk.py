@@ -172,12 +172,10 @@ class Walk:
         self._facts = facts
         self._verify_end = verify_end
         self._is_cursor = place.is_cursor
-        self._head = place.head
-        self._is_cursor = place.is_cursor
         self._start = place.number
         self._top = (
             facts.base or 0
-        )  # the position of the unnumbered page. If the base is not known, page 1 comes after it
+        )  # the position of the unnumbered page; page 1 comes after it if the base is not known
         self._seen_to = self._consumed_to = Frontier(self._top if place.number is None else place.number)
         self._charged = 0  # of the rows that were taken out since the last request
         self._asked = Ask(place.number)
@@ -312,12 +310,7 @@ class Walk:
         number = self._position if self._position > self._top or self._position == self._start else None
         if last is None:
             return Ask(number, is_first=True)
-        if (
-            self._closed
-            and self._position > last
-            and self._facts.size is not None
-            and len(self._rows) < self._facts.size
-        ):
+        if self._closed and self._position > last and len(self._rows) < (self._facts.size or 0):
             return Ask(number, proves="end")
         is_probe = self._facts.base is None and self._reached == 0 and self._position == 1
         return Ask(number, proves="base" if is_probe else "")
@@ -404,11 +397,10 @@ class Walk:
         size = self._facts.size
         if size is None:
             return False
-        is_known = self.is_contradicted
-        if rows > size and not is_known:
-            self._contradicted(f"at most {size} rows a page", f"{rows} rows")
-        elif news and self._short_at is not None and self._position > self._short_at and not is_known:
-            self._contradicted(f"no rows after a page of fewer than {size}", f"{rows} rows")
+        follows_short = news and self._short_at is not None and self._position > self._short_at
+        if not self.is_contradicted and (rows > size or follows_short):
+            expected = f"at most {size} rows a page" if rows > size else f"no rows after a page of fewer than {size}"
+            self._contradicted(expected, f"{rows} rows")
         if 0 < rows < size:
             self._short_at = self._position
         return rows < size
@@ -428,22 +420,20 @@ class Walk:
         self._pages_with_news += any(name not in self._seen for name in names)
         self._seen.add(names)
         head = digest(names[0]) if names else self._head
-        if (
-            check == "repetition"
-            and head != self._head
-            and not self._first_names.union(self._names).issuperset(names[:1])
-        ):
+        is_top_known = head == self._head or names[0] in self._first_names or names[0] in self._names
+        if check == "repetition" and not is_top_known:
             self._head, self._first, self._first_names = head, list(raw), set(names)
             self._barren, self._saw_insertion = 0, True
-        elif (
-            check == "repetition"
-            and self._closed
-            and len(self._rows) >= (self._facts.size or max(self._lengths.values()))
-        ):
+        elif check == "repetition" and self._closed and self._is_full:
             self._contradicted("another page, or an empty one", "a full page whose rows came before")
             self.complete = False
         else:
             self._end()
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the last page was a full one."""
+        return len(self._rows) >= (self._facts.size or max(self._lengths.values()))
 
     def _learn_changing(self, raw: Sequence[Any]) -> None:
         """Finds the fields of rows without an id that change from one answer to another."""
