@@ -5,11 +5,24 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, cast
+from typing import (
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    Protocol,
+    Self,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+)
 
 T = TypeVar("T")
+M = TypeVar("M", bound="Model")
 
 
 class Unset:
@@ -75,19 +88,61 @@ class Model:
     def _declare(cls) -> tuple[Field, ...]:
         raise NotImplementedError
 
-    def to_dict(self) -> dict[str, Any]:
-        """The model as JSON values under their wire names: None left out, date-times in UTC with milliseconds and Z.
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The model from JSON values under their wire names: what `to_dict` gave, or what the API sent.
 
-        What was not understood comes back as it arrived.
+        It reads as tolerantly as answers are read: what is not understood is None, and stays raw in
+        `additional_properties`.
+
+        Raises:
+            ValueError: it has no id where the model needs one, or is nested too deeply.
+        """
+        return _decode(data, cls)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The model as JSON values under their wire names: None left out, date-times in UTC with Z, and with milliseconds
+        unless they are finer.
+
+        What was not understood comes back as it arrived, so that `from_dict` gives the same model.
 
         Raises:
             ValueError: a date-time has no time zone.
         """
         values = {wire: getattr(self, name) for wire, name, _, _ in self.wire_fields()}
         result = {wire: _to_json(value) for wire, value in values.items() if value is not None}
-        for wire, value in self.additional_properties.items():
-            result.setdefault(wire, _to_json(value))
+        for wire, raw in self.additional_properties.items():
+            if wire not in result or self._is_read_from(raw, wire):
+                result[wire] = _to_json(raw)
         return result
+
+    def _is_read_from(self, raw: object, wire: str) -> bool:
+        """Whether a list still holds what was understood of a raw one, of which a part was not."""
+        fields = {field.wire: field.name for field in self.wire_fields() if field.required or field.wire == wire}
+        values = {each: getattr(self, name) for each, name in fields.items()} | {wire: raw}
+        return isinstance(raw, list) and getattr(_decode(values, type(self)), fields[wire]) == getattr(
+            self, fields[wire]
+        )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        """How pydantic, and so FastAPI, reads and writes the model. Nothing else calls this."""
+        from pydantic_core import core_schema
+
+        def read(value: object) -> Model:
+            if isinstance(value, cls):
+                return value
+            if isinstance(value, Mapping):
+                return cls.from_dict(cast("Mapping[str, Any]", value))
+            raise ValueError(f"no {cls.__name__}, and no object")
+
+        written = core_schema.plain_serializer_function_ser_schema(cls.to_dict)
+        return core_schema.no_info_plain_validator_function(read, serialization=written)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: object, handler: object) -> dict[str, Any]:
+        """How the model stands in an OpenAPI document."""
+        return _described(cls)
 
 
 _wire_fields: dict[type[Model], tuple[Field, ...]] = {}
@@ -99,7 +154,8 @@ def _to_json(value: object) -> Any:
     if isinstance(value, datetime.datetime):
         if value.utcoffset() is None:
             raise ValueError(f"{value!r} has no time zone")
-        return value.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        digits = "microseconds" if value.microsecond % 1000 else "milliseconds"
+        return value.astimezone(datetime.UTC).isoformat(timespec=digits).replace("+00:00", "Z")
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (list, tuple)):
@@ -107,6 +163,45 @@ def _to_json(value: object) -> Any:
     if isinstance(value, dict):
         return {key: _to_json(item) for key, item in cast("dict[str, object]", value).items()}
     return value
+
+
+def _decode(data: Mapping[str, Any], model: type[M]) -> M:
+    """Decoding is the client's, and loaded on first use: requests and models alone need none of it."""
+    from sessions_us._calls.decoding import Decoder
+
+    try:
+        return Decoder(model.__name__)(data, model)
+    except ValueError as error:
+        raise ValueError(f"this is no {model.__name__}: {error}") from None
+
+
+_JSON_TYPES: Final[dict[type, dict[str, str]]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    datetime.datetime: {"type": "string", "format": "date-time"},
+    datetime.date: {"type": "string", "format": "date"},
+}
+
+
+def _described(shape: Any, inside: tuple[type, ...] = ()) -> dict[str, Any]:
+    """A type as JSON Schema. A model within itself is any object."""
+    if get_origin(shape) is list:
+        return {"type": "array", "items": _described(get_args(shape)[0], inside)}
+    if not isinstance(shape, type):
+        return {"anyOf": [_described(each, inside) for each in get_args(shape)]} if get_args(shape) else {}
+    if issubclass(shape, Enum):
+        return {"type": "string", "examples": [each.value for each in shape]}
+    if not issubclass(shape, Model):
+        return dict[str, Any](_JSON_TYPES.get(shape, {}))
+    if shape in inside:
+        return {"type": "object"}
+    fields = shape.wire_fields()
+    properties = {field.wire: _described(field.shape, (*inside, shape)) for field in fields}
+    result: dict[str, Any] = {"title": shape.__name__, "type": "object", "properties": properties}
+    required = [field.wire for field in fields if field.required]
+    return result | ({"required": required} if required else {})
 
 
 class Decode(Protocol):

@@ -112,7 +112,7 @@ def test_a_model_is_a_plain_attrs_class(models: Any) -> None:
 
 
 def test_to_dict_gives_json_back(models: Any) -> None:
-    """Wire names, None left out, everything nested turned into JSON values, date-times in UTC with milliseconds and Z."""
+    """Wire names, None left out, everything nested turned into JSON values, date-times in UTC with Z."""
     thing = models.Thing(
         id="1",
         start_at=datetime(2026, 1, 2, 5, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2))),
@@ -126,7 +126,7 @@ def test_to_dict_gives_json_back(models: Any) -> None:
     )
     expected = {
         "id": "1",
-        "startAt": "2026-01-02T03:04:05.678Z",
+        "startAt": "2026-01-02T03:04:05.678901Z",
         "colour": "red",
         "colours": ["dark blue", "unknown"],
         "owner": {"id": "2"},
