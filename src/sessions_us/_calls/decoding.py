@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
+from attrs import define, field
 from sessions_us_api.types import Model
 
 from ..events import SchemaDrift
@@ -28,7 +30,6 @@ _DEEPEST = 100
 """Maximum depth of arrays and objects. Python's recursion limit is reached between 300 and 1000 levels, depending on the
 caller: during decoding, or later in `to_dict`."""
 _TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
-_OUTERMOST = ("", "[]")
 
 UNKNOWN_FIELD = "unknown field"
 """The only problem that strict decoding accepts, because the document announces additional properties."""
@@ -41,17 +42,19 @@ class NotUnderstood(ValueError):
 Convert = Callable[["Decoder", Any, str], Any]
 
 
+@define(eq=False, repr=False)
 class Decoder:
     """Decodes one answer, and collects the drifts.
 
     Attributes:
+        place: where in the answer the decoded value stands; it begins the field of each drift.
         drifts: one for each surprising field, in the order of their first appearance.
     """
 
-    def __init__(self, operation: str) -> None:
-        self._operation = operation
-        self._noted: set[tuple[str, str]] = set()
-        self.drifts: list[SchemaDrift] = []
+    _operation: str
+    place: str = ""
+    drifts: list[SchemaDrift] = field(factory=list, init=False)
+    _noted: set[tuple[str, str]] = field(factory=set, init=False)
 
     def __call__(self, value: object, shape: type[T], /) -> T:
         """Decode a value as `shape`: a model, a scalar, `list[…]`, or a union of these.
@@ -60,13 +63,28 @@ class Decoder:
             NotUnderstood: the value can't be decoded as `shape`.
         """
         convert: Convert = _converter(shape)  # type: ignore[arg-type]  # every type is hashable
-        result: T = convert(self, value, "")
+        result: T = convert(self, value, self.place)
         return result
 
     def note(self, field: str, problem: str) -> None:
         if (field, problem) not in self._noted:
             self._noted.add((field, problem))
             self.drifts.append(SchemaDrift(operation=self._operation, field=field, problem=problem))
+
+    def at(self, place: str) -> Decoder:
+        """Return this decoder for another place. It collects the same drifts."""
+        part = copy(self)
+        part.place = place
+        return part
+
+    def trial(self) -> Decoder:
+        """Return a decoder with drifts of its own, which count if they are adopted."""
+        return Decoder(self._operation, self.place)
+
+    def adopt(self, trial: Decoder) -> None:
+        """Note the drifts of a trial."""
+        for drift in trial.drifts:
+            self.note(drift.field, drift.problem)
 
 
 def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
@@ -106,16 +124,6 @@ def _converter(shape: Any) -> Convert:
             return _member_of(shape)
         return _SCALARS.get(shape, _anything)
     return _anything
-
-
-def _anything(decoder: Decoder, value: Any, path: str) -> Any:
-    return value
-
-
-def _text(decoder: Decoder, value: Any, path: str) -> str:
-    if isinstance(value, str):
-        return value
-    raise NotUnderstood("unexpected type")
 
 
 def _flag(decoder: Decoder, value: Any, path: str) -> bool:
@@ -169,19 +177,25 @@ def _day(decoder: Decoder, value: Any, path: str) -> date:
         raise NotUnderstood("no date") from None
 
 
-def _nothing(decoder: Decoder, value: Any, path: str) -> None:
-    if value is not None:
+def _instance_of(kind: type) -> Convert:
+    def convert(decoder: Decoder, value: Any, path: str) -> Any:
+        if isinstance(value, kind):
+            return value
         raise NotUnderstood("unexpected type")
 
+    return convert
+
+
+_anything = _instance_of(object)
 
 _SCALARS: Mapping[type, Convert] = {
-    str: _text,
+    str: _instance_of(str),
     bool: _flag,
     int: _whole,
     float: _number,
     datetime: _moment,
     date: _day,
-    types.NoneType: _nothing,
+    types.NoneType: _instance_of(types.NoneType),
 }
 
 
@@ -214,15 +228,14 @@ def _first_of(shapes: tuple[Any, ...]) -> Convert:
     def convert(decoder: Decoder, value: Any, path: str) -> Any:
         problem = NotUnderstood("unexpected type")
         for variant in variants:
-            trial = Decoder("")
+            trial = decoder.trial()
             try:
                 result = variant(trial, value, path)
             except NotUnderstood as error:
                 problem = error
-                continue
-            for drift in trial.drifts:
-                decoder.note(drift.field, drift.problem)
-            return result
+            else:
+                decoder.adopt(trial)
+                return result
         raise problem
 
     return convert
@@ -258,30 +271,29 @@ def _fields_of(model: type[Model]) -> Fields:
 def _object_of(model: type[Model]) -> Convert:
     def convert(decoder: Decoder, value: Any, path: str) -> Model:
         raw = _as_object(decoder, value, path)
-        if path in _OUTERMOST and is_deep(raw):
+        if path.removesuffix("[]") == decoder.place and is_deep(raw):
             raise NotUnderstood(_TOO_DEEP)
+        inside = f"{path}." if path else ""
         unknown = raw.keys() - _wire_names(model).values()  # type: ignore[arg-type]  # every type is hashable
         spelled = spellings(model, raw) if unknown else {}
         values: dict[str, Any] = {}
         extra = {wire: raw[wire] for wire in unknown.difference(spelled.values())}
         if unknown:
-            _note_unknown(decoder, path, spelled.values(), extra)
+            _note_unknown(decoder, inside, spelled.values(), extra)
         fields: Fields = _fields_of(model)  # type: ignore[arg-type]  # now and not before: a model may contain itself
         for wire, name, convert_field, required in fields:
             sent_as = spelled.get(wire, wire)
             given = raw.get(sent_as)
-            here = f"{path}.{wire}" if path else wire
             if required:
-                values[name] = convert_field(decoder, given, here)
+                values[name] = convert_field(decoder, given, inside + wire)
             elif given is not None:
-                dropped = len(given) if isinstance(given, list) else 0
                 try:
-                    values[name] = understood = convert_field(decoder, given, here)
+                    values[name] = understood = convert_field(decoder, given, inside + wire)
                 except NotUnderstood as error:
-                    decoder.note(here, str(error))
+                    decoder.note(inside + wire, str(error))
                     extra[sent_as] = given
                 else:
-                    if dropped and isinstance(understood, list) and len(understood) < dropped:
+                    if isinstance(given, list) and len(understood) < len(given):
                         extra[sent_as] = given
         result = model(**values)
         result.additional_properties.update(extra)
@@ -290,10 +302,10 @@ def _object_of(model: type[Model]) -> Convert:
     return convert
 
 
-def _note_unknown(decoder: Decoder, path: str, spelled: Iterable[str], extra: Iterable[str]) -> None:
+def _note_unknown(decoder: Decoder, inside: str, spelled: Iterable[str], extra: Iterable[str]) -> None:
     for wires, problem in ((spelled, "spelling"), (extra, UNKNOWN_FIELD)):
         for wire in wires:
-            decoder.note(f"{path}.{wire}" if path else wire, problem)
+            decoder.note(inside + wire, problem)
 
 
 def is_deep(value: Any) -> bool:
