@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
 
-from .._send.call import Answer, Call, Identity, Request, Stage
+from .._send.call import Answer, Call, Identity, Request
 from .._send.options import Options
+from .._send.stage import Stage
 from .._send.trail import Trail
 from ..errors import DecodeError
 from ..events import Emit, PagingSurprise, SchemaDrift

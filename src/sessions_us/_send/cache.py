@@ -9,18 +9,13 @@ from copy import deepcopy
 from functools import partial
 from typing import Any, Final
 
-from ..errors import (
-    ClientClosedError,
-    QuotaTimeoutError,
-    RateLimitedError,
-    ServerError,
-    SessionsError,
-    StatusError,
-    TransportError,
-)
+from attrs import define
+
+from ..errors import QuotaTimeoutError, RateLimitedError, ServerError, SessionsError, StatusError, TransportError
 from ..events import CacheHit, Emit, Reuse
 from .cache_memory import MOST_BYTES, CacheMemory, Copy, Outcome, size_of
-from .call import Answer, Call, Name, Stage
+from .call import Answer, Call, Name
+from .stage import OuterStage
 from .trail import StartAgain, Trail
 
 __all__ = ("Cache",)
@@ -31,7 +26,8 @@ _SAYS_NOTHING = (RateLimitedError, ServerError)
 _PROCESS: Final = CacheMemory()
 
 
-class Cache:
+@define(eq=False, repr=False)
+class Cache(OuterStage):
     """The stage that keeps answers.
 
     What is kept belongs to the process: all clients of one key at one origin see the same copies, and a write through any of
@@ -39,24 +35,18 @@ class Cache:
     origin.
 
     A list is kept as it was read in one go, from its beginning; a walk over it is given all from such copies, or reads all
-    pages from the server.
+    pages from the server. A single read is a walk of one page.
 
     Args:
         inner: answers what is not kept.
         emit: gets the events.
         now: tells the client's clock, in seconds.
-        memory: what is kept; None: that of this process.
+        memory: what is kept; that of this process unless given.
     """
 
-    def __init__(
-        self, inner: Stage, emit: Emit, now: Callable[[], float], *, memory: CacheMemory | None = None
-    ) -> None:
-        self._inner = inner
-        self._emit = emit
-        self._now = now
-        self._memory = _PROCESS if memory is None else memory
-        self._renewals: set[asyncio.Task[None]] = set()
-        self._closed = False
+    _emit: Emit
+    _now: Callable[[], float]
+    _memory: CacheMemory = _PROCESS
 
     async def send(self, call: Call) -> Answer:
         """The answer: a copy, or the inner stage's.
@@ -71,24 +61,6 @@ class Cache:
             return await self._page(call, call.trail)
         return await (self._read(call) if call.options.keeps else self._ask(call))
 
-    def check(self) -> None:
-        if self._closed:
-            raise ClientClosedError
-        self._inner.check()
-
-    async def aclose(self) -> None:
-        """End the renewals, then close the inner stage."""
-        self._closed = True
-        tasks = [task for task in self._renewals if task.get_loop() is asyncio.get_running_loop()]
-        for task in tasks:
-            task.cancel()
-        try:
-            await asyncio.gather(*tasks, return_exceptions=True)
-        finally:
-            await self._inner.aclose()
-
-    # -- single calls ------------------------------------------------------------------------------------------------
-
     async def _write(self, call: Call) -> Answer:
         with self._memory.trails.writing(call):
             try:
@@ -97,21 +69,14 @@ class Cache:
                 if call.waiters.was_sent:
                     self._memory.drop(call.concerns)
 
-    async def _read(self, call: Call) -> Answer:
-        self.check()
-        copy, options = self._memory.get(call.name), call.options
-        if copy is not None and self._age(copy) < options.cache_ttl:
-            return self._reuse(call, copy, 0, "fresh")
-        if copy is not None and self._age(copy) < options.cache_ttl + options.stale_while_revalidate:
-            self._renew(call.name, lambda: self._ask_and_keep(call.renewal()))
-            return self._reuse(call, copy, 0, "stale-while-revalidate")
+    async def _read(self, call: Call, trail: Trail | None = None) -> Answer:
+        trail = trail or Trail(lambda again, _: self._read(call.renewal(), again))
         try:
-            return await self._ask_and_keep(call)
-        except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING):
-            copy = self._memory.get(call.name)
-            if copy is None or self._age(copy) >= options.cache_ttl + options.stale_if_error:
-                raise
-        return self._reuse(call, copy, 0, "stale-if-error")
+            answer = await self._page(call, trail)
+        except StartAgain as again:
+            return await self._page(call, again.trail)
+        trail.end()
+        return answer
 
     async def _ask(self, call: Call) -> Answer:
         """The inner stage's answer. A status that says what became of the read drops its copy."""
@@ -122,21 +87,12 @@ class Cache:
                 self._memory.remove(call.name)  # it is gone, or not the key's to see any more
             raise
 
-    async def _ask_and_keep(self, call: Call) -> Answer:
-        """The same, kept unless a write overtook it."""
-        trail = Trail()
-        trail.begin(call, self._memory.trails)
-        answer = await self._ask(call)
-        if not answer.flaw and not trail.is_spoilt:
-            self._memory.put(call.name, Copy((answer,), self._now(), trail.operation))
-        return answer
-
     # -- walks over lists --------------------------------------------------------------------------------------------
 
     async def _page(self, call: Call, trail: Trail) -> Answer:
         self.check()
         if not trail.has_begun:
-            self._begin(call, trail)
+            self._begin_walk(call, trail)
         if trail.copy is not None:
             return self._next_copy(call, trail, trail.copy)
         try:
@@ -154,13 +110,13 @@ class Cache:
             self._record(call, trail, answer)
         return answer
 
-    def _begin(self, call: Call, trail: Trail) -> None:
+    def _begin_walk(self, call: Call, trail: Trail) -> None:
         """Decides whether the walk is given from copies."""
         trail.begin(call, self._memory.trails)
         options = call.options
         if not options.keeps:
             return
-        trail.on_end = lambda: self._keep(trail)
+        trail.on_end = self._keep
         copy = self._memory.get(trail.name)
         if copy is None or not trail.takes_copies:
             return
@@ -241,10 +197,7 @@ class Cache:
         running = self._memory.renewals.get(name)
         if running is not None and not running.done() and running.get_loop() is asyncio.get_running_loop():
             return
-        task = asyncio.create_task(_quietly(work))
-        self._memory.renewals[name] = task
-        self._renewals.add(task)
-        task.add_done_callback(self._renewals.discard)
+        task = self._memory.renewals[name] = self._begin(_quietly(work))
         task.add_done_callback(lambda _: self._memory.renewals.pop(name, None))
 
 

@@ -1,13 +1,10 @@
-"""What goes through the stages: a request, the call that carries it, and its answer.
-
-A stage knows only the stage inside it. `client.py` puts them together: cache, single flight, retry, http.
-"""
+"""What goes through the stages: a request, the call that carries it, and its answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import field, frozen
 
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from .options import Options
     from .trail import Trail
 
-__all__ = ("Answer", "Call", "Identity", "Name", "Request", "Stage")
+__all__ = ("Answer", "Call", "Identity", "Name", "Request")
 
 
 @frozen
@@ -127,9 +124,8 @@ class Call:
         self.options = options
         self.identity = identity
         self.abort_on: asyncio.Future[None] | None = options.abort_on
-        self.waiters: Waiters[Answer] = Waiters(
-            lane, None if options.max_wait is None else clock.now() + options.max_wait, clock
-        )
+        deadline = None if options.max_wait is None else clock.now() + options.max_wait
+        self.waiters: Waiters[Answer] = Waiters(lane, deadline, clock)
         self.trail = trail
         self._clock = clock
         self.attempt: int = 0
@@ -175,23 +171,3 @@ class Call:
             self.waiters.lane = lane
         if self.queue is not None:
             await self.queue.raise_lane(self.waiters, lane)
-
-
-class Stage(Protocol):
-    """One step on the way of a call; the innermost one sends it."""
-
-    async def send(self, call: Call) -> Answer:
-        """The answer.
-
-        Raises:
-            SessionsError: there is none.
-        """
-        ...
-
-    def check(self) -> None:
-        """Raise at once what `send` would: the client is closed, or in use in another event loop."""
-        ...
-
-    async def aclose(self) -> None:
-        """End what is in flight. A second call does nothing."""
-        ...

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ("StartAgain", "Trail", "Trails")
 
-Renew = Callable[["Trail", int], Coroutine[Any, Any, None]]
+Renew = Callable[["Trail", int], Coroutine[Any, Any, object]]
 
 
 class Trails:
@@ -87,7 +87,7 @@ class Trail:
         self.began_at: float = 0.0
         self.kept: Copy | None = None
         self.is_spoilt: bool = False
-        self.on_end: Callable[[], None] | None = None
+        self.on_end: Callable[[Trail], None] | None = None
         self._trails: Trails | None = None
         self._removed = 0
 
@@ -109,7 +109,7 @@ class Trail:
     def end(self) -> None:
         """The walk came to the end of its list."""
         if self.on_end is not None:
-            self.on_end()
+            self.on_end(self)
 
     @property
     def is_replayed(self) -> bool:
