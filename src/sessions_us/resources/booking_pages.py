@@ -15,6 +15,7 @@ from sessions_us_api.api.booking_pages import (
 )
 
 from .collaborators import Collaborators
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     import builtins
@@ -29,17 +30,15 @@ if TYPE_CHECKING:
 __all__ = ("BookingPages",)
 
 
-class BookingPages:
+class BookingPages(ApiResource):
     """Booking pages, on which others book a time with the key's user or team.
 
     Attributes:
         collaborators: the team members who take a page's bookings.
     """
 
-    __slots__ = ("_calls", "collaborators")
-
     def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+        super().__init__(calls)
         self.collaborators: Collaborators = Collaborators(calls)
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[BookingPage]:

@@ -14,6 +14,7 @@ from sessions_us_api.api.bookings import (
 )
 
 from .._calls.arguments import several
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,19 +23,13 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Booking
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
     from .._calls.pager import Pager
 
 __all__ = ("Bookings",)
 
 
-class Bookings:
+class Bookings(ApiResource):
     """Bookings on booking pages. The API has no way to read a single booking."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Booking]:
         """List the bookings of the key's user, 20 at a time.

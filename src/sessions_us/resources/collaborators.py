@@ -11,26 +11,22 @@ from sessions_us_api.api.booking_pages import (
     update_booking_page_collaborator,
 )
 
+from .resource import ApiResource
+
 if TYPE_CHECKING:
     from sessions_us_api.models import Collaborator
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
     from .._calls.pager import Pager
 
 __all__ = ("Collaborators",)
 
 
-class Collaborators:
+class Collaborators(ApiResource):
     """Collaborators of a booking page: team members who take its bookings.
 
     The paths have no id of a collaborator, so the JSON body names the collaborator. The names of its fields are assumed.
     """
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     def list(self, id: str, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Collaborator]:
         """List the collaborators of a booking page, 20 at a time.

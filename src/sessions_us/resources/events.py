@@ -14,6 +14,7 @@ from sessions_us_api.api.events import (
 )
 
 from .._calls.arguments import several, slug_from
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,19 +23,13 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Event, RegisteredParticipant
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
     from .._calls.pager import Pager
 
 __all__ = ("Events",)
 
 
-class Events:
+class Events(ApiResource):
     """Events: sessions that people register for. Most methods take the id of the event or of its session."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Event]:
         """List the events of the key's user, 20 at a time.

@@ -12,6 +12,7 @@ from sessions_us_api.api.guests import (
 )
 
 from .._calls.arguments import several
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,18 +21,12 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Booking, RegisteredParticipant
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
 
 __all__ = ("GuestBookings", "GuestEvents")
 
 
-class GuestBookings:
+class GuestBookings(ApiResource):
     """Bookings as a guest. The API has no way to read them with a GUEST key."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     async def create(
         self,
@@ -126,13 +121,8 @@ class GuestBookings:
         return await self._calls.maybe(cancel_guest_booking, id, extra=extra)
 
 
-class GuestEvents:
+class GuestEvents(ApiResource):
     """Registration for events as a guest."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     async def register(
         self,

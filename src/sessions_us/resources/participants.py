@@ -12,6 +12,7 @@ from sessions_us_api.api.sessions import (
 )
 
 from .._calls.arguments import several
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     import builtins
@@ -20,18 +21,12 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Participant
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
 
 __all__ = ("Participants",)
 
 
-class Participants:
+class Participants(ApiResource):
     """Participants of a session: users and guests."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     async def list(self, id: str) -> builtins.list[Participant]:
         """List all participants of a session. This list is not paginated, as far as known.

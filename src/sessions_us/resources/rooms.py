@@ -15,6 +15,7 @@ from sessions_us_api.api.rooms import (
 )
 
 from .._calls.arguments import several
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,19 +23,13 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Room
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
     from .._calls.pager import Pager
 
 __all__ = ("Rooms",)
 
 
-class Rooms:
+class Rooms(ApiResource):
     """Rooms: permanent links for sessions."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Room]:
         """List the rooms of the key's user, 20 at a time.

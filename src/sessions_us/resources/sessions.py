@@ -15,6 +15,7 @@ from sessions_us_api.api.sessions import (
 )
 
 from .participants import Participants
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     import builtins
@@ -29,17 +30,15 @@ if TYPE_CHECKING:
 __all__ = ("Sessions",)
 
 
-class Sessions:
+class Sessions(ApiResource):
     """Sessions: meetings with a link, planned, running or ended.
 
     Attributes:
         participants: the participants of a session.
     """
 
-    __slots__ = ("_calls", "participants")
-
     def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+        super().__init__(calls)
         self.participants: Participants = Participants(calls)
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Session]:

@@ -6,22 +6,18 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api.webhooks import create_webhook, delete_webhook
 
+from .resource import ApiResource
+
 if TYPE_CHECKING:
     from sessions_us_api.models import Webhook, WebhookTrigger
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
 
 __all__ = ("Webhooks",)
 
 
-class Webhooks:
+class Webhooks(ApiResource):
     """Subscriptions of a URL to one trigger. No way to list or read them is known: keep their ids."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     async def create(
         self,
