@@ -69,7 +69,7 @@ class QuotaTimeoutError(SessionsError):
         position: position in the queue, from 1.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None, lane: str, position: int) -> None:
+    def __init__(self, message: str, *, lane: str, retry_after: float | None = None, position: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.lane = lane

@@ -126,6 +126,10 @@ def _converter(shape: Any) -> Convert:
     return _anything
 
 
+def _anything(decoder: Decoder, value: Any, path: str) -> Any:
+    return value
+
+
 def _flag(decoder: Decoder, value: Any, path: str) -> bool:
     if isinstance(value, bool):
         return value
@@ -135,30 +139,28 @@ def _flag(decoder: Decoder, value: Any, path: str) -> bool:
     raise NotUnderstood("unexpected type")
 
 
-def _whole(decoder: Decoder, value: Any, path: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    raise NotUnderstood("unexpected type")
-
-
-def _number(decoder: Decoder, value: Any, path: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+def _scalar(read: Callable[[Any], Any], *kinds: type, problem: str = "unexpected type") -> Convert:
+    def convert(decoder: Decoder, value: Any, path: str) -> Any:
+        if type(value) not in kinds:  # a boolean is no number
+            raise NotUnderstood("unexpected type")
         try:
-            return float(value)
-        except OverflowError:
-            pass
-    raise NotUnderstood("unexpected type")
+            return read(value)
+        except NotUnderstood:
+            raise
+        except (ValueError, OverflowError):
+            raise NotUnderstood(problem) from None
+
+    return convert
 
 
-def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
-    if not isinstance(value, str):
+def _whole(value: float) -> int:
+    if value != int(value):
         raise NotUnderstood("unexpected type")
-    try:
-        moment = datetime.fromisoformat(value.upper())
-    except ValueError:
-        raise NotUnderstood("no date-time") from None
+    return int(value)
+
+
+def _moment(value: str) -> datetime:
+    moment = datetime.fromisoformat(value.upper())
     if moment.utcoffset() is None:
         raise NotUnderstood("date-time without a zone")  # the zone is not guessed
     try:
@@ -168,34 +170,14 @@ def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
     return moment
 
 
-def _day(decoder: Decoder, value: Any, path: str) -> date:
-    if not isinstance(value, str):
-        raise NotUnderstood("unexpected type")
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise NotUnderstood("no date") from None
-
-
-def _instance_of(kind: type) -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> Any:
-        if isinstance(value, kind):
-            return value
-        raise NotUnderstood("unexpected type")
-
-    return convert
-
-
-_anything = _instance_of(object)
-
 _SCALARS: Mapping[type, Convert] = {
-    str: _instance_of(str),
+    str: _scalar(str, str),
     bool: _flag,
-    int: _whole,
-    float: _number,
-    datetime: _moment,
-    date: _day,
-    types.NoneType: _instance_of(types.NoneType),
+    int: _scalar(_whole, int, float),
+    float: _scalar(float, int, float),
+    datetime: _scalar(_moment, str, problem="no date-time"),
+    date: _scalar(date.fromisoformat, str, problem="no date"),
+    types.NoneType: _scalar(lambda value: value, types.NoneType),
 }
 
 

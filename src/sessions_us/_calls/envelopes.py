@@ -68,7 +68,7 @@ def _read(parse: Parse[T], value: object, decode: Decoder) -> tuple[T, Decoder] 
 
 
 def _says_something(result: object) -> bool:
-    if not isinstance(result, Model):
+    if not isinstance(result, Model) or getattr(result, "id", None) is not None:
         return True
     return any(getattr(result, field.name) is not None for field in type(result).wire_fields())
 

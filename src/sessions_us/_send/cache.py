@@ -59,7 +59,14 @@ class Cache(OuterStage):
             return await self._write(call)
         if call.trail is not None:
             return await self._page(call, call.trail)
-        return await (self._read(call) if call.options.keeps else self._ask(call))
+        if call.options.keeps:
+            return await self._read(call)
+        try:
+            return await self._inner.send(call)
+        except StatusError as error:
+            if not isinstance(error, _SAYS_NOTHING):
+                self._memory.remove(call.name)  # it is gone, or not the key's to see any more
+            raise
 
     async def _write(self, call: Call) -> Answer:
         with self._memory.trails.writing(call):
@@ -77,15 +84,6 @@ class Cache(OuterStage):
             return await self._page(call, again.trail)
         trail.end()
         return answer
-
-    async def _ask(self, call: Call) -> Answer:
-        """The inner stage's answer. A status that says what became of the read drops its copy."""
-        try:
-            return await self._inner.send(call)
-        except StatusError as error:
-            if not isinstance(error, _SAYS_NOTHING):
-                self._memory.remove(call.name)  # it is gone, or not the key's to see any more
-            raise
 
     # -- walks over lists --------------------------------------------------------------------------------------------
 

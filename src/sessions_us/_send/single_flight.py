@@ -10,7 +10,6 @@ from attrs import define, field
 
 from ..errors import ClientClosedError
 from ..events import Emit, ResponseShared
-from ..quota import Lane
 from .call import Answer, Call, Name
 from .cancel_scope import cancel_scope
 from .stage import OuterStage
@@ -66,15 +65,14 @@ class SingleFlight(OuterStage):
         request, abort_on = call.request, call.abort_on
         while True:
             self.check()  # before a task is made, and before the flight of another client is joined
-            flight, raised = self._flights.get(call.name), None
+            flight, is_news = self._flights.get(call.name), False
             if flight is None or flight.loop is not asyncio.get_running_loop():  # that of an ended loop will never land
                 flight, caller = self._launch(call), call.waiters.first
             elif call.options.max_wait == 0:  # it may wait for nobody
                 return await self._inner.send(call)
             else:
                 caller, is_news = flight.call.waiters.join(call.waiters.lane, call.waiters.first.deadline)
-                raised = call.waiters.lane if is_news else None
-            outcome = await self._outcome(flight, caller, abort_on, raised)
+            outcome = await self._outcome(flight, caller, abort_on, is_news)
             if isinstance(outcome, Answer):
                 if caller.joined:
                     self._emit(ResponseShared(operation=request.operation, method=request.method, path=request.path))
@@ -100,14 +98,14 @@ class SingleFlight(OuterStage):
         return flight
 
     async def _fly(self, call: Call) -> None:
-        outcome: Answer | Exception = ClientClosedError()
+        outcome: Answer | Exception | None = None
         try:
             outcome = await self._inner.send(call)
         except Exception as error:
             outcome = error
         finally:
             self._land(call)
-            call.waiters.settle(outcome)
+            call.waiters.settle(ClientClosedError() if outcome is None else outcome)
 
     def _land(self, call: Call) -> None:
         flight = self._flights.get(call.name)
@@ -115,15 +113,15 @@ class SingleFlight(OuterStage):
             del self._flights[call.name]
 
     async def _outcome(
-        self, flight: _Flight, caller: Caller[Answer], abort_on: asyncio.Future[None] | None, raised: Lane | None
+        self, flight: _Flight, caller: Caller[Answer], abort_on: asyncio.Future[None] | None, is_news: bool
     ) -> Answer | Exception:
         """What the caller gets. If nobody waits any more, the flight ends, and so does its lease."""
         waiters = flight.call.waiters
         self._callers.add(caller)
         try:
             async with nullcontext() if abort_on is None else cancel_scope(abort_on, waiters.lane):
-                if raised is not None:
-                    await flight.call.raise_lane(raised)
+                if is_news:
+                    await flight.call.raise_lane()
                 return await caller.outcome()
         finally:
             self._callers.discard(caller)

@@ -88,6 +88,7 @@ class Waiters(Generic[T]):
         now, before = self._clock.now(), self.deadline
         caller: Caller[T] = Caller(deadline, joined=True)
         is_urgent = lane == "interactive" and self.lane == "background"
+        self.lane = "interactive" if is_urgent else self.lane
         has_less_time = deadline is not None and (before is None or deadline < before)
         self.callers.append(caller)
         if deadline is not None:
@@ -148,9 +149,7 @@ class Waiters(Generic[T]):
     def _time_out(self, caller: Caller[T], seconds: float) -> None:
         error = QuotaTimeoutError(
             f"Not sent: the same request of another call had no answer within the {seconds:g} s of max_wait.",
-            retry_after=None,
             lane=self.lane,
-            position=1,
         )
         self._give_up(caller, self._failure or error)
 

@@ -41,20 +41,15 @@ __all__ = (
 )
 
 _HOMES = {
-    "RESOURCES": "plan",
-    "Child": "plan",
-    "Column": "schema",
-    "DltSink": "dlt_sink",
-    "ExportReport": "report",
-    "NDJSONSink": "ndjson",
-    "ParquetSink": "parquet",
-    "Resource": "plan",
-    "ResourceReport": "report",
-    "RowIds": "report",
-    "Sink": "sink",
-    "columns": "schema",
-    "export": "export",
-    "sessions_source": "source",
+    "dlt_sink": ("DltSink",),
+    "export": ("export",),
+    "ndjson": ("NDJSONSink",),
+    "parquet": ("ParquetSink",),
+    "plan": ("RESOURCES", "Child", "Resource"),
+    "report": ("ExportReport", "ResourceReport", "RowIds"),
+    "schema": ("Column", "columns"),
+    "sink": ("Sink",),
+    "source": ("sessions_source",),
 }
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .._calls.arguments import Extra
     from .._calls.pager import Pager
 
-__all__ = ("Bookings",)
+__all__ = ("Bookings", "booking_fields")
 
 
 class Bookings(ApiResource):
@@ -66,14 +66,8 @@ class Bookings(ApiResource):
         Endpoint: POST /api/bookings
         Known from: documented; the body is inferred from what bookings look like.
         """
-        body = {
-            "bookingPageId": booking_page_id,
-            "startAt": start_at,
-            "participantName": participant_name,
-            "participantEmail": participant_email,
-            "guests": several(guests, "guests"),
-            "timeZone": time_zone,
-        }
+        body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
+        body["bookingPageId"] = booking_page_id
         return await self._calls.maybe(create_booking, body=body, extra=extra)
 
     async def update(
@@ -103,13 +97,7 @@ class Bookings(ApiResource):
         Endpoint: PUT /api/bookings/{id}
         Known from: documented; the body is inferred.
         """
-        body = {
-            "startAt": start_at,
-            "participantName": participant_name,
-            "participantEmail": participant_email,
-            "guests": several(guests, "guests"),
-            "timeZone": time_zone,
-        }
+        body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
         return await self._calls.maybe(update_booking, id, body=body, extra=extra)
 
     async def cancel(self, id: str, *, extra: Extra | None = None) -> Booking | None:
@@ -160,3 +148,20 @@ class Bookings(ApiResource):
         """
         body = {"collaboratorId": collaborator_id, "userId": user_id}
         return await self._calls.maybe(change_booking_collaborator, id, body=body, extra=extra)
+
+
+def booking_fields(
+    start_at: datetime | None,
+    participant_name: str | None,
+    participant_email: str | None,
+    guests: Sequence[str | Mapping[str, object]] | None,
+    time_zone: str | None,
+) -> dict[str, object]:
+    """What users and guests say of a booking."""
+    return {
+        "startAt": start_at,
+        "participantName": participant_name,
+        "participantEmail": participant_email,
+        "guests": several(guests, "guests"),
+        "timeZone": time_zone,
+    }

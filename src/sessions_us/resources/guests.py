@@ -12,6 +12,7 @@ from sessions_us_api.api.guests import (
 )
 
 from .._calls.arguments import several
+from .bookings import booking_fields
 from .resource import ApiResource
 
 if TYPE_CHECKING:
@@ -55,14 +56,8 @@ class GuestBookings(ApiResource):
         Endpoint: POST /api/guests/bookings
         Known from: documented; the body is inferred from what bookings look like.
         """
-        body = {
-            "bookingPageId": booking_page_id,
-            "startAt": start_at,
-            "participantName": participant_name,
-            "participantEmail": participant_email,
-            "guests": several(guests, "guests"),
-            "timeZone": time_zone,
-        }
+        body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
+        body["bookingPageId"] = booking_page_id
         return await self._calls.maybe(create_guest_booking, body=body, extra=extra)
 
     async def update(
@@ -92,13 +87,7 @@ class GuestBookings(ApiResource):
         Endpoint: PUT /api/guests/bookings/{id}
         Known from: documented; the body is inferred.
         """
-        body = {
-            "startAt": start_at,
-            "participantName": participant_name,
-            "participantEmail": participant_email,
-            "guests": several(guests, "guests"),
-            "timeZone": time_zone,
-        }
+        body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
         return await self._calls.maybe(update_guest_booking, id, body=body, extra=extra)
 
     async def cancel(self, id: str, *, extra: Extra | None = None) -> Booking | None:

@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 __all__ = ("Delivery", "HeaderFamily", "ReceivedRequest", "Sandbox", "ServerLimit", "serve")
 
 _HOMES = {
-    "Delivery": "delivery",
-    "HeaderFamily": "limits",
-    "ServerLimit": "limits",
-    "ReceivedRequest": "traffic",
-    "Sandbox": "sandbox",
-    "serve": "sandbox",
+    "delivery": ("Delivery",),
+    "limits": ("HeaderFamily", "ServerLimit"),
+    "traffic": ("ReceivedRequest",),
+    "sandbox": ("Sandbox", "serve"),
 }
 
 
