@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.booking_pages import (
-    create_booking_page,
-    delete_booking_page,
-    get_booking_page,
-    list_booking_page_bookings,
-    list_booking_page_slots,
-    list_booking_pages,
-    update_booking_page,
-)
+from sessions_us_api.api import booking_pages as api
 
 from .collaborators import Collaborators
 from .resource import ApiResource
@@ -47,7 +39,7 @@ class BookingPages(ApiResource):
         Endpoint: GET /api/booking-pages
         Known from: documented; `id` and `name` were observed.
         """
-        return self._calls.pages(list_booking_pages, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_booking_pages, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -75,7 +67,7 @@ class BookingPages(ApiResource):
         Known from: documented; the fields are inferred from the app's settings.
         """
         body = {"name": name, "slug": slug, "description": description, "duration": duration, "timeZone": time_zone}
-        return await self._calls.maybe(create_booking_page, body=body, extra=extra)
+        return await self._calls.maybe(api.create_booking_page, body=body, extra=extra)
 
     async def get(self, id: str) -> BookingPage:
         """Read one booking page.
@@ -92,7 +84,7 @@ class BookingPages(ApiResource):
         Endpoint: GET /api/booking-pages/{id}
         Known from: documented; most fields are inferred.
         """
-        return await self._calls.one(get_booking_page, id)
+        return await self._calls.one(api.get_booking_page, id)
 
     async def update(
         self,
@@ -122,7 +114,7 @@ class BookingPages(ApiResource):
         Known from: documented; the fields are inferred.
         """
         body = {"name": name, "slug": slug, "description": description, "duration": duration, "timeZone": time_zone}
-        return await self._calls.maybe(update_booking_page, id, body=body, extra=extra)
+        return await self._calls.maybe(api.update_booking_page, id, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
         """Delete a booking page. What becomes of its bookings is unknown.
@@ -133,7 +125,7 @@ class BookingPages(ApiResource):
         Endpoint: DELETE /api/booking-pages/{id}
         Known from: documented.
         """
-        await self._calls.nothing(delete_booking_page, id, extra=extra)
+        await self._calls.nothing(api.delete_booking_page, id, extra=extra)
 
     async def slots(
         self, id: str, *, start: datetime, end: datetime, time_zone: str | None = None, extra: Extra | None = None
@@ -153,7 +145,7 @@ class BookingPages(ApiResource):
         Known from: documented; the names of the two dates and the answer are inferred.
         """
         body = {"start": start, "end": end, "timeZone": time_zone}
-        return await self._calls.rows(list_booking_page_slots, id, body=body, extra=extra)
+        return await self._calls.rows(api.list_booking_page_slots, id, body=body, extra=extra)
 
     def bookings(self, id: str, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Booking]:
         """List the bookings of a booking page that have not started yet, 20 at a time.
@@ -167,4 +159,4 @@ class BookingPages(ApiResource):
         Endpoint: GET /api/booking-pages/{id}/bookings
         Known from: documented; `start_at` and `session_id` were observed.
         """
-        return self._calls.pages(list_booking_page_bookings, id, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_booking_page_bookings, id, page=page, verify_end=verify_end)

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.bookings import (
-    cancel_booking,
-    change_booking_collaborator,
-    create_booking,
-    delete_booking,
-    list_bookings,
-    update_booking,
-)
+from sessions_us_api.api import bookings as api
 
 from .._calls.arguments import several
 from .resource import ApiResource
@@ -37,7 +30,7 @@ class Bookings(ApiResource):
         Endpoint: GET /api/bookings
         Known from: documented; items as in a booking page's list (assumed).
         """
-        return self._calls.pages(list_bookings, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_bookings, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -68,7 +61,7 @@ class Bookings(ApiResource):
         """
         body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
         body["bookingPageId"] = booking_page_id
-        return await self._calls.maybe(create_booking, body=body, extra=extra)
+        return await self._calls.maybe(api.create_booking, body=body, extra=extra)
 
     async def update(
         self,
@@ -98,7 +91,7 @@ class Bookings(ApiResource):
         Known from: documented; the body is inferred.
         """
         body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
-        return await self._calls.maybe(update_booking, id, body=body, extra=extra)
+        return await self._calls.maybe(api.update_booking, id, body=body, extra=extra)
 
     async def cancel(self, id: str, *, extra: Extra | None = None) -> Booking | None:
         """Cancel a booking. Deleting one is another operation.
@@ -117,7 +110,7 @@ class Bookings(ApiResource):
         Endpoint: POST /api/bookings/{id}
         Known from: documented; the answer is inferred.
         """
-        return await self._calls.maybe(cancel_booking, id, extra=extra)
+        return await self._calls.maybe(api.cancel_booking, id, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
         """Delete a booking. Cancelling one is another operation.
@@ -128,7 +121,7 @@ class Bookings(ApiResource):
         Endpoint: DELETE /api/bookings/{id}
         Known from: documented.
         """
-        await self._calls.nothing(delete_booking, id, extra=extra)
+        await self._calls.nothing(api.delete_booking, id, extra=extra)
 
     async def change_collaborator(
         self, id: str, *, collaborator_id: str | None = None, user_id: str | None = None, extra: Extra | None = None
@@ -147,7 +140,7 @@ class Bookings(ApiResource):
         Known from: documented; the body and the answer are inferred.
         """
         body = {"collaboratorId": collaborator_id, "userId": user_id}
-        return await self._calls.maybe(change_booking_collaborator, id, body=body, extra=extra)
+        return await self._calls.maybe(api.change_booking_collaborator, id, body=body, extra=extra)
 
 
 def booking_fields(

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.booking_pages import (
-    create_booking_page_collaborator,
-    delete_booking_page_collaborator,
-    list_booking_page_collaborators,
-    update_booking_page_collaborator,
-)
+from sessions_us_api.api import booking_pages as api
 
 from .resource import ApiResource
 
@@ -37,7 +32,7 @@ class Collaborators(ApiResource):
         Endpoint: GET /api/booking-pages/{id}/collaborators
         Known from: documented; the fields are inferred.
         """
-        return self._calls.pages(list_booking_page_collaborators, id, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_booking_page_collaborators, id, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -65,7 +60,7 @@ class Collaborators(ApiResource):
         Known from: documented; the body and the answer are inferred.
         """
         body = {"userId": user_id, "email": email, "role": role, "priority": priority}
-        return await self._calls.maybe(create_booking_page_collaborator, id, body=body, extra=extra)
+        return await self._calls.maybe(api.create_booking_page_collaborator, id, body=body, extra=extra)
 
     async def update(
         self,
@@ -101,7 +96,7 @@ class Collaborators(ApiResource):
             "role": role,
             "priority": priority,
         }
-        return await self._calls.maybe(update_booking_page_collaborator, id, body=body, extra=extra)
+        return await self._calls.maybe(api.update_booking_page_collaborator, id, body=body, extra=extra)
 
     async def delete(
         self,
@@ -124,4 +119,4 @@ class Collaborators(ApiResource):
         Known from: documented; that the body names the collaborator is inferred.
         """
         body = {"collaboratorId": collaborator_id, "userId": user_id, "email": email}
-        await self._calls.nothing(delete_booking_page_collaborator, id, body=body, extra=extra)
+        await self._calls.nothing(api.delete_booking_page_collaborator, id, body=body, extra=extra)

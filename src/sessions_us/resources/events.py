@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.events import (
-    clone_event,
-    create_event,
-    list_events,
-    publish_event,
-    register_to_event,
-    toggle_event_public,
-)
+from sessions_us_api.api import events as api
 
 from .._calls.arguments import several, slug_from
 from .resource import ApiResource
@@ -40,7 +33,7 @@ class Events(ApiResource):
         Endpoint: GET /api/events
         Known from: documented; `id` and `session.name` were observed.
         """
-        return self._calls.pages(list_events, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_events, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -81,7 +74,7 @@ class Events(ApiResource):
             "plannedEnd": planned_end,
             "timeZone": time_zone,
         }
-        return await self._calls.one(create_event, body=body, extra=extra)
+        return await self._calls.one(api.create_event, body=body, extra=extra)
 
     async def publish(self, event_or_session_id: str, *, extra: Extra | None = None) -> Event | None:
         """Publish an event. Whether publishing twice is harmless is unknown.
@@ -95,7 +88,7 @@ class Events(ApiResource):
         Endpoint: POST /api/events/{eventIdOrSessionId}/publish
         Known from: observed, without a body; the answer is inferred.
         """
-        return await self._calls.maybe(publish_event, event_or_session_id, extra=extra)
+        return await self._calls.maybe(api.publish_event, event_or_session_id, extra=extra)
 
     async def toggle_public(self, event_or_session_id: str, *, extra: Extra | None = None) -> Event | None:
         """Toggle whether an event is public. A second call undoes the first.
@@ -109,7 +102,7 @@ class Events(ApiResource):
         Endpoint: POST /api/events/{eventIdOrSessionId}/toggle-public
         Known from: documented; the answer is inferred.
         """
-        return await self._calls.maybe(toggle_event_public, event_or_session_id, extra=extra)
+        return await self._calls.maybe(api.toggle_event_public, event_or_session_id, extra=extra)
 
     async def clone(
         self, event_or_session_id: str, *, name: str | None = None, slug: str | None = None, extra: Extra | None = None
@@ -128,7 +121,7 @@ class Events(ApiResource):
         Known from: documented; the body and the answer are inferred.
         """
         body = {"name": name, "slug": slug}
-        return await self._calls.maybe(clone_event, event_or_session_id, body=body, extra=extra)
+        return await self._calls.maybe(api.clone_event, event_or_session_id, body=body, extra=extra)
 
     async def register(
         self,
@@ -150,5 +143,5 @@ class Events(ApiResource):
         Known from: documented; the body and the answer are inferred from the webhook EVENT_NEW_REGISTRATION.
         """
         return await self._calls.maybe(
-            register_to_event, event_or_session_id, body={"form": several(form, "form")}, extra=extra
+            api.register_to_event, event_or_session_id, body={"form": several(form, "form")}, extra=extra
         )

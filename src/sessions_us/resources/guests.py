@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.guests import (
-    cancel_guest_booking,
-    create_guest_booking,
-    register_guest_to_event,
-    update_guest_booking,
-)
+from sessions_us_api.api import guests as api
 
 from .._calls.arguments import several
 from .bookings import booking_fields
@@ -58,7 +53,7 @@ class GuestBookings(ApiResource):
         """
         body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
         body["bookingPageId"] = booking_page_id
-        return await self._calls.maybe(create_guest_booking, body=body, extra=extra)
+        return await self._calls.maybe(api.create_guest_booking, body=body, extra=extra)
 
     async def update(
         self,
@@ -88,7 +83,7 @@ class GuestBookings(ApiResource):
         Known from: documented; the body is inferred.
         """
         body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
-        return await self._calls.maybe(update_guest_booking, id, body=body, extra=extra)
+        return await self._calls.maybe(api.update_guest_booking, id, body=body, extra=extra)
 
     async def cancel(self, id: str, *, extra: Extra | None = None) -> Booking | None:
         """Cancel a booking as a guest.
@@ -107,7 +102,7 @@ class GuestBookings(ApiResource):
         Endpoint: POST /api/guests/bookings/{id}
         Known from: documented; the answer is inferred.
         """
-        return await self._calls.maybe(cancel_guest_booking, id, extra=extra)
+        return await self._calls.maybe(api.cancel_guest_booking, id, extra=extra)
 
 
 class GuestEvents(ApiResource):
@@ -139,4 +134,4 @@ class GuestEvents(ApiResource):
         Known from: documented; the body and the answer are inferred from the webhook EVENT_NEW_REGISTRATION.
         """
         body = {"email": email, "firstName": first_name, "lastName": last_name, "form": several(form, "form")}
-        return await self._calls.maybe(register_guest_to_event, event_or_session_id, body=body, extra=extra)
+        return await self._calls.maybe(api.register_guest_to_event, event_or_session_id, body=body, extra=extra)

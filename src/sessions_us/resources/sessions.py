@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.sessions import (
-    create_session,
-    delete_session,
-    get_session,
-    get_session_takeaways,
-    get_session_transcripts,
-    list_sessions,
-    update_session,
-)
+from sessions_us_api.api import sessions as api
 
 from .participants import Participants
 from .resource import ApiResource
@@ -47,7 +39,7 @@ class Sessions(ApiResource):
         Endpoint: GET /api/sessions
         Known from: documented; items as clients of the live API read them.
         """
-        return self._calls.pages(list_sessions, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_sessions, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -84,7 +76,7 @@ class Sessions(ApiResource):
             "plannedEnd": planned_end,
             "timeZone": time_zone,
         }
-        return await self._calls.one(create_session, body=body, extra=extra)
+        return await self._calls.one(api.create_session, body=body, extra=extra)
 
     async def get(self, id: str) -> Session:
         """Read one session.
@@ -101,7 +93,7 @@ class Sessions(ApiResource):
         Endpoint: GET /api/sessions/{id}
         Known from: documented; the fields are those of lists and webhooks (assumed).
         """
-        return await self._calls.one(get_session, id)
+        return await self._calls.one(api.get_session, id)
 
     async def update(
         self,
@@ -137,7 +129,7 @@ class Sessions(ApiResource):
             "plannedEnd": planned_end,
             "timeZone": time_zone,
         }
-        return await self._calls.maybe(update_session, id, body=body, extra=extra)
+        return await self._calls.maybe(api.update_session, id, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
         """Delete a session.
@@ -148,7 +140,7 @@ class Sessions(ApiResource):
         Endpoint: DELETE /api/sessions/{id}
         Known from: documented.
         """
-        await self._calls.nothing(delete_session, id, extra=extra)
+        await self._calls.nothing(api.delete_session, id, extra=extra)
 
     async def takeaways(self, id: str) -> Takeaways | None:
         """Read the takeaways of a session.
@@ -162,7 +154,7 @@ class Sessions(ApiResource):
         Endpoint: GET /api/sessions/{id}/takeaways
         Known from: documented; the fields are those of the webhook TAKEAWAY_READY (assumed).
         """
-        return await self._calls.maybe(get_session_takeaways, id)
+        return await self._calls.maybe(api.get_session_takeaways, id)
 
     async def transcripts(self, id: str) -> builtins.list[Transcript]:
         """Read all transcripts of a session.
@@ -176,4 +168,4 @@ class Sessions(ApiResource):
         Endpoint: GET /api/sessions/{id}/transcripts
         Known from: documented; the fields are those of the webhook TRANSCRIPT_READY (assumed).
         """
-        return await self._calls.rows(get_session_transcripts, id)
+        return await self._calls.rows(api.get_session_transcripts, id)

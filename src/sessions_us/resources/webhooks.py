@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.webhooks import create_webhook, delete_webhook
+from sessions_us_api.api import webhooks as api
 
 from .resource import ApiResource
 
@@ -54,7 +54,7 @@ class Webhooks(ApiResource):
             "linkPublicKey": link_public_key,
             "integration": integration,
         }
-        return await self._calls.one(create_webhook, body=body, extra=extra)
+        return await self._calls.one(api.create_webhook, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
         """Delete a subscription.
@@ -65,4 +65,4 @@ class Webhooks(ApiResource):
         Endpoint: DELETE /api/webhooks/{id}
         Known from: observed; not on the official page.
         """
-        await self._calls.nothing(delete_webhook, id, extra=extra)
+        await self._calls.nothing(api.delete_webhook, id, extra=extra)
