@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from datetime import UTC, date, datetime
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from attrs import define, field
@@ -112,16 +112,16 @@ def _wire_names(model: type[Model]) -> dict[str, str]:
 def _converter(shape: Any) -> Convert:
     origin = get_origin(shape)
     if origin is list:
-        return _list_of(_converter(get_args(shape)[0]))
+        return partial(_list, _converter(get_args(shape)[0]))
     if origin in {Union, types.UnionType}:
-        return _first_of(get_args(shape))
+        return partial(_first, [_converter(variant) for variant in get_args(shape)])
     if origin is Literal:
-        return _one_of(get_args(shape))
+        return partial(_constant, get_args(shape))
     if isinstance(shape, type):
         if issubclass(shape, Model):
-            return _object_of(shape)
+            return partial(_object, shape)
         if issubclass(shape, Enum):
-            return _member_of(shape)
+            return partial(_member, shape)
         return _SCALARS.get(shape, _anything)
     return _anything
 
@@ -139,18 +139,17 @@ def _flag(decoder: Decoder, value: Any, path: str) -> bool:
     raise NotUnderstood("unexpected type")
 
 
-def _scalar(read: Callable[[Any], Any], *kinds: type, problem: str = "unexpected type") -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> Any:
-        if type(value) not in kinds:  # a boolean is no number
-            raise NotUnderstood("unexpected type")
-        try:
-            return read(value)
-        except NotUnderstood:
-            raise
-        except (ValueError, OverflowError):
-            raise NotUnderstood(problem) from None
-
-    return convert
+def _scalar(
+    read: Callable[[Any], Any], kinds: tuple[type, ...], problem: str, decoder: Decoder, value: Any, path: str
+) -> Any:
+    if type(value) not in kinds:  # a boolean is no number
+        raise NotUnderstood("unexpected type")
+    try:
+        return read(value)
+    except NotUnderstood:
+        raise
+    except (ValueError, OverflowError):
+        raise NotUnderstood(problem) from None
 
 
 def _whole(value: float) -> int:
@@ -171,71 +170,57 @@ def _moment(value: str) -> datetime:
 
 
 _SCALARS: Mapping[type, Convert] = {
-    str: _scalar(str, str),
+    str: partial(_scalar, str, (str,), "unexpected type"),
     bool: _flag,
-    int: _scalar(_whole, int, float),
-    float: _scalar(float, int, float),
-    datetime: _scalar(_moment, str, problem="no date-time"),
-    date: _scalar(date.fromisoformat, str, problem="no date"),
-    types.NoneType: _scalar(lambda value: value, types.NoneType),
+    int: partial(_scalar, _whole, (int, float), "unexpected type"),
+    float: partial(_scalar, float, (int, float), "unexpected type"),
+    datetime: partial(_scalar, _moment, (str,), "no date-time"),
+    date: partial(_scalar, date.fromisoformat, (str,), "no date"),
+    types.NoneType: partial(_scalar, lambda value: value, (types.NoneType,), ""),
 }
 
 
-def _member_of(enum: type[Enum]) -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> Enum | str:
+def _member(enum: type[Enum], decoder: Decoder, value: Any, path: str) -> Enum | str:
+    try:
+        return enum(value)
+    except (ValueError, TypeError):
+        if not isinstance(value, str):
+            raise NotUnderstood("unexpected type") from None
+    decoder.note(path, "unknown value")
+    return value  # enums are open: an unknown value is a plain string
+
+
+def _constant(values: tuple[object, ...], decoder: Decoder, value: Any, path: str) -> Any:
+    if any(value == known and type(value) is type(known) for known in values):
+        return value
+    raise NotUnderstood("unknown value")
+
+
+def _first(variants: list[Convert], decoder: Decoder, value: Any, path: str) -> Any:
+    """The first variant that fits. Only its drifts count."""
+    problem = NotUnderstood("unexpected type")
+    for variant in variants:
+        trial = decoder.trial()
         try:
-            return enum(value)
-        except (ValueError, TypeError):
-            if not isinstance(value, str):
-                raise NotUnderstood("unexpected type") from None
-        decoder.note(path, "unknown value")
-        return value  # enums are open: an unknown value is a plain string
-
-    return convert
-
-
-def _one_of(values: tuple[object, ...]) -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> Any:
-        if any(value == known and type(value) is type(known) for known in values):
-            return value
-        raise NotUnderstood("unknown value")
-
-    return convert
+            result = variant(trial, value, path)
+        except NotUnderstood as error:
+            problem = error
+        else:
+            decoder.adopt(trial)
+            return result
+    raise problem
 
 
-def _first_of(shapes: tuple[Any, ...]) -> Convert:
-    # Only the drifts of the matching variant count.
-    variants = [_converter(shape) for shape in shapes]
-
-    def convert(decoder: Decoder, value: Any, path: str) -> Any:
-        problem = NotUnderstood("unexpected type")
-        for variant in variants:
-            trial = decoder.trial()
-            try:
-                result = variant(trial, value, path)
-            except NotUnderstood as error:
-                problem = error
-            else:
-                decoder.adopt(trial)
-                return result
-        raise problem
-
-    return convert
-
-
-def _list_of(convert_item: Convert) -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> list[Any]:
-        if not isinstance(value, list):
-            raise NotUnderstood("unexpected type")
-        result = []
-        for item in value:
-            try:
-                result.append(convert_item(decoder, item, f"{path}[]"))
-            except NotUnderstood as error:
-                decoder.note(f"{path}[]", str(error))
-        return result
-
-    return convert
+def _list(convert: Convert, decoder: Decoder, value: Any, path: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise NotUnderstood("unexpected type")
+    result = []
+    for item in value:
+        try:
+            result.append(convert(decoder, item, f"{path}[]"))
+        except NotUnderstood as error:
+            decoder.note(f"{path}[]", str(error))
+    return result
 
 
 Fields = tuple[tuple[str, str, Convert, bool], ...]
@@ -250,38 +235,35 @@ def _fields_of(model: type[Model]) -> Fields:
     )
 
 
-def _object_of(model: type[Model]) -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> Model:
-        raw = _as_object(decoder, value, path)
-        if path.removesuffix("[]") == decoder.place and is_deep(raw):
-            raise NotUnderstood(_TOO_DEEP)
-        inside = f"{path}." if path else ""
-        unknown = raw.keys() - _wire_names(model).values()  # type: ignore[arg-type]  # every type is hashable
-        spelled = spellings(model, raw) if unknown else {}
-        values: dict[str, Any] = {}
-        extra = {wire: raw[wire] for wire in unknown.difference(spelled.values())}
-        if unknown:
-            _note_unknown(decoder, inside, spelled.values(), extra)
-        fields: Fields = _fields_of(model)  # type: ignore[arg-type]  # now and not before: a model may contain itself
-        for wire, name, convert_field, required in fields:
-            sent_as = spelled.get(wire, wire)
-            given = raw.get(sent_as)
-            if required:
-                values[name] = convert_field(decoder, given, inside + wire)
-            elif given is not None:
-                try:
-                    values[name] = understood = convert_field(decoder, given, inside + wire)
-                except NotUnderstood as error:
-                    decoder.note(inside + wire, str(error))
+def _object(model: type[Model], decoder: Decoder, value: Any, path: str) -> Model:
+    raw = _as_object(decoder, value, path)
+    if path.removesuffix("[]") == decoder.place and is_deep(raw):
+        raise NotUnderstood(_TOO_DEEP)
+    inside = f"{path}." if path else ""
+    unknown = raw.keys() - _wire_names(model).values()  # type: ignore[arg-type]  # every type is hashable
+    spelled = spellings(model, raw) if unknown else {}
+    values: dict[str, Any] = {}
+    extra = {wire: raw[wire] for wire in unknown.difference(spelled.values())}
+    if unknown:
+        _note_unknown(decoder, inside, spelled.values(), extra)
+    fields: Fields = _fields_of(model)  # type: ignore[arg-type]  # now and not before: a model may contain itself
+    for wire, name, convert, required in fields:
+        sent_as = spelled.get(wire, wire)
+        given = raw.get(sent_as)
+        if required:
+            values[name] = convert(decoder, given, inside + wire)
+        elif given is not None:
+            try:
+                values[name] = understood = convert(decoder, given, inside + wire)
+            except NotUnderstood as error:
+                decoder.note(inside + wire, str(error))
+                extra[sent_as] = given
+            else:
+                if isinstance(given, list) and len(understood) < len(given):
                     extra[sent_as] = given
-                else:
-                    if isinstance(given, list) and len(understood) < len(given):
-                        extra[sent_as] = given
-        result = model(**values)
-        result.additional_properties.update(extra)
-        return result
-
-    return convert
+    result = model(**values)
+    result.additional_properties.update(extra)
+    return result
 
 
 def _note_unknown(decoder: Decoder, inside: str, spelled: Iterable[str], extra: Iterable[str]) -> None:

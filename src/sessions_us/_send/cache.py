@@ -109,21 +109,22 @@ class Cache(OuterStage):
         return answer
 
     def _begin_walk(self, call: Call, trail: Trail) -> None:
-        """Decides whether the walk is given from copies."""
+        """Decides whether the walk is given from copies. If not, its answers are kept at its end."""
         trail.begin(call, self._memory.trails)
         options = call.options
         if not options.keeps:
             return
-        trail.on_end = self._keep
-        copy = self._memory.get(trail.name)
-        if copy is None or not trail.takes_copies:
-            return
-        fresh_until = copy.kept_at + options.cache_ttl
-        if self._now() < fresh_until:
+        copy = self._memory.get(trail.name) if trail.takes_copies else None
+        fresh_until = 0.0 if copy is None else copy.kept_at + options.cache_ttl
+        if copy is not None and self._now() < fresh_until:
             trail.replay(copy, "fresh", fresh_until)
-        elif self._now() < fresh_until + options.stale_while_revalidate and trail.renew is not None:
+        elif (
+            copy is not None and trail.renew is not None and self._now() < fresh_until + options.stale_while_revalidate
+        ):
             trail.replay(copy, "stale-while-revalidate", fresh_until + options.stale_while_revalidate)
             self._renew(trail.name, partial(trail.renew, Trail(takes_copies=False), len(copy.answers)))
+        else:
+            trail.on_end = self._keep
 
     def _next_copy(self, call: Call, trail: Trail, copy: Copy) -> Answer:
         place = len(trail.answers)
@@ -169,12 +170,7 @@ class Cache(OuterStage):
     def _keep(self, trail: Trail) -> None:
         """Keep the answers of a walk, unless a later walk is kept."""
         kept = self._memory.get(trail.name)
-        if (
-            trail.answers
-            and not trail.is_spoilt
-            and not trail.is_replayed
-            and (kept is None or kept.kept_at <= trail.began_at)
-        ):
+        if trail.answers and not trail.is_spoilt and (kept is None or kept.kept_at <= trail.began_at):
             trail.kept = Copy(tuple(trail.answers), trail.began_at, trail.operation)
             self._memory.put(trail.name, trail.kept)
 
