@@ -89,13 +89,8 @@ class Collaborators(ApiResource):
         Endpoint: PUT /api/booking-pages/{id}/collaborators
         Known from: documented; the body and the answer are inferred.
         """
-        body = {
-            "collaboratorId": collaborator_id,
-            "userId": user_id,
-            "email": email,
-            "role": role,
-            "priority": priority,
-        }
+        body = {"userId": user_id, "email": email, "role": role, "priority": priority}
+        body["collaboratorId"] = collaborator_id
         return await self._calls.maybe(api.update_booking_page_collaborator, id, body=body, extra=extra)
 
     async def delete(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import events as api
 
-from .._calls.arguments import several, slug_from
+from .._calls.arguments import schedule, several, slug_from
 from .resource import ApiResource
 
 if TYPE_CHECKING:
@@ -66,14 +66,9 @@ class Events(ApiResource):
         Endpoint: POST /api/events
         Known from: observed, all but `description`.
         """
-        body = {
-            "name": name,
-            "slug": slug_from(name) if slug is None else slug,
-            "description": description,
-            "startAt": start_at,
-            "plannedEnd": planned_end,
-            "timeZone": time_zone,
-        }
+        slug = slug_from(name) if slug is None else slug
+        when = schedule(start_at, planned_end, time_zone)
+        body = {"name": name, "slug": slug, "description": description, **when}
         return await self._calls.one(api.create_event, body=body, extra=extra)
 
     async def publish(self, event_or_session_id: str, *, extra: Extra | None = None) -> Event | None:

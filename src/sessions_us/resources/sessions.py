@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import sessions as api
 
+from .._calls.arguments import schedule
 from .participants import Participants
 from .resource import ApiResource
 
@@ -69,13 +70,7 @@ class Sessions(ApiResource):
         Endpoint: POST /api/sessions
         Known from: observed, all but `description`.
         """
-        body = {
-            "name": name,
-            "description": description,
-            "startAt": start_at,
-            "plannedEnd": planned_end,
-            "timeZone": time_zone,
-        }
+        body = {"name": name, "description": description, **schedule(start_at, planned_end, time_zone)}
         return await self._calls.one(api.create_session, body=body, extra=extra)
 
     async def get(self, id: str) -> Session:
@@ -122,13 +117,7 @@ class Sessions(ApiResource):
         Endpoint: PUT /api/sessions/{id}
         Known from: documented; the fields are inferred from creating one.
         """
-        body = {
-            "name": name,
-            "description": description,
-            "startAt": start_at,
-            "plannedEnd": planned_end,
-            "timeZone": time_zone,
-        }
+        body = {"name": name, "description": description, **schedule(start_at, planned_end, time_zone)}
         return await self._calls.maybe(api.update_session, id, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
