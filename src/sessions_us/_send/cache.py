@@ -109,27 +109,26 @@ class Cache(OuterStage):
         return answer
 
     def _begin_walk(self, call: Call, trail: Trail) -> None:
-        """Decides whether the walk is given from copies. If not, its answers are kept at its end."""
+        """Decides whether the walk is given from copies. Else its answers are kept at its end."""
         trail.begin(call, self._memory.trails)
-        options = call.options
+        options, renew, copy = call.options, trail.renew, self._memory.get(trail.name)
         if not options.keeps:
             return
-        copy = self._memory.get(trail.name) if trail.takes_copies else None
-        fresh_until = 0.0 if copy is None else copy.kept_at + options.cache_ttl
-        if copy is not None and self._now() < fresh_until:
+        trail.on_end = self._keep
+        if copy is None or renew is None:
+            return
+        fresh_until = copy.kept_at + options.cache_ttl
+        stale_until = fresh_until + options.stale_while_revalidate
+        if self._now() < fresh_until:
             trail.replay(copy, "fresh", fresh_until)
-        elif (
-            copy is not None and trail.renew is not None and self._now() < fresh_until + options.stale_while_revalidate
-        ):
-            trail.replay(copy, "stale-while-revalidate", fresh_until + options.stale_while_revalidate)
-            self._renew(trail.name, partial(trail.renew, Trail(takes_copies=False), len(copy.answers)))
-        else:
-            trail.on_end = self._keep
+        elif self._now() < stale_until:
+            trail.replay(copy, "stale-while-revalidate", stale_until)
+            self._renew(trail.name, partial(renew, Trail(), len(copy.answers)))
 
     def _next_copy(self, call: Call, trail: Trail, copy: Copy) -> Answer:
         place = len(trail.answers)
         if trail.is_spoilt or self._now() >= trail.copy_expires_at or place == len(copy.answers):
-            raise StartAgain(Trail(trail.renew, takes_copies=False))
+            raise StartAgain(Trail())
         trail.answers.append(copy.answers[place])
         return self._reuse(call, copy, place, trail.reuse)
 
@@ -140,7 +139,7 @@ class Cache(OuterStage):
             StartAgain: it does.
         """
         copy, options = self._memory.get(trail.name), call.options
-        if not options.keeps or copy is None or not trail.takes_copies or copy is trail.kept:
+        if not options.keeps or copy is None or trail.renew is None or copy is trail.kept:
             return
         expires_at = copy.kept_at + options.cache_ttl + options.stale_if_error
         if self._now() < expires_at:
