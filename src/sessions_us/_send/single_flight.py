@@ -65,13 +65,16 @@ class SingleFlight(OuterStage):
         request, abort_on = call.request, call.abort_on
         while True:
             self.check()  # before a task is made, and before the flight of another client is joined
-            flight, is_news = self._flights.get(call.name), False
-            if flight is None or flight.loop is not asyncio.get_running_loop():  # that of an ended loop will never land
-                flight, caller = self._launch(call), call.waiters.first
+            loop = asyncio.get_running_loop()
+            flight, caller, is_news = self._flights.get(call.name), call.waiters.first, False
+            if flight is None or flight.loop is not loop:  # that of an ended loop will never land
+                call.abort_on = None  # that ends one caller's wait, and not what others may wait for
+                flight = self._flights[call.name] = _Flight(call, loop)
+                flight.task = self._begin(self._fly(call))
             elif call.options.max_wait == 0:  # it may wait for nobody
                 return await self._inner.send(call)
             else:
-                caller, is_news = flight.call.waiters.join(call.waiters.lane, call.waiters.first.deadline)
+                caller, is_news = flight.call.waiters.join(call.waiters.lane, caller.deadline)
             outcome = await self._outcome(flight, caller, abort_on, is_news)
             if isinstance(outcome, Answer):
                 if caller.joined:
@@ -90,12 +93,6 @@ class SingleFlight(OuterStage):
         for flight in [flight for flight in self._flights.values() if flight.task in tasks and flight.task.done()]:
             self._land(flight.call)  # its task was cancelled before its first step
             flight.call.waiters.settle(ClientClosedError())
-
-    def _launch(self, call: Call) -> _Flight:
-        call.abort_on = None  # that ends one caller's wait, and not what others may wait for
-        flight = self._flights[call.name] = _Flight(call, asyncio.get_running_loop())
-        flight.task = self._begin(self._fly(call))
-        return flight
 
     async def _fly(self, call: Call) -> None:
         outcome: Answer | Exception | None = None
