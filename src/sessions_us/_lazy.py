@@ -9,13 +9,11 @@ from collections.abc import Callable, Mapping
 __all__ = ("loader",)
 
 
+Homes = Mapping[str, tuple[str, ...]]
+
+
 def loader(
-    package: str,
-    homes: Mapping[str, tuple[str, ...]],
-    *,
-    whole: tuple[str, ...] = (),
-    needs: tuple[str, ...] = (),
-    extra: str = "",
+    package: str, homes: Homes, *, whole: tuple[str, ...] = (), needs: tuple[str, ...] = (), extra: str = ""
 ) -> Callable[[str], object]:
     """Make the `__getattr__` of a package.
 
