@@ -30,19 +30,10 @@ else:
     __getattr__ = loader(
         __name__,
         {
-            "CallOptions": "client",
-            "ClientOptions": "client",
-            "ClientQuota": "client",
-            "GuestClient": "client",
-            "MemoryStore": "quota",
-            "Page": "_calls.pager",
-            "Pager": "_calls.pager",
-            "Quota": "quota",
-            "QuotaSnapshot": "quota",
-            "RedisStore": "quota",
-            "RetryPolicy": "_send.retry_policy",
-            "SQLiteStore": "quota",
-            "UserClient": "client",
+            "client": ("CallOptions", "ClientOptions", "ClientQuota", "GuestClient", "UserClient"),
+            "quota": ("MemoryStore", "Quota", "QuotaSnapshot", "RedisStore", "SQLiteStore"),
+            "_calls.pager": ("Page", "Pager"),
+            "_send.retry_policy": ("RetryPolicy",),
         },
         whole=("sessions_us.errors", "sessions_us.events", "sessions_us.keys", "sessions_us_api.models"),
     )

@@ -9,14 +9,17 @@ from collections.abc import Callable, Mapping
 __all__ = ("loader",)
 
 
+Homes = Mapping[str, tuple[str, ...]]
+
+
 def loader(
-    package: str, homes: Mapping[str, str], *, whole: tuple[str, ...] = (), needs: tuple[str, ...] = (), extra: str = ""
+    package: str, homes: Homes, *, whole: tuple[str, ...] = (), needs: tuple[str, ...] = (), extra: str = ""
 ) -> Callable[[str], object]:
     """Make the `__getattr__` of a package.
 
     Args:
         package: the package's name.
-        homes: the module of the package that has each public name.
+        homes: the modules of the package, each with the public names that it has.
         whole: modules whose `__all__` is public as a whole. They are imported when a name is in no other home, so they must be
             cheap.
         needs: libraries that may be missing.
@@ -26,10 +29,12 @@ def loader(
         A function that loads a name, and `__all__`. It raises an `ImportError` of one line if a library is missing.
     """
 
+    known = {name: f"{package}.{home}" for home, names in homes.items() for name in names}
+
     def load(name: str) -> object:
         if name == "__all__":
-            return sorted({*homes, *(each for module in whole for each in importlib.import_module(module).__all__)})
-        home = f"{package}.{homes[name]}" if name in homes else _home(name)
+            return sorted({*known, *(each for module in whole for each in importlib.import_module(module).__all__)})
+        home = known.get(name) or _home(name)
         try:
             value: object = getattr(importlib.import_module(home), name)
         except ModuleNotFoundError as error:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypedDict, TypeVar, Unpack
 
 from ._calls.calls import Calls
@@ -137,28 +136,11 @@ class _Client(Generic[K]):
     _calls: Calls
     _limiter: Limiter
     _key: ApiKey
-    _owner: bool
+    _owner: bool = True
 
-    def __init__(self, api_key: str | K | None = None, **options: Unpack[ClientOptions]) -> None:
-        """Needs no event loop and sends nothing.
-
-        Args:
-            api_key: the key, or None to read it from the environment: `SESSIONS_USER_KEY` or `SESSIONS_GUEST_KEY`.
-            options: see `ClientOptions`.
-
-        Raises:
-            ConfigurationError: no usable key, a base_url that would expose the key, another quota for the same key, or
-                an option that makes no sense.
-        """
-        key = self._kind.resolve(api_key)
-        del api_key  # so that no traceback from here on holds it
-        if isinstance(key, ConfigurationError):
-            raise key
-        self._compose(key, **options)
-
-    def _compose(
+    def __init__(
         self,
-        key: ApiKey,
+        api_key: str | K | None = None,
         *,
         base_url: str | None = None,
         quota: Quota | None = None,
@@ -169,7 +151,20 @@ class _Client(Generic[K]):
         allow_http: bool = False,
         **options: Unpack[SharedOptions],
     ) -> None:
-        """Put the stages together that each call goes through, the innermost first."""
+        """Needs no event loop and sends nothing.
+
+        Args:
+            api_key: the key, or None to read it from the environment: `SESSIONS_USER_KEY` or `SESSIONS_GUEST_KEY`.
+            base_url, quota, retries, on_event, transport, clock, allow_http, options: see `ClientOptions`.
+
+        Raises:
+            ConfigurationError: no usable key, a base_url that would expose the key, another quota for the same key, or
+                an option that makes no sense.
+        """
+        key = self._kind.resolve(api_key)
+        del api_key  # so that no traceback from here on holds it
+        if isinstance(key, ConfigurationError):
+            raise key
         _check_kinds(quota=quota, on_event=on_event, transport=transport, clock=clock)
         defaults = Options(retries=RetryPolicy() if retries is None else retries, **options)
         origin = Origin.of(base_url, allow_http=allow_http)
@@ -177,19 +172,15 @@ class _Client(Generic[K]):
         quota = Quota.from_env() if quota is None else quota
         limiter = limiter_for(key.digest(f"quota at {origin}"), str(origin), quota, clock)
 
+        # Each call goes through these stages. The innermost is the first.
         http = Http(Connections(origin, key, transport), key, emit, limiter.clock.now)
         retry = Retry(http, limiter, emit)
         single_flight = SingleFlight(retry, emit)
         cache = Cache(single_flight, emit, limiter.clock.now)
 
         identity = Identity(key.digest("sharing"), origin.base_url, is_guest=isinstance(key, GuestKey))
-        self._share(Calls(cache, key, identity, defaults, emit, limiter.clock), limiter, key, owner=True)
-
-    def _share(self, calls: Calls, limiter: Limiter, key: ApiKey, *, owner: bool) -> None:
-        self._calls = calls
-        self._limiter = limiter
-        self._key = key
-        self._owner = owner
+        self._calls = Calls(cache, key, identity, defaults, emit, limiter.clock)
+        self._limiter, self._key = limiter, key
 
     @property
     def quota(self) -> ClientQuota:
@@ -216,9 +207,9 @@ class _Client(Generic[K]):
         Raises:
             ConfigurationError: an option that makes no sense.
         """
-        calls = self._calls
         copy = type(self).__new__(type(self))
-        copy._share(calls.but(calls.options.but(**options)), self._limiter, self._key, owner=False)
+        copy._calls = self._calls.but(self._calls.options.but(**options))
+        copy._limiter, copy._key, copy._owner = self._limiter, self._key, False
         return copy
 
     async def request(
@@ -249,9 +240,7 @@ class _Client(Generic[K]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     def __reduce__(self) -> NoReturn:

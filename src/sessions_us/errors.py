@@ -5,6 +5,7 @@ Bad arguments (an empty id, a naive datetime) raise the standard `ValueError` an
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -37,14 +38,7 @@ class SessionsError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default protocol fails for keyword-only constructors, and errors are pickled between processes.
-        return _revive, (type(self), self.args, self.__dict__.copy())
-
-
-def _revive(kind: type[SessionsError], args: tuple[object, ...], state: dict[str, Any]) -> SessionsError:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__.copy()  # type: ignore[attr-defined]
 
 
 class ConfigurationError(SessionsError):
@@ -69,7 +63,7 @@ class QuotaTimeoutError(SessionsError):
         position: position in the queue, from 1.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None, lane: str, position: int) -> None:
+    def __init__(self, message: str, *, lane: str, retry_after: float | None = None, position: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.lane = lane

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from attrs import field, frozen
@@ -150,19 +149,18 @@ def parse_webhook(body: bytes | str) -> WebhookDelivery:
     trigger = payload.get("trigger")
     if not isinstance(trigger, str) or not trigger:
         raise ValueError("this is no webhook of Sessions: it has no trigger")
+    decoder = Decoder(trigger)
+    known = decoder.at("trigger")(trigger, WebhookTrigger)
     given = payload.get("data")
     raw: dict[str, Any] = given if isinstance(given, dict) else {}
-    reader = _Reader(trigger)
     if raw is not given:
-        reader.note("data", "unexpected type")
-    known = _trigger(trigger, reader)
+        decoder.note("data", "unexpected type")
     data: WebhookData = raw
-    if isinstance(known, WebhookTrigger):
-        try:
-            data = _READ.get(known, _as_it_is)(raw, reader)
-        except NotUnderstood as problem:
-            reader.note("data", str(problem))
-    return WebhookDelivery(trigger=known, data=data, raw=payload, drifts=tuple(reader.drifts))
+    try:
+        data = _READ.get(known, _as_it_is)(raw, decoder)
+    except NotUnderstood as problem:
+        decoder.note("data", str(problem))
+    return WebhookDelivery(trigger=known, data=data, raw=payload, drifts=tuple(decoder.drifts))
 
 
 def _payload(body: bytes | str) -> dict[str, Any]:
@@ -180,103 +178,75 @@ def _payload(body: bytes | str) -> dict[str, Any]:
     raise ValueError("this is no webhook of Sessions: it is no JSON object")
 
 
-def _trigger(name: str, read: _Reader) -> WebhookTrigger | str:
-    try:
-        return WebhookTrigger(name)
-    except ValueError:
-        read.note("trigger", "unknown value")
-        return name
+def _session(raw: dict[str, Any], decoder: Decoder) -> SessionData:
+    session, beside = _wrapped(raw, decoder)
+    return SessionData(session=decoder.at("data.session")(session, Session), additional_properties=beside)
 
 
-class _Reader:
-    """Decodes parts of a payload, and collects the drifts by their place in the payload."""
-
-    def __init__(self, trigger: str) -> None:
-        self._operation = trigger
-        self.drifts: list[SchemaDrift] = []
-
-    def __call__(self, value: object, shape: type[T], place: str) -> T:
-        """Decode a value as a shape. Raises: NotUnderstood."""
-        decoder = Decoder(self._operation)
-        try:
-            return decoder(value, shape)
-        finally:
-            for drift in decoder.drifts:
-                dot = "." if drift.field and not drift.field.startswith("[") else ""
-                self.drifts.append(replace(drift, field=f"{place}{dot}{drift.field}"))
-
-    def or_none(self, raw: dict[str, Any], name: str, shape: type[T]) -> T | None:
-        """Decode a field, and remove it from `raw` if it is understood."""
-        if raw.get(name) is None:
-            return None
-        try:
-            result = self(raw[name], shape, f"data.{name}")
-        except NotUnderstood as problem:
-            self.note(f"data.{name}", str(problem))
-            return None
-        del raw[name]
-        return result
-
-    def note(self, place: str, problem: str) -> None:
-        self.drifts.append(SchemaDrift(operation=self._operation, field=place, problem=problem))
-
-
-def _session(raw: dict[str, Any], read: _Reader) -> SessionData:
-    session, beside = _wrapped(raw, read)
-    return SessionData(session=read(session, Session, "data.session"), additional_properties=beside)
-
-
-def _registration(raw: dict[str, Any], read: _Reader) -> RegistrationData:
+def _registration(raw: dict[str, Any], decoder: Decoder) -> RegistrationData:
     rest = dict(raw)
     return RegistrationData(
-        event_id=read.or_none(rest, "eventId", str),
-        session_id=read.or_none(rest, "sessionId", str),
-        registered_participant=read.or_none(rest, "registeredParticipant", RegisteredParticipant),
+        event_id=_taken(rest, "eventId", str, decoder),
+        session_id=_taken(rest, "sessionId", str, decoder),
+        registered_participant=_taken(rest, "registeredParticipant", RegisteredParticipant, decoder),
         additional_properties=rest,
     )
 
 
-def _takeaways(raw: dict[str, Any], read: _Reader) -> TakeawaysData:
-    session, beside = _wrapped(raw, read)
-    session_id, rest = _identified(session)
-    return TakeawaysData(
-        session_id=session_id, takeaways=read(rest, Takeaways, "data.session"), additional_properties=beside
-    )
+def _takeaways(raw: dict[str, Any], decoder: Decoder) -> TakeawaysData:
+    session_id, rest, beside = _identified(raw, decoder)
+    takeaways = decoder.at("data.session")(rest, Takeaways)
+    return TakeawaysData(session_id=session_id, takeaways=takeaways, additional_properties=beside)
 
 
-def _transcripts(raw: dict[str, Any], read: _Reader) -> TranscriptsData:
-    session, beside = _wrapped(raw, read)
-    session_id, rest = _identified(session)
+def _transcripts(raw: dict[str, Any], decoder: Decoder) -> TranscriptsData:
+    session_id, rest, beside = _identified(raw, decoder)
     spoken = rest.pop("transcripts", None) or []
-    transcripts = read(spoken, list[Transcript], "data.session.transcripts")
+    transcripts = decoder.at("data.session.transcripts")(spoken, list[Transcript])
     if len(transcripts) < len(spoken):
         rest["transcripts"] = spoken
     return TranscriptsData(session_id=session_id, transcripts=transcripts, additional_properties={**beside, **rest})
 
 
-def _as_it_is(raw: dict[str, Any], read: _Reader) -> Mapping[str, Any]:
+def _as_it_is(raw: dict[str, Any], decoder: Decoder) -> Mapping[str, Any]:
     return raw
 
 
-def _wrapped(raw: dict[str, Any], read: _Reader) -> tuple[object, dict[str, Any]]:
+def _wrapped(raw: dict[str, Any], decoder: Decoder) -> tuple[object, dict[str, Any]]:
     """Split the data into the session and the fields beside it. The data may be the session itself."""
     if "session" in raw or "id" not in raw:
         return raw.get("session"), {name: value for name, value in raw.items() if name != "session"}
-    read.note("data", "envelope")
+    decoder.note("data", "envelope")
     return raw, {}
 
 
-def _identified(session: object) -> tuple[str, dict[str, Any]]:
+def _identified(raw: dict[str, Any], decoder: Decoder) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Split the data into the id of the session, its other fields, and the fields beside it."""
+    session, beside = _wrapped(raw, decoder)
     if not isinstance(session, dict):
         raise NotUnderstood("unexpected type")
     rest = dict(session)
     session_id = rest.pop("id", None)
     if not isinstance(session_id, str) or not session_id:
         raise NotUnderstood("no id")
-    return session_id, rest
+    return session_id, rest, beside
 
 
-_READ: Final[Mapping[WebhookTrigger, Callable[[dict[str, Any], _Reader], WebhookData]]] = {
+def _taken(rest: dict[str, Any], name: str, shape: type[T], decoder: Decoder) -> T | None:
+    """Decode a field, and remove it from the rest if it is understood."""
+    if rest.get(name) is None:
+        return None
+    place = f"data.{name}"
+    try:
+        result = decoder.at(place)(rest[name], shape)
+    except NotUnderstood as problem:
+        decoder.note(place, str(problem))
+        return None
+    del rest[name]
+    return result
+
+
+_READ: Final[Mapping[WebhookTrigger, Callable[[dict[str, Any], Decoder], WebhookData]]] = {
     **dict.fromkeys(WebhookTrigger, _session),
     WebhookTrigger.EVENT_NEW_REGISTRATION: _registration,
     WebhookTrigger.TAKEAWAY_READY: _takeaways,

@@ -142,6 +142,16 @@ async def test_a_deadline_is_the_earliest_of_all() -> None:
     assert waiters.join("interactive", clock.now() + 1)[1] is False
 
 
+async def test_a_lane_is_raised_in_flight_too() -> None:
+    """The limiter need not know, but the next attempt goes in the lane of the most urgent caller."""
+    clock = HandClock()
+    waiters: Waiters[str] = Waiters("background", None, clock)
+    waiters.sent()
+    assert waiters.join("interactive", None)[1] is False
+    waiters.join("background", None)
+    assert waiters.lane == "interactive"
+
+
 async def test_an_outcome_is_delivered_once() -> None:
     """Answers are shared, errors are copied. No timer is left."""
     clock = HandClock()

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sessions_us_api.types import Model
 
-__all__ = ("Extra", "encode", "json_body", "path_id", "several", "slug_from", "wire_datetime")
+__all__ = ("Extra", "encode", "json_body", "path_id", "schedule", "several", "slug_from", "wire_datetime")
 
 T = TypeVar("T")
 
@@ -63,6 +63,11 @@ def json_body(fields: Mapping[str, object], extra: Extra | None = None) -> dict[
             raise TypeError(f"extra must map wire names to JSON values, not be a {type(extra).__name__}")
         body.update((wire, _wire_value(value, wire)) for wire, value in extra.items())
     return body or None
+
+
+def schedule(start_at: datetime | None, planned_end: datetime | None, time_zone: str | None) -> dict[str, object]:
+    """The fields that say when something takes place."""
+    return {"startAt": start_at, "plannedEnd": planned_end, "timeZone": time_zone}
 
 
 def encode(body: object) -> bytes:

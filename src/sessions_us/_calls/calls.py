@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sessions_us_api.types import Decode, Operation
+from attrs import evolve, field, frozen
 
-from .._send.call import Answer, Call, Identity, Request, Stage
+from .._send.call import Answer, Call, Identity, Request
 from .._send.options import Options
+from .._send.stage import Stage
 from .._send.trail import Trail
 from ..errors import DecodeError
 from ..events import Emit, PagingSurprise, SchemaDrift
@@ -20,7 +21,7 @@ from ..quota import Lane
 from ..quota.clock import Clock
 from .arguments import Extra, json_body
 from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood
-from .envelopes import object_in, page_in, rows_in
+from .envelopes import Parse, object_in, page_in, rows_in
 from .operation import Endpoint, described, request_for, request_to
 from .page_source import ListSource
 from .pager import Pager
@@ -30,7 +31,7 @@ __all__ = ("Calls",)
 S = TypeVar("S")
 T = TypeVar("T")
 
-Reader = Callable[[Callable[[object, Decode], S], Operation, object, Decoder], T]
+Reader = Callable[[Parse[S], object, Decoder], T]
 """Finds in a body what an operation answers with, and makes models of it."""
 
 _logger = logging.getLogger("sessions_us")
@@ -38,6 +39,7 @@ _logger = logging.getLogger("sessions_us")
 _MOST_LOGGED = 1000  # a server that invents names without end must not fill the memory
 
 
+@frozen(eq=False, repr=False)
 class Calls:
     """Calls operations with one client's key and options.
 
@@ -48,34 +50,20 @@ class Calls:
         options: of the client, for all its calls.
         emit: gets the events.
         clock: times what the calls wait for.
-        logged: the drifts that were logged; None: none yet.
-
-    Attributes:
-        options: of the client, for all its calls.
-        identity: whose calls these are.
+        logged: the drifts that were logged.
     """
 
-    def __init__(
-        self,
-        stage: Stage,
-        key: ApiKey,
-        identity: Identity,
-        options: Options,
-        emit: Emit,
-        clock: Clock,
-        logged: set[tuple[str, str, str]] | None = None,
-    ) -> None:
-        self.options = options
-        self.identity = identity
-        self._stage = stage
-        self._key = key
-        self._emit = emit
-        self._clock = clock
-        self._logged: set[tuple[str, str, str]] = set() if logged is None else logged
+    _stage: Stage
+    _key: ApiKey
+    identity: Identity
+    options: Options
+    _emit: Emit
+    _clock: Clock
+    _logged: set[tuple[str, str, str]] = field(factory=set)
 
     def but(self, options: Options) -> Calls:
         """The same connections, quota and key with other options."""
-        return Calls(self._stage, self._key, self.identity, options, self._emit, self._clock, self._logged)
+        return evolve(self, options=options)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -100,18 +88,18 @@ class Calls:
     async def maybe_rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T] | None:
         """The same for a list."""
         request, answer = await self._call(endpoint, path, **arguments)
-        return self._if_any(request, answer, endpoint, _rows_in)
+        return self._if_any(request, answer, endpoint, rows_in)
 
     async def nothing(self, endpoint: Endpoint[object], *path: str, **arguments: Any) -> None:
         """For an operation whose answer says nothing beyond its status."""
         request, answer = await self._call(endpoint, path, **arguments)
         if answer.flaw:
-            self._if_any(request, answer, endpoint, _nothing_in)
+            self._if_any(request, answer, endpoint, object_in)
 
     async def rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T]:
         """The rows that an unpaginated list answers with."""
         request, answer = await self._call(endpoint, path, **arguments)
-        return self._decoded(request, answer, endpoint, _rows_in)
+        return self._decoded(request, answer, endpoint, rows_in)
 
     def pages(self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, verify_end: bool) -> Pager[T]:
         """A Pager over a paginated list."""
@@ -130,7 +118,7 @@ class Calls:
         answer = await self._send(request, lane, trail)
         if not answer.flaw and not answer.body.strip():
             raise self._not_understood(request, answer, "no page")
-        return self._decoded(request, answer, endpoint, _page_in)
+        return self._decoded(request, answer, endpoint, page_in)
 
     async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
         """Any path of the API through the same stages; the decoded JSON, None for an empty body."""
@@ -162,10 +150,10 @@ class Calls:
     # -- decoding ----------------------------------------------------------------------------------------------------
 
     def _decoded(self, request: Request, answer: Answer, endpoint: Endpoint[S], read: Reader[S, T]) -> T:
-        decoder = Decoder(request.operation)
+        decoder, (parse, _) = Decoder(request.operation), described(endpoint)
         body = self._json(request, answer)
         try:
-            result = read(*described(endpoint), body, decoder)
+            result = read(parse, body, decoder)
         except (NotUnderstood, RecursionError) as error:
             why = str(error)  # raised below, so that the error has no context that holds the body once more
         else:
@@ -229,19 +217,3 @@ class Calls:
             _logger.info(
                 "%s: the answer is not as described: %s at %s", drift.operation, drift.problem, drift.field or "the top"
             )
-
-
-def _rows_in(
-    parse: Callable[[object, Decode], list[T]], operation: Operation, body: object, decode: Decoder
-) -> list[T]:
-    return rows_in(parse, body, decode)[0]
-
-
-def _page_in(
-    parse: Callable[[object, Decode], list[T]], operation: Operation, body: object, decode: Decoder
-) -> tuple[list[T], list[Any]]:
-    return page_in(parse, body, decode)
-
-
-def _nothing_in(parse: object, operation: Operation, body: object, decode: Decoder) -> None:
-    """The answer says nothing beyond its status."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from datetime import UTC, date, datetime
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
+from attrs import define, field
 from sessions_us_api.types import Model
 
 from ..events import SchemaDrift
@@ -28,7 +30,6 @@ _DEEPEST = 100
 """Maximum depth of arrays and objects. Python's recursion limit is reached between 300 and 1000 levels, depending on the
 caller: during decoding, or later in `to_dict`."""
 _TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
-_OUTERMOST = ("", "[]")
 
 UNKNOWN_FIELD = "unknown field"
 """The only problem that strict decoding accepts, because the document announces additional properties."""
@@ -41,17 +42,19 @@ class NotUnderstood(ValueError):
 Convert = Callable[["Decoder", Any, str], Any]
 
 
+@define(eq=False, repr=False)
 class Decoder:
     """Decodes one answer, and collects the drifts.
 
     Attributes:
+        place: where in the answer the decoded value stands; it begins the field of each drift.
         drifts: one for each surprising field, in the order of their first appearance.
     """
 
-    def __init__(self, operation: str) -> None:
-        self._operation = operation
-        self._noted: set[tuple[str, str]] = set()
-        self.drifts: list[SchemaDrift] = []
+    _operation: str
+    place: str = ""
+    drifts: list[SchemaDrift] = field(factory=list, init=False)
+    _noted: set[tuple[str, str]] = field(factory=set, init=False)
 
     def __call__(self, value: object, shape: type[T], /) -> T:
         """Decode a value as `shape`: a model, a scalar, `list[…]`, or a union of these.
@@ -60,13 +63,28 @@ class Decoder:
             NotUnderstood: the value can't be decoded as `shape`.
         """
         convert: Convert = _converter(shape)  # type: ignore[arg-type]  # every type is hashable
-        result: T = convert(self, value, "")
+        result: T = convert(self, value, self.place)
         return result
 
     def note(self, field: str, problem: str) -> None:
         if (field, problem) not in self._noted:
             self._noted.add((field, problem))
             self.drifts.append(SchemaDrift(operation=self._operation, field=field, problem=problem))
+
+    def at(self, place: str) -> Decoder:
+        """Return this decoder for another place. It collects the same drifts."""
+        part = copy(self)
+        part.place = place
+        return part
+
+    def trial(self) -> Decoder:
+        """Return a decoder with drifts of its own, which count if they are adopted."""
+        return Decoder(self._operation, self.place)
+
+    def adopt(self, trial: Decoder) -> None:
+        """Note the drifts of a trial."""
+        for drift in trial.drifts:
+            self.note(drift.field, drift.problem)
 
 
 def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
@@ -94,28 +112,22 @@ def _wire_names(model: type[Model]) -> dict[str, str]:
 def _converter(shape: Any) -> Convert:
     origin = get_origin(shape)
     if origin is list:
-        return _list_of(_converter(get_args(shape)[0]))
+        return partial(_list, _converter(get_args(shape)[0]))
     if origin in {Union, types.UnionType}:
-        return _first_of(get_args(shape))
+        return partial(_first, [_converter(variant) for variant in get_args(shape)])
     if origin is Literal:
-        return _one_of(get_args(shape))
+        return partial(_constant, get_args(shape))
     if isinstance(shape, type):
         if issubclass(shape, Model):
-            return _object_of(shape)
+            return partial(_object, shape)
         if issubclass(shape, Enum):
-            return _member_of(shape)
+            return partial(_member, shape)
         return _SCALARS.get(shape, _anything)
     return _anything
 
 
 def _anything(decoder: Decoder, value: Any, path: str) -> Any:
     return value
-
-
-def _text(decoder: Decoder, value: Any, path: str) -> str:
-    if isinstance(value, str):
-        return value
-    raise NotUnderstood("unexpected type")
 
 
 def _flag(decoder: Decoder, value: Any, path: str) -> bool:
@@ -127,30 +139,27 @@ def _flag(decoder: Decoder, value: Any, path: str) -> bool:
     raise NotUnderstood("unexpected type")
 
 
-def _whole(decoder: Decoder, value: Any, path: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    raise NotUnderstood("unexpected type")
-
-
-def _number(decoder: Decoder, value: Any, path: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            pass
-    raise NotUnderstood("unexpected type")
-
-
-def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
-    if not isinstance(value, str):
+def _scalar(
+    read: Callable[[Any], Any], kinds: tuple[type, ...], problem: str, decoder: Decoder, value: Any, path: str
+) -> Any:
+    if type(value) not in kinds:  # a boolean is no number
         raise NotUnderstood("unexpected type")
     try:
-        moment = datetime.fromisoformat(value.upper())
-    except ValueError:
-        raise NotUnderstood("no date-time") from None
+        return read(value)
+    except NotUnderstood:
+        raise
+    except (ValueError, OverflowError):
+        raise NotUnderstood(problem) from None
+
+
+def _whole(value: float) -> int:
+    if value != int(value):
+        raise NotUnderstood("unexpected type")
+    return int(value)
+
+
+def _moment(value: str) -> datetime:
+    moment = datetime.fromisoformat(value.upper())
     if moment.utcoffset() is None:
         raise NotUnderstood("date-time without a zone")  # the zone is not guessed
     try:
@@ -160,87 +169,58 @@ def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
     return moment
 
 
-def _day(decoder: Decoder, value: Any, path: str) -> date:
-    if not isinstance(value, str):
-        raise NotUnderstood("unexpected type")
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise NotUnderstood("no date") from None
-
-
-def _nothing(decoder: Decoder, value: Any, path: str) -> None:
-    if value is not None:
-        raise NotUnderstood("unexpected type")
-
-
 _SCALARS: Mapping[type, Convert] = {
-    str: _text,
+    str: partial(_scalar, str, (str,), "unexpected type"),
     bool: _flag,
-    int: _whole,
-    float: _number,
-    datetime: _moment,
-    date: _day,
-    types.NoneType: _nothing,
+    int: partial(_scalar, _whole, (int, float), "unexpected type"),
+    float: partial(_scalar, float, (int, float), "unexpected type"),
+    datetime: partial(_scalar, _moment, (str,), "no date-time"),
+    date: partial(_scalar, date.fromisoformat, (str,), "no date"),
+    types.NoneType: partial(_scalar, lambda value: value, (types.NoneType,), ""),
 }
 
 
-def _member_of(enum: type[Enum]) -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> Enum | str:
+def _member(enum: type[Enum], decoder: Decoder, value: Any, path: str) -> Enum | str:
+    try:
+        return enum(value)
+    except (ValueError, TypeError):
+        if not isinstance(value, str):
+            raise NotUnderstood("unexpected type") from None
+    decoder.note(path, "unknown value")
+    return value  # enums are open: an unknown value is a plain string
+
+
+def _constant(values: tuple[object, ...], decoder: Decoder, value: Any, path: str) -> Any:
+    if any(value == known and type(value) is type(known) for known in values):
+        return value
+    raise NotUnderstood("unknown value")
+
+
+def _first(variants: list[Convert], decoder: Decoder, value: Any, path: str) -> Any:
+    """The first variant that fits. Only its drifts count."""
+    problem = NotUnderstood("unexpected type")
+    for variant in variants:
+        trial = decoder.trial()
         try:
-            return enum(value)
-        except (ValueError, TypeError):
-            if not isinstance(value, str):
-                raise NotUnderstood("unexpected type") from None
-        decoder.note(path, "unknown value")
-        return value  # enums are open: an unknown value is a plain string
-
-    return convert
-
-
-def _one_of(values: tuple[object, ...]) -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> Any:
-        if any(value == known and type(value) is type(known) for known in values):
-            return value
-        raise NotUnderstood("unknown value")
-
-    return convert
-
-
-def _first_of(shapes: tuple[Any, ...]) -> Convert:
-    # Only the drifts of the matching variant count.
-    variants = [_converter(shape) for shape in shapes]
-
-    def convert(decoder: Decoder, value: Any, path: str) -> Any:
-        problem = NotUnderstood("unexpected type")
-        for variant in variants:
-            trial = Decoder("")
-            try:
-                result = variant(trial, value, path)
-            except NotUnderstood as error:
-                problem = error
-                continue
-            for drift in trial.drifts:
-                decoder.note(drift.field, drift.problem)
+            result = variant(trial, value, path)
+        except NotUnderstood as error:
+            problem = error
+        else:
+            decoder.adopt(trial)
             return result
-        raise problem
-
-    return convert
+    raise problem
 
 
-def _list_of(convert_item: Convert) -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> list[Any]:
-        if not isinstance(value, list):
-            raise NotUnderstood("unexpected type")
-        result = []
-        for item in value:
-            try:
-                result.append(convert_item(decoder, item, f"{path}[]"))
-            except NotUnderstood as error:
-                decoder.note(f"{path}[]", str(error))
-        return result
-
-    return convert
+def _list(convert: Convert, decoder: Decoder, value: Any, path: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise NotUnderstood("unexpected type")
+    result = []
+    for item in value:
+        try:
+            result.append(convert(decoder, item, f"{path}[]"))
+        except NotUnderstood as error:
+            decoder.note(f"{path}[]", str(error))
+    return result
 
 
 Fields = tuple[tuple[str, str, Convert, bool], ...]
@@ -255,45 +235,41 @@ def _fields_of(model: type[Model]) -> Fields:
     )
 
 
-def _object_of(model: type[Model]) -> Convert:
-    def convert(decoder: Decoder, value: Any, path: str) -> Model:
-        raw = _as_object(decoder, value, path)
-        if path in _OUTERMOST and is_deep(raw):
-            raise NotUnderstood(_TOO_DEEP)
-        unknown = raw.keys() - _wire_names(model).values()  # type: ignore[arg-type]  # every type is hashable
-        spelled = spellings(model, raw) if unknown else {}
-        values: dict[str, Any] = {}
-        extra = {wire: raw[wire] for wire in unknown.difference(spelled.values())}
-        if unknown:
-            _note_unknown(decoder, path, spelled.values(), extra)
-        fields: Fields = _fields_of(model)  # type: ignore[arg-type]  # now and not before: a model may contain itself
-        for wire, name, convert_field, required in fields:
-            sent_as = spelled.get(wire, wire)
-            given = raw.get(sent_as)
-            here = f"{path}.{wire}" if path else wire
-            if required:
-                values[name] = convert_field(decoder, given, here)
-            elif given is not None:
-                dropped = len(given) if isinstance(given, list) else 0
-                try:
-                    values[name] = understood = convert_field(decoder, given, here)
-                except NotUnderstood as error:
-                    decoder.note(here, str(error))
+def _object(model: type[Model], decoder: Decoder, value: Any, path: str) -> Model:
+    raw = _as_object(decoder, value, path)
+    if path.removesuffix("[]") == decoder.place and is_deep(raw):
+        raise NotUnderstood(_TOO_DEEP)
+    inside = f"{path}." if path else ""
+    unknown = raw.keys() - _wire_names(model).values()  # type: ignore[arg-type]  # every type is hashable
+    spelled = spellings(model, raw) if unknown else {}
+    values: dict[str, Any] = {}
+    extra = {wire: raw[wire] for wire in unknown.difference(spelled.values())}
+    if unknown:
+        _note_unknown(decoder, inside, spelled.values(), extra)
+    fields: Fields = _fields_of(model)  # type: ignore[arg-type]  # now and not before: a model may contain itself
+    for wire, name, convert, required in fields:
+        sent_as = spelled.get(wire, wire)
+        given = raw.get(sent_as)
+        if required:
+            values[name] = convert(decoder, given, inside + wire)
+        elif given is not None:
+            try:
+                values[name] = understood = convert(decoder, given, inside + wire)
+            except NotUnderstood as error:
+                decoder.note(inside + wire, str(error))
+                extra[sent_as] = given
+            else:
+                if isinstance(given, list) and len(understood) < len(given):
                     extra[sent_as] = given
-                else:
-                    if dropped and isinstance(understood, list) and len(understood) < dropped:
-                        extra[sent_as] = given
-        result = model(**values)
-        result.additional_properties.update(extra)
-        return result
-
-    return convert
+    result = model(**values)
+    result.additional_properties.update(extra)
+    return result
 
 
-def _note_unknown(decoder: Decoder, path: str, spelled: Iterable[str], extra: Iterable[str]) -> None:
+def _note_unknown(decoder: Decoder, inside: str, spelled: Iterable[str], extra: Iterable[str]) -> None:
     for wires, problem in ((spelled, "spelling"), (extra, UNKNOWN_FIELD)):
         for wire in wires:
-            decoder.note(f"{path}.{wire}" if path else wire, problem)
+            decoder.note(inside + wire, problem)
 
 
 def is_deep(value: Any) -> bool:

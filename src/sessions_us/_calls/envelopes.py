@@ -8,32 +8,27 @@ model has one. More than one candidate is an error, not a guess.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
-from sessions_us_api.types import Decode, Model, Operation
+from sessions_us_api.types import Decode, Model
 
 from .decoding import Decoder, NotUnderstood
 
-__all__ = ("object_in", "page_in", "rows_in", "rows_of")
+__all__ = ("Parse", "object_in", "page_in", "rows_in", "rows_of")
 
 T = TypeVar("T")
 
+Parse: TypeAlias = Callable[[object, Decode], T]
+"""Makes a model of a JSON value."""
 
-def object_in(
-    parse: Callable[[object, Decode], T],
-    operation: Operation,
-    body: object,
-    decode: Decoder,
-    envelope: str | None = None,
-) -> T:
+
+def object_in(parse: Parse[T], body: object, decode: Decoder) -> T:
     """Read the object that is the body, or that an envelope around it holds.
 
     Args:
         parse: makes a model of a JSON value.
-        operation: the operation that was called.
         body: decoded JSON. An array of one object is an envelope too.
         decode: collects the drifts.
-        envelope: the name under which the document has the object; None if it has no envelope.
 
     Raises:
         NotUnderstood: there is no such object, or more than one.
@@ -41,41 +36,35 @@ def object_in(
     whole: object = body[0] if isinstance(body, list) and len(body) == 1 else body
     if whole is None or isinstance(whole, list):
         raise NotUnderstood("no object")
-    inside: dict[str | None, Any] = whole if isinstance(whole, dict) else {}
-    bare = _read(parse, operation, whole)
+    inside: dict[str, Any] = whole if isinstance(whole, dict) else {}
+    bare = _read(parse, whole, decode)
     if isinstance(bare, NotUnderstood) and inside.get("id"):
         raise bare  # an object that can't be read is no envelope
-    for place in ([inside.get(envelope)], [whole], [inside.get("data")], inside.values()):
+    for place in ([whole], [inside.get("data")], inside.values()):
         objects = [value for value in place if value is whole or isinstance(value, dict)]
-        tried = [(value, bare if value is whole else _read(parse, operation, value)) for value in objects]
-        found = [(value, *each) for value, each in tried if isinstance(each, tuple) and _says_something(each[0])]
+        tried = [bare if value is whole else _read(parse, value, decode) for value in objects]
+        found = [each for each in tried if isinstance(each, tuple) and _says_something(each[0])]
         if len(found) > 1:
             raise NotUnderstood("more than one object that may be the answer")
-        for value, result, trial in found:
-            if value is not body and value is not inside.get(envelope):
+        if found:
+            if found[0] is not bare or whole is not body:
                 decode.note("", "envelope")
-            return _noted(result, trial, decode)
+            bare = found[0]
+            break
     if isinstance(bare, NotUnderstood):
         raise bare
-    return _noted(*bare, decode)  # of a model without an id anything is an instance
+    result, trial = bare  # of a model without an id anything is an instance
+    decode.adopt(trial)
+    return result
 
 
-def _read(
-    parse: Callable[[object, Decode], T], operation: Operation, value: object
-) -> tuple[T, Decoder] | NotUnderstood:
+def _read(parse: Parse[T], value: object, decode: Decoder) -> tuple[T, Decoder] | NotUnderstood:
     """Try a value. Returns the model with the decoder that holds its drifts, or the problem."""
-    trial = Decoder(operation.id)
+    trial = decode.trial()
     try:
         return parse(value, trial), trial
     except NotUnderstood as problem:
         return problem
-
-
-def _noted(result: T, trial: Decoder, decode: Decoder) -> T:
-    """Move the drifts of a trial to the decoder of the answer."""
-    for drift in trial.drifts:
-        decode.note(drift.field, drift.problem)
-    return result
 
 
 def _says_something(result: object) -> bool:
@@ -117,18 +106,14 @@ def _is_rows(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list) and (not value or any(isinstance(each, dict) for each in value))
 
 
-def rows_in(
-    parse: Callable[[object, Decode], list[T]], body: object, decode: Decoder, envelope: str | None = None
-) -> tuple[list[T], list[Any]]:
-    """Return the rows that were understood, and all rows raw."""
-    raw = rows_of(body, decode, envelope)
-    return parse(raw, decode), raw
+def rows_in(parse: Parse[list[T]], body: object, decode: Decoder) -> list[T]:
+    """Return the rows that were understood."""
+    return parse(rows_of(body, decode), decode)
 
 
-def page_in(
-    parse: Callable[[object, Decode], list[T]], body: object, decode: Decoder, envelope: str | None = None
-) -> tuple[list[T], list[Any]]:
-    """Return the same for a page. null is noted: it ends a list that may go on."""
+def page_in(parse: Parse[list[T]], body: object, decode: Decoder) -> tuple[list[T], list[Any]]:
+    """Return the same, and all rows raw. null is noted: it ends a list that may go on."""
     if body is None:
         decode.note("", "null")
-    return rows_in(parse, body, decode, envelope)
+    raw = rows_of(body, decode)
+    return parse(raw, decode), raw

@@ -9,18 +9,13 @@ from copy import deepcopy
 from functools import partial
 from typing import Any, Final
 
-from ..errors import (
-    ClientClosedError,
-    QuotaTimeoutError,
-    RateLimitedError,
-    ServerError,
-    SessionsError,
-    StatusError,
-    TransportError,
-)
+from attrs import define
+
+from ..errors import QuotaTimeoutError, RateLimitedError, ServerError, SessionsError, StatusError, TransportError
 from ..events import CacheHit, Emit, Reuse
 from .cache_memory import MOST_BYTES, CacheMemory, Copy, Outcome, size_of
-from .call import Answer, Call, Name, Stage
+from .call import Answer, Call, Name
+from .stage import OuterStage
 from .trail import StartAgain, Trail
 
 __all__ = ("Cache",)
@@ -31,7 +26,8 @@ _SAYS_NOTHING = (RateLimitedError, ServerError)
 _PROCESS: Final = CacheMemory()
 
 
-class Cache:
+@define(eq=False, repr=False)
+class Cache(OuterStage):
     """The stage that keeps answers.
 
     What is kept belongs to the process: all clients of one key at one origin see the same copies, and a write through any of
@@ -39,24 +35,18 @@ class Cache:
     origin.
 
     A list is kept as it was read in one go, from its beginning; a walk over it is given all from such copies, or reads all
-    pages from the server.
+    pages from the server. A single read is a walk of one page.
 
     Args:
         inner: answers what is not kept.
         emit: gets the events.
         now: tells the client's clock, in seconds.
-        memory: what is kept; None: that of this process.
+        memory: what is kept; that of this process unless given.
     """
 
-    def __init__(
-        self, inner: Stage, emit: Emit, now: Callable[[], float], *, memory: CacheMemory | None = None
-    ) -> None:
-        self._inner = inner
-        self._emit = emit
-        self._now = now
-        self._memory = _PROCESS if memory is None else memory
-        self._renewals: set[asyncio.Task[None]] = set()
-        self._closed = False
+    _emit: Emit
+    _now: Callable[[], float]
+    _memory: CacheMemory = _PROCESS
 
     async def send(self, call: Call) -> Answer:
         """The answer: a copy, or the inner stage's.
@@ -69,25 +59,14 @@ class Cache:
             return await self._write(call)
         if call.trail is not None:
             return await self._page(call, call.trail)
-        return await (self._read(call) if call.options.keeps else self._ask(call))
-
-    def check(self) -> None:
-        if self._closed:
-            raise ClientClosedError
-        self._inner.check()
-
-    async def aclose(self) -> None:
-        """End the renewals, then close the inner stage."""
-        self._closed = True
-        tasks = [task for task in self._renewals if task.get_loop() is asyncio.get_running_loop()]
-        for task in tasks:
-            task.cancel()
+        if call.options.keeps:
+            return await self._read(call)
         try:
-            await asyncio.gather(*tasks, return_exceptions=True)
-        finally:
-            await self._inner.aclose()
-
-    # -- single calls ------------------------------------------------------------------------------------------------
+            return await self._inner.send(call)
+        except StatusError as error:
+            if not isinstance(error, _SAYS_NOTHING):
+                self._memory.remove(call.name)  # it is gone, or not the key's to see any more
+            raise
 
     async def _write(self, call: Call) -> Answer:
         with self._memory.trails.writing(call):
@@ -97,38 +76,13 @@ class Cache:
                 if call.waiters.was_sent:
                     self._memory.drop(call.concerns)
 
-    async def _read(self, call: Call) -> Answer:
-        self.check()
-        copy, options = self._memory.get(call.name), call.options
-        if copy is not None and self._age(copy) < options.cache_ttl:
-            return self._reuse(call, copy, 0, "fresh")
-        if copy is not None and self._age(copy) < options.cache_ttl + options.stale_while_revalidate:
-            self._renew(call.name, lambda: self._ask_and_keep(call.renewal()))
-            return self._reuse(call, copy, 0, "stale-while-revalidate")
+    async def _read(self, call: Call, trail: Trail | None = None) -> Answer:
+        trail = trail or Trail(lambda again, _: self._read(call.renewal(), again))
         try:
-            return await self._ask_and_keep(call)
-        except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING):
-            copy = self._memory.get(call.name)
-            if copy is None or self._age(copy) >= options.cache_ttl + options.stale_if_error:
-                raise
-        return self._reuse(call, copy, 0, "stale-if-error")
-
-    async def _ask(self, call: Call) -> Answer:
-        """The inner stage's answer. A status that says what became of the read drops its copy."""
-        try:
-            return await self._inner.send(call)
-        except StatusError as error:
-            if not isinstance(error, _SAYS_NOTHING):
-                self._memory.remove(call.name)  # it is gone, or not the key's to see any more
-            raise
-
-    async def _ask_and_keep(self, call: Call) -> Answer:
-        """The same, kept unless a write overtook it."""
-        trail = Trail()
-        trail.begin(call, self._memory.trails)
-        answer = await self._ask(call)
-        if not answer.flaw and not trail.is_spoilt:
-            self._memory.put(call.name, Copy((answer,), self._now(), trail.operation))
+            answer = await self._page(call, trail)
+        except StartAgain as again:
+            return await self._page(call, again.trail)
+        trail.end()
         return answer
 
     # -- walks over lists --------------------------------------------------------------------------------------------
@@ -136,7 +90,7 @@ class Cache:
     async def _page(self, call: Call, trail: Trail) -> Answer:
         self.check()
         if not trail.has_begun:
-            self._begin(call, trail)
+            self._begin_walk(call, trail)
         if trail.copy is not None:
             return self._next_copy(call, trail, trail.copy)
         try:
@@ -154,27 +108,27 @@ class Cache:
             self._record(call, trail, answer)
         return answer
 
-    def _begin(self, call: Call, trail: Trail) -> None:
-        """Decides whether the walk is given from copies."""
+    def _begin_walk(self, call: Call, trail: Trail) -> None:
+        """Decides whether the walk is given from copies. Else its answers are kept at its end."""
         trail.begin(call, self._memory.trails)
-        options = call.options
+        options, renew, copy = call.options, trail.renew, self._memory.get(trail.name)
         if not options.keeps:
             return
-        trail.on_end = lambda: self._keep(trail)
-        copy = self._memory.get(trail.name)
-        if copy is None or not trail.takes_copies:
+        trail.on_end = self._keep
+        if copy is None or renew is None:
             return
         fresh_until = copy.kept_at + options.cache_ttl
+        stale_until = fresh_until + options.stale_while_revalidate
         if self._now() < fresh_until:
             trail.replay(copy, "fresh", fresh_until)
-        elif self._now() < fresh_until + options.stale_while_revalidate and trail.renew is not None:
-            trail.replay(copy, "stale-while-revalidate", fresh_until + options.stale_while_revalidate)
-            self._renew(trail.name, partial(trail.renew, Trail(takes_copies=False), len(copy.answers)))
+        elif self._now() < stale_until:
+            trail.replay(copy, "stale-while-revalidate", stale_until)
+            self._renew(trail.name, partial(renew, Trail(), len(copy.answers)))
 
     def _next_copy(self, call: Call, trail: Trail, copy: Copy) -> Answer:
         place = len(trail.answers)
         if trail.is_spoilt or self._now() >= trail.copy_expires_at or place == len(copy.answers):
-            raise StartAgain(Trail(trail.renew, takes_copies=False))
+            raise StartAgain(Trail())
         trail.answers.append(copy.answers[place])
         return self._reuse(call, copy, place, trail.reuse)
 
@@ -185,7 +139,7 @@ class Cache:
             StartAgain: it does.
         """
         copy, options = self._memory.get(trail.name), call.options
-        if not options.keeps or copy is None or not trail.takes_copies or copy is trail.kept:
+        if not options.keeps or copy is None or trail.renew is None or copy is trail.kept:
             return
         expires_at = copy.kept_at + options.cache_ttl + options.stale_if_error
         if self._now() < expires_at:
@@ -215,12 +169,7 @@ class Cache:
     def _keep(self, trail: Trail) -> None:
         """Keep the answers of a walk, unless a later walk is kept."""
         kept = self._memory.get(trail.name)
-        if (
-            trail.answers
-            and not trail.is_spoilt
-            and not trail.is_replayed
-            and (kept is None or kept.kept_at <= trail.began_at)
-        ):
+        if trail.answers and not trail.is_spoilt and (kept is None or kept.kept_at <= trail.began_at):
             trail.kept = Copy(tuple(trail.answers), trail.began_at, trail.operation)
             self._memory.put(trail.name, trail.kept)
 
@@ -241,10 +190,7 @@ class Cache:
         running = self._memory.renewals.get(name)
         if running is not None and not running.done() and running.get_loop() is asyncio.get_running_loop():
             return
-        task = asyncio.create_task(_quietly(work))
-        self._memory.renewals[name] = task
-        self._renewals.add(task)
-        task.add_done_callback(self._renewals.discard)
+        task = self._memory.renewals[name] = self._begin(_quietly(work))
         task.add_done_callback(lambda _: self._memory.renewals.pop(name, None))
 
 

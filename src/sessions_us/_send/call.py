@@ -1,15 +1,12 @@
-"""What goes through the stages: a request, the call that carries it, and its answer.
-
-A stage knows only the stage inside it. `client.py` puts them together: cache, single flight, retry, http.
-"""
+"""What goes through the stages: a request, the call that carries it, and its answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from ..quota import Lane
 from .waiters import Waiters
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from .options import Options
     from .trail import Trail
 
-__all__ = ("Answer", "Call", "Identity", "Name", "Request", "Stage")
+__all__ = ("Answer", "Call", "Identity", "Name", "Request")
 
 
 @frozen
@@ -97,6 +94,7 @@ class Name(NamedTuple):
     body: bytes | None
 
 
+@define(eq=False, repr=False, slots=False)
 class Call:
     """One call on its way.
 
@@ -113,29 +111,23 @@ class Call:
         queue: where it waits for a place in the quota.
     """
 
-    def __init__(
-        self,
-        request: Request,
-        options: Options,
-        identity: Identity,
-        lane: Lane,
-        clock: Clock,
-        *,
-        trail: Trail | None = None,
-    ) -> None:
-        self.request = request
-        self.options = options
-        self.identity = identity
-        self.abort_on: asyncio.Future[None] | None = options.abort_on
-        self.waiters: Waiters[Answer] = Waiters(
-            lane, None if options.max_wait is None else clock.now() + options.max_wait, clock
-        )
-        self.trail = trail
-        self._clock = clock
-        self.attempt: int = 0
-        self.lease: Lease | None = None
-        self.met_closed_connection: bool = False
-        self.queue: Limiter | None = None
+    request: Request
+    options: Options
+    identity: Identity
+    _lane: Lane
+    _clock: Clock
+    trail: Trail | None = None
+    waiters: Waiters[Answer] = field(init=False)
+    abort_on: asyncio.Future[None] | None = field(init=False)
+    attempt: int = field(default=0, init=False)
+    lease: Lease | None = field(default=None, init=False)
+    met_closed_connection: bool = field(default=False, init=False)
+    queue: Limiter | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        wait = self.options.max_wait
+        self.waiters = Waiters(self._lane, None if wait is None else self._clock.now() + wait, self._clock)
+        self.abort_on = self.options.abort_on
 
     @cached_property
     def name(self) -> Name:
@@ -169,29 +161,7 @@ class Call:
         options = self.options.but(max_wait=None, abort_on=None)
         return Call(self.request, options, self.identity, "background", self._clock)
 
-    async def raise_lane(self, lane: Lane) -> None:
-        """Move it to a more urgent lane. If it waits for the quota, refuse the waiters whose deadline cannot be met."""
-        if lane == "interactive":
-            self.waiters.lane = lane
+    async def raise_lane(self) -> None:
+        """The lane of its waiters, or their deadline, is another one. The quota refuses those whose deadline cannot be met."""
         if self.queue is not None:
-            await self.queue.raise_lane(self.waiters, lane)
-
-
-class Stage(Protocol):
-    """One step on the way of a call; the innermost one sends it."""
-
-    async def send(self, call: Call) -> Answer:
-        """The answer.
-
-        Raises:
-            SessionsError: there is none.
-        """
-        ...
-
-    def check(self) -> None:
-        """Raise at once what `send` would: the client is closed, or in use in another event loop."""
-        ...
-
-    async def aclose(self) -> None:
-        """End what is in flight. A second call does nothing."""
-        ...
+            await self.queue.raise_lane(self.waiters, self.waiters.lane)

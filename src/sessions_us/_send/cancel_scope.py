@@ -44,4 +44,4 @@ async def cancel_scope(abort_on: asyncio.Future[None], lane: Lane) -> AsyncItera
 
 
 def _abandoned(lane: Lane) -> QuotaTimeoutError:
-    return QuotaTimeoutError("Given up: nobody waits for the answer any more.", retry_after=None, lane=lane, position=1)
+    return QuotaTimeoutError("Given up: nobody waits for the answer any more.", lane=lane)

@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import httpx
+from attrs import define
 
-from ..errors import RequestTimeoutError, SessionsError, StatusError, TransportError
+from ..errors import RequestTimeoutError, Sent, SessionsError, StatusError, TransportError
 from ..events import Emit, RequestSent, ResponseReceived, ignore
 from ..keys import ApiKey
 from ..quota import Lease
@@ -26,6 +27,7 @@ _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-reques
 _MOST_BYTES = 32 * 1024 * 1024
 
 
+@define(eq=False, repr=False)
 class Http:
     """The innermost stage: it sends a call once, and ends the lease of the attempt whatever happens.
 
@@ -37,20 +39,11 @@ class Http:
         max_body: the greatest number of bytes of a body, decompressed.
     """
 
-    def __init__(
-        self,
-        connections: Connections,
-        key: ApiKey,
-        emit: Emit,
-        now: Callable[[], float],
-        *,
-        max_body: int = _MOST_BYTES,
-    ) -> None:
-        self._connections = connections
-        self._key = key
-        self._emit = emit
-        self._now = now
-        self._max_body = max_body
+    _connections: Connections
+    _key: ApiKey
+    _emit: Emit
+    _now: Callable[[], float]
+    _max_body: int = _MOST_BYTES
 
     async def send(self, call: Call) -> Answer:
         """The answer to one attempt.
@@ -143,12 +136,12 @@ class Http:
     def _failure(self, call: Call, problem: Exception, *, left: bool) -> TransportError:
         """No response came, or none that could be used."""
         method, path = call.request.method, call.request.path
+        sent: Sent = "unknown" if left else "no"
         if isinstance(problem, TimeoutError | httpx.TimeoutException):
             message = f"{method} {path} took longer than {call.options.timeout:g} s"
-            return RequestTimeoutError(message, sent="unknown" if left else "no", method=method, path=path)
+            return RequestTimeoutError(message, sent=sent, method=method, path=path)
         said = self._key.redact(f"{type(problem).__name__}: {problem}".removesuffix(": "))
-        message = f"{method} {path} got no usable answer ({said})"
-        return TransportError(message, sent="unknown" if left else "no", method=method, path=path)
+        return TransportError(f"{method} {path} got no usable answer ({said})", sent=sent, method=method, path=path)
 
     def _refusal(self, request: Request, status: int, headers: httpx.Headers, body: bytes) -> StatusError:
         """The error of a status, with what the server said, redacted."""

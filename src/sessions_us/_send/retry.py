@@ -8,39 +8,19 @@ from contextlib import nullcontext
 
 from attrs import define
 
-from ..errors import (
-    ClientClosedError,
-    QuotaTimeoutError,
-    RateLimitedError,
-    RequestTimeoutError,
-    SessionsError,
-    StatusError,
-)
+from ..errors import QuotaTimeoutError, RateLimitedError, RequestTimeoutError, SessionsError, StatusError
 from ..events import Emit, RetryScheduled
 from ..quota import Lease, Limiter
 from ..quota.clock import sleep
-from .call import Answer, Call, Stage
+from .call import Answer, Call
 from .cancel_scope import cancel_scope
+from .stage import OuterStage
 
 __all__ = ("Retry",)
 
 
-@define
-class _Attempts:
-    """How far the attempts of one call have come.
-
-    Attributes:
-        arrival: the place in the lane that the first attempt had.
-        to_front: whether the next attempt goes before its lane.
-        last_start: no further attempt begins later, on the client's clock.
-    """
-
-    arrival: int | None = None
-    to_front: bool = False
-    last_start: float | None = None
-
-
-class Retry:
+@define(eq=False, repr=False)
+class Retry(OuterStage):
     """The stage that repeats a call.
 
     Args:
@@ -50,14 +30,9 @@ class Retry:
         jitter: a random number from [0, 1).
     """
 
-    def __init__(
-        self, inner: Stage, limiter: Limiter, emit: Emit, *, jitter: Callable[[], float] = random.random
-    ) -> None:
-        self._inner = inner
-        self._limiter = limiter
-        self._emit = emit
-        self._jitter = jitter
-        self._closed = False
+    _limiter: Limiter
+    _emit: Emit
+    _jitter: Callable[[], float] = random.random
 
     async def send(self, call: Call) -> Answer:
         """The answer of the first attempt that gets one.
@@ -67,51 +42,45 @@ class Retry:
             StatusError, TransportError: how the last attempt failed.
             ClientClosedError: the client was closed.
         """
-        attempts = _Attempts()
         failure: SessionsError | None = None
+        last_start: float | None = None  # no further attempt begins later
         try:
             while True:
                 try:
-                    call.lease = await self._lease(call, attempts)
+                    call.lease = await self._lease(call, failure, last_start)
                 except QuotaTimeoutError:
                     if failure is None:
                         raise
                     raise failure from None  # it was sent, and that is what the caller must know
+                if call.attempt == 0 and call.options.retries.total is not None:
+                    last_start = self._limiter.now() + call.options.retries.total
                 call.attempt += 1
                 call.waiters.sent()
                 try:
                     return await self._inner.send(call)
                 except SessionsError as error:
                     failure = error
-                pause = self._pause(call, failure, attempts)
+                pause = self._pause(call, failure, last_start)
                 if pause is None:
                     raise failure
-                await self._wait(call, failure, attempts, pause)
+                await self._back_off(call, failure, pause)
         finally:
             del failure  # an error whose traceback holds it would live on
 
-    def check(self) -> None:
-        if self._closed:
-            raise ClientClosedError
-        self._inner.check()
-
-    async def aclose(self) -> None:
-        self._closed = True
+    async def _end(self) -> None:
         await self._limiter.leave(self)
-        await self._inner.aclose()
 
-    async def _lease(self, call: Call, attempts: _Attempts) -> Lease:
-        """A place in the quota."""
+    async def _lease(self, call: Call, failure: SessionsError | None, last_start: float | None) -> Lease:
+        """A place in the quota: the one of the last attempt, but before all others of the lane after a 429."""
         self.check()
         call.queue = self._limiter
         try:
-            scope = nullcontext() if call.abort_on is None else cancel_scope(call.abort_on, call.waiters.lane)
-            async with scope:
+            async with nullcontext() if call.abort_on is None else cancel_scope(call.abort_on, call.waiters.lane):
                 lease = await self._limiter.acquire(
                     lane=call.waiters.lane,
-                    deadline=attempts.last_start,
-                    arrival=attempts.arrival,
-                    front=attempts.to_front,
+                    deadline=last_start,
+                    arrival=None if call.lease is None else call.lease.arrival,
+                    front=isinstance(failure, RateLimitedError),
                     timeout=call.options.timeout,
                     operation=call.request.operation,
                     emit=self._emit,
@@ -125,13 +94,9 @@ class Retry:
         except SessionsError:
             await lease.refund()
             raise
-        attempts.arrival = lease.arrival
-        total = call.options.retries.total
-        if attempts.last_start is None and total is not None:
-            attempts.last_start = self._limiter.now() + total
         return lease
 
-    def _pause(self, call: Call, failure: SessionsError, attempts: _Attempts) -> float | None:
+    def _pause(self, call: Call, failure: SessionsError, last_start: float | None) -> float | None:
         """Seconds until the next attempt, None if there is none."""
         pause = call.options.retries.delay(
             failure,
@@ -140,17 +105,14 @@ class Retry:
             jitter=self._jitter(),
             stale=call.met_closed_connection and not isinstance(failure, RequestTimeoutError),
         )
-        if pause is None:
-            return None
-        if attempts.last_start is not None and self._limiter.now() + pause > attempts.last_start:
+        if pause is None or (last_start is not None and self._limiter.now() + pause > last_start):
             return None
         return pause if call.waiters.failed(failure, pause) else None
 
-    async def _wait(self, call: Call, failure: SessionsError, attempts: _Attempts, pause: float) -> None:
+    async def _back_off(self, call: Call, failure: SessionsError, pause: float) -> None:
         reason = str(failure.status_code) if isinstance(failure, StatusError) else type(failure).__name__
         self._emit(
             RetryScheduled(operation=call.request.operation, attempt=call.attempt + 1, delay=pause, reason=reason)
         )
-        attempts.to_front = isinstance(failure, RateLimitedError)
         if pause > 0:
             await sleep(self._limiter.clock, pause)

@@ -10,9 +10,9 @@ from attrs import define, field
 
 from ..errors import ClientClosedError
 from ..events import Emit, ResponseShared
-from ..quota import Lane
-from .call import Answer, Call, Name, Stage
+from .call import Answer, Call, Name
 from .cancel_scope import cancel_scope
+from .stage import OuterStage
 from .waiters import Caller
 
 __all__ = ("Flights", "SingleFlight")
@@ -33,7 +33,8 @@ _PROCESS: Final[Flights] = {}
 """The reads in flight of this process. One that is not in here any more is not joined."""
 
 
-class SingleFlight:
+@define(eq=False, repr=False)
+class SingleFlight(OuterStage):
     """The stage that shares answers.
 
     What is shared belongs to the process: all clients of one key at one origin share. Only bytes are shared; each caller decodes
@@ -43,16 +44,12 @@ class SingleFlight:
     Args:
         inner: sends a call.
         emit: gets the events.
-        flights: what is in flight; None: of this process.
+        flights: what is in flight; that of this process unless given.
     """
 
-    def __init__(self, inner: Stage, emit: Emit, *, flights: Flights | None = None) -> None:
-        self._inner = inner
-        self._emit = emit
-        self._flights = _PROCESS if flights is None else flights
-        self._callers: set[Caller[Answer]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+    _emit: Emit
+    _flights: Flights = _PROCESS
+    _callers: set[Caller[Answer]] = field(factory=set, init=False)
 
     async def send(self, call: Call) -> Answer:
         """The answer: of this call, or of the same read in flight.
@@ -65,60 +62,37 @@ class SingleFlight:
                 return await self._inner.send(call)
             finally:
                 self._forget(call)
-        abort_on = call.abort_on
+        request, abort_on = call.request, call.abort_on
         while True:
             self.check()  # before a task is made, and before the flight of another client is joined
-            flight = self._joinable(call.name)
-            if flight is not None and call.options.max_wait == 0:  # it may wait for nobody
+            loop = asyncio.get_running_loop()
+            flight, caller, is_news = self._flights.get(call.name), call.waiters.first, False
+            if flight is None or flight.loop is not loop:  # that of an ended loop will never land
+                call.abort_on = None  # that ends one caller's wait, and not what others may wait for
+                flight = self._flights[call.name] = _Flight(call, loop)
+                flight.task = self._begin(self._fly(call))
+            elif call.options.max_wait == 0:  # it may wait for nobody
                 return await self._inner.send(call)
-            caller, is_news = (call.waiters.first, False) if flight is None else self._join(flight.call, call)
-            flight = flight or self._launch(call)
-            outcome = await self._outcome(flight, caller, abort_on, call.waiters.lane if is_news else None)
+            else:
+                caller, is_news = flight.call.waiters.join(call.waiters.lane, caller.deadline)
+            outcome = await self._outcome(flight, caller, abort_on, is_news)
             if isinstance(outcome, Answer):
                 if caller.joined:
-                    self._tell(call)
+                    self._emit(ResponseShared(operation=request.operation, method=request.method, path=request.path))
                 return outcome
             if not isinstance(outcome, ClientClosedError) or self._closed:
                 raise outcome
             call.begin_again()  # the client that sent it was closed
 
-    def check(self) -> None:
-        if self._closed:
-            raise ClientClosedError
-        self._inner.check()
-
-    async def aclose(self) -> None:
+    async def _end(self) -> None:
         """End this client's flights, and its part in those of others."""
-        self._closed = True
         for caller in list(self._callers):
             caller.settle(ClientClosedError())
-        tasks = [task for task in self._tasks if task.get_loop() is asyncio.get_running_loop()]
-        for task in tasks:
-            task.cancel()
-        try:
-            await asyncio.gather(*tasks, return_exceptions=True)
-            for flight in [flight for flight in self._flights.values() if flight.task in tasks]:
-                self._land(flight.call)  # its task was cancelled before its first step
-                flight.call.waiters.settle(ClientClosedError())
-        finally:
-            await self._inner.aclose()
-
-    def _joinable(self, name: Name) -> _Flight | None:
-        """The flight to join. One of an event loop that has ended will never land."""
-        flight = self._flights.get(name)
-        return flight if flight is not None and flight.loop is asyncio.get_running_loop() else None
-
-    @staticmethod
-    def _join(flown: Call, call: Call) -> tuple[Caller[Answer], bool]:
-        return flown.waiters.join(call.waiters.lane, call.waiters.first.deadline)
-
-    def _launch(self, call: Call) -> _Flight:
-        call.abort_on = None  # that ends one caller's wait, and not what others may wait for
-        flight = self._flights[call.name] = _Flight(call, asyncio.get_running_loop())
-        flight.task = task = asyncio.create_task(self._fly(call))  # an eager task may land before this returns
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return flight
+        tasks = set(self._tasks)
+        await super()._end()
+        for flight in [flight for flight in self._flights.values() if flight.task in tasks and flight.task.done()]:
+            self._land(flight.call)  # its task was cancelled before its first step
+            flight.call.waiters.settle(ClientClosedError())
 
     async def _fly(self, call: Call) -> None:
         outcome: Answer | Exception | None = None
@@ -136,15 +110,15 @@ class SingleFlight:
             del self._flights[call.name]
 
     async def _outcome(
-        self, flight: _Flight, caller: Caller[Answer], abort_on: asyncio.Future[None] | None, raised: Lane | None
+        self, flight: _Flight, caller: Caller[Answer], abort_on: asyncio.Future[None] | None, is_news: bool
     ) -> Answer | Exception:
         """What the caller gets. If nobody waits any more, the flight ends, and so does its lease."""
         waiters = flight.call.waiters
         self._callers.add(caller)
         try:
             async with nullcontext() if abort_on is None else cancel_scope(abort_on, waiters.lane):
-                if raised is not None:
-                    await flight.call.raise_lane(raised)
+                if is_news:
+                    await flight.call.raise_lane()
                 return await caller.outcome()
         finally:
             self._callers.discard(caller)
@@ -159,7 +133,3 @@ class SingleFlight:
         for name, flight in list(self._flights.items()):
             if flight.call.waiters.in_flight and write.concerns(name, flight.call.documented_operation):
                 del self._flights[name]
-
-    def _tell(self, call: Call) -> None:
-        request = call.request
-        self._emit(ResponseShared(operation=request.operation, method=request.method, path=request.path))

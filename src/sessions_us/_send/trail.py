@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ("StartAgain", "Trail", "Trails")
 
-Renew = Callable[["Trail", int], Coroutine[Any, Any, None]]
+Renew = Callable[["Trail", int], Coroutine[Any, Any, object]]
 
 
 class Trails:
@@ -56,7 +56,8 @@ class Trail:
     """One walk over a list, or one read, as the cache sees it.
 
     Args:
-        renew: walks again, for so many pages, along another trail; None: this is no walk.
+        renew: walks again, for so many pages, along another trail; None: it takes no copies. A walk that began again asks for
+            every page, so that it comes to an end.
 
     Attributes:
         name: of the read that begins the walk.
@@ -64,7 +65,6 @@ class Trail:
         copy: the copies of an earlier walk, which are given again; None: every page is asked for.
         reuse: why these may be given.
         copy_expires_at: until when, on the client's clock.
-        takes_copies: whether its pages may be copies. A walk that began again asks for every page, so that it comes to an end.
         answers: what the server answered so far: pages, and the error that told the end.
         size: bytes of these, roughly.
         began_at: when the first answer came, on the client's clock.
@@ -76,18 +76,17 @@ class Trail:
     name: Name
     operation: str | None = None
 
-    def __init__(self, renew: Renew | None = None, *, takes_copies: bool = True) -> None:
+    def __init__(self, renew: Renew | None = None) -> None:
         self.renew = renew
         self.copy: Copy | None = None
         self.reuse: Reuse = "fresh"
         self.copy_expires_at: float = 0.0
-        self.takes_copies = takes_copies
         self.answers: list[Outcome] = []
         self.size = 0
         self.began_at: float = 0.0
         self.kept: Copy | None = None
         self.is_spoilt: bool = False
-        self.on_end: Callable[[], None] | None = None
+        self.on_end: Callable[[Trail], None] | None = None
         self._trails: Trails | None = None
         self._removed = 0
 
@@ -107,9 +106,9 @@ class Trail:
         self.copy, self.reuse, self.copy_expires_at = copy, reuse, expires_at
 
     def end(self) -> None:
-        """The walk came to the end of its list."""
-        if self.on_end is not None:
-            self.on_end()
+        """The walk came to the end of its list. What was given from copies is kept already."""
+        if self.on_end is not None and not self.is_replayed:
+            self.on_end(self)
 
     @property
     def is_replayed(self) -> bool:

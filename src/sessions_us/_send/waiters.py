@@ -6,6 +6,8 @@ import asyncio
 from copy import deepcopy
 from typing import Generic, TypeVar
 
+from attrs import define, field
+
 from ..errors import QuotaTimeoutError, SessionsError
 from ..quota import Lane
 from ..quota.clock import Clock, Timer
@@ -15,22 +17,21 @@ __all__ = ("Caller", "Waiters")
 T = TypeVar("T")
 
 
+@define(eq=False, repr=False)
 class Caller(Generic[T]):
     """One of those who wait.
 
     Attributes:
         deadline: until when, on the client's clock, seconds; None: as long as it takes.
         joined: whether another call had begun the request.
+        timer: ends the wait.
     """
 
-    __slots__ = ("_future", "_outcome", "_timer", "deadline", "joined")
-
-    def __init__(self, deadline: float | None, joined: bool) -> None:
-        self.deadline: float | None = deadline
-        self.joined: bool = joined
-        self._outcome: T | Exception | None = None
-        self._future: asyncio.Future[None] | None = None
-        self._timer: Timer | None = None
+    deadline: float | None
+    joined: bool
+    timer: Timer | None = field(default=None, init=False)
+    _outcome: T | Exception | None = field(default=None, init=False)
+    _future: asyncio.Future[None] | None = field(default=None, init=False)
 
     async def outcome(self) -> T | Exception:
         """Wait for the answer, or for an error that is nobody else's."""
@@ -42,20 +43,12 @@ class Caller(Generic[T]):
 
     def settle(self, outcome: T | Exception) -> None:
         """Deliver the outcome. Only the first one counts."""
+        if self.timer is not None:
+            self.timer.cancel()
         if self._outcome is None:
             self._outcome = outcome
             if self._future is not None and not self._future.done():
                 self._future.set_result(None)
-
-    def watch(self, timer: Timer) -> None:
-        """Keep the timer that ends the wait."""
-        self._timer = timer
-
-    def stop_watching(self) -> None:
-        """The wait is over."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 class Waiters(Generic[T]):
@@ -95,6 +88,7 @@ class Waiters(Generic[T]):
         now, before = self._clock.now(), self.deadline
         caller: Caller[T] = Caller(deadline, joined=True)
         is_urgent = lane == "interactive" and self.lane == "background"
+        self.lane = "interactive" if is_urgent else self.lane
         has_less_time = deadline is not None and (before is None or deadline < before)
         self.callers.append(caller)
         if deadline is not None:
@@ -102,12 +96,13 @@ class Waiters(Generic[T]):
                 self._give_up(caller, self._failure)
             else:
                 seconds = max(0.0, deadline - now)
-                caller.watch(self._clock.call_at(deadline, lambda: self._time_out(caller, seconds)))
+                caller.timer = self._clock.call_at(deadline, lambda: self._time_out(caller, seconds))
         return caller, (is_urgent or has_less_time) and not self.in_flight
 
     def leave(self, caller: Caller[T]) -> None:
         """Remove a caller that has its outcome, or gave up."""
-        caller.stop_watching()
+        if caller.timer is not None:
+            caller.timer.cancel()
         if caller in self.callers:
             self.callers.remove(caller)
 
@@ -115,7 +110,6 @@ class Waiters(Generic[T]):
         """The call has ended. Every caller gets the outcome, and of an error a copy of its own."""
         callers, self.callers = self.callers, []
         for place, caller in enumerate(callers):
-            caller.stop_watching()
             caller.settle(outcome if place == 0 else _copy(outcome))
 
     # -- for the limiter ---------------------------------------------------------------------------------------------
@@ -155,9 +149,7 @@ class Waiters(Generic[T]):
     def _time_out(self, caller: Caller[T], seconds: float) -> None:
         error = QuotaTimeoutError(
             f"Not sent: the same request of another call had no answer within the {seconds:g} s of max_wait.",
-            retry_after=None,
             lane=self.lane,
-            position=1,
         )
         self._give_up(caller, self._failure or error)
 

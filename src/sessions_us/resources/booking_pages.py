@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.booking_pages import (
-    create_booking_page,
-    delete_booking_page,
-    get_booking_page,
-    list_booking_page_bookings,
-    list_booking_page_slots,
-    list_booking_pages,
-    update_booking_page,
-)
+from sessions_us_api.api import booking_pages as api
 
 from .collaborators import Collaborators
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     import builtins
@@ -29,17 +22,15 @@ if TYPE_CHECKING:
 __all__ = ("BookingPages",)
 
 
-class BookingPages:
+class BookingPages(ApiResource):
     """Booking pages, on which others book a time with the key's user or team.
 
     Attributes:
         collaborators: the team members who take a page's bookings.
     """
 
-    __slots__ = ("_calls", "collaborators")
-
     def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+        super().__init__(calls)
         self.collaborators: Collaborators = Collaborators(calls)
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[BookingPage]:
@@ -48,7 +39,7 @@ class BookingPages:
         Endpoint: GET /api/booking-pages
         Known from: documented; `id` and `name` were observed.
         """
-        return self._calls.pages(list_booking_pages, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_booking_pages, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -76,7 +67,7 @@ class BookingPages:
         Known from: documented; the fields are inferred from the app's settings.
         """
         body = {"name": name, "slug": slug, "description": description, "duration": duration, "timeZone": time_zone}
-        return await self._calls.maybe(create_booking_page, body=body, extra=extra)
+        return await self._calls.maybe(api.create_booking_page, body=body, extra=extra)
 
     async def get(self, id: str) -> BookingPage:
         """Read one booking page.
@@ -93,7 +84,7 @@ class BookingPages:
         Endpoint: GET /api/booking-pages/{id}
         Known from: documented; most fields are inferred.
         """
-        return await self._calls.one(get_booking_page, id)
+        return await self._calls.one(api.get_booking_page, id)
 
     async def update(
         self,
@@ -123,7 +114,7 @@ class BookingPages:
         Known from: documented; the fields are inferred.
         """
         body = {"name": name, "slug": slug, "description": description, "duration": duration, "timeZone": time_zone}
-        return await self._calls.maybe(update_booking_page, id, body=body, extra=extra)
+        return await self._calls.maybe(api.update_booking_page, id, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
         """Delete a booking page. What becomes of its bookings is unknown.
@@ -134,7 +125,7 @@ class BookingPages:
         Endpoint: DELETE /api/booking-pages/{id}
         Known from: documented.
         """
-        await self._calls.nothing(delete_booking_page, id, extra=extra)
+        await self._calls.nothing(api.delete_booking_page, id, extra=extra)
 
     async def slots(
         self, id: str, *, start: datetime, end: datetime, time_zone: str | None = None, extra: Extra | None = None
@@ -154,7 +145,7 @@ class BookingPages:
         Known from: documented; the names of the two dates and the answer are inferred.
         """
         body = {"start": start, "end": end, "timeZone": time_zone}
-        return await self._calls.rows(list_booking_page_slots, id, body=body, extra=extra)
+        return await self._calls.rows(api.list_booking_page_slots, id, body=body, extra=extra)
 
     def bookings(self, id: str, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Booking]:
         """List the bookings of a booking page that have not started yet, 20 at a time.
@@ -168,4 +159,4 @@ class BookingPages:
         Endpoint: GET /api/booking-pages/{id}/bookings
         Known from: documented; `start_at` and `session_id` were observed.
         """
-        return self._calls.pages(list_booking_page_bookings, id, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_booking_page_bookings, id, page=page, verify_end=verify_end)

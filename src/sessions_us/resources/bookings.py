@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.bookings import (
-    cancel_booking,
-    change_booking_collaborator,
-    create_booking,
-    delete_booking,
-    list_bookings,
-    update_booking,
-)
+from sessions_us_api.api import bookings as api
 
 from .._calls.arguments import several
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,19 +16,13 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Booking
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
     from .._calls.pager import Pager
 
-__all__ = ("Bookings",)
+__all__ = ("Bookings", "booking_fields")
 
 
-class Bookings:
+class Bookings(ApiResource):
     """Bookings on booking pages. The API has no way to read a single booking."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Booking]:
         """List the bookings of the key's user, 20 at a time.
@@ -42,7 +30,7 @@ class Bookings:
         Endpoint: GET /api/bookings
         Known from: documented; items as in a booking page's list (assumed).
         """
-        return self._calls.pages(list_bookings, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_bookings, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -71,15 +59,9 @@ class Bookings:
         Endpoint: POST /api/bookings
         Known from: documented; the body is inferred from what bookings look like.
         """
-        body = {
-            "bookingPageId": booking_page_id,
-            "startAt": start_at,
-            "participantName": participant_name,
-            "participantEmail": participant_email,
-            "guests": several(guests, "guests"),
-            "timeZone": time_zone,
-        }
-        return await self._calls.maybe(create_booking, body=body, extra=extra)
+        body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
+        body["bookingPageId"] = booking_page_id
+        return await self._calls.maybe(api.create_booking, body=body, extra=extra)
 
     async def update(
         self,
@@ -108,14 +90,8 @@ class Bookings:
         Endpoint: PUT /api/bookings/{id}
         Known from: documented; the body is inferred.
         """
-        body = {
-            "startAt": start_at,
-            "participantName": participant_name,
-            "participantEmail": participant_email,
-            "guests": several(guests, "guests"),
-            "timeZone": time_zone,
-        }
-        return await self._calls.maybe(update_booking, id, body=body, extra=extra)
+        body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
+        return await self._calls.maybe(api.update_booking, id, body=body, extra=extra)
 
     async def cancel(self, id: str, *, extra: Extra | None = None) -> Booking | None:
         """Cancel a booking. Deleting one is another operation.
@@ -134,7 +110,7 @@ class Bookings:
         Endpoint: POST /api/bookings/{id}
         Known from: documented; the answer is inferred.
         """
-        return await self._calls.maybe(cancel_booking, id, extra=extra)
+        return await self._calls.maybe(api.cancel_booking, id, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
         """Delete a booking. Cancelling one is another operation.
@@ -145,7 +121,7 @@ class Bookings:
         Endpoint: DELETE /api/bookings/{id}
         Known from: documented.
         """
-        await self._calls.nothing(delete_booking, id, extra=extra)
+        await self._calls.nothing(api.delete_booking, id, extra=extra)
 
     async def change_collaborator(
         self, id: str, *, collaborator_id: str | None = None, user_id: str | None = None, extra: Extra | None = None
@@ -164,4 +140,21 @@ class Bookings:
         Known from: documented; the body and the answer are inferred.
         """
         body = {"collaboratorId": collaborator_id, "userId": user_id}
-        return await self._calls.maybe(change_booking_collaborator, id, body=body, extra=extra)
+        return await self._calls.maybe(api.change_booking_collaborator, id, body=body, extra=extra)
+
+
+def booking_fields(
+    start_at: datetime | None,
+    participant_name: str | None,
+    participant_email: str | None,
+    guests: Sequence[str | Mapping[str, object]] | None,
+    time_zone: str | None,
+) -> dict[str, object]:
+    """What users and guests say of a booking."""
+    return {
+        "startAt": start_at,
+        "participantName": participant_name,
+        "participantEmail": participant_email,
+        "guests": several(guests, "guests"),
+        "timeZone": time_zone,
+    }

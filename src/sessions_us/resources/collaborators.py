@@ -4,33 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.booking_pages import (
-    create_booking_page_collaborator,
-    delete_booking_page_collaborator,
-    list_booking_page_collaborators,
-    update_booking_page_collaborator,
-)
+from sessions_us_api.api import booking_pages as api
+
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     from sessions_us_api.models import Collaborator
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
     from .._calls.pager import Pager
 
 __all__ = ("Collaborators",)
 
 
-class Collaborators:
+class Collaborators(ApiResource):
     """Collaborators of a booking page: team members who take its bookings.
 
     The paths have no id of a collaborator, so the JSON body names the collaborator. The names of its fields are assumed.
     """
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     def list(self, id: str, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Collaborator]:
         """List the collaborators of a booking page, 20 at a time.
@@ -41,7 +32,7 @@ class Collaborators:
         Endpoint: GET /api/booking-pages/{id}/collaborators
         Known from: documented; the fields are inferred.
         """
-        return self._calls.pages(list_booking_page_collaborators, id, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_booking_page_collaborators, id, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -69,7 +60,7 @@ class Collaborators:
         Known from: documented; the body and the answer are inferred.
         """
         body = {"userId": user_id, "email": email, "role": role, "priority": priority}
-        return await self._calls.maybe(create_booking_page_collaborator, id, body=body, extra=extra)
+        return await self._calls.maybe(api.create_booking_page_collaborator, id, body=body, extra=extra)
 
     async def update(
         self,
@@ -98,14 +89,9 @@ class Collaborators:
         Endpoint: PUT /api/booking-pages/{id}/collaborators
         Known from: documented; the body and the answer are inferred.
         """
-        body = {
-            "collaboratorId": collaborator_id,
-            "userId": user_id,
-            "email": email,
-            "role": role,
-            "priority": priority,
-        }
-        return await self._calls.maybe(update_booking_page_collaborator, id, body=body, extra=extra)
+        body = {"userId": user_id, "email": email, "role": role, "priority": priority}
+        body["collaboratorId"] = collaborator_id
+        return await self._calls.maybe(api.update_booking_page_collaborator, id, body=body, extra=extra)
 
     async def delete(
         self,
@@ -128,4 +114,4 @@ class Collaborators:
         Known from: documented; that the body names the collaborator is inferred.
         """
         body = {"collaboratorId": collaborator_id, "userId": user_id, "email": email}
-        await self._calls.nothing(delete_booking_page_collaborator, id, body=body, extra=extra)
+        await self._calls.nothing(api.delete_booking_page_collaborator, id, body=body, extra=extra)

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.events import (
-    clone_event,
-    create_event,
-    list_events,
-    publish_event,
-    register_to_event,
-    toggle_event_public,
-)
+from sessions_us_api.api import events as api
 
-from .._calls.arguments import several, slug_from
+from .._calls.arguments import schedule, several, slug_from
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,19 +16,13 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Event, RegisteredParticipant
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
     from .._calls.pager import Pager
 
 __all__ = ("Events",)
 
 
-class Events:
+class Events(ApiResource):
     """Events: sessions that people register for. Most methods take the id of the event or of its session."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Event]:
         """List the events of the key's user, 20 at a time.
@@ -45,7 +33,7 @@ class Events:
         Endpoint: GET /api/events
         Known from: documented; `id` and `session.name` were observed.
         """
-        return self._calls.pages(list_events, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_events, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -78,15 +66,10 @@ class Events:
         Endpoint: POST /api/events
         Known from: observed, all but `description`.
         """
-        body = {
-            "name": name,
-            "slug": slug_from(name) if slug is None else slug,
-            "description": description,
-            "startAt": start_at,
-            "plannedEnd": planned_end,
-            "timeZone": time_zone,
-        }
-        return await self._calls.one(create_event, body=body, extra=extra)
+        slug = slug_from(name) if slug is None else slug
+        when = schedule(start_at, planned_end, time_zone)
+        body = {"name": name, "slug": slug, "description": description, **when}
+        return await self._calls.one(api.create_event, body=body, extra=extra)
 
     async def publish(self, event_or_session_id: str, *, extra: Extra | None = None) -> Event | None:
         """Publish an event. Whether publishing twice is harmless is unknown.
@@ -100,7 +83,7 @@ class Events:
         Endpoint: POST /api/events/{eventIdOrSessionId}/publish
         Known from: observed, without a body; the answer is inferred.
         """
-        return await self._calls.maybe(publish_event, event_or_session_id, extra=extra)
+        return await self._calls.maybe(api.publish_event, event_or_session_id, extra=extra)
 
     async def toggle_public(self, event_or_session_id: str, *, extra: Extra | None = None) -> Event | None:
         """Toggle whether an event is public. A second call undoes the first.
@@ -114,7 +97,7 @@ class Events:
         Endpoint: POST /api/events/{eventIdOrSessionId}/toggle-public
         Known from: documented; the answer is inferred.
         """
-        return await self._calls.maybe(toggle_event_public, event_or_session_id, extra=extra)
+        return await self._calls.maybe(api.toggle_event_public, event_or_session_id, extra=extra)
 
     async def clone(
         self, event_or_session_id: str, *, name: str | None = None, slug: str | None = None, extra: Extra | None = None
@@ -133,7 +116,7 @@ class Events:
         Known from: documented; the body and the answer are inferred.
         """
         body = {"name": name, "slug": slug}
-        return await self._calls.maybe(clone_event, event_or_session_id, body=body, extra=extra)
+        return await self._calls.maybe(api.clone_event, event_or_session_id, body=body, extra=extra)
 
     async def register(
         self,
@@ -155,5 +138,5 @@ class Events:
         Known from: documented; the body and the answer are inferred from the webhook EVENT_NEW_REGISTRATION.
         """
         return await self._calls.maybe(
-            register_to_event, event_or_session_id, body={"form": several(form, "form")}, extra=extra
+            api.register_to_event, event_or_session_id, body={"form": several(form, "form")}, extra=extra
         )

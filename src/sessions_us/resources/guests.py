@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.guests import (
-    cancel_guest_booking,
-    create_guest_booking,
-    register_guest_to_event,
-    update_guest_booking,
-)
+from sessions_us_api.api import guests as api
 
 from .._calls.arguments import several
+from .bookings import booking_fields
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,18 +17,12 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Booking, RegisteredParticipant
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
 
 __all__ = ("GuestBookings", "GuestEvents")
 
 
-class GuestBookings:
+class GuestBookings(ApiResource):
     """Bookings as a guest. The API has no way to read them with a GUEST key."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     async def create(
         self,
@@ -60,15 +51,9 @@ class GuestBookings:
         Endpoint: POST /api/guests/bookings
         Known from: documented; the body is inferred from what bookings look like.
         """
-        body = {
-            "bookingPageId": booking_page_id,
-            "startAt": start_at,
-            "participantName": participant_name,
-            "participantEmail": participant_email,
-            "guests": several(guests, "guests"),
-            "timeZone": time_zone,
-        }
-        return await self._calls.maybe(create_guest_booking, body=body, extra=extra)
+        body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
+        body["bookingPageId"] = booking_page_id
+        return await self._calls.maybe(api.create_guest_booking, body=body, extra=extra)
 
     async def update(
         self,
@@ -97,14 +82,8 @@ class GuestBookings:
         Endpoint: PUT /api/guests/bookings/{id}
         Known from: documented; the body is inferred.
         """
-        body = {
-            "startAt": start_at,
-            "participantName": participant_name,
-            "participantEmail": participant_email,
-            "guests": several(guests, "guests"),
-            "timeZone": time_zone,
-        }
-        return await self._calls.maybe(update_guest_booking, id, body=body, extra=extra)
+        body = booking_fields(start_at, participant_name, participant_email, guests, time_zone)
+        return await self._calls.maybe(api.update_guest_booking, id, body=body, extra=extra)
 
     async def cancel(self, id: str, *, extra: Extra | None = None) -> Booking | None:
         """Cancel a booking as a guest.
@@ -123,16 +102,11 @@ class GuestBookings:
         Endpoint: POST /api/guests/bookings/{id}
         Known from: documented; the answer is inferred.
         """
-        return await self._calls.maybe(cancel_guest_booking, id, extra=extra)
+        return await self._calls.maybe(api.cancel_guest_booking, id, extra=extra)
 
 
-class GuestEvents:
+class GuestEvents(ApiResource):
     """Registration for events as a guest."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     async def register(
         self,
@@ -160,4 +134,4 @@ class GuestEvents:
         Known from: documented; the body and the answer are inferred from the webhook EVENT_NEW_REGISTRATION.
         """
         body = {"email": email, "firstName": first_name, "lastName": last_name, "form": several(form, "form")}
-        return await self._calls.maybe(register_guest_to_event, event_or_session_id, body=body, extra=extra)
+        return await self._calls.maybe(api.register_guest_to_event, event_or_session_id, body=body, extra=extra)

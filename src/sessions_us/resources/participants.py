@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.sessions import (
-    add_session_participants,
-    delete_session_participants,
-    list_session_participants,
-    update_session_participants,
-)
+from sessions_us_api.api import sessions as api
 
 from .._calls.arguments import several
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     import builtins
@@ -20,18 +16,12 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Participant
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
 
 __all__ = ("Participants",)
 
 
-class Participants:
+class Participants(ApiResource):
     """Participants of a session: users and guests."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     async def list(self, id: str) -> builtins.list[Participant]:
         """List all participants of a session. This list is not paginated, as far as known.
@@ -45,7 +35,7 @@ class Participants:
         Endpoint: GET /api/sessions/{id}/participants
         Known from: observed.
         """
-        return await self._calls.rows(list_session_participants, id)
+        return await self._calls.rows(api.list_session_participants, id)
 
     async def add(
         self, id: str, *, emails: Sequence[str] | None = None, extra: Extra | None = None
@@ -63,7 +53,7 @@ class Participants:
         Known from: documented; the body and the answer are inferred.
         """
         return await self._calls.maybe_rows(
-            add_session_participants, id, body={"emails": several(emails, "emails")}, extra=extra
+            api.add_session_participants, id, body={"emails": several(emails, "emails")}, extra=extra
         )
 
     async def update(
@@ -82,7 +72,7 @@ class Participants:
         Known from: documented; the body and the answer are inferred.
         """
         body = {"participants": several(participants, "participants")}
-        return await self._calls.maybe_rows(update_session_participants, id, body=body, extra=extra)
+        return await self._calls.maybe_rows(api.update_session_participants, id, body=body, extra=extra)
 
     async def delete(
         self,
@@ -103,4 +93,4 @@ class Participants:
         Known from: documented; that the body names the participants is inferred.
         """
         body = {"participantIds": several(participant_ids, "participant_ids"), "emails": several(emails, "emails")}
-        await self._calls.nothing(delete_session_participants, id, body=body, extra=extra)
+        await self._calls.nothing(api.delete_session_participants, id, body=body, extra=extra)

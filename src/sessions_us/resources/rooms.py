@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.rooms import (
-    clone_room,
-    create_room,
-    delete_room,
-    get_room,
-    list_rooms,
-    share_room,
-    update_room,
-)
+from sessions_us_api.api import rooms as api
 
 from .._calls.arguments import several
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,19 +15,13 @@ if TYPE_CHECKING:
     from sessions_us_api.models import Room
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
     from .._calls.pager import Pager
 
 __all__ = ("Rooms",)
 
 
-class Rooms:
+class Rooms(ApiResource):
     """Rooms: permanent links for sessions."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Room]:
         """List the rooms of the key's user, 20 at a time.
@@ -42,7 +29,7 @@ class Rooms:
         Endpoint: GET /api/rooms
         Known from: documented; the fields are inferred.
         """
-        return self._calls.pages(list_rooms, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_rooms, page=page, verify_end=verify_end)
 
     async def create(
         self, *, name: str, slug: str | None = None, description: str | None = None, extra: Extra | None = None
@@ -61,7 +48,7 @@ class Rooms:
         Known from: documented; the fields are inferred from the app's settings.
         """
         body = {"name": name, "slug": slug, "description": description}
-        return await self._calls.maybe(create_room, body=body, extra=extra)
+        return await self._calls.maybe(api.create_room, body=body, extra=extra)
 
     async def get(self, id: str) -> Room:
         """Read one room.
@@ -78,7 +65,7 @@ class Rooms:
         Endpoint: GET /api/rooms/{id}
         Known from: documented; the fields are inferred.
         """
-        return await self._calls.one(get_room, id)
+        return await self._calls.one(api.get_room, id)
 
     async def update(
         self,
@@ -105,7 +92,7 @@ class Rooms:
         Known from: documented; the fields are inferred.
         """
         body = {"name": name, "slug": slug, "description": description}
-        return await self._calls.maybe(update_room, id, body=body, extra=extra)
+        return await self._calls.maybe(api.update_room, id, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
         """Delete a room.
@@ -116,7 +103,7 @@ class Rooms:
         Endpoint: DELETE /api/rooms/{id}
         Known from: documented.
         """
-        await self._calls.nothing(delete_room, id, extra=extra)
+        await self._calls.nothing(api.delete_room, id, extra=extra)
 
     async def clone(
         self, id: str, *, name: str | None = None, slug: str | None = None, extra: Extra | None = None
@@ -134,7 +121,7 @@ class Rooms:
         Endpoint: POST /api/rooms/{id}/clone
         Known from: documented; the body and the answer are inferred.
         """
-        return await self._calls.maybe(clone_room, id, body={"name": name, "slug": slug}, extra=extra)
+        return await self._calls.maybe(api.clone_room, id, body={"name": name, "slug": slug}, extra=extra)
 
     async def share(
         self,
@@ -158,4 +145,4 @@ class Rooms:
         Known from: documented; the body and the answer are inferred.
         """
         body = {"emails": several(emails, "emails"), "userIds": several(user_ids, "user_ids")}
-        return await self._calls.maybe(share_room, id, body=body, extra=extra)
+        return await self._calls.maybe(api.share_room, id, body=body, extra=extra)

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.sessions import (
-    create_session,
-    delete_session,
-    get_session,
-    get_session_takeaways,
-    get_session_transcripts,
-    list_sessions,
-    update_session,
-)
+from sessions_us_api.api import sessions as api
 
+from .._calls.arguments import schedule
 from .participants import Participants
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     import builtins
@@ -29,17 +23,15 @@ if TYPE_CHECKING:
 __all__ = ("Sessions",)
 
 
-class Sessions:
+class Sessions(ApiResource):
     """Sessions: meetings with a link, planned, running or ended.
 
     Attributes:
         participants: the participants of a session.
     """
 
-    __slots__ = ("_calls", "participants")
-
     def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+        super().__init__(calls)
         self.participants: Participants = Participants(calls)
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Session]:
@@ -48,7 +40,7 @@ class Sessions:
         Endpoint: GET /api/sessions
         Known from: documented; items as clients of the live API read them.
         """
-        return self._calls.pages(list_sessions, page=page, verify_end=verify_end)
+        return self._calls.pages(api.list_sessions, page=page, verify_end=verify_end)
 
     async def create(
         self,
@@ -78,14 +70,8 @@ class Sessions:
         Endpoint: POST /api/sessions
         Known from: observed, all but `description`.
         """
-        body = {
-            "name": name,
-            "description": description,
-            "startAt": start_at,
-            "plannedEnd": planned_end,
-            "timeZone": time_zone,
-        }
-        return await self._calls.one(create_session, body=body, extra=extra)
+        body = {"name": name, "description": description, **schedule(start_at, planned_end, time_zone)}
+        return await self._calls.one(api.create_session, body=body, extra=extra)
 
     async def get(self, id: str) -> Session:
         """Read one session.
@@ -102,7 +88,7 @@ class Sessions:
         Endpoint: GET /api/sessions/{id}
         Known from: documented; the fields are those of lists and webhooks (assumed).
         """
-        return await self._calls.one(get_session, id)
+        return await self._calls.one(api.get_session, id)
 
     async def update(
         self,
@@ -131,14 +117,8 @@ class Sessions:
         Endpoint: PUT /api/sessions/{id}
         Known from: documented; the fields are inferred from creating one.
         """
-        body = {
-            "name": name,
-            "description": description,
-            "startAt": start_at,
-            "plannedEnd": planned_end,
-            "timeZone": time_zone,
-        }
-        return await self._calls.maybe(update_session, id, body=body, extra=extra)
+        body = {"name": name, "description": description, **schedule(start_at, planned_end, time_zone)}
+        return await self._calls.maybe(api.update_session, id, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
         """Delete a session.
@@ -149,7 +129,7 @@ class Sessions:
         Endpoint: DELETE /api/sessions/{id}
         Known from: documented.
         """
-        await self._calls.nothing(delete_session, id, extra=extra)
+        await self._calls.nothing(api.delete_session, id, extra=extra)
 
     async def takeaways(self, id: str) -> Takeaways | None:
         """Read the takeaways of a session.
@@ -163,7 +143,7 @@ class Sessions:
         Endpoint: GET /api/sessions/{id}/takeaways
         Known from: documented; the fields are those of the webhook TAKEAWAY_READY (assumed).
         """
-        return await self._calls.maybe(get_session_takeaways, id)
+        return await self._calls.maybe(api.get_session_takeaways, id)
 
     async def transcripts(self, id: str) -> builtins.list[Transcript]:
         """Read all transcripts of a session.
@@ -177,4 +157,4 @@ class Sessions:
         Endpoint: GET /api/sessions/{id}/transcripts
         Known from: documented; the fields are those of the webhook TRANSCRIPT_READY (assumed).
         """
-        return await self._calls.rows(get_session_transcripts, id)
+        return await self._calls.rows(api.get_session_transcripts, id)

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessions_us_api.api.webhooks import create_webhook, delete_webhook
+from sessions_us_api.api import webhooks as api
+
+from .resource import ApiResource
 
 if TYPE_CHECKING:
     from sessions_us_api.models import Webhook, WebhookTrigger
 
     from .._calls.arguments import Extra
-    from .._calls.calls import Calls
 
 __all__ = ("Webhooks",)
 
 
-class Webhooks:
+class Webhooks(ApiResource):
     """Subscriptions of a URL to one trigger. No way to list or read them is known: keep their ids."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
 
     async def create(
         self,
@@ -58,7 +54,7 @@ class Webhooks:
             "linkPublicKey": link_public_key,
             "integration": integration,
         }
-        return await self._calls.one(create_webhook, body=body, extra=extra)
+        return await self._calls.one(api.create_webhook, body=body, extra=extra)
 
     async def delete(self, id: str, *, extra: Extra | None = None) -> None:
         """Delete a subscription.
@@ -69,4 +65,4 @@ class Webhooks:
         Endpoint: DELETE /api/webhooks/{id}
         Known from: observed; not on the official page.
         """
-        await self._calls.nothing(delete_webhook, id, extra=extra)
+        await self._calls.nothing(api.delete_webhook, id, extra=extra)

@@ -30,12 +30,10 @@ else:  # a type checker refuses names that are not there
     __getattr__ = loader(
         __name__,
         {
-            "Delivery": "delivery",
-            "HeaderFamily": "limits",
-            "ServerLimit": "limits",
-            "ReceivedRequest": "traffic",
-            "Sandbox": "sandbox",
-            "serve": "sandbox",
+            "delivery": ("Delivery",),
+            "limits": ("HeaderFamily", "ServerLimit"),
+            "traffic": ("ReceivedRequest",),
+            "sandbox": ("Sandbox", "serve"),
         },
         needs=("starlette", "uvicorn"),
         extra="sandbox",
