@@ -8,7 +8,7 @@ from attrs import define, field
 
 from sessions_us.events import Emit, OtherClientsSeen, RequestThrottled
 from sessions_us.quota.rules.headers import parse_report
-from sessions_us.quota.rules.state import Lane, QuotaState
+from sessions_us.quota.rules.state import QuotaState
 
 __all__ = ("Finish", "Lease")
 
@@ -23,15 +23,11 @@ class Lease:
     The end of a lease is shielded: the caller's cancellation does not stop it.
 
     Attributes:
-        lane: the lane in which it waited.
         arrival: its order in the lane; pass it to `acquire` when the request is repeated.
-        granted_at: when, on the limiter's clock.
         waited: seconds it waited.
     """
 
-    lane: Lane
     arrival: int
-    granted_at: float
     waited: float
     _number: int
     _finish: Finish

@@ -23,17 +23,19 @@ def eta(state: QuotaState, lane: Lane, ahead: int, capacity: Capacity, now: floa
     """
     window = state.window
     moment = _earliest_slot(window, ahead, capacity, now)
-    if lane == "background" and state.interactive and state.background:
+    if lane == "interactive":
+        return moment
+    due_at = state.due_at()
+    if due_at is not None and state.waiting[0].lane == "interactive":
         # Aged background work goes before interactive work, one ticket each time.
-        place = max(0, ahead - len(state.interactive))
-        due_at = state.due_at(state.background[0]) + place * AGE * window.seconds
+        due_at += max(0, ahead - len(state.interactive)) * AGE * window.seconds
         return min(moment, max(due_at, _earliest_slot(window, 0, capacity, now)))
-    if lane == "interactive" or moment > now or window.flights:
+    if moment > now or window.flights:
         return moment
     last_tenth, beyond = window.last_tenth(), state.reserved(reserve) + ahead - capacity.slots
     if not capacity.known or capacity.slots < 1 or beyond < 0:
         return moment
-    due_at = state.due_at(state.background[0]) if state.background else now + AGE * window.seconds
+    due_at = now + AGE * window.seconds if due_at is None else due_at
     if window.has_headers is False:
         return max(now, min(due_at, window.next_free(beyond, now)))
     more_at = min((at for at in (capacity.wake, last_tenth) if at is not None), default=None)

@@ -48,7 +48,7 @@ from typing import NamedTuple
 
 import attrs
 
-from sessions_us.quota.rules.draft import draft
+from sessions_us.quota.rules.evolve import evolve
 from sessions_us.quota.rules.headers import Report
 from sessions_us.quota.rules.reading import MARGIN, Reading, later, reset_of
 
@@ -246,7 +246,7 @@ class Window:
         # Two events can carry the same timestamp (coarse clock, batched store steps). Order this request after the response
         # that released it.
         moment = now if self.reading is None or now > self.reading.received else nextafter(self.reading.received, inf)
-        window = draft(self)
+        window = evolve(self)
         window.flights = (*self.flights, InFlight(lease, moment, expires_at))
         window.own += 1
         if probe:
@@ -256,7 +256,7 @@ class Window:
 
     def refunded(self, lease: int) -> Window:
         """A lease was refunded: its request never left this machine."""
-        window = draft(self)
+        window = evolve(self)
         window.flights = tuple([flight for flight in self.flights if flight.lease != lease])
         if self.probe == lease:
             window.probe = None
@@ -300,20 +300,14 @@ class Window:
 
     def learnt(self, report: Report, now: float) -> Window:
         """Take the limit, the window and the server's clock from an answer. Call it before `answered`."""
-        limit, seconds, offset = self.limit, self.seconds, self.offset
-        if report.limit:
-            limit = report.limit
-        if report.window:
-            seconds = report.window
-        elif report.reset_in and report.reset_in > 1.1 * seconds:
+        limit, seconds, offset = report.limit or self.limit, report.window or self.seconds, self.offset
+        if not report.window and report.reset_in and report.reset_in > 1.1 * seconds:
             seconds = report.reset_in
         if report.date is not None:
-            offset = max(report.date - now, report.date - now if offset is None else offset)
+            offset = report.date - now if offset is None else max(report.date - now, offset)
         if limit == self.limit and seconds == self.seconds and offset == self.offset:
             return self
-        window = draft(self)
-        window.limit, window.seconds, window.offset = limit, seconds, offset
-        return window
+        return evolve(self, limit=limit, seconds=seconds, offset=offset)
 
     def _counted(self, flight: InFlight, now: float, report: Report) -> tuple[Window, int]:
         """Take the count of an answer: rules 3, 7 and 8."""
@@ -363,7 +357,7 @@ class Window:
 
     def _confirmed(self, flight: InFlight, now: float) -> Window:
         """End a request by a countable answer. It confirms the unconfirmed requests from before it was sent (rule 9)."""
-        window = draft(self)
+        window = evolve(self)
         window.flights = tuple([other for other in self.flights if other is not flight])
         if self.unconfirmed:
             window.unconfirmed = tuple([at for at in self._recent(self.unconfirmed, now) if at > flight.sent])

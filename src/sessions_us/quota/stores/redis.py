@@ -45,7 +45,7 @@ class RedisStore(SharedStore):
     """The quota of all processes on all hosts that use the same Redis or Valkey server (7 or newer).
 
     One small script compares and sets, so that no update is lost, and returns the server's time, so that no host's clock
-    matters. A Redis key is `sessions-us:quota:2:{digest}` and never contains an API key. It expires after two hours without
+    matters. A Redis key is `sessions-us:quota:3:{digest}` and never contains an API key. It expires after two hours without
     use, or ten windows if those are longer.
 
     Two stores with the same URL and options are equal. Needs the extra `redis`.

@@ -13,9 +13,10 @@ import secrets
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
-from attrs import define, evolve
+from attrs import define
 
 from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
+from sessions_us.quota.rules.evolve import evolve
 from sessions_us.quota.rules.state import HEARTBEAT, QuotaState
 from sessions_us.quota.rules.window import Window
 from sessions_us.quota.single_task import SingleTask

@@ -32,14 +32,14 @@ _BUSY = 0.01  # seconds between two attempts at a statement that ignores SQLite'
 
 # The number in the table's name is `codec.FORMAT`.
 _CREATE = """
-CREATE TABLE IF NOT EXISTS sessions_us_quota_2
+CREATE TABLE IF NOT EXISTS sessions_us_quota_3
 (name TEXT PRIMARY KEY, version INTEGER, boot TEXT, at REAL, state TEXT) WITHOUT ROWID
 """
 _READ = """
-SELECT version, boot, at, CASE version WHEN ? THEN '' ELSE state END FROM sessions_us_quota_2 WHERE name = ?
+SELECT version, boot, at, CASE version WHEN ? THEN '' ELSE state END FROM sessions_us_quota_3 WHERE name = ?
 """
 _WRITE = """
-INSERT OR REPLACE INTO sessions_us_quota_2 (name, version, boot, at, state) VALUES (?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO sessions_us_quota_3 (name, version, boot, at, state) VALUES (?, ?, ?, ?, ?)
 """
 
 
