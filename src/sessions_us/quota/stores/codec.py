@@ -12,12 +12,9 @@ from zlib import crc32
 from sessions_us.quota.rules.state import QuotaState, Ticket
 from sessions_us.quota.rules.window import InFlight, Reading, Window
 
-__all__ = ("FORMAT", "Unreadable", "check_time", "from_text", "to_text")
+__all__ = ("FORMAT", "Unreadable", "from_text", "to_text")
 
 FORMAT = 3  # raise it when a field changes
-_AHEAD = (
-    5.0  # seconds; a state from further in the future was written by another clock, or before the clock was set back
-)
 
 
 class Unreadable(ValueError):
@@ -28,16 +25,6 @@ def to_text(state: QuotaState) -> str:
     """Convert a state to text."""
     body = json.dumps(state, default=vars, separators=(",", ":"), allow_nan=False)
     return f"{FORMAT} {_checksum(body)} {body}"
-
-
-def check_time(written: float, now: float) -> None:
-    """Check that a state written at one moment can be used at another.
-
-    Raises:
-        Unreadable: it is from the future, so the clock is another one, or was set back.
-    """
-    if written > now + _AHEAD:
-        raise Unreadable("written by another clock")
 
 
 def from_text(text: str) -> QuotaState:

@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sessions_us.errors import ConfigurationError
-from sessions_us.quota.rules.state import QuotaState
-from sessions_us.quota.stores import codec
-from sessions_us.quota.stores.shared_store import OnStoreFailure, SharedStore, new_version
-from sessions_us.quota.stores.store import Held, StoreFailure
+from sessions_us.quota.stores.shared_store import Answer, Change, OnStoreFailure, SharedStore
+from sessions_us.quota.stores.store import StoreFailure
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,12 +33,8 @@ _CREATE = """
 CREATE TABLE IF NOT EXISTS sessions_us_quota_3
 (name TEXT PRIMARY KEY, version INTEGER, boot TEXT, at REAL, state TEXT) WITHOUT ROWID
 """
-_READ = """
-SELECT version, boot, at, CASE version WHEN ? THEN '' ELSE state END FROM sessions_us_quota_3 WHERE name = ?
-"""
-_WRITE = """
-INSERT OR REPLACE INTO sessions_us_quota_3 (name, version, boot, at, state) VALUES (?, ?, ?, ?, ?)
-"""
+_READ = "SELECT version, boot, at, CASE version WHEN ? THEN NULL ELSE state END FROM sessions_us_quota_3 WHERE name = ?"
+_WRITE = "INSERT OR REPLACE INTO sessions_us_quota_3 (name, version, boot, at, state) VALUES (?, ?, ?, ?, ?)"
 
 
 class SQLiteStore(SharedStore):
@@ -89,26 +83,10 @@ class SQLiteStore(SharedStore):
         self._open: list[_Opened] = []
         weakref.finalize(self, _close, self._open)
 
-    async def load(self, name: str) -> Held:
-        """Read what is held under a name.
-
-        Raises:
-            StoreFailure: the file can't be read.
-        """
-        return await self._step(lambda: self._read(self._connection(), name))
-
-    async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
-        """Set the state if its version is still this one. Returns (True, what was set), or (False, the newer one).
-
-        Raises:
-            StoreFailure: the file can't be written; the state may have been set all the same.
-        """
-        return await self._step(lambda: self._write(self._connection(), name, version, state))
-
     async def aclose(self) -> None:
         """Close the file. The next step opens it again."""
         try:
-            await self._step(lambda: _close(self._open))
+            await self._in_worker(_close, self._open)
         except StoreFailure as failure:
             _log.warning("%r could not be closed: %s", self, failure)
         worker, self._worker = self._worker, None
@@ -117,14 +95,17 @@ class SQLiteStore(SharedStore):
 
     # -- in a worker thread ------------------------------------------------------------------------------------------
 
-    async def _step(self, work: Callable[[], T]) -> T:
+    async def _ask(self, name: str, known: int | None, change: Change | None) -> Answer:
+        return await self._in_worker(self._exchanged, name, known, change)
+
+    async def _in_worker(self, work: Callable[..., T], *arguments: object) -> T:
         import sqlite3
 
         if self._worker is None or self._process != os.getpid():
             self._worker, self._process = ThreadPoolExecutor(1, "sessions-us quota"), os.getpid()
         # SQLite keeps to the time limit by itself. The outer limit is for a disk that does not answer at all. A step that timed
         # out ends before the next one begins, because there is one thread.
-        step = asyncio.get_running_loop().run_in_executor(self._worker, work)
+        step = asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
         return await self._in_time(step, 2 * self._timeout, sqlite3.Error, OSError)
 
     def _connection(self) -> sqlite3.Connection:
@@ -135,38 +116,23 @@ class SQLiteStore(SharedStore):
                 return opened.connection
             if opened.process != os.getpid():
                 _inherited.append(self._open.pop())
-            self._known.clear()
             _close(self._open)
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = _connect(self.path, self._timeout)
         self._open.append(_Opened(connection, os.getpid(), _inode(self.path)))
         return connection
 
-    def _read(self, connection: sqlite3.Connection, name: str) -> Held:
-        known = self._known.get(name)
-        row = connection.execute(_READ, (None if known is None else known.version, name)).fetchone()
-        now = time.monotonic()
-        if row is None:
-            return Held(0, None, now)
-        version, boot, at, text = row
-        if known is not None and known.version == version:
-            return Held(version, known.state, now)
-        return self._decode(name, version, text, at if boot == boot_id() else inf, now)
-
-    def _write(self, connection: sqlite3.Connection, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
-        text = codec.to_text(state)
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            held = self._read(connection, name)
-            if held.version != version:
-                return False, held
-            new = new_version()
-            connection.execute(_WRITE, (name, new, boot_id(), time.monotonic(), text))
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        return True, self._keep(name, Held(new, state, time.monotonic()))
+    def _exchanged(self, name: str, known: int | None, change: Change | None) -> Answer:
+        connection = self._connection()
+        if change is None:
+            return _read(connection, name, known)
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            found = _read(connection, name, known)
+            if found.version != change.replaced:
+                return found
+            connection.execute(_WRITE, (name, change.version, boot_id(), time.monotonic(), change.text))
+        return Answer(change.version, time.monotonic())
 
 
 class _Opened(NamedTuple):
@@ -193,6 +159,12 @@ def _connect(path: Path, timeout: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _read(connection: sqlite3.Connection, name: str, known: int | None) -> Answer:
+    row = connection.execute(_READ, (known, name)).fetchone()
+    version, boot, at, text = row or (0, None, 0.0, None)
+    return Answer(version, time.monotonic(), at if boot == boot_id() else inf, text)
 
 
 def _repeat_while_busy(timeout: float, step: Callable[[], object]) -> None:
