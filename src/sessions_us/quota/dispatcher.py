@@ -58,6 +58,7 @@ class Dispatcher:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._reserve = reserve
         self._replica = replica
+        self._share = replica.share
         self._shared = replica.store.shared
         self._clock = clock
         self._rest = rest
@@ -220,7 +221,7 @@ class Dispatcher:
             await self._round()
 
     async def _round(self) -> None:
-        wake: float | None = None
+        wake = inf
         for granted in count():
             if not self._waiters:
                 self._disarm()
@@ -245,10 +246,10 @@ class Dispatcher:
         self._disarm()
         self._arm(wake, self._watched.values())
 
-    def _next(self, state: QuotaState, now: float) -> tuple[QuotaState, tuple[Waiter | None, float | None]]:
+    def _next(self, state: QuotaState, now: float) -> tuple[QuotaState, tuple[Waiter | None, float]]:
         """Grant the next ticket, if it is one of this loop. Returns its waiter, or when to decide again."""
         if self._replica.must_refuse:
-            return state, (None, None)
+            return state, (None, inf)
         if self._shared:
             state = state.alive([each.ticket for each in self._waiters.values() if not each.future.done()], now)
         while True:
@@ -261,12 +262,12 @@ class Dispatcher:
             state = state.leave(decision.ticket)  # it will be withdrawn, and must not hold up the others
         if not self._has_room(state, decision):
             return state, (None, now + state.window.seconds / state.window.limit)
-        return state.grant(decision, now, now + waiter.timeout + LEASE_MARGIN), (waiter, None)
+        return state.grant(decision, now, now + waiter.timeout + LEASE_MARGIN), (waiter, inf)
 
     def _has_room(self, state: QuotaState, decision: Decision) -> bool:
         """Whether our own pace allows one more request."""
-        if self._shared:
-            return self._replica.has_room(state.window, len(self._leases))
+        if self._replica.failure is not None:
+            return self._share.has_room(state.window, len(self._leases), self._replica.now())
         return self._bucket is None or self._bucket.has_room(state.window, probe=decision.probe)
 
     def _hand_out(self, waiter: Waiter, waited: float) -> Lease:
@@ -318,28 +319,29 @@ class Dispatcher:
         state, now = self._replica.state, self._replica.now()
         capacity = state.window.capacity(now) if capacity is None else capacity
         moment = eta(state, waiter.ticket.lane, ahead, capacity, now, self._reserve)
-        wait = max(moment, self._replica.opens_at(state.window, len(self._leases))) - now
-        return wait if wait > 0 else None
+        if self._replica.failure is not None:
+            moment = max(moment, self._share.opens_at(state.window, len(self._leases), now))
+        return moment - now if moment > now else None
 
     # -- the timer ---------------------------------------------------------------------------------------------------
 
-    def _arm(self, wake: float | None, waiters: Iterable[Waiter]) -> None:
+    def _arm(self, wake: float, waiters: Iterable[Waiter]) -> None:
         """Set the timer to the earliest of: more capacity, a deadline, a wait that must be logged. Keep it if it is earlier.
 
         Args:
             wake: when there may be more capacity, on the state's clock.
             waiters: those whose deadlines and long waits count.
         """
-        moments = [] if wake is None else [wake - self._replica.skew]
+        moments = [wake - self._replica.skew]
         for waiter in waiters:
             if (deadline := waiter.deadline) is not None:
                 moments.append(deadline)
             if not waiter.logged:
                 moments.append(waiter.ticket.since - self._replica.skew + LONG_WAIT)
         if self._shared:
-            may_change = self._replica.failure is None and (wake is None or self._replica.state.window.flights)
+            may_change = self._replica.failure is None and (wake == inf or self._replica.state.window.flights)
             moments.append(self._clock.now() + (POLL if may_change else HEARTBEAT / 2))
-        when = max(self._clock.now() + _TICK, min(moments, default=inf))
+        when = max(self._clock.now() + _TICK, min(moments))
         if when < self._timer_at:
             self._disarm()
             self._timer, self._timer_at = self._clock.call_at(when, self._dispatch_soon), when
@@ -351,14 +353,16 @@ class Dispatcher:
 
     # -- leases ------------------------------------------------------------------------------------------------------
 
-    def _finish(self, lease: int, decide: Decide[int], counts: bool) -> Awaitable[int]:
-        """End a lease, and grant the next ticket."""
-        return self._settle(self._end(lease, decide, counts))
+    async def _finish(self, lease: int, decide: Decide[int], counts: bool) -> int | None:
+        """End a lease, and grant the next ticket. Returns None if it had ended."""
+        if lease not in self._leases:
+            return None
+        self._leases.remove(lease)
+        return await self._settle(self._end(decide, counts))
 
-    async def _end(self, lease: int, decide: Decide[int], counts: bool) -> int:
-        self._leases.discard(lease)
+    async def _end(self, decide: Decide[int], counts: bool) -> int:
         if counts and self._shared:
-            self._replica.spend()
+            self._share.spend(self._replica.state.window, self._replica.now())
         elif self._bucket is not None and not counts:
             self._bucket.give_back(self._replica.state.window)
         used_by_others = await self._replica.step(decide)

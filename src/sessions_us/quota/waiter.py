@@ -24,11 +24,9 @@ class Callers(Protocol):
     @property
     def deadline(self) -> float | None:
         """The earliest of their deadlines, on the limiter's clock; None if no caller has one."""
-        ...
 
     def refuse(self, error: QuotaTimeoutError) -> bool:
         """Fail the caller with the earliest deadline. Returns False if no other caller waits."""
-        ...
 
 
 @define(eq=False)

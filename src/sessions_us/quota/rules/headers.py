@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -77,7 +78,7 @@ def parse_report(headers: Headers) -> Report:
     groups = _grouped(headers)
     times = groups.get(_TIMES, {})
     limit, window, remaining, reset = _tightest(groups)
-    reset_in, reset_at = _reset(reset)
+    reset_in, reset_at = _reset(reset) if reset else (None, None)
     # Dates are slow to parse, and needed only to translate moments.
     date = None if reset_at is None else _date(times.get("date", ""))
     if reset_at is not None and date is not None and not is_near(reset_at - date):
@@ -121,10 +122,8 @@ def _grouped(headers: Headers) -> _Groups:
         if place is None:
             continue
         key, part = place
-        group = groups.get(key)
-        if group is None:
-            groups[key] = {part: value}
-        elif part not in group:
+        group = groups.setdefault(key, {})
+        if part not in group:
             group[part] = value
         elif key[0] == "ratelimit":
             group[part] += f", {value}"
@@ -254,10 +253,8 @@ def _date(text: str) -> float | None:
     if not 8 <= len(text) <= 64:
         return None
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
+        with suppress(ValueError, TypeError, OverflowError, IndexError):
             moment = parse(text)
             epoch = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, TypeError, OverflowError, IndexError):
-            continue
-        return epoch if _FIRST_EPOCH <= epoch <= _LAST_EPOCH else None
+            return epoch if _FIRST_EPOCH <= epoch <= _LAST_EPOCH else None
     return None

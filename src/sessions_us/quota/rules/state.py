@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from math import inf
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -46,10 +47,6 @@ class Ticket(NamedTuple):
     heartbeat: float
 
     @property
-    def is_background(self) -> bool:
-        return self.lane == "background"
-
-    @property
     def order(self) -> tuple[bool, bool, int, int]:
         return self.lane == "background", not self.front, self.arrival, self.number
 
@@ -60,12 +57,12 @@ class Decision(NamedTuple):
     Attributes:
         ticket: None if no ticket can be granted now.
         probe: nothing is known of the window, so this request is the probe (rule 1).
-        wake: when to decide again; None: when something changes.
+        wake: when to decide again; infinite: when something changes.
     """
 
     ticket: Ticket | None
     probe: bool = False
-    wake: float | None = None
+    wake: float = inf
 
 
 @attrs.define(slots=False)
@@ -142,16 +139,14 @@ class QuotaState:
         if capacity.free < 1:
             return Decision(None, wake=capacity.wake)
         first, due_at = self.waiting[0], self.due_at()
-        overdue = due_at is not None and now >= due_at
         if first.lane == "interactive":
-            return Decision(self.background[0] if overdue else first, probe=not capacity.known)
+            return Decision(self.background[0] if now >= due_at else first, probe=not capacity.known)
         # Without a known window there is no last tenth: only age frees the reserve.
         last_tenth = self.window.last_tenth()
-        may_go = overdue if last_tenth is None else now >= last_tenth
-        if may_go or capacity.slots > self.reserved(reserve):
+        freed_at = due_at if last_tenth is None else last_tenth
+        if now >= freed_at or capacity.slots > self.reserved(reserve):
             return Decision(first, probe=not capacity.known)
-        wakes = [wake for wake in (capacity.wake, due_at if last_tenth is None else last_tenth) if wake is not None]
-        return Decision(None, wake=min(wakes, default=None))
+        return Decision(None, wake=min(capacity.wake, freed_at))
 
     def reserved(self, reserve: int) -> int:
         """How many slots of a window background work leaves free: never more than a fifth.
@@ -161,10 +156,10 @@ class QuotaState:
         kept = min(reserve, self.window.limit // 5)
         return (kept + 1) // 2 if self.window.refills_soon() else kept
 
-    def due_at(self) -> float | None:
-        """When the first ticket of the background lane has aged; None: the lane is empty."""
+    def due_at(self) -> float:
+        """When the first ticket of the background lane has aged; infinite: the lane is empty."""
         if not self.waiting or self.waiting[-1].lane == "interactive":
-            return None
+            return inf
         since = self.waiting[self._urgent()].since
         return (since if self.background_at is None else max(since, self.background_at)) + AGE * self.window.seconds
 
@@ -177,7 +172,7 @@ class QuotaState:
         return (*self.waiting[:place], *self.waiting[place + 1 :])
 
     def _urgent(self) -> int:
-        return bisect_left(self.waiting, True, key=_is_background)
+        return bisect_left(self.waiting, True, key=lambda ticket: ticket.lane == "background")
 
     # -- leases ------------------------------------------------------------------------------------------------------
 
@@ -237,7 +232,7 @@ class QuotaState:
         )
 
 
-_order, _is_background = attrgetter("order"), attrgetter("is_background")
+_order = attrgetter("order")
 
 
 def in_order(tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:

@@ -1,14 +1,17 @@
 """Convert a state to the text that a store keeps, and back. Pure.
 
-The text is `3 <checksum> <JSON>`. Text of another format, or damaged text, is refused.
+The text is `3 <checksum> <JSON>`, with one more line of JSON for each ticket. Text of another format, or damaged text, is
+refused.
 """
 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
+from sessions_us.quota.rules.evolve import evolve
 from sessions_us.quota.rules.state import QuotaState, Ticket
 from sessions_us.quota.rules.window import InFlight, Reading, Window
 
@@ -23,7 +26,7 @@ class Unreadable(ValueError):
 
 def to_text(state: QuotaState) -> str:
     """Convert a state to text."""
-    body = json.dumps(state, default=vars, separators=(",", ":"), allow_nan=False)
+    body = "\n".join([_json(evolve(state, waiting=())), *[_row(ticket) for ticket in state.waiting]])
     return f"{FORMAT} {_checksum(body)} {body}"
 
 
@@ -39,8 +42,9 @@ def from_text(text: str) -> QuotaState:
     if checksum != _checksum(body):
         raise Unreadable("damaged")
     try:
-        data: dict[str, Any] = json.loads(body)
-        data["waiting"] = tuple([Ticket(*row) for row in data["waiting"]])
+        first, *rows = body.split("\n")
+        data: dict[str, Any] = json.loads(first)
+        data["waiting"] = tuple([_ticket(row) for row in rows])
         window = data["window"]
         window["reading"] = window["reading"] and Reading(*window["reading"])
         window["flights"] = tuple([InFlight(*row) for row in window["flights"]])
@@ -48,6 +52,23 @@ def from_text(text: str) -> QuotaState:
         return QuotaState(**{**data, "window": Window(**window)})
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise Unreadable(f"another format: {type(problem).__name__}") from None
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, default=vars, separators=(",", ":"), allow_nan=False)
+
+
+# There may be hundreds of tickets, and few of them change. So each is converted once.
+
+
+@lru_cache(maxsize=2048)
+def _row(ticket: Ticket) -> str:
+    return _json(ticket)
+
+
+@lru_cache(maxsize=2048)
+def _ticket(row: str) -> Ticket:
+    return Ticket(*json.loads(row))
 
 
 def _checksum(body: str) -> str:

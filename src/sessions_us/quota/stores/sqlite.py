@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.stores.shared_store import Answer, Change, OnStoreFailure, SharedStore
@@ -78,18 +78,16 @@ class SQLiteStore(SharedStore):
             raise ConfigurationError(f"SQLiteStore({str(path)!r}): this is a directory; give the path of a file in it.")
         super().__init__((self.path,), str(self.path), on_store_failure, share, timeout)
         import_module("sqlite3")  # here, because an import would block the event loop later
-        self._worker: ThreadPoolExecutor | None = None
-        self._process = 0
-        self._open: list[_Opened] = []
-        weakref.finalize(self, _close, self._open)
+        self._workers: dict[int, ThreadPoolExecutor] = {}  # by process
+        weakref.finalize(self, _close, id(self))
 
     async def aclose(self) -> None:
         """Close the file. The next step opens it again."""
         try:
-            await self._in_worker(_close, self._open)
+            await self._in_worker(_close, id(self))
         except StoreFailure as failure:
             _log.warning("%r could not be closed: %s", self, failure)
-        worker, self._worker = self._worker, None
+        worker = self._workers.pop(os.getpid(), None)
         if worker is not None:
             worker.shutdown(wait=False)
 
@@ -101,25 +99,23 @@ class SQLiteStore(SharedStore):
     async def _in_worker(self, work: Callable[..., T], *arguments: object) -> T:
         import sqlite3
 
-        if self._worker is None or self._process != os.getpid():
-            self._worker, self._process = ThreadPoolExecutor(1, "sessions-us quota"), os.getpid()
+        worker = self._workers.get(os.getpid())
+        if worker is None:
+            worker = self._workers[os.getpid()] = ThreadPoolExecutor(1, "sessions-us quota")
         # SQLite keeps to the time limit by itself. The outer limit is for a disk that does not answer at all. A step that timed
         # out ends before the next one begins, because there is one thread.
-        step = asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
+        step = asyncio.get_running_loop().run_in_executor(worker, work, *arguments)
         return await self._in_time(step, 2 * self._timeout, sqlite3.Error, OSError)
 
     def _connection(self) -> sqlite3.Connection:
         """Return the open file. Open it again after a fork, or if it was replaced or removed."""
-        if self._open:
-            opened = self._open[0]
-            if opened.process == os.getpid() and opened.inode == _inode(self.path):
-                return opened.connection
-            if opened.process != os.getpid():
-                _inherited.append(self._open.pop())
-            _close(self._open)
+        connection, inode = _open.get((os.getpid(), id(self)), (None, None))
+        if connection is not None and inode == _inode(self.path):
+            return connection
+        _close(id(self))
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = _connect(self.path, self._timeout)
-        self._open.append(_Opened(connection, os.getpid(), _inode(self.path)))
+        _open[os.getpid(), id(self)] = connection, _inode(self.path)
         return connection
 
     def _exchanged(self, name: str, known: int | None, change: Change | None) -> Answer:
@@ -135,15 +131,9 @@ class SQLiteStore(SharedStore):
         return Answer(change.version, time.monotonic())
 
 
-class _Opened(NamedTuple):
-    """An open file, the process that opened it, and which file it is."""
-
-    connection: sqlite3.Connection
-    process: int
-    inode: int | None
-
-
-_inherited: list[_Opened] = []  # after a fork; closing them here could disturb the parent
+# The open files and their inodes, by process and store. A fork keeps those of its parent here, because closing them could
+# disturb the parent.
+_open: dict[tuple[int, int], tuple[sqlite3.Connection, int | None]] = {}
 
 
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:
@@ -182,11 +172,10 @@ def _repeat_while_busy(timeout: float, step: Callable[[], object]) -> None:
             time.sleep(_BUSY)
 
 
-def _close(opened: list[_Opened]) -> None:
-    while opened:
-        each = opened.pop()
-        if each.process == os.getpid():
-            each.connection.close()
+def _close(store: int) -> None:
+    connection, _ = _open.pop((os.getpid(), store), (None, None))
+    if connection is not None:
+        connection.close()
 
 
 def _is_path(given: object) -> bool:
