@@ -248,8 +248,6 @@ class Dispatcher:
 
     def _next(self, state: QuotaState, now: float) -> tuple[QuotaState, tuple[Waiter | None, float]]:
         """Grant the next ticket, if it is one of this loop. Returns its waiter, or when to decide again."""
-        if self._replica.must_refuse:
-            return state, (None, inf)
         if self._shared:
             state = state.alive([each.ticket for each in self._waiters.values() if not each.future.done()], now)
         while True:
@@ -267,7 +265,8 @@ class Dispatcher:
     def _has_room(self, state: QuotaState, decision: Decision) -> bool:
         """Whether our own pace allows one more request."""
         if self._replica.failure is not None:
-            return self._share.has_room(state.window, len(self._leases), self._replica.now())
+            in_share = self._share.has_room(state.window, len(self._leases), self._replica.now())
+            return in_share and not self._replica.must_refuse
         return self._bucket is None or self._bucket.has_room(state.window, probe=decision.probe)
 
     def _hand_out(self, waiter: Waiter, waited: float) -> Lease:

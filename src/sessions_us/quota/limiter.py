@@ -125,12 +125,10 @@ class Limiter:
             ConfigurationError: the store can't be used.
         """
         await self._bind()
-        store = self._replica.store
         await self._replica.seek()
-        await self._replica.step(lambda state, now: (state, None), fresh=store.shared)
-        failure = self._replica.failure
-        if failure is not None:
-            raise ConfigurationError(f"{store!r} can't be used: {failure}")
+        await self._replica.step(lambda state, now: (state, None), fresh=True)
+        if self._replica.failure is not None:
+            raise ConfigurationError(f"{self._replica.store!r} can't be used: {self._replica.failure}")
         return self.snapshot()
 
     async def leave(self, owner: object) -> None:
