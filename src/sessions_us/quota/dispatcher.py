@@ -90,7 +90,7 @@ class Dispatcher:
             raise outcome
         lease = self._hand_out(waiter, 0.0) if outcome is None else outcome
         if waiter.emit is not ignore:
-            waiter.emit(RequestGranted(lane=waiter.ticket.lane, waited=lease.waited, operation=waiter.operation))
+            waiter.emit(RequestGranted(lane=lease.lane, waited=lease.waited, operation=waiter.operation))
         return lease
 
     async def raise_lane(self, callers: Callers, lane: Lane) -> None:
@@ -203,17 +203,13 @@ class Dispatcher:
     async def _dispatch(self) -> None:
         """Grant what can be granted, fail waiters whose deadline cannot be met, and set the timer.
 
-        In process this happens at once. With a shared store a task does it.
+        In process this happens at once. With a shared store a task does it, and once more if it runs already.
         """
         if self._shared:
-            self._dispatch_soon()
+            self._again = True
+            self._dispatching.start()
         else:
             await self._round()
-
-    def _dispatch_soon(self) -> None:
-        """Dispatch in a task, and once more if it runs already."""
-        self._again = True
-        self._dispatching.start()
 
     async def _rounds(self) -> None:
         while self._again:
@@ -273,9 +269,9 @@ class Dispatcher:
         """Make the lease of a ticket that was granted in the same step, and charge the bucket."""
         if self._bucket is not None:
             self._bucket.charge(self._replica.state.window)
-        number = waiter.ticket.number
+        number, lane, arrival, *_ = waiter.ticket
         self._leases.add(number)
-        return Lease(waiter.ticket.arrival, max(0.0, waited), number, self._finish, waiter.emit, waiter.operation)
+        return Lease(lane, arrival, max(0.0, waited), number, self._finish, waiter.emit, waiter.operation)
 
     async def _review(self) -> None:
         """Inform all watched waiters, in the order of the queue. The capacity is computed once, because they may be many."""
@@ -343,12 +339,21 @@ class Dispatcher:
         when = max(self._clock.now() + _TICK, min(moments))
         if when < self._timer_at:
             self._disarm()
-            self._timer, self._timer_at = self._clock.call_at(when, self._dispatch_soon), when
+            self._timer, self._timer_at = self._clock.call_at(when, self._tick), when
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._timer_at = None, inf
+
+    def _tick(self) -> None:
+        step = self._dispatch()
+        try:
+            step.send(None)  # it does not suspend: with a shared store it only starts a task
+        except StopIteration:
+            return
+        step.close()
+        raise RuntimeError("A step of the quota suspended in a timer's callback.")
 
     # -- leases ------------------------------------------------------------------------------------------------------
 

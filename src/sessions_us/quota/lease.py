@@ -8,7 +8,7 @@ from attrs import define
 
 from sessions_us.events import Emit, OtherClientsSeen, RequestThrottled
 from sessions_us.quota.rules.headers import parse_report
-from sessions_us.quota.rules.state import QuotaState
+from sessions_us.quota.rules.state import Lane, QuotaState
 
 __all__ = ("Finish", "Lease")
 
@@ -26,10 +26,12 @@ class Lease:
     The end of a lease is shielded: the caller's cancellation does not stop it.
 
     Attributes:
+        lane: the lane in which it waited.
         arrival: its order in the lane; pass it to `acquire` when the request is repeated.
         waited: seconds it waited.
     """
 
+    lane: Lane
     arrival: int
     waited: float
     _number: int

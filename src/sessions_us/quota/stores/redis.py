@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.stores.codec import FORMAT
-from sessions_us.quota.stores.shared_store import Answer, Change, OnStoreFailure, SharedStore
+from sessions_us.quota.stores.shared_store import Change, Found, OnStoreFailure, SharedStore
 from sessions_us.quota.stores.store import StoreFailure
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class RedisStore(SharedStore):
 
     # -- the server --------------------------------------------------------------------------------------------------
 
-    async def _ask(self, name: str, known: int | None, change: Change | None) -> Answer:
+    async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
         from redis.exceptions import RedisClusterException, RedisError
 
         arguments: tuple[str | int, ...] = ("" if known is None else known, "", 0, "", 0)
@@ -115,8 +115,8 @@ class RedisStore(SharedStore):
             if self._closing and not self._steps:
                 await self._close()
         if not written:
-            return Answer(int(version), float(now))
-        return Answer(int(version), float(now), float(written[0]), written[1].decode(errors="replace"))
+            return Found(int(version), float(now))
+        return Found(int(version), float(now), float(written[0]), written[1].decode(errors="replace"))
 
     def _reason(self, problem: Exception) -> str:
         return type(problem).__name__  # not its message, which may quote the URL

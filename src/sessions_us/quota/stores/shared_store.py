@@ -13,13 +13,11 @@ from sessions_us.quota.rules.state import QuotaState
 from sessions_us.quota.stores import codec
 from sessions_us.quota.stores.store import Held, StoreFailure
 
-__all__ = ("Answer", "Change", "OnStoreFailure", "SharedStore")
+__all__ = ("Change", "Found", "OnStoreFailure", "SharedStore")
 
 T = TypeVar("T")
 OnStoreFailure = Literal["local", "refuse"]
-_AHEAD = (
-    5.0  # seconds; a state from further in the future was written by another clock, or before the clock was set back
-)
+_AHEAD = 5.0  # seconds; a state from further in the future is of another clock, or from before the clock was set back
 _log = logging.getLogger("sessions_us")
 
 
@@ -32,8 +30,8 @@ class Change(NamedTuple):
     text: str
 
 
-class Answer(NamedTuple):
-    """What the place answers: the version that is there now, the shared time, and the text unless its version is known.
+class Found(NamedTuple):
+    """What is found there: its version, the shared time, and its text unless that version is known.
 
     `written_at`: when the text was written; infinite if the shared clock began again since.
     """
@@ -117,7 +115,7 @@ class SharedStore:
         held = self._known[name] = Held(version, state, now)
         return held
 
-    async def _ask(self, name: str, known: int | None, change: Change | None) -> Answer:
+    async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
         raise NotImplementedError
 
     async def _in_time(self, step: Awaitable[T], timeout: float, *failures: type[Exception]) -> T:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sessions_us.errors import ConfigurationError
-from sessions_us.quota.stores.shared_store import Answer, Change, OnStoreFailure, SharedStore
+from sessions_us.quota.stores.shared_store import Change, Found, OnStoreFailure, SharedStore
 from sessions_us.quota.stores.store import StoreFailure
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class SQLiteStore(SharedStore):
 
     # -- in a worker thread ------------------------------------------------------------------------------------------
 
-    async def _ask(self, name: str, known: int | None, change: Change | None) -> Answer:
+    async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
         return await self._in_worker(self._exchanged, name, known, change)
 
     async def _in_worker(self, work: Callable[..., T], *arguments: object) -> T:
@@ -118,7 +118,7 @@ class SQLiteStore(SharedStore):
         _open[os.getpid(), id(self)] = connection, _inode(self.path)
         return connection
 
-    def _exchanged(self, name: str, known: int | None, change: Change | None) -> Answer:
+    def _exchanged(self, name: str, known: int | None, change: Change | None) -> Found:
         connection = self._connection()
         if change is None:
             return _read(connection, name, known)
@@ -128,7 +128,7 @@ class SQLiteStore(SharedStore):
             if found.version != change.replaced:
                 return found
             connection.execute(_WRITE, (name, change.version, boot_id(), time.monotonic(), change.text))
-        return Answer(change.version, time.monotonic())
+        return Found(change.version, time.monotonic())
 
 
 # The open files and their inodes, by process and store. A fork keeps those of its parent here, because closing them could
@@ -151,10 +151,10 @@ def _connect(path: Path, timeout: float) -> sqlite3.Connection:
     return connection
 
 
-def _read(connection: sqlite3.Connection, name: str, known: int | None) -> Answer:
+def _read(connection: sqlite3.Connection, name: str, known: int | None) -> Found:
     row = connection.execute(_READ, (known, name)).fetchone()
     version, boot, at, text = row or (0, None, 0.0, None)
-    return Answer(version, time.monotonic(), at if boot == boot_id() else inf, text)
+    return Found(version, time.monotonic(), at if boot == boot_id() else inf, text)
 
 
 def _repeat_while_busy(timeout: float, step: Callable[[], object]) -> None:
