@@ -138,7 +138,7 @@ def test_a_missing_probe_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         if seen.known or self.reading is None:
             return seen
         free = max(0, self.limit - len(self.flights))
-        return Capacity(free, free, None, known=False)
+        return Capacity(free, free, math.inf, known=False)
 
     monkeypatch.setattr(Window, "capacity", naive)
     assert _refused("log", "ceil") > 0

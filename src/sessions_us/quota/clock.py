@@ -15,7 +15,6 @@ class Timer(Protocol):
 
     def cancel(self) -> None:
         """Cancel the callback. Harmless after it was called."""
-        ...
 
 
 class Clock(Protocol):
@@ -23,11 +22,9 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return the seconds since some moment."""
-        ...
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call `callback` in the running event loop once `now()` has reached `when`."""
-        ...
 
 
 class LoopClock:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from functools import partial
 from itertools import count
+from math import inf
 from typing import Any, TypeVar
 
 from sessions_us.errors import ClientClosedError, QuotaTimeoutError, SessionsError
@@ -20,7 +21,8 @@ from sessions_us.quota.bucket import Bucket
 from sessions_us.quota.clock import Clock, LoopClock, Timer
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.rules.eta import eta
-from sessions_us.quota.rules.state import HEARTBEAT, Decision, Lane, QuotaState, Ticket
+from sessions_us.quota.rules.state import HEARTBEAT, Decision, Lane, QuotaState
+from sessions_us.quota.rules.window import Capacity
 from sessions_us.quota.single_task import SingleTask
 from sessions_us.quota.stores.shared_state import AT_ONCE, RETRY, Decide, Replica
 from sessions_us.quota.waiter import Callers, Waiter, too_long
@@ -28,7 +30,7 @@ from sessions_us.quota.waiter import Callers, Waiter, too_long
 __all__ = ("LEASE_MARGIN", "Dispatcher")
 
 T = TypeVar("T")
-Entry = tuple[Ticket | None, Decision | None]  # no ticket: refused; no decision: the lease was granted at once
+Entry = Decision | SessionsError | None  # it has to wait, was refused, or was granted at once
 
 LONG_WAIT = 2.0  # seconds; a longer wait looks like a hang, so it is logged
 POLL = 0.025  # seconds between two reads of a shared state that another process may change at any moment
@@ -56,6 +58,7 @@ class Dispatcher:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._reserve = reserve
         self._replica = replica
+        self._share = replica.share
         self._shared = replica.store.shared
         self._clock = clock
         self._rest = rest
@@ -63,7 +66,7 @@ class Dispatcher:
         self._watched: dict[int, Waiter] = {}  # those that may be refused, or whose wait may have to be logged
         self._leases: set[int] = set()
         self._timer: Timer | None = None
-        self._timer_at = 0.0
+        self._timer_at = inf
         self._again = False
         self._dispatching = SingleTask(self._rounds)
         self._seeking = SingleTask(replica.seek)
@@ -77,14 +80,17 @@ class Dispatcher:
         if self._replica.failure is not None:
             await self._replica.seek()
         enter: Decide[Entry] = partial(self._enter, waiter)
-        ticket, decision = await (self._enter_shared(enter) if self._shared else self._replica.step(enter))
-        if ticket is None:
-            raise self._store_down(waiter.lane)
-        waiter.ticket = ticket
-        lease = self._hand_out(waiter) if decision is None else await self._wait(waiter, decision)
+        try:
+            entry = await self._replica.step(enter)
+        except BaseException:
+            await self._settle(self._undo(waiter))
+            raise
+        outcome = await self._wait(waiter, entry) if isinstance(entry, Decision) else entry
+        if isinstance(outcome, SessionsError):
+            raise outcome
+        lease = self._hand_out(waiter, 0.0) if outcome is None else outcome
         if waiter.emit is not ignore:
-            waited = 0.0 if decision is None else lease.waited
-            waiter.emit(RequestGranted(lane=lease.lane, waited=waited, operation=waiter.operation))
+            waiter.emit(RequestGranted(lane=lease.lane, waited=lease.waited, operation=waiter.operation))
         return lease
 
     async def raise_lane(self, callers: Callers, lane: Lane) -> None:
@@ -137,57 +143,34 @@ class Dispatcher:
     def _enter(self, waiter: Waiter, state: QuotaState, now: float) -> tuple[QuotaState, Entry]:
         """Grant a new request at once, or queue it."""
         if self._replica.must_refuse:
-            return state, (None, None)
-        heartbeat = now if self._shared else None
-        ticket = state.ticket(waiter.lane, now, arrival=waiter.arrival, front=waiter.front, heartbeat=heartbeat)
-        decision = state.decision(now, self._reserve, newcomer=ticket)
-        if decision.ticket is ticket and self._has_room(state, decision):
-            return state.grant(decision, now, self._expires_at(now, waiter.timeout)), (ticket, None)
-        return state.queue(ticket), (ticket, decision)
+            return state, self._store_down(waiter.lane)
+        state, waiter.ticket = state.queue(waiter.lane, now, arrival=waiter.arrival, front=waiter.front)
+        decision = state.decision(now, self._reserve)
+        if decision.ticket is waiter.ticket and self._has_room(state, decision):
+            return state.grant(decision, now, now + waiter.timeout + LEASE_MARGIN), None
+        return state, decision
 
-    async def _enter_shared(self, enter: Decide[Entry]) -> Entry:
-        """Enter a shared state. If the caller is cancelled meanwhile, leave it again."""
-        entering = asyncio.ensure_future(self._replica.step(enter))
-        try:
-            return await asyncio.shield(entering)
-        except asyncio.CancelledError:
-            await self._settle(self._give_back(entering))
-            raise
-
-    async def _give_back(self, entering: asyncio.Future[Entry]) -> None:
-        ticket, _ = await entering
-        if ticket is not None:
-            await self._undo(ticket)
-
-    async def _undo(self, ticket: Ticket) -> None:
-        """Remove a ticket from the state, whether it is queued or granted."""
-        await self._replica.step(lambda state, now: (state.refunded(ticket.number).leave(ticket), None))
-
-    async def _wait(self, waiter: Waiter, decision: Decision) -> Lease:
+    async def _wait(self, waiter: Waiter, decision: Decision) -> Lease | SessionsError:
         """Wait in the lane. `decision`: the one that queued the request."""
-        ticket = waiter.ticket
+        ticket, state = waiter.ticket, self._replica.state
         waiter.future = self.loop.create_future()
         self._waiters[ticket.number] = self._watched[ticket.number] = waiter
         try:
-            if self._shared or decision.ticket is not None or not self._replica.state.is_last(ticket):
+            if self._shared or decision.ticket is not None or state.waiting[-1] is not ticket:
                 await self._dispatch()
             else:  # nothing else has changed, so many waiters cost no more than one each
-                await self._inform(waiter, *self._eta(ticket))
-                self._arm(decision.wake, [waiter], sooner=True)
+                await self._inform(waiter, state.ahead(ticket))
+                self._arm(decision.wake, [waiter])
             if waiter.emit is not ignore and not waiter.future.done():
-                position, expected = self._eta(ticket)
+                ahead = self._replica.state.ahead(ticket)
+                expected, operation = self._eta(waiter, ahead), waiter.operation
                 waiter.emit(
-                    RequestQueued(
-                        lane=ticket.lane, position=position, expected_wait=expected, operation=waiter.operation
-                    )
+                    RequestQueued(lane=ticket.lane, position=ahead + 1, expected_wait=expected, operation=operation)
                 )
-            outcome = await waiter.future
+            return await waiter.future
         except BaseException:
             await self._settle(self._withdraw(waiter))
             raise
-        if isinstance(outcome, SessionsError):
-            raise outcome
-        return outcome
 
     async def _withdraw(self, waiter: Waiter) -> None:
         """Remove a waiter whose caller was cancelled. Refund a lease that it got meanwhile."""
@@ -196,20 +179,22 @@ class Dispatcher:
         if isinstance(outcome, Lease):
             await outcome.refund()
         else:
-            await self._leave(waiter)
+            self._forget(waiter)
+            await self._undo(waiter)
             await self._dispatch()
             await self._rest()
 
-    async def _leave(self, waiter: Waiter) -> None:
-        self._forget(waiter.ticket)
-        await self._replica.step(lambda state, now: (state.leave(waiter.ticket), None))
+    async def _undo(self, waiter: Waiter) -> None:
+        """Remove a waiter from the state, whether it is queued or granted. This step follows the one in which it entered."""
+        await self._replica.step(lambda state, now: (state.refunded(waiter.ticket.number).leave(waiter.ticket), None))
 
-    def _forget(self, ticket: Ticket) -> None:
-        self._waiters.pop(ticket.number, None)
-        self._watched.pop(ticket.number, None)
+    def _forget(self, waiter: Waiter) -> None:
+        self._waiters.pop(waiter.ticket.number, None)
+        self._watched.pop(waiter.ticket.number, None)
 
     async def _fail(self, waiter: Waiter, error: SessionsError) -> None:
-        await self._leave(waiter)
+        self._forget(waiter)
+        await self._replica.step(lambda state, now: (state.leave(waiter.ticket), None))
         if not waiter.future.done():
             waiter.future.set_result(error)
 
@@ -218,48 +203,47 @@ class Dispatcher:
     async def _dispatch(self) -> None:
         """Grant what can be granted, fail waiters whose deadline cannot be met, and set the timer.
 
-        In process this happens at once. With a shared store a task does it, and repeats it if this is called meanwhile.
+        In process this happens at once. With a shared store a task does it, and once more if it runs already.
         """
-        if not self._shared:
-            await self._round()
-            return
-        self._again = True
-        if self._waiters:
+        if self._shared:
+            self._again = True
             self._dispatching.start()
         else:
-            self._disarm()
+            await self._round()
 
     async def _rounds(self) -> None:
-        while self._again and self._waiters:
+        while self._again:
             self._again = False
             await self._round()
 
     async def _round(self) -> None:
-        wake: float | None = None
+        wake = inf
         for granted in count():
+            if not self._waiters:
+                self._disarm()
+                return
             if granted == AT_ONCE and not self._shared:
                 wake = self._replica.now()  # let other callbacks of the loop run before the rest
                 break
             waiter, wake = await self._replica.step(self._next, fresh=granted == 0)
             if waiter is None:
                 break
-            self._forget(waiter.ticket)
-            if waiter.future.done():  # it was cancelled while the store took the step
-                await self._undo(waiter.ticket)
+            self._forget(waiter)
+            if waiter.future.done():  # it was cancelled or failed while the store took the step
+                await self._undo(waiter)
             else:
-                waiter.future.set_result(self._hand_out(waiter))
+                waiter.future.set_result(self._hand_out(waiter, self._replica.now() - waiter.ticket.since))
         if self._replica.failure is not None:
             self._seeking.start()
             if self._replica.must_refuse:
                 for waiter in list(self._waiters.values()):
                     await self._fail(waiter, self._store_down(waiter.ticket.lane))
         await self._review()
+        self._disarm()
         self._arm(wake, self._watched.values())
 
-    def _next(self, state: QuotaState, now: float) -> tuple[QuotaState, tuple[Waiter | None, float | None]]:
+    def _next(self, state: QuotaState, now: float) -> tuple[QuotaState, tuple[Waiter | None, float]]:
         """Grant the next ticket, if it is one of this loop. Returns its waiter, or when to decide again."""
-        if self._replica.must_refuse:
-            return state, (None, None)
         if self._shared:
             state = state.alive([each.ticket for each in self._waiters.values() if not each.future.done()], now)
         while True:
@@ -272,45 +256,37 @@ class Dispatcher:
             state = state.leave(decision.ticket)  # it will be withdrawn, and must not hold up the others
         if not self._has_room(state, decision):
             return state, (None, now + state.window.seconds / state.window.limit)
-        return state.grant(decision, now, self._expires_at(now, waiter.timeout)), (waiter, None)
+        return state.grant(decision, now, now + waiter.timeout + LEASE_MARGIN), (waiter, inf)
 
     def _has_room(self, state: QuotaState, decision: Decision) -> bool:
         """Whether our own pace allows one more request."""
-        if self._shared:
-            return self._replica.has_room(state.window, len(self._leases))
+        if self._replica.failure is not None:
+            in_share = self._share.has_room(state.window, len(self._leases), self._replica.now())
+            return in_share and not self._replica.must_refuse
         return self._bucket is None or self._bucket.has_room(state.window, probe=decision.probe)
 
-    def _expires_at(self, now: float, timeout: float) -> float | None:
-        """When the lease expires, in case its process dies."""
-        return now + timeout + LEASE_MARGIN if self._shared else None
-
-    def _hand_out(self, waiter: Waiter) -> Lease:
+    def _hand_out(self, waiter: Waiter, waited: float) -> Lease:
         """Make the lease of a ticket that was granted in the same step, and charge the bucket."""
-        ticket = waiter.ticket
         if self._bucket is not None:
             self._bucket.charge(self._replica.state.window)
-        self._leases.add(ticket.number)
-        now = self._clock.now()
-        waited = max(0.0, now + self._replica.skew - ticket.since)
-        return Lease(
-            ticket.lane, ticket.arrival, now, waited, ticket.number, self._finish, waiter.emit, waiter.operation
-        )
+        number, lane, arrival, *_ = waiter.ticket
+        self._leases.add(number)
+        return Lease(lane, arrival, max(0.0, waited), number, self._finish, waiter.emit, waiter.operation)
 
     async def _review(self) -> None:
         """Inform all watched waiters, in the order of the queue. The capacity is computed once, because they may be many."""
         if not self._watched:
             return
-        state, now, gone = self._replica.state, self._replica.now(), 0
-        capacity, opens_at = state.window.capacity(now), self._replica.opens_at(state.window, len(self._leases))
-        for place, ticket in enumerate((*state.interactive, *state.background)):
+        state, gone = self._replica.state, 0
+        capacity = state.window.capacity(self._replica.now())
+        for place, ticket in enumerate(state.waiting):
             waiter = self._watched.get(ticket.number)
             if waiter is not None and not waiter.future.done():
-                ahead = place - gone
-                wait = max(opens_at, eta(state, ticket.lane, ahead, capacity, now, self._reserve)) - now
-                gone += await self._inform(waiter, ahead + 1, wait if wait > 0 else None)
+                gone += await self._inform(waiter, place - gone, capacity)
 
-    async def _inform(self, waiter: Waiter, position: int, expected: float | None) -> bool:
+    async def _inform(self, waiter: Waiter, ahead: int, capacity: Capacity | None = None) -> bool:
         """Fail the waiter if its deadline cannot be met. Log once if the wait exceeds 2 s. Returns True if it was removed."""
+        position, expected = ahead + 1, self._eta(waiter, ahead, capacity)
         wait = expected or 0.0
         while (deadline := waiter.deadline) is not None:
             now = self._clock.now()
@@ -333,55 +309,44 @@ class Dispatcher:
             self._watched.pop(waiter.ticket.number, None)
         return False
 
-    def _eta(self, ticket: Ticket) -> tuple[int, float | None]:
-        """Return its position, 1 for the next, and a lower bound of its wait in seconds; None if nothing is known."""
+    def _eta(self, waiter: Waiter, ahead: int, capacity: Capacity | None = None) -> float | None:
+        """Return a lower bound of its wait in seconds; None if nothing is known. `capacity`: of the window now."""
         state, now = self._replica.state, self._replica.now()
-        ahead = state.ahead(ticket)
-        moment = eta(state, ticket.lane, ahead, state.window.capacity(now), now, self._reserve)
-        wait = max(moment, self._replica.opens_at(state.window, len(self._leases))) - now
-        return ahead + 1, wait if wait > 0 else None
+        capacity = state.window.capacity(now) if capacity is None else capacity
+        moment = eta(state, waiter.ticket.lane, ahead, capacity, now, self._reserve)
+        if self._replica.failure is not None:
+            moment = max(moment, self._share.opens_at(state.window, len(self._leases), now))
+        return moment - now if moment > now else None
 
     # -- the timer ---------------------------------------------------------------------------------------------------
 
-    def _arm(self, wake: float | None, waiters: Iterable[Waiter], *, sooner: bool = False) -> None:
-        """Set the timer to the earliest of: more capacity, a deadline, a wait that must be logged.
+    def _arm(self, wake: float, waiters: Iterable[Waiter]) -> None:
+        """Set the timer to the earliest of: more capacity, a deadline, a wait that must be logged. Keep it if it is earlier.
 
         Args:
             wake: when there may be more capacity, on the state's clock.
             waiters: those whose deadlines and long waits count.
-            sooner: keep the current timer unless this moment is earlier.
         """
-        if not self._waiters:
-            self._disarm()
-            return
-        moments = [] if wake is None else [wake - self._replica.skew]
+        moments = [wake - self._replica.skew]
         for waiter in waiters:
             if (deadline := waiter.deadline) is not None:
                 moments.append(deadline)
             if not waiter.logged:
                 moments.append(waiter.ticket.since - self._replica.skew + LONG_WAIT)
         if self._shared:
-            may_change = self._replica.failure is None and (wake is None or self._replica.state.window.flights)
+            may_change = self._replica.failure is None and (wake == inf or self._replica.state.window.flights)
             moments.append(self._clock.now() + (POLL if may_change else HEARTBEAT / 2))
-        if not moments:
-            if not sooner:
-                self._disarm()
-            return
         when = max(self._clock.now() + _TICK, min(moments))
-        if self._timer is not None:
-            early = when - self._timer_at
-            if abs(early) < _TICK or (sooner and early > 0):
-                return
-            self._timer.cancel()
-        self._timer, self._timer_at = self._clock.call_at(when, self._tick), when
+        if when < self._timer_at:
+            self._disarm()
+            self._timer, self._timer_at = self._clock.call_at(when, self._tick), when
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer, self._timer_at = None, inf
 
     def _tick(self) -> None:
-        self._timer = None
         step = self._dispatch()
         try:
             step.send(None)  # it does not suspend: with a shared store it only starts a task
@@ -392,14 +357,16 @@ class Dispatcher:
 
     # -- leases ------------------------------------------------------------------------------------------------------
 
-    def _finish(self, lease: int, decide: Decide[int], counts: bool) -> Awaitable[int]:
-        """End a lease, and grant the next ticket."""
-        return self._settle(self._end(lease, decide, counts))
+    async def _finish(self, lease: int, decide: Decide[int], counts: bool) -> int | None:
+        """End a lease, and grant the next ticket. Returns None if it had ended."""
+        if lease not in self._leases:
+            return None
+        self._leases.remove(lease)
+        return await self._settle(self._end(decide, counts))
 
-    async def _end(self, lease: int, decide: Decide[int], counts: bool) -> int:
-        self._leases.discard(lease)
+    async def _end(self, decide: Decide[int], counts: bool) -> int:
         if counts and self._shared:
-            self._replica.spend()
+            self._share.spend(self._replica.state.window, self._replica.now())
         elif self._bucket is not None and not counts:
             self._bucket.give_back(self._replica.state.window)
         used_by_others = await self._replica.step(decide)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import define, field
+from attrs import define
 
 from sessions_us.events import Emit, OtherClientsSeen, RequestThrottled
 from sessions_us.quota.rules.headers import parse_report
@@ -12,8 +12,11 @@ from sessions_us.quota.rules.state import Lane, QuotaState
 
 __all__ = ("Finish", "Lease")
 
-Finish = Callable[[int, Callable[[QuotaState, float], tuple[QuotaState, int]], bool], Awaitable[int]]
-"""Ends a lease in the state, and returns the requests of other clients that this revealed. The flag: it may have counted."""
+Finish = Callable[[int, Callable[[QuotaState, float], tuple[QuotaState, int]], bool], Awaitable[int | None]]
+"""Ends a lease in the state. Returns the requests of other clients that this revealed, or None if the lease had ended before.
+
+The flag: the request may have counted.
+"""
 
 
 @define(eq=False)
@@ -25,43 +28,30 @@ class Lease:
     Attributes:
         lane: the lane in which it waited.
         arrival: its order in the lane; pass it to `acquire` when the request is repeated.
-        granted_at: when, on the limiter's clock.
         waited: seconds it waited.
     """
 
     lane: Lane
     arrival: int
-    granted_at: float
     waited: float
     _number: int
     _finish: Finish
     _emit: Emit
     _operation: str
-    _ended: bool = field(default=False, init=False)
 
     async def done(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """The server answered, with any status. Its headers say what is left."""
-        if not self._end():
-            return
         number, report = self._number, parse_report(headers)
         others = await self._finish(number, lambda state, now: state.answered(number, now, status, report), True)
         if others:
             self._emit(OtherClientsSeen(used_by_others=others))
-        if status == 429:
+        if status == 429 and others is not None:
             self._emit(RequestThrottled(retry_after=report.retry_after, operation=self._operation))
 
     async def unknown(self) -> None:
         """The request was sent and got no answer, so it may have counted."""
-        number = self._number
-        if self._end():
-            await self._finish(number, lambda state, now: (state.lost(number, now), 0), True)
+        await self._finish(self._number, lambda state, now: (state.lost(self._number, now), 0), True)
 
     async def refund(self) -> None:
         """The request never left this machine, so its place is free again."""
-        number = self._number
-        if self._end():
-            await self._finish(number, lambda state, now: (state.refunded(number), 0), False)
-
-    def _end(self) -> bool:
-        first, self._ended = not self._ended, True
-        return first
+        await self._finish(self._number, lambda state, now: (state.refunded(self._number), 0), False)

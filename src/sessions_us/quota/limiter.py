@@ -12,7 +12,7 @@ from sessions_us.events import ClientEvent, Emit, ignore
 from sessions_us.quota.clock import Clock, LoopClock
 from sessions_us.quota.dispatcher import Dispatcher
 from sessions_us.quota.lease import Lease
-from sessions_us.quota.rules.state import Lane, QuotaState
+from sessions_us.quota.rules.state import Lane
 from sessions_us.quota.settings import Quota, QuotaSnapshot
 from sessions_us.quota.stores.shared_state import Replica
 from sessions_us.quota.waiter import Callers, Waiter
@@ -40,14 +40,7 @@ class Limiter:
         self.quota = quota
         self.clock: Clock = LoopClock() if clock is None else clock
         self._emit = emit
-        self._replica = Replica(
-            quota.store,
-            name,
-            QuotaState.new(quota.limit, quota.window),
-            clock=self.clock.now,
-            own=self._own,
-            emit=self._emit_to_all,
-        )
+        self._replica = Replica(quota, name, clock=self.clock.now, own=self._own, emit=self._emit_to_all)
         self._dispatcher: Dispatcher | None = None
         self._owners: WeakKeyDictionary[object, Emit] = WeakKeyDictionary()
         self._closed = False
@@ -132,12 +125,10 @@ class Limiter:
             ConfigurationError: the store can't be used.
         """
         await self._bind()
-        store = self._replica.store
         await self._replica.seek()
-        await self._replica.step(lambda state, now: (state, None), fresh=store.shared)
-        failure = self._replica.failure
-        if failure is not None:
-            raise ConfigurationError(f"{store!r} can't be used: {failure.reason}")
+        await self._replica.step(lambda state, now: (state, None), fresh=True)
+        if self._replica.failure is not None:
+            raise ConfigurationError(f"{self._replica.store!r} can't be used: {self._replica.failure}")
         return self.snapshot()
 
     async def leave(self, owner: object) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import asdict
-
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.clock import Clock
 from sessions_us.quota.limiter import Limiter
@@ -34,7 +32,7 @@ def limiter_for(name: str, origin: str, quota: Quota, clock: Clock | None = None
         shared = (each for (_, where), each in _limiters.items() if where == origin and each.quota is quota)
         _limiters[name, origin] = next(shared, None) or Limiter(quota, name=name, clock=clock)
     limiter = _limiters[name, origin]
-    if asdict(limiter.quota, recurse=False) != asdict(quota, recurse=False):
+    if limiter.quota != quota:
         raise ConfigurationError(
             f"this process has a client of the same key with {limiter.quota}, so {quota} can't be kept: give both the same"
         )

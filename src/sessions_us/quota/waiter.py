@@ -15,17 +15,18 @@ from sessions_us.quota.rules.state import Lane, Ticket
 __all__ = ("Callers", "Waiter", "too_long")
 
 
+_NOWHERE = Ticket(-1, "interactive", 0, 0.0, False, 0.0)
+
+
 class Callers(Protocol):
     """Several callers that share one request, each with its own deadline."""
 
     @property
     def deadline(self) -> float | None:
         """The earliest of their deadlines, on the limiter's clock; None if no caller has one."""
-        ...
 
     def refuse(self, error: QuotaTimeoutError) -> bool:
         """Fail the caller with the earliest deadline. Returns False if no other caller waits."""
-        ...
 
 
 @define(eq=False)
@@ -33,7 +34,7 @@ class Waiter:
     """A request that has no place in the quota yet. Its arguments are those of `Limiter.acquire`.
 
     Attributes:
-        ticket: its place in the lane, once it has one.
+        ticket: its place in the lane, once it has one. Until then a ticket that is in no state.
         future: gets the lease, or the error that ends the wait.
         logged: whether its long wait was logged.
     """
@@ -47,7 +48,7 @@ class Waiter:
     emit: Emit
     owner: object | None
     callers: Callers | None
-    ticket: Ticket = field(init=False)
+    ticket: Ticket = field(default=_NOWHERE, init=False)
     future: asyncio.Future[Lease | SessionsError] = field(init=False)
     logged: bool = field(default=False, init=False)
 

@@ -13,8 +13,8 @@ HEADERS = [("X-RateLimit-Limit", "10"), ("X-RateLimit-Remaining", "7"), ("X-Rate
 
 
 def granted(state: QuotaState, now: float, expires_at: float = 99.0) -> tuple[QuotaState, int]:
-    ticket = state.ticket("interactive", now, heartbeat=now)
-    return state.grant(state.decision(now, 0, ticket), now, expires_at), ticket.number
+    state, ticket = state.queue("interactive", now)
+    return state.grant(state.decision(now, 0), now, expires_at), ticket.number
 
 
 def sent(state: QuotaState, lease: int, now: float) -> QuotaState:
@@ -31,9 +31,8 @@ def known() -> QuotaState:
 def test_alone_others_requests_count_and_others_places_do_not() -> None:
     """What others have in flight may have been counted; their places in the queue are not this process's to serve."""
     state, mine = granted(known(), 70.0)
-    state = state.queue(state.ticket("interactive", 70.0, heartbeat=70.0))
-    own = state.ticket("background", 70.0, heartbeat=70.0)
-    state = state.queue(own)
+    state, _ = state.queue("interactive", 70.0)
+    state, own = state.queue("background", 70.0)
 
     alone = fail_over(state, {own.number}, {mine}, 71.0, 12345)
     assert [flight.lease for flight in alone.window.flights] == [mine]
@@ -100,11 +99,9 @@ def test_a_share_is_a_part_of_the_limit_in_any_window() -> None:
 
 def test_a_heart_that_stops_gives_up_its_place_and_one_that_beats_again_gets_it_back() -> None:
     """At its old place, with its old arrival."""
-    empty = QuotaState.new(10, 60.0)
-    first = empty.ticket("interactive", 0.0, heartbeat=0.0)
-    state = empty.queue(first)
-    second = state.ticket("interactive", 1.0, heartbeat=STALE_AFTER)
-    state = state.queue(second)
+    state, first = QuotaState.new(10, 60.0).queue("interactive", 0.0)
+    state, second = state.queue("interactive", 1.0)
+    state = state.alive([second], STALE_AFTER)
     assert state.tidied(STALE_AFTER - 0.1) is state
     without = state.tidied(STALE_AFTER)
     assert [ticket.number for ticket in without.interactive] == [second.number]

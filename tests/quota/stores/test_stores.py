@@ -80,7 +80,7 @@ class Recorder:
 def state(waiting: int = 1) -> QuotaState:
     result = QuotaState.new(10, 60.0)
     for number in range(waiting):
-        result = result.queue(result.ticket("background" if number % 2 else "interactive", 5.5, heartbeat=7.25))
+        result, _ = result.queue("background" if number % 2 else "interactive", 5.5)
     return result.grant(result.decision(6.0, 0), 6.0, expires_at=9.0)
 
 
@@ -234,8 +234,8 @@ def test_arguments_without_sense_are_refused(path: Path, arguments: dict[str, ob
         lambda good: good[:-1],
         lambda good: good.replace("60.0", "60.1"),
         lambda good: "{}",
-        lambda good: f"2 {crc32(b'[]'):08x} []",
-        lambda good: f"2 {crc32(b'{}'):08x} {{}}",
+        lambda good: f"3 {crc32(b'[]'):08x} []",
+        lambda good: f"3 {crc32(b'{}'):08x} {{}}",
     ],
 )
 def test_what_is_no_state_is_told_apart(damage: object) -> None:
@@ -258,7 +258,7 @@ async def test_a_damaged_state_begins_again(path: Path, caplog: pytest.LogCaptur
     store = SQLiteStore(path)
     await store.swap("key", 0, state())
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE sessions_us_quota_2 SET state = 'rubbish', version = version + 1")
+        connection.execute("UPDATE sessions_us_quota_3 SET state = 'rubbish', version = version + 1")
     connection.close()
     with caplog.at_level(logging.WARNING, "sessions_us"):
         await use(Limiter(Quota(store=store), name="key"))
@@ -410,7 +410,7 @@ async def test_a_key_goes_by_itself(server: RedisServer) -> None:
     store = RedisStore(server.url)
     for name, window, expected in (("short", 60.0, 7200), ("long", 3600.0, 36000)):
         await store.swap(name, (await store.load(name)).version, QuotaState.new(10, window))
-        left = int(server.command("TTL", f"sessions-us:quota:2:{{{name}}}").strip()[1:])
+        left = int(server.command("TTL", f"sessions-us:quota:3:{{{name}}}").strip()[1:])
         assert expected - 60 < left <= expected
     await store.aclose()
 
@@ -418,7 +418,7 @@ async def test_a_key_goes_by_itself(server: RedisServer) -> None:
 @needs_redis
 async def test_rubbish_under_the_key_begins_again(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     """It is said in the log, and nobody is stopped by it."""
-    server.command("HSET", "sessions-us:quota:2:{rubbish}", "version", "7", "at", "1", "state", "rubbish")
+    server.command("HSET", "sessions-us:quota:3:{rubbish}", "version", "7", "at", "1", "state", "rubbish")
     with caplog.at_level(logging.WARNING, "sessions_us"):
         await use(Limiter(Quota(store=(store := RedisStore(server.url))), name="rubbish"))
     assert "begins again" in caplog.text

@@ -6,6 +6,8 @@ the server's next window opens at once, and holds `limit` requests.
 
 from __future__ import annotations
 
+from math import inf
+
 from sessions_us.quota.rules.state import AGE, Lane, QuotaState
 from sessions_us.quota.rules.window import Capacity, Window
 
@@ -23,31 +25,33 @@ def eta(state: QuotaState, lane: Lane, ahead: int, capacity: Capacity, now: floa
     """
     window = state.window
     moment = _earliest_slot(window, ahead, capacity, now)
-    if lane == "background" and state.interactive and state.background:
+    if lane == "interactive":
+        return moment
+    due_at = state.due_at()
+    if due_at < inf and state.waiting[0].lane == "interactive":
         # Aged background work goes before interactive work, one ticket each time.
-        place = max(0, ahead - len(state.interactive))
-        due_at = state.due_at(state.background[0]) + place * AGE * window.seconds
+        due_at += max(0, ahead - len(state.interactive)) * AGE * window.seconds
         return min(moment, max(due_at, _earliest_slot(window, 0, capacity, now)))
-    if lane == "interactive" or moment > now or window.flights:
+    if moment > now or window.flights:
         return moment
     last_tenth, beyond = window.last_tenth(), state.reserved(reserve) + ahead - capacity.slots
     if not capacity.known or capacity.slots < 1 or beyond < 0:
         return moment
-    due_at = state.due_at(state.background[0]) if state.background else now + AGE * window.seconds
+    due_at = min(due_at, now + AGE * window.seconds)
     if window.has_headers is False:
         return max(now, min(due_at, window.next_free(beyond, now)))
-    more_at = min((at for at in (capacity.wake, last_tenth) if at is not None), default=None)
-    return max(now, due_at if more_at is None else min(due_at, more_at - _uncertainty(window)))
+    more_at = min(capacity.wake, inf if last_tenth is None else last_tenth)
+    return max(now, min(due_at, more_at - _uncertainty(window)))
 
 
 def _earliest_slot(window: Window, ahead: int, capacity: Capacity, now: float) -> float:
     if window.blocked_until is not None and now < window.blocked_until:
         return window.blocked_until + window.windows(ahead - window.limit)
     # With nothing in flight no answer can change anything before `wake`.
-    first = now if window.flights or capacity.free > 0 or capacity.wake is None else capacity.wake
+    first = now if window.flights or capacity.free > 0 or capacity.wake == inf else capacity.wake
     # An answer may show more than was counted: the next window, or slots that refilled meanwhile.
     open_ended = not capacity.known or window.sliding_log or window.refills
-    if window.flights or open_ended or capacity.wake is None:
+    if window.flights or open_ended or capacity.wake == inf:
         return first + window.windows(ahead - window.limit)
     if ahead < capacity.slots:
         return first

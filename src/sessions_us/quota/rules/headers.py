@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -66,35 +67,32 @@ class Report(NamedTuple):
 class _Policy(NamedTuple):
     """One policy of one family. The reset stays text, because it may be a date."""
 
-    limit: int | None
-    remaining: int | None
-    reset: str
-    window: float | None
+    limit: int | None = None
+    window: float | None = None
+    remaining: int | None = None
+    reset: str = ""
 
 
 def parse_report(headers: Headers) -> Report:
     """Read what a response's headers say about the rate limit. If several policies apply, the tightest counts."""
     groups = _grouped(headers)
     times = groups.get(_TIMES, {})
-    policy = _tightest(groups)
-    retry_after = _retry_after(times) if "retry-after" in times else None
-    if policy is None:
-        return Report(retry_after=retry_after)
-    limit, remaining, reset, window = policy
-    reset_in, reset_at = _reset(reset)
+    limit, window, remaining, reset = _tightest(groups)
+    reset_in, reset_at = _reset(reset) if reset else (None, None)
     # Dates are slow to parse, and needed only to translate moments.
     date = None if reset_at is None else _date(times.get("date", ""))
     if reset_at is not None and date is not None and not is_near(reset_at - date):
         reset_at = date = None
+    moment = reset_in if reset_at is None else reset_at
     return Report(
         limit=limit or None,  # a limit of 0 is implausible: this request was answered
         window=window if window and window <= _LONGEST_DELTA else None,
         remaining=limit if limit and remaining is not None and remaining > limit else remaining,
         reset_in=reset_in,
         reset_at=reset_at,
-        exact=_is_exact(reset, reset_in, reset_at),
+        exact=moment is not None and ("." in reset or not moment.is_integer()),
         date=date,
-        retry_after=retry_after,
+        retry_after=_retry_after(times) if "retry-after" in times else None,
     )
 
 
@@ -111,7 +109,7 @@ def is_near(wait: float) -> bool:
     return -_LATEST_WRITTEN <= wait < _LONGEST_DELTA
 
 
-_Quotas = Mapping[str, tuple[int | None, float | None]]  # name, or the quota itself -> quota, window
+_Quotas = Mapping[str, _Policy]  # by name, or by the quota itself: limits and windows
 _Group = dict[str, str]  # part -> value
 _Groups = dict[tuple[str, str], _Group]  # family and policy's name -> group
 
@@ -124,10 +122,8 @@ def _grouped(headers: Headers) -> _Groups:
         if place is None:
             continue
         key, part = place
-        group = groups.get(key)
-        if group is None:
-            groups[key] = {part: value}
-        elif part not in group:
+        group = groups.setdefault(key, {})
+        if part not in group:
             group[part] = value
         elif key[0] == "ratelimit":
             group[part] += f", {value}"
@@ -146,7 +142,7 @@ def _place(name: str) -> tuple[tuple[str, str], str] | None:
     return match and ((match[1], match[3] or ""), match[2])
 
 
-def _tightest(groups: _Groups) -> _Policy | None:
+def _tightest(groups: _Groups) -> _Policy:
     """Choose the policy with the fewest left of the first family that has counts; else any policy that has a limit."""
     limited = None
     for family in _FAMILIES:
@@ -157,7 +153,7 @@ def _tightest(groups: _Groups) -> _Policy | None:
         if counted:
             return counted[0] if len(counted) == 1 else min(counted, key=_room)
         limited = limited or next((policy for policy in policies if policy.limit), None)
-    return limited
+    return limited or _Policy()
 
 
 def _room(policy: _Policy) -> tuple[int, float]:
@@ -166,61 +162,45 @@ def _room(policy: _Policy) -> tuple[int, float]:
 
 
 def _policies(key: tuple[str, str], group: _Group, groups: _Groups) -> Sequence[_Policy]:
+    policy = group.get("policy", "")
     if "list" in group:
-        return _combined(group)
+        items = [_parameters(item) for item in _ITEM.findall(group["list"])]
+        if any("r" in parameters for _, parameters in items):  # draft 8: `"name"; r=9; t=60`
+            quotas = _quotas(policy)
+            return [
+                quotas.get(name, _Policy())._replace(
+                    remaining=_count(parameters.get("r", "")), reset=parameters.get("t", "")
+                )
+                for name, parameters in items
+            ]
+        # Draft 7: `limit=10, remaining=9, reset=60`
+        group = {name: value for _, parameters in items for name, value in parameters.items()}
     limit, remaining = group.get("limit", ""), group.get("remaining", "")
     if not limit and key[0] == "x-retry":  # nestjs-rate-limiter: X-RateLimit-Limit, X-Retry-Remaining, X-Retry-Reset
         limit = groups.get(("x-ratelimit", key[1]), {}).get("limit", "")
-    count, window = _quota(limit, group.get("policy", ""), not remaining)
-    return (_Policy(count, _count(remaining), group.get("reset", ""), window),)
+    count, window = _quota(limit, policy, not remaining)
+    return (_Policy(count, window, _count(remaining), group.get("reset", "")),)
 
 
 @lru_cache(maxsize=64)  # a server sends the same each time
 def _quota(limit: str, policy: str, may_lack_limit: bool) -> tuple[int | None, float | None]:
-    """Read the limit and its window."""
-    quotas = _quotas(policy) or _quotas(limit)  # `10;w=60`, of the oldest drafts
+    """Read the limit, and the window of the quota that equals it."""
+    quotas = [*(_quotas(policy) or _quotas(limit)).values()]  # `10;w=60`, of the oldest drafts
     count = _count(limit.partition(",")[0].partition(";")[0])
     if count is None and len(quotas) == 1 and may_lack_limit:  # the standard requires no more
-        ((count, _),) = quotas.values()
-    return count, _window(quotas, count)
-
-
-def _combined(group: _Group) -> Sequence[_Policy]:
-    """Read drafts 7 (`limit=10, remaining=9, reset=60`) and 8 (`"name"; r=9; t=60`), with the window of `RateLimit-Policy`."""
-    quotas = _quotas(group.get("policy", ""))
-    items = [_parameters(item) for item in _ITEM.findall(group["list"])]
-    if any("r" in parameters for _, parameters in items):
-        return [
-            _Policy(
-                limit=quotas.get(name, (None, None))[0],
-                remaining=_count(parameters.get("r", "")),
-                reset=parameters.get("t", ""),
-                window=quotas.get(name, (None, None))[1],
-            )
-            for name, parameters in items
-        ]
-    flat = {name: value for _, parameters in items for name, value in parameters.items()}
-    count = _count(flat.get("limit", ""))
-    return [_Policy(count, _count(flat.get("remaining", "")), flat.get("reset", ""), _window(quotas, count))]
+        count = quotas[0].limit
+    return count, next((quota.window for quota in quotas if quota.limit is not None and quota.limit == count), None)
 
 
 @lru_cache(maxsize=64)
 def _quotas(policy: str) -> _Quotas:
     """Read `"name"; q=10; w=60` or `10;w=60`, or a list of them."""
-    quotas: dict[str, tuple[int | None, float | None]] = {}
+    quotas: dict[str, _Policy] = {}
     for item in _ITEM.findall(policy) if "=" in policy else ():
         name, parameters = _parameters(item)
         if "w" in parameters or "q" in parameters:
-            quotas.setdefault(name, (_count(parameters.get("q", name)), _number(parameters.get("w", ""))))
+            quotas.setdefault(name, _Policy(_count(parameters.get("q", name)), _number(parameters.get("w", ""))))
     return quotas
-
-
-def _window(quotas: _Quotas, limit: int | None) -> float | None:
-    """Find the window of the quota that equals the limit."""
-    for quota, window in quotas.values():
-        if quota is not None and quota == limit:
-            return window
-    return None
 
 
 def _parameters(item: str) -> tuple[str, dict[str, str]]:
@@ -257,12 +237,6 @@ def _reset(text: str) -> tuple[float | None, float | None]:
     return None, moment if _FIRST_EPOCH <= moment <= _LAST_EPOCH else None
 
 
-def _is_exact(text: str, reset_in: float | None, reset_at: float | None) -> bool:
-    """Whether a reset has a fraction."""
-    reset = reset_in if reset_at is None else reset_at
-    return reset is not None and ("." in text or not reset.is_integer())
-
-
 def _retry_after(times: Mapping[str, str]) -> float | None:
     text = times.get("retry-after", "")
     pause = _number(text)
@@ -279,10 +253,8 @@ def _date(text: str) -> float | None:
     if not 8 <= len(text) <= 64:
         return None
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
+        with suppress(ValueError, TypeError, OverflowError, IndexError):
             moment = parse(text)
             epoch = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, TypeError, OverflowError, IndexError):
-            continue
-        return epoch if _FIRST_EPOCH <= epoch <= _LAST_EPOCH else None
+            return epoch if _FIRST_EPOCH <= epoch <= _LAST_EPOCH else None
     return None

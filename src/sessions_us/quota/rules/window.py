@@ -48,7 +48,7 @@ from typing import NamedTuple
 
 import attrs
 
-from sessions_us.quota.rules.draft import draft
+from sessions_us.quota.rules.evolve import evolve
 from sessions_us.quota.rules.headers import Report
 from sessions_us.quota.rules.reading import MARGIN, Reading, later, reset_of
 
@@ -74,13 +74,13 @@ class Capacity(NamedTuple):
     Attributes:
         free: how many leases may be given out.
         slots: how many slots are left in the window, or likely to be; more than `free` where rules 7 and 8 hold some back.
-        wake: when there may be more without a further answer; None: only an answer can change it.
+        wake: when there may be more without a further answer; infinite: only an answer can change it.
         known: there is a valid count of the server, or a log that replaces it.
     """
 
     free: int
     slots: int
-    wake: float | None
+    wake: float
     known: bool
 
 
@@ -137,7 +137,7 @@ class Window:
         if reading is not None and now < reading.expires:
             return self._capacity_by_reading(reading, now)
         if self.probe is not None:
-            return Capacity(0, 0, None, known=False)
+            return Capacity(0, 0, inf, known=False)
         if self.has_headers is False:
             return self._capacity_by_log(now)
         log, half = self._recent(self.log, now), self.limit // 2
@@ -147,7 +147,7 @@ class Window:
         if left < 0:
             return self._capacity_by_log(now)
         if reading is None or not self.refills:
-            return Capacity(1, self.limit, None, known=False)
+            return Capacity(1, self.limit, inf, known=False)
         back = (now - reading.expires) // self.refill_time
         wake = reading.expires + (back + 1) * self.refill_time
         if log:
@@ -178,14 +178,13 @@ class Window:
         """Apply rule 10. Also while unconfirmed requests forbid a probe of a server with headers: it costs time, never a 429."""
         log, in_flight = self._recent(self.log, now), len(self.flights)
         slots = self.limit - in_flight - len(log)
-        free, wakes = slots, []
-        if log:
-            wakes.append(log[0] + self.seconds)
-        if self.has_headers is not False or not self._is_quiet(now):
+        free, wake = slots, log[0] + self.seconds if log else inf
+        is_quiet = self.quiet_since is not None and now >= self.quiet_since + self.seconds
+        if self.has_headers is not False or not is_quiet:
             free = min(slots, 1 - in_flight)
-            if self.quiet_since is not None and not self._is_quiet(now):
-                wakes.append(self.quiet_since + self.seconds)
-        return Capacity(max(free, 0), max(slots, 0), min(wakes, default=None), known=self.has_headers is False)
+            if self.quiet_since is not None and not is_quiet:
+                wake = min(wake, self.quiet_since + self.seconds)
+        return Capacity(max(free, 0), max(slots, 0), wake, known=self.has_headers is False)
 
     def next_free(self, beyond: int, now: float) -> float:
         """When our own log has one more slot free than now, after `beyond` others."""
@@ -229,9 +228,6 @@ class Window:
         """The length in seconds of the whole windows that `beyond` requests fill."""
         return max(0, beyond // self.limit) * self.seconds
 
-    def _is_quiet(self, now: float) -> bool:
-        return self.quiet_since is not None and now >= self.quiet_since + self.seconds
-
     def _recent(self, stamps: tuple[float, ...], now: float) -> tuple[float, ...]:
         """The stamps of the last window. Older ones can't count any more. Stamps are in order."""
         for place, stamp in enumerate(stamps):
@@ -246,9 +242,7 @@ class Window:
         # Two events can carry the same timestamp (coarse clock, batched store steps). Order this request after the response
         # that released it.
         moment = now if self.reading is None or now > self.reading.received else nextafter(self.reading.received, inf)
-        window = draft(self)
-        window.flights = (*self.flights, InFlight(lease, moment, expires_at))
-        window.own += 1
+        window = evolve(self, flights=(*self.flights, InFlight(lease, moment, expires_at)), own=self.own + 1)
         if probe:
             window.probe = lease
             window.opened += 1
@@ -256,11 +250,8 @@ class Window:
 
     def refunded(self, lease: int) -> Window:
         """A lease was refunded: its request never left this machine."""
-        window = draft(self)
-        window.flights = tuple([flight for flight in self.flights if flight.lease != lease])
-        if self.probe == lease:
-            window.probe = None
-        return window
+        flights = tuple([flight for flight in self.flights if flight.lease != lease])
+        return evolve(self, flights=flights, probe=None if self.probe == lease else self.probe)
 
     def lost(self, lease: int, now: float) -> Window:
         """A request got no countable answer. The server may have seen it at any moment until now (rule 9)."""
@@ -281,11 +272,10 @@ class Window:
 
     def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[Window, int]:
         """A request was answered. The number counts the requests of other clients that the answer revealed (rule 8)."""
-        for flight in self.flights:
-            if flight.lease == lease:
-                break
-        else:
+        flights = [flight for flight in self.flights if flight.lease == lease]
+        if not flights:
             return self, 0
+        flight = flights[0]
         if status == 429:
             return self._refused(flight, now, report)
         if report.remaining is not None:
@@ -300,20 +290,14 @@ class Window:
 
     def learnt(self, report: Report, now: float) -> Window:
         """Take the limit, the window and the server's clock from an answer. Call it before `answered`."""
-        limit, seconds, offset = self.limit, self.seconds, self.offset
-        if report.limit:
-            limit = report.limit
-        if report.window:
-            seconds = report.window
-        elif report.reset_in and report.reset_in > 1.1 * seconds:
+        limit, seconds, offset = report.limit or self.limit, report.window or self.seconds, self.offset
+        if not report.window and report.reset_in and report.reset_in > 1.1 * seconds:
             seconds = report.reset_in
         if report.date is not None:
-            offset = max(report.date - now, report.date - now if offset is None else offset)
+            offset = report.date - now if offset is None else max(report.date - now, offset)
         if limit == self.limit and seconds == self.seconds and offset == self.offset:
             return self
-        window = draft(self)
-        window.limit, window.seconds, window.offset = limit, seconds, offset
-        return window
+        return evolve(self, limit=limit, seconds=seconds, offset=offset)
 
     def _counted(self, flight: InFlight, now: float, report: Report) -> tuple[Window, int]:
         """Take the count of an answer: rules 3, 7 and 8."""
@@ -363,13 +347,10 @@ class Window:
 
     def _confirmed(self, flight: InFlight, now: float) -> Window:
         """End a request by a countable answer. It confirms the unconfirmed requests from before it was sent (rule 9)."""
-        window = draft(self)
-        window.flights = tuple([other for other in self.flights if other is not flight])
+        window = self.refunded(flight.lease)
         if self.unconfirmed:
             window.unconfirmed = tuple([at for at in self._recent(self.unconfirmed, now) if at > flight.sent])
         window.log = (*self._recent(self.log, now), now)
-        if self.probe == flight.lease:
-            window.probe = None
         return window
 
     def _reading_of(self, flight: InFlight, now: float, report: Report) -> Reading:

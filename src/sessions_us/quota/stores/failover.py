@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from attrs import evolve
-
-from sessions_us.quota.rules.state import QuotaState, Ticket
+from sessions_us.quota.rules.evolve import evolve
+from sessions_us.quota.rules.state import QuotaState, in_order
 from sessions_us.quota.rules.window import SHARED_KEY_WINDOWS, Window
 
 __all__ = ("Share", "fail_back", "fail_over")
@@ -33,8 +32,7 @@ def fail_over(
     return evolve(
         state,
         window=evolve(window, shares_key_until=now + SHARED_KEY_WINDOWS * window.seconds),
-        interactive=_own(state.interactive, tickets),
-        background=_own(state.background, tickets),
+        waiting=tuple(ticket for ticket in state.waiting if ticket.number in tickets),
         leases=numbers,
     )
 
@@ -68,8 +66,7 @@ def fail_back(
             shares_key_until=_latest(window.shares_key_until, now + shares_key_for),
             opened=window.opened,
         ),
-        interactive=_lines(theirs.interactive, mine.interactive),
-        background=_lines(theirs.background, mine.background),
+        waiting=in_order({ticket.number: ticket for ticket in (*theirs.waiting, *mine.waiting)}.values()),
         arrivals=max(theirs.arrivals, mine.arrivals),
         background_at=_latest(theirs.background_at, mine.background_at),
     )
@@ -101,15 +98,6 @@ class Share:
 
     def _recent(self, window: Window, now: float) -> list[float]:
         return [moment for moment in self.ended if now < moment + window.seconds]
-
-
-def _own(line: tuple[Ticket, ...], numbers: Collection[int]) -> tuple[Ticket, ...]:
-    return tuple(ticket for ticket in line if ticket.number in numbers)
-
-
-def _lines(theirs: tuple[Ticket, ...], mine: tuple[Ticket, ...]) -> tuple[Ticket, ...]:
-    tickets = {ticket.number: ticket for ticket in (*theirs, *mine)}
-    return tuple(sorted(tickets.values(), key=lambda ticket: ticket.order))
 
 
 def _merged(theirs: tuple[float, ...], mine: tuple[float, ...]) -> tuple[float, ...]:

@@ -9,10 +9,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sessions_us.errors import ConfigurationError
-from sessions_us.quota.rules.state import QuotaState
-from sessions_us.quota.stores import codec
-from sessions_us.quota.stores.shared_store import OnStoreFailure, SharedStore, new_version
-from sessions_us.quota.stores.store import Held, StoreFailure
+from sessions_us.quota.stores.codec import FORMAT
+from sessions_us.quota.stores.shared_store import Change, Found, OnStoreFailure, SharedStore
+from sessions_us.quota.stores.store import StoreFailure
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -45,7 +44,7 @@ class RedisStore(SharedStore):
     """The quota of all processes on all hosts that use the same Redis or Valkey server (7 or newer).
 
     One small script compares and sets, so that no update is lost, and returns the server's time, so that no host's clock
-    matters. A Redis key is `sessions-us:quota:2:{digest}` and never contains an API key. It expires after two hours without
+    matters. A Redis key is `sessions-us:quota:3:{digest}` and never contains an API key. It expires after two hours without
     use, or ten windows if those are longer.
 
     Two stores with the same URL and options are equal. Needs the extra `redis`.
@@ -86,27 +85,6 @@ class RedisStore(SharedStore):
         self._closing = False
         self._make()  # refuses a URL that redis-py can't use; nothing connects yet
 
-    async def load(self, name: str) -> Held:
-        """Read what is held under a name.
-
-        Raises:
-            StoreFailure: the server can't be reached, or refuses.
-        """
-        return await self._step(name, "", 0, "", 0)
-
-    async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
-        """Set the state if its version is still this one. Returns (True, what was set), or (False, the newer one).
-
-        Raises:
-            StoreFailure: as for `load`; the state may have been set all the same.
-        """
-        new, idle = new_version(), max(_IDLE, 10 * state.window.seconds)
-        held = await self._step(name, str(version), new, codec.to_text(state), round(idle * 1000))
-        if held.version != new:
-            return False, held
-        # This holds also if the answer was lost and the step repeated: it finds its own version there.
-        return True, self._keep(name, Held(new, state, held.now))
-
     async def aclose(self) -> None:
         """Close the connections. The next step opens them again."""
         self._closing = True
@@ -115,17 +93,19 @@ class RedisStore(SharedStore):
 
     # -- the server --------------------------------------------------------------------------------------------------
 
-    async def _step(self, name: str, replace: str, new: int, state: str, idle: int) -> Held:
+    async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
         from redis.exceptions import RedisClusterException, RedisError
 
-        known = self._known.get(name)
-        arguments = ("" if known is None else str(known.version), replace, str(new), state, str(idle))
+        arguments: tuple[str | int, ...] = ("" if known is None else known, "", 0, "", 0)
+        if change is not None:
+            idle = max(_IDLE, 10 * change.state.window.seconds)
+            arguments = (arguments[0], change.replaced, change.version, change.text, round(idle * 1000))
         self._closing = False
         self._steps += 1
         try:
-            step = self._ask(f"sessions-us:quota:{codec.FORMAT}:{{{name}}}", arguments)
-            return self._held(
-                name, known, await self._in_time(step, self._timeout, RedisError, RedisClusterException, OSError)
+            step = self._run(f"sessions-us:quota:{FORMAT}:{{{name}}}", arguments)
+            now, version, *written = await self._in_time(
+                step, self._timeout, RedisError, RedisClusterException, OSError
             )
         except StoreFailure:
             await self._close()  # the state of the connection is unknown
@@ -134,11 +114,14 @@ class RedisStore(SharedStore):
             self._steps -= 1
             if self._closing and not self._steps:
                 await self._close()
+        if not written:
+            return Found(int(version), float(now))
+        return Found(int(version), float(now), float(written[0]), written[1].decode(errors="replace"))
 
     def _reason(self, problem: Exception) -> str:
         return type(problem).__name__  # not its message, which may quote the URL
 
-    async def _ask(self, key: str, arguments: tuple[str, ...]) -> list[bytes]:
+    async def _run(self, key: str, arguments: tuple[str | int, ...]) -> list[bytes]:
         from redis.exceptions import NoScriptError
 
         client = self._connected()
@@ -147,12 +130,6 @@ class RedisStore(SharedStore):
         except NoScriptError:  # the first time, or after a restart of the server
             answer = await client.eval(_SCRIPT, 1, key, *arguments)
         return list(answer)
-
-    def _held(self, name: str, known: Held | None, answer: list[bytes]) -> Held:
-        now, version = float(answer[0]), int(answer[1])
-        if len(answer) < 4:
-            return Held(version, known.state if known is not None and known.version == version else None, now)
-        return self._decode(name, version, answer[3].decode(errors="replace"), float(answer[2]), now)
 
     def _connected(self) -> Redis | RedisCluster:
         """Return the connections of the running loop. Those of another loop are dropped."""

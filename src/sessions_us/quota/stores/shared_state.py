@@ -13,11 +13,10 @@ import secrets
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
-from attrs import define, evolve
-
 from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
+from sessions_us.quota.rules.evolve import evolve
 from sessions_us.quota.rules.state import HEARTBEAT, QuotaState
-from sessions_us.quota.rules.window import Window
+from sessions_us.quota.settings import Quota
 from sessions_us.quota.single_task import SingleTask
 from sessions_us.quota.stores import Held, MemoryStore, Store, StoreFailure
 from sessions_us.quota.stores.failover import Share, fail_back, fail_over
@@ -42,23 +41,12 @@ class _Pending(NamedTuple):
     future: asyncio.Future[Any]
 
 
-@define
-class _Failover:
-    """The store failed. `leases`: of this process at that moment; `is_over`: the store answers again."""
-
-    leases: frozenset[int]
-    failure: StoreFailure
-    retry_at: float
-    is_over: bool = False
-
-
 class Replica:
     """A state, and the store that keeps it.
 
     Args:
-        store: keeps the state. None: the state is this process's alone.
+        quota: how many requests, and the store that keeps the state. No store: the state is this process's alone.
         name: of the state in the store.
-        state: the state to begin with, if the store has none.
         clock: monotonic seconds.
         own: returns the numbers of the tickets and of the leases of this process.
         emit: gets the events of a failure and a recovery of the store.
@@ -66,23 +54,29 @@ class Replica:
     Attributes:
         state: the newest known state.
         skew: the store's time minus ours.
+        failure: why the store can't be used; None: it can.
+        must_refuse: nothing may be sent, because the store can't be used and no share is configured.
+        share: what this process may send while it is alone.
     """
 
     def __init__(
         self,
-        store: Store | None,
+        quota: Quota,
         name: str,
-        state: QuotaState,
         *,
         clock: Callable[[], float],
         own: Callable[[], tuple[Collection[int], Collection[int]]],
         emit: Emit,
     ) -> None:
-        self.store: Store = MemoryStore() if store is None else store
-        self.state: QuotaState = evolve(state, leases=_numbers()) if self.store.shared else state
+        self.store: Store = MemoryStore() if quota.store is None else quota.store
+        new = QuotaState.new(quota.limit, quota.window)
+        self.state: QuotaState = evolve(new, leases=_numbers()) if self.store.shared else new
         self.skew: float = 0.0
+        self.failure: StoreFailure | None = None
+        self.must_refuse: bool = False
+        self.share: Share = Share(1.0 if self.store.fallback is None else self.store.fallback)
         self._name = name
-        self._alone = store is None
+        self._alone = quota.store is None
         self._clock = clock
         self._own = own
         self._emit = emit
@@ -90,35 +84,14 @@ class Replica:
         self._answered_at: float | None = None  # when the store last answered
         self._pending: list[_Pending] = []
         self._writing = SingleTask(self._write)
-        self._failover: _Failover | None = None
-        self._share = Share(1.0 if self.store.fallback is None else self.store.fallback)
+        # While the store fails: our leases from before, when to try it again, and whether it answers again.
+        self._leases: frozenset[int] = frozenset()
+        self._retry_at = 0.0
+        self._answers = False
 
     def now(self) -> float:
         """Return the time that all users of the state share, in seconds."""
         return self._clock() + self.skew
-
-    @property
-    def failure(self) -> StoreFailure | None:
-        """Why the store can't be used. None: it can."""
-        return None if self._failover is None else self._failover.failure
-
-    @property
-    def must_refuse(self) -> bool:
-        """Whether nothing may be sent, because the store can't be used and no share is configured."""
-        return self._failover is not None and self.store.fallback is None
-
-    def has_room(self, window: Window, in_flight: int) -> bool:
-        """Whether this process may send one more request. While it is alone, its share is the limit."""
-        return self._failover is None or self._share.has_room(window, in_flight, self.now())
-
-    def opens_at(self, window: Window, in_flight: int) -> float:
-        """When this process may send one more request at the earliest, by its share."""
-        now = self.now()
-        return now if self._failover is None else self._share.opens_at(window, in_flight, now)
-
-    def spend(self) -> None:
-        """Count a lease that ended and whose request may have counted."""
-        self._share.spend(self.state.window, self.now())
 
     async def step(self, decide: Decide[T], *, fresh: bool = False) -> T:
         """Decide on the newest state, and set the result. Repeat it if another process was faster.
@@ -146,15 +119,15 @@ class Replica:
 
     async def seek(self) -> None:
         """Try a store that failed again, if it is time to."""
-        failover, now = self._failover, self._clock()
-        if failover is None or failover.is_over or now < failover.retry_at:
+        now = self._clock()
+        if self.failure is None or self._answers or now < self._retry_at:
             return
-        failover.retry_at = now + RETRY
+        self._retry_at = now + RETRY
         try:
             await self.store.load(self._name)
         except StoreFailure:
             return
-        failover.is_over = True
+        self._answers = True
         await self.step(lambda state, now: (state, None))
 
     def bind(self) -> None:
@@ -169,13 +142,10 @@ class Replica:
             while self._pending:
                 batch, self._pending = self._pending[:AT_ONCE], self._pending[AT_ONCE:]
                 for pending, result in zip(batch, await self._decide(batch), strict=True):
-                    if not pending.future.done():
-                        pending.future.set_result(result)
+                    pending.future.set_result(result)
         except BaseException as error:
             batch, self._pending = [*batch, *self._pending], []
             for pending in batch:
-                if pending.future.done():
-                    continue
                 if isinstance(error, Exception):
                     pending.future.set_exception(error)
                 else:
@@ -185,23 +155,23 @@ class Replica:
 
     async def _decide(self, batch: list[_Pending]) -> list[Any]:
         """Make these decisions, one after the other, in one step of the store."""
-        if self._failover is not None and self._failover.is_over:
-            await self._fail_back(self._failover)
+        if self.failure is not None and self._answers:
+            await self._fail_back()
         # The store's time is needed first, and again after a pause in which the two clocks may have drifted apart.
         recent = self._answered_at is not None and self._clock() < self._answered_at + HEARTBEAT
         fresh = not recent or any(pending.fresh for pending in batch)
         while True:
             try:
-                if fresh and self._failover is None:
+                if fresh and self.failure is None:
                     self._take(await self.store.load(self._name))
                 before, now = self.state, self.now()
-                state, results = before if self._failover else before.tidied(now), []
+                state, results = before if self.failure else before.tidied(now), []
                 for pending in batch:
                     state, result = pending.decide(state, now)
                     results.append(result)
                 if state is before:
                     return results
-                if self._failover:
+                if self.failure:
                     self.state = state
                     return results
                 accepted, held = await self.store.swap(self._name, self._version, state)
@@ -213,8 +183,7 @@ class Replica:
                 self._fail_over(failure)
 
     def _take(self, held: Held) -> None:
-        if held.now is not None:
-            self._follow(held.now)
+        self._follow(held.now)
         self._answered_at = self._clock()
         if held.state is not None:
             self.state = held.state
@@ -223,7 +192,9 @@ class Replica:
             self.state = evolve(self.state, leases=_numbers())
         self._version = held.version
 
-    def _follow(self, time: float) -> None:
+    def _follow(self, time: float | None) -> None:
+        if time is None:  # our own clock counts
+            return
         # The answer took time on its way, so the true difference is never smaller. The largest one seen is the best.
         skew = time - self._clock()
         if self._answered_at is None or skew > self.skew or self.skew - skew > _CLOCK_STEP:
@@ -235,28 +206,26 @@ class Replica:
 
     def _fail_over(self, failure: StoreFailure) -> None:
         tickets, leases = self._own()
-        self._failover = _Failover(frozenset(leases), failure, self._clock() + RETRY)
+        self.failure, self.must_refuse, self._answers = failure, self.store.fallback is None, False
+        self._leases, self._retry_at = frozenset(leases), self._clock() + RETRY
         self.state = fail_over(self.state, tickets, leases, self.now(), _numbers())
-        plan = "nothing is sent" if self.store.fallback is None else "this process goes on alone with its share"
+        plan = "nothing is sent" if self.must_refuse else "this process goes on alone with its share"
         _log.warning("%r can't be used (%s): %s until it can", self.store, failure, plan)
-        self._emit(StoreUnavailable(store=repr(self.store), reason=failure.reason))
+        self._emit(StoreUnavailable(store=repr(self.store), reason=str(failure)))
 
-    async def _fail_back(self, failover: _Failover) -> None:
+    async def _fail_back(self) -> None:
         try:
-            held = await self.store.load(self._name)
-            while True:
-                if held.now is not None:
-                    self._follow(held.now)
+            held, accepted = await self.store.load(self._name), False
+            while not accepted:
+                self._follow(held.now)
                 _, leases = self._own()
-                theirs, ended = held.state or self.state, failover.leases - frozenset(leases)
+                theirs, ended = held.state or self.state, self._leases - frozenset(leases)
                 state = fail_back(theirs, self.state, ended, self.now(), 2 * RETRY)
                 accepted, held = await self.store.swap(self._name, held.version, state)
-                if accepted:
-                    break
         except StoreFailure:
-            failover.is_over = False
+            self._answers = False
             return
-        self._failover = None
+        self.failure, self.must_refuse = None, False
         self._take(held)
         _log.warning("%r can be used again", self.store)
         self._emit(StoreRecovered(store=repr(self.store)))

@@ -6,21 +6,47 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from sessions_us.errors import ConfigurationError
+from sessions_us.quota.rules.state import QuotaState
 from sessions_us.quota.stores import codec
 from sessions_us.quota.stores.store import Held, StoreFailure
 
-__all__ = ("OnStoreFailure", "SharedStore", "new_version")
+__all__ = ("Change", "Found", "OnStoreFailure", "SharedStore")
 
 T = TypeVar("T")
 OnStoreFailure = Literal["local", "refuse"]
+_AHEAD = 5.0  # seconds; a state from further in the future is of another clock, or from before the clock was set back
 _log = logging.getLogger("sessions_us")
+
+
+class Change(NamedTuple):
+    """The state that replaces the one of a version. Its own version was never used, so a lost answer can't be mistaken."""
+
+    replaced: int
+    version: int
+    state: QuotaState
+    text: str
+
+
+class Found(NamedTuple):
+    """What is found there: its version, the shared time, and its text unless that version is known.
+
+    `written_at`: when the text was written; infinite if the shared clock began again since.
+    """
+
+    version: int
+    now: float
+    written_at: float = 0.0
+    text: str | None = None
 
 
 class SharedStore:
     """The base of stores that several processes use. Two stores of one place with the same options are equal.
+
+    A store has an `_ask`, which takes a name, the version that is known of it, and a change to make if the version to replace
+    is still there. It raises `StoreFailure`.
 
     Args:
         place: what identifies the place; compared, and never shown.
@@ -58,6 +84,40 @@ class SharedStore:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown!r})"
 
+    async def load(self, name: str) -> Held:
+        """Read what is held under a name.
+
+        Raises:
+            StoreFailure: the place can't be reached, or refuses.
+        """
+        return await self._exchange(name, None)
+
+    async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
+        """Set the state if its version is still this one. Returns (True, what was set), or (False, the newer one).
+
+        Raises:
+            StoreFailure: as for `load`; the state may have been set all the same.
+        """
+        change = Change(version, secrets.randbits(52) + 1, state, codec.to_text(state))
+        held = await self._exchange(name, change)
+        return held.version == change.version, held
+
+    async def _exchange(self, name: str, change: Change | None) -> Held:
+        known = self._known.get(name)
+        version, now, written_at, text = await self._ask(name, None if known is None else known.version, change)
+        state = None
+        if change is not None and version == change.version:
+            state = change.state
+        elif text is not None:
+            state = self._parsed(text, written_at, now)
+        elif known is not None and known.version == version:
+            state = known.state
+        held = self._known[name] = Held(version, state, now)
+        return held
+
+    async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
+        raise NotImplementedError
+
     async def _in_time(self, step: Awaitable[T], timeout: float, *failures: type[Exception]) -> T:
         """Run a step. Turn its failures, and an answer that takes too long, into a `StoreFailure`."""
         try:
@@ -71,22 +131,12 @@ class SharedStore:
     def _reason(self, problem: Exception) -> str:
         return f"{type(problem).__name__}: {problem}"
 
-    def _keep(self, name: str, held: Held) -> Held:
-        """Remember what the store holds, so that it need not be sent and parsed again."""
-        self._known[name] = held
-        return held
-
-    def _decode(self, name: str, version: int, text: str, at: float, now: float) -> Held:
-        """Parse a state written at `at`. Log and ignore one that can't be used."""
-        state = None
+    def _parsed(self, text: str, written_at: float, now: float) -> QuotaState | None:
+        """Parse a state. Log and ignore one that can't be used."""
         try:
-            codec.check_time(at, now)
-            state = codec.from_text(text)
+            if written_at > now + _AHEAD:
+                raise codec.Unreadable("written by another clock")
+            return codec.from_text(text)
         except codec.Unreadable as problem:
             _log.warning("%r: what it holds is not used (%s); the count begins again", self, problem)
-        return self._keep(name, Held(version, state, now))
-
-
-def new_version() -> int:
-    """Draw a version that was never used, so that a lost answer or a state that began again can't be mistaken."""
-    return secrets.randbits(52) + 1
+            return None

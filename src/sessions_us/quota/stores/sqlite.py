@@ -13,13 +13,11 @@ from functools import cache
 from importlib import import_module
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sessions_us.errors import ConfigurationError
-from sessions_us.quota.rules.state import QuotaState
-from sessions_us.quota.stores import codec
-from sessions_us.quota.stores.shared_store import OnStoreFailure, SharedStore, new_version
-from sessions_us.quota.stores.store import Held, StoreFailure
+from sessions_us.quota.stores.shared_store import Change, Found, OnStoreFailure, SharedStore
+from sessions_us.quota.stores.store import StoreFailure
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,15 +30,11 @@ _BUSY = 0.01  # seconds between two attempts at a statement that ignores SQLite'
 
 # The number in the table's name is `codec.FORMAT`.
 _CREATE = """
-CREATE TABLE IF NOT EXISTS sessions_us_quota_2
+CREATE TABLE IF NOT EXISTS sessions_us_quota_3
 (name TEXT PRIMARY KEY, version INTEGER, boot TEXT, at REAL, state TEXT) WITHOUT ROWID
 """
-_READ = """
-SELECT version, boot, at, CASE version WHEN ? THEN '' ELSE state END FROM sessions_us_quota_2 WHERE name = ?
-"""
-_WRITE = """
-INSERT OR REPLACE INTO sessions_us_quota_2 (name, version, boot, at, state) VALUES (?, ?, ?, ?, ?)
-"""
+_READ = "SELECT version, boot, at, CASE version WHEN ? THEN NULL ELSE state END FROM sessions_us_quota_3 WHERE name = ?"
+_WRITE = "INSERT OR REPLACE INTO sessions_us_quota_3 (name, version, boot, at, state) VALUES (?, ?, ?, ?, ?)"
 
 
 class SQLiteStore(SharedStore):
@@ -84,100 +78,62 @@ class SQLiteStore(SharedStore):
             raise ConfigurationError(f"SQLiteStore({str(path)!r}): this is a directory; give the path of a file in it.")
         super().__init__((self.path,), str(self.path), on_store_failure, share, timeout)
         import_module("sqlite3")  # here, because an import would block the event loop later
-        self._worker: ThreadPoolExecutor | None = None
-        self._process = 0
-        self._open: list[_Opened] = []
-        weakref.finalize(self, _close, self._open)
-
-    async def load(self, name: str) -> Held:
-        """Read what is held under a name.
-
-        Raises:
-            StoreFailure: the file can't be read.
-        """
-        return await self._step(lambda: self._read(self._connection(), name))
-
-    async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
-        """Set the state if its version is still this one. Returns (True, what was set), or (False, the newer one).
-
-        Raises:
-            StoreFailure: the file can't be written; the state may have been set all the same.
-        """
-        return await self._step(lambda: self._write(self._connection(), name, version, state))
+        self._workers: dict[int, ThreadPoolExecutor] = {}  # by process
+        weakref.finalize(self, _close, id(self))
 
     async def aclose(self) -> None:
         """Close the file. The next step opens it again."""
         try:
-            await self._step(lambda: _close(self._open))
+            await self._in_worker(_close, id(self))
         except StoreFailure as failure:
             _log.warning("%r could not be closed: %s", self, failure)
-        worker, self._worker = self._worker, None
+        worker = self._workers.pop(os.getpid(), None)
         if worker is not None:
             worker.shutdown(wait=False)
 
     # -- in a worker thread ------------------------------------------------------------------------------------------
 
-    async def _step(self, work: Callable[[], T]) -> T:
+    async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
+        return await self._in_worker(self._exchanged, name, known, change)
+
+    async def _in_worker(self, work: Callable[..., T], *arguments: object) -> T:
         import sqlite3
 
-        if self._worker is None or self._process != os.getpid():
-            self._worker, self._process = ThreadPoolExecutor(1, "sessions-us quota"), os.getpid()
+        worker = self._workers.get(os.getpid())
+        if worker is None:
+            worker = self._workers[os.getpid()] = ThreadPoolExecutor(1, "sessions-us quota")
         # SQLite keeps to the time limit by itself. The outer limit is for a disk that does not answer at all. A step that timed
         # out ends before the next one begins, because there is one thread.
-        step = asyncio.get_running_loop().run_in_executor(self._worker, work)
+        step = asyncio.get_running_loop().run_in_executor(worker, work, *arguments)
         return await self._in_time(step, 2 * self._timeout, sqlite3.Error, OSError)
 
     def _connection(self) -> sqlite3.Connection:
         """Return the open file. Open it again after a fork, or if it was replaced or removed."""
-        if self._open:
-            opened = self._open[0]
-            if opened.process == os.getpid() and opened.inode == _inode(self.path):
-                return opened.connection
-            if opened.process != os.getpid():
-                _inherited.append(self._open.pop())
-            self._known.clear()
-            _close(self._open)
+        connection, inode = _open.get((os.getpid(), id(self)), (None, None))
+        if connection is not None and inode == _inode(self.path):
+            return connection
+        _close(id(self))
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = _connect(self.path, self._timeout)
-        self._open.append(_Opened(connection, os.getpid(), _inode(self.path)))
+        _open[os.getpid(), id(self)] = connection, _inode(self.path)
         return connection
 
-    def _read(self, connection: sqlite3.Connection, name: str) -> Held:
-        known = self._known.get(name)
-        row = connection.execute(_READ, (None if known is None else known.version, name)).fetchone()
-        now = time.monotonic()
-        if row is None:
-            return Held(0, None, now)
-        version, boot, at, text = row
-        if known is not None and known.version == version:
-            return Held(version, known.state, now)
-        return self._decode(name, version, text, at if boot == boot_id() else inf, now)
-
-    def _write(self, connection: sqlite3.Connection, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
-        text = codec.to_text(state)
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            held = self._read(connection, name)
-            if held.version != version:
-                return False, held
-            new = new_version()
-            connection.execute(_WRITE, (name, new, boot_id(), time.monotonic(), text))
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        return True, self._keep(name, Held(new, state, time.monotonic()))
+    def _exchanged(self, name: str, known: int | None, change: Change | None) -> Found:
+        connection = self._connection()
+        if change is None:
+            return _read(connection, name, known)
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            found = _read(connection, name, known)
+            if found.version != change.replaced:
+                return found
+            connection.execute(_WRITE, (name, change.version, boot_id(), time.monotonic(), change.text))
+        return Found(change.version, time.monotonic())
 
 
-class _Opened(NamedTuple):
-    """An open file, the process that opened it, and which file it is."""
-
-    connection: sqlite3.Connection
-    process: int
-    inode: int | None
-
-
-_inherited: list[_Opened] = []  # after a fork; closing them here could disturb the parent
+# The open files and their inodes, by process and store. A fork keeps those of its parent here, because closing them could
+# disturb the parent.
+_open: dict[tuple[int, int], tuple[sqlite3.Connection, int | None]] = {}
 
 
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:
@@ -195,6 +151,12 @@ def _connect(path: Path, timeout: float) -> sqlite3.Connection:
     return connection
 
 
+def _read(connection: sqlite3.Connection, name: str, known: int | None) -> Found:
+    row = connection.execute(_READ, (known, name)).fetchone()
+    version, boot, at, text = row or (0, None, 0.0, None)
+    return Found(version, time.monotonic(), at if boot == boot_id() else inf, text)
+
+
 def _repeat_while_busy(timeout: float, step: Callable[[], object]) -> None:
     """Repeat a step that fails because another process uses the file. Switching to WAL ignores the busy timeout."""
     import sqlite3
@@ -210,11 +172,10 @@ def _repeat_while_busy(timeout: float, step: Callable[[], object]) -> None:
             time.sleep(_BUSY)
 
 
-def _close(opened: list[_Opened]) -> None:
-    while opened:
-        each = opened.pop()
-        if each.process == os.getpid():
-            each.connection.close()
+def _close(store: int) -> None:
+    connection, _ = _open.pop((os.getpid(), store), (None, None))
+    if connection is not None:
+        connection.close()
 
 
 def _is_path(given: object) -> bool:

@@ -24,11 +24,7 @@ class Held(NamedTuple):
 
 
 class StoreFailure(Exception):
-    """A step of a store failed, or took too long. It may have been carried out. `reason`: the kind of failure."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """A step of a store failed, or took too long. It may have been carried out. Its text is the kind of failure."""
 
 
 class Store(Protocol):
@@ -48,7 +44,6 @@ class Store(Protocol):
         Raises:
             StoreFailure: it can't be read; raised at the latest after the store's own time limit.
         """
-        ...
 
     async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
         """Set the state if its version is still this one. Returns (True, what was set), or (False, the newer one).
@@ -56,8 +51,6 @@ class Store(Protocol):
         Raises:
             StoreFailure: as for `load`; the state may have been set all the same.
         """
-        ...
 
     async def aclose(self) -> None:
         """Close files and connections. The next step opens them again."""
-        ...
