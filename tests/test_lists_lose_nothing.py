@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from support.list_server import ListServer, Paging, document_says
 
@@ -19,7 +20,9 @@ from sessions_us import (
     PagingError,
     PagingSurprise,
     Quota,
+    QuotaTimeoutError,
     RetryPolicy,
+    ServerError,
     SessionsError,
     UserClient,
 )
@@ -554,3 +557,129 @@ async def test_a_list_at_the_end_of_a_quota(used, verify_end):
             pager = user.rooms.list(verify_end=verify_end)
             assert len(await pager.collect()) == 7
             assert pager.complete is (not verify_end)
+
+
+# -- where a reader begins and goes on -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("base", [0, 1])
+async def test_a_list_from_page_3_gives_nothing_that_stands_before(base):
+    """Not even while its reader deletes all that it gets: `list(page=3)` keeps what is on pages 1 and 2."""
+    async with serving(100, Paging(base=base)) as (server, user, _):
+        kept = server.lists["rooms"][: 40 + 20 * (1 - base)]
+
+        async for room in user.rooms.list(page=3):
+            await user.rooms.delete(room.id)
+
+        assert server.lists["rooms"] == kept
+
+
+@pytest.mark.parametrize("limit", [None, 25, 70])
+async def test_what_a_failed_collect_read_is_not_consumed(limit):
+    """The cursor stands where it stood before, and the pages come again whole."""
+    async with serving(93) as (server, user, _):
+        rooms, pager = server.lists["rooms"], user.rooms.list()
+        assert [item.id for item in await pager.collect(limit=5)] == rooms[:5]
+        after_pages(server, 2 if limit == 70 else 1, lambda: setattr(server, "failing", 1))
+        with pytest.raises(ServerError):
+            await pager.collect(limit=limit)
+        cursor = pager.cursor
+
+        pages = [page async for page in pager.pages()]
+        assert [item.id for page in pages for item in page.items] == rooms[5:]
+        assert [len(page.new_rows) for page in pages] == [20, 20, 20, 20, 13]
+        assert await ids(user.rooms.list(page=cursor)) == rooms
+
+
+async def test_a_deletion_that_was_refused_costs_nothing():
+    """The server says that it did nothing, so no page is read again."""
+    async with serving(93) as (server, user, _):
+        async for _ in user.rooms.list():
+            with pytest.raises(NotFoundError):
+                await user.rooms.delete("is not there")
+
+        assert len(server.asked) == 6
+
+
+async def test_a_refusal_in_the_midst_of_short_pages_is_an_error():
+    """Once it is known that pages are short, a short page proves nothing, and what is missing is not taken for an end."""
+    async with serving(60, Paging(size=10)) as (server, user, _):
+        assert len(await ids(user.rooms.list(verify_end=True))) == 60
+        pager = user.with_options(max_wait=0.5).rooms.list()
+        server.headers = {"ratelimit-limit": "10", "ratelimit-remaining": "0", "ratelimit-reset": "3600"}
+
+        with pytest.raises(QuotaTimeoutError):
+            await pager.collect()
+        assert pager.complete is None
+
+
+# -- rows without ids ----------------------------------------------------------------------------------------------------
+
+
+class Floors(httpx.AsyncBaseTransport):
+    """Rows without ids that are the same on each page but for the floor, and differ on a page by name alone."""
+
+    def __init__(self, rows: int, base: int) -> None:
+        row = {"seats": 4, "beamer": True}
+        self.rows = [row | {"name": f"Room {place % 20}", "floor": place // 20} for place in range(rows)]
+        self.base = base
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        place = 20 * (int(request.url.params.get("page", self.base)) - self.base)
+        return httpx.Response(200, json=self.rows[place : place + 20])
+
+
+@pytest.mark.parametrize("base", [0, 1])
+@pytest.mark.parametrize("rows", [30, 50, 90])
+async def test_rows_that_differ_by_their_page_alone_are_all_given(base, rows):
+    """A field that is another on each page is not one that changes."""
+    async with UserClient(f"floors {base} {rows}", transport=Floors(rows, base), quota=PLENTY) as user:
+        pager = user.rooms.list(verify_end=True)
+        given = [row async for page in pager.pages() for row in page.new_rows]
+
+    assert sorted(map(str, given)) == sorted(map(str, Floors(rows, base).rows))
+    assert pager.complete is True
+
+
+@pytest.mark.parametrize("base", [0, 1])
+@pytest.mark.parametrize("rows", [7, 20, 93])
+async def test_rows_of_which_a_field_changes_are_given_once(base, rows):
+    """The first page is asked for twice, so that one sees which field that is."""
+    async with serving(rows, Paging(base=base, nameless="all", changing=True)) as (server, user, _):
+        pager = user.rooms.list(verify_end=True)
+        given = [row["name"] async for page in pager.pages() for row in page.new_rows]
+
+        assert given == server.lists["rooms"]
+        assert pager.complete is True
+        assert len(server.asked) <= len(server.cut("rooms")) + 3
+
+
+# -- ends ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [1, 2])
+async def test_one_insertion_where_the_last_page_comes_again(after):
+    """Before the list is given up, a last look shows that it has ended."""
+    async with serving(20, Paging(beyond="last")) as (server, user, _):
+        before = list(server.lists["rooms"])
+        after_pages(server, after, lambda: server.insert("rooms", 20))
+        pager = user.rooms.list()
+
+        assert set(before) <= set(await ids(pager))
+        assert pager.complete is False
+
+
+async def test_416_below_an_id_is_the_end():
+    """Other than 404 it can't mean that what the list belongs to is gone: nothing is asked for again."""
+    async with serving(40, Paging(beyond="416")) as (server, user, _):
+        assert len(await ids(user.booking_pages.bookings("p1"))) == 40
+        assert len(server.asked) == 4
+
+
+async def test_a_full_page_that_comes_again_is_never_the_certain_end():
+    """Nor where pages are shorter than documented: the server may not go beyond its third page."""
+    for size in (10, 20, 30):
+        async with serving(100, Paging(size=size, beyond="last")) as (_, user, _):
+            pager = user.rooms.list(verify_end=True)
+            assert len(await ids(pager)) == 100
+            assert pager.complete is (100 % size > 0)

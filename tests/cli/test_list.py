@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from support.command import COMMAND, Terminal, at, environment, run, started, until
+from support.list_server import ListServer, Paging
 
 from sessions_us.sandbox import Sandbox
 
@@ -146,6 +148,17 @@ def test_json_on_a_terminal_is_json(sessions_sandbox: Sandbox) -> None:
         output = terminal.read()
 
     assert len(rows(output)) == len(ids(sessions_sandbox, "/api/rooms"))
+
+
+@pytest.mark.anyio
+async def test_a_list_that_may_not_be_complete_says_so() -> None:
+    """A server that ignores page numbers: its rows are printed, and the exit status and one line tell the rest."""
+    async with ListServer(93, Paging(ignored=True)) as server:
+        place = {"SESSIONS_USER_KEY": "key", "SESSIONS_BASE_URL": server.url, "SESSIONS_QUOTA": "1000/1s"}
+        done = await asyncio.to_thread(run, "list", "rooms", **place)
+
+    assert len(rows(done.stdout)) == 20
+    assert (done.returncode, "rows may be missing" in done.stderr) == (19, True)
 
 
 @pytest.mark.sessions_sandbox(empty=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from attrs import evolve
+
 from .._send.call import Request
 from .._send.trail import Trail
 from ..events import PagingSurprise
@@ -33,7 +35,7 @@ class ListSource(Generic[T]):
         _, operation = described(endpoint)
         if operation.pagination is None:
             raise TypeError(f"{operation.id} is not paginated")
-        self.facts: PageFacts = PageFacts(
+        self._facts = PageFacts(
             operation=operation.id,
             parameter=operation.pagination.parameter,
             base=operation.pagination.base,
@@ -61,9 +63,9 @@ class ListSource(Generic[T]):
         return await self._calls.page(self._endpoint, self._request(number), lane, trail)
 
     @property
-    def is_doubted(self) -> bool:
-        """Whether the pages of this list contradicted the document before."""
-        return self._doubt in _doubted
+    def facts(self) -> PageFacts:
+        """What the document says; if the pages contradicted it before, it is not believed how long they are."""
+        return evolve(self._facts, size=None) if self._doubt in _doubted else self._facts
 
     def doubt(self) -> None:
         """The pages of this list contradicted the document."""
@@ -74,5 +76,5 @@ class ListSource(Generic[T]):
         self._calls.tell_paging(surprise)
 
     def _request(self, number: int | None) -> Request:
-        params = [] if number is None else [(self.facts.parameter, str(number))]
+        params = [] if number is None else [(self._facts.parameter, str(number))]
         return request_for(self._endpoint, self._path, params=params)

@@ -35,7 +35,8 @@ class Page(Generic[T]):
             the document does not say another.
         raw: the rows as they came, all of them.
         new_rows: those of `raw` that were not given before.
-        after: the cursor of the next page, for a reader who has consumed this one.
+        after: the cursor of the next page, for a reader who has consumed this one. It knows of no deletion that comes later:
+            after deleting rows of the page, take the Pager's `cursor`.
     """
 
     items: list[T]
@@ -56,11 +57,14 @@ class Pager(Generic[T]):
 
     * Rows that this process deletes while it reads (through any client of the key) are allowed for:
       `async for room in rooms.list(): await rooms.delete(room.id)` deletes them all. So are rows that others insert. Rows that
-      others delete, or that go with something that was deleted, can't be seen: they may pull a row past the reader.
+      others delete, or that go with something that was deleted, can't be seen: they may pull a row past the reader. So may a
+      deletion of one's own that ended without an answer and happens later.
     * A page with fewer rows than the document says ends the list; `verify_end` asks on. Once the server contradicted the
-      document (a `PagingSurprise` event), this process verifies the ends of that operation's lists by itself.
+      document (a `PagingSurprise` event), this process reads that operation's lists to an end that it saw.
     * A list that goes beyond its first page costs one request more than it has pages, unless the document says which number
-      the first page has.
+      the first page has. One more is a full last page, `verify_end` after a short one, rows without ids (the first page is
+      asked for twice), and each page that is asked for again after own deletions.
+    * `list(page=3)` gives what is on page 3 and after it; what own deletions move to page 2 meanwhile is not given.
     * Creating into the list that is being read may have no end: each new row may be given too.
     * A list that does not get on raises `PagingError`; what was read stays readable.
 
@@ -83,7 +87,8 @@ class Pager(Generic[T]):
         self._trail: Trail | None = None
         self._given = Seen()
         self._page: Page[T] | None = None
-        self._rest: deque[T] = deque()
+        self._rest: deque[T] = deque()  # of that page
+        self._held: deque[Page[T]] = deque()  # pages that a `collect` read in vain
         self._is_consumed = self._start.is_end
         self._requests = 0
         self._turn = asyncio.Lock()
@@ -92,7 +97,8 @@ class Pager(Generic[T]):
     def cursor(self) -> str:
         """An opaque string: the first page not wholly consumed. `list(page=cursor)` goes on there, at least once.
 
-        A page is consumed when its reader comes back for more: what fails while its last item is worked on is not lost.
+        A page is consumed when its reader comes back for more: what fails while its last item is worked on is not lost. A
+        cursor knows of no deletion that comes later: take it after your own.
         """
         if self._is_consumed:
             return str(Place(is_end=True, is_doubtful=self._walk.complete is False))
@@ -103,7 +109,8 @@ class Pager(Generic[T]):
     @property
     def complete(self) -> bool | None:
         """None until the end of the list was reached, then whether nothing speaks against it. False: a full page was repeated,
-        so that the server may ignore page numbers, or the quota refused the request that was to prove the end."""
+        so that the server may ignore page numbers; rows came in another order with each page; own deletions went on while the
+        end was read; or the quota refused the request that was to prove the end."""
         return self._walk.complete if self._is_consumed and not self._rest else None
 
     @property
@@ -129,14 +136,21 @@ class Pager(Generic[T]):
         """
         if limit is not None and limit < 0:
             raise ValueError("limit is the greatest number of items, 0 or more")
+        if not self._rest:
+            self._consume()
+        self._walk.keep()
+        page, rest = self._page, list(self._rest)
         items: list[T] = []
+        turned: list[Page[T]] = []
         try:
             while limit is None or len(items) < limit:
-                if not self._rest and not await self._refill():
+                if not self._rest and not await self._refill(turned):
                     break
                 items.append(self._rest.popleft())
         except BaseException:
-            self._rest.extendleft(reversed(items))
+            self._page, self._rest = page, deque(rest)
+            self._held.extendleft(reversed(turned))
+            self._walk.give_back()
             raise
         if not self._rest:
             self._consume()
@@ -157,13 +171,15 @@ class Pager(Generic[T]):
     def __repr__(self) -> str:
         return f"<Pager at {self.cursor}>"
 
-    async def _refill(self) -> bool:
-        """Turns pages until there is an item to give. False at the end."""
+    async def _refill(self, turned: list[Page[T]] | None = None) -> bool:
+        """Turns pages until there is an item to give, and notes them. False at the end."""
         while not self._rest:
             page = await self._turn_page()
             if page is None:
                 return False
             self._rest.extend(page.items)
+            if turned is not None:
+                turned.append(page)
         return True
 
     def _consume(self) -> None:
@@ -174,6 +190,9 @@ class Pager(Generic[T]):
     async def _turn_page(self) -> Page[T] | None:
         """The next page with a row that was not given before, None after the last."""
         async with self._turn:
+            if self._held:
+                self._page = self._held.popleft()
+                return self._page
             while True:
                 self._consume()
                 trail = self._trail = self._trail or Trail(self.renew)
@@ -203,12 +222,13 @@ class Pager(Generic[T]):
             self._walk.refused()  # the proof of an end never costs the list
             return None
         except StatusError as error:
-            if error.status_code not in _NO_SUCH_PAGE or not self._walk.missing(trail.removed):
+            if error.status_code not in _NO_SUCH_PAGE or not self._walk.missing(error.status_code, trail.removed):
                 raise
             return None
         finally:
             self._requests += not trail.is_replayed
         self._walk.answered(raw, trail.removed)
+        self._given.add(self._walk.renamed)
         return self._fresh(ask, items, raw)
 
     def _fresh(self, ask: Ask, items: list[T], raw: list[Any]) -> Page[T]:
@@ -231,7 +251,7 @@ class Pager(Generic[T]):
         return Page(list(new_items.values()), self._walk.number_of(ask), raw, list(new_rows.values()), str(after))
 
     def _new_walk(self) -> Walk:
-        return Walk(self._source.facts, self._start, verify_end=self._verify_end or self._source.is_doubted)
+        return Walk(self._source.facts, self._start, verify_end=self._verify_end)
 
     def _tell_surprises(self) -> None:
         for surprise in self._walk.surprises:

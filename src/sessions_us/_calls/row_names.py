@@ -16,9 +16,14 @@ _NAMELESS: Final = "\0"
 
 
 class RowNames:
-    """Names the rows of one list."""
+    """Names the rows of one list.
+
+    Attributes:
+        are_proven: whether two answers to one page had the same names.
+    """
 
     def __init__(self) -> None:
+        self.are_proven = False
         self._changing: frozenset[str] = frozenset()
 
     def of(self, rows: Sequence[Any]) -> list[str]:
@@ -27,8 +32,12 @@ class RowNames:
 
     def learn(self, one: Sequence[Any], other: Sequence[Any]) -> bool:
         """Compare two answers to one page. Returns whether fields were found that changed, so that rows have other names."""
-        found = _changing(one, other, self._changing) - self._changing
+        rows, others = (
+            [row for row in page if isinstance(row, Mapping) and row_id(row) is None] for page in (one, other)
+        )
+        found = _changing(rows, others, self._changing)
         self._changing |= found
+        self.are_proven = _is_same_but_for(self._changing, rows, others)
         return bool(found)
 
 
@@ -69,10 +78,11 @@ def _name(row: Any, changing: frozenset[str]) -> str:
     return _NAMELESS + digest(repr(row))
 
 
-def _changing(one: Sequence[Any], other: Sequence[Any], known: frozenset[str]) -> frozenset[str]:
-    """The fields without which at least half of the rows without an id are the same in two answers, and without which they
-    can still be told apart. Empty where there are none."""
-    rows, others = ([row for row in page if isinstance(row, Mapping) and row_id(row) is None] for page in (one, other))
+def _changing(
+    rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], known: frozenset[str]
+) -> frozenset[str]:
+    """The further fields without which at least half of the rows are the same in two answers, and without which they can still
+    be told apart. Empty where there are none."""
     if not rows or not others or _is_same_but_for(known, rows, others):
         return frozenset()
     fields = {field for row in (*rows, *others) for field in row} - known

@@ -8,20 +8,22 @@ suggests is kept for later lists. The rules:
 2. **End.** An empty page, or a 404 or 416 for a page after one that was answered, ends a list. Below an id, a 404 ends it
    only if the unnumbered page still answers; else what the list belongs to is gone.
 3. **Short page.** A page with fewer rows than the documented size ends a list, unless its end is to be verified. More rows
-   than that, or rows after a short page, are a surprise, and from then on ends are verified.
+   than that, or rows after a short page, are a surprise, and from then on that size is not believed.
 4. **Repetition.** Two pages in a row without a new row, or a page that repeats the first, end nothing by themselves: rows
    may have been inserted before the reader. The unnumbered page, asked for again, decides: if it begins with a row of the
    first page or of the page that was repeated, nothing was inserted and the list has ended. Else the walk goes on: from then
    on it bears one page without a new row more than it had pages with one, before it asks so again.
-5. **Bound.** More than three times as many requests as pages with new rows, plus two, are a `PagingError`.
+5. **Bound.** More than three times as many requests as pages with new rows, plus two, are a `PagingError`, unless a last look
+   at the unnumbered page shows that the list has ended.
 6. **Own writes.** Rows that this process takes out pull later rows forward. So the walk keeps a frontier: the pages before it
    were seen, but for so many rows as were taken out since. The next request asks for the first page that may show an unseen
    row. What is taken out while a page is asked for counts as if it had gone before the page was made, and as if after. Two
    returns in a row that find nothing are enough: the walk goes on from the last page, and from the end of the list it goes
    back to the frontier. Pages that are asked for again count for no end.
-7. **Order.** Rows that came before stand together in a page, however rows shift. Where they don't, the server orders the rows
-   differently for each request, and nobody can say which ones it keeps back: the end is in doubt.
-8. **Rows without an id** are named by their content without the fields that changed between two answers to one page.
+7. **Order.** Rows that came before stand together in a page, however rows shift. Where they don't in several pages, the server
+   orders the rows differently for each request, and nobody can say which ones it keeps back: the end is in doubt.
+8. **Rows without an id** are named by their content without the fields that changed between two answers to one page: where
+   the first page has such rows, it is asked for twice.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..errors import PagingError
 from ..events import PagingSurprise
@@ -37,8 +39,14 @@ from .row_names import RowNames, Seen, digest, is_nameless
 
 __all__ = ("Ask", "Frontier", "PageFacts", "Place", "Walk")
 
-_MOST_NAMELESS_PAGES: Final = 100
-"""After so many pages in a row without a row that has an id, nothing shows that a list gets on."""
+_MOST_NAMELESS_PAGES: Final = 30
+"""After so many pages in a row whose new rows have no id, and no other name that can be relied on, nothing shows that a list
+gets on."""
+
+_MOST_MIXED: Final = 1
+"""Insertions alone may mix one page."""
+
+_NOT_FOUND: Final = 404
 
 _RETURNS: Final = 2
 """How often in a row a walk goes back for rows that moved up, and finds none."""
@@ -163,6 +171,7 @@ class Walk:
         surprises: what contradicted the document, to be taken by the caller.
         complete: None until the end was reached; then whether the end is proven.
         is_contradicted: whether an answer contradicted the document, or the answers before it.
+        renamed: names of rows that were known by other names before.
     """
 
     def __init__(self, facts: PageFacts, place: Place, *, verify_end: bool) -> None:
@@ -173,17 +182,18 @@ class Walk:
         self._verify_end = verify_end
         self._is_cursor = place.is_cursor
         self._start = place.number
-        self._top = (
-            facts.base or 0
-        )  # the position of the unnumbered page; page 1 comes after it if the base is not known
-        self._seen_to = self._consumed_to = Frontier(self._top if place.number is None else place.number)
+        # The position of the unnumbered page. If the base is not known, page 1 comes after it.
+        self._top = facts.base or 0
+        # A list from page 3 on gives nothing that moved to page 2. What lies before a cursor was read once.
+        self._floor = self._top if place.number is None or place.is_cursor else place.number
+        self._seen_to = self._consumed_to = self._kept = Frontier(self._top if place.number is None else place.number)
         self._charged = 0  # of the rows that were taken out since the last request
         self._asked = Ask(place.number)
         self._position = self._seen_to.page  # of the page that is asked for
         self._last: int | None = None  # the position of the page that was answered last
         self._reached: int | None = None  # the furthest of them
         self._closed = True  # whether every page before the last one had been seen when that was answered
-        self._check: Literal["", "repetition", "parent"] = ""
+        self._check: Literal["", "names", "repetition", "parent"] = ""
         self._head = place.head
         self._first: list[Any] = []
         self._first_names: set[str] = set()  # as the unnumbered page has them now
@@ -191,6 +201,7 @@ class Walk:
         self._names: list[str] = []
         self._seen = Seen()
         self._row_names = RowNames()
+        self.renamed: list[str] = []
         self._lengths: dict[int, int] = {}  # rows of the pages that were answered, by position
         self._short_at: int | None = None  # the position of the last page with fewer rows than the documented size
         self._answers = 0  # without pages that were asked for again
@@ -198,7 +209,8 @@ class Walk:
         self._nameless = 0
         self._barren = 0
         self._saw_insertion = False
-        self._is_disordered = False
+        self._is_last_look = False
+        self._mixed = 0  # pages with new rows between rows that came before
         self._vain_returns = 0
         self._vain_ends = 0
 
@@ -218,6 +230,14 @@ class Walk:
     def consume(self) -> None:
         """The reader has consumed the last page."""
         self._consumed_to = self._seen_to
+
+    def keep(self) -> None:
+        """What is consumed from now on may be given back."""
+        self._kept = self._consumed_to
+
+    def give_back(self) -> None:
+        """The reader got nothing of what it consumed since."""
+        self._consumed_to = self._kept
 
     def number_of(self, ask: Ask) -> int:
         """The number of a page as the server counts. The first has 1 where the document does not say."""
@@ -240,8 +260,10 @@ class Walk:
             return None
         self._charge(removed)
         self._charged = 0
+        if self._is_endless and not self._check and self._barren and not self._is_last_look:
+            self._is_last_look, self._check = True, "repetition"
         self._asked = self._next()
-        if not self._is_again and self._is_endless:
+        if self._is_endless and not self._check and not self._is_again:
             raise PagingError(
                 f"{self._facts.operation} may never end: {self._answers} pages brought {self._pages_with_news} with new "
                 "rows. The server seems to ignore the page number, or to order the rows differently for each request. The "
@@ -261,33 +283,34 @@ class Walk:
             self._charge(removed)
             self._checked(raw)
             return
-        self._learn_changing(raw)
+        is_first = self._last is None
         names = self.names(raw)
         new = [name for name in names if name not in self._seen]
         self._seen.add(names)
-        self._lengths[self._position] = len(raw)
         is_short = self._doubt_size(len(raw), news=bool(new))
         is_forward = not self._is_again
         self._look_at_top(raw, names, new)
         self._count(new)
         repeats_first = is_forward and bool(names) and not new and self._repeats_first(names)
-        self._is_disordered |= is_forward and self._position > 1 and _is_mixed(names, set(new))
-        self._take_in(removed, news=bool(new))
+        self._mixed += is_forward and self._position > 1 and _is_mixed(names, set(new))
+        self._take_in(len(raw), removed, news=bool(new))
         self._rows, self._names = list(raw), names
         if not raw or (is_short and not self._verify_end):
             self._end()  # nothing comes behind it
+        elif is_first and any(map(is_nameless, names)):
+            self._check = "names"
         elif repeats_first or self._barren > self._patience:
             self._check = "repetition"
 
-    def missing(self, removed: int) -> bool:
+    def missing(self, status: int, removed: int) -> bool:
         """The server knows no such page (404, 416). Returns whether that ends the list, or is to be looked into; else it is
         an error of the call."""
         if self._check or self._asked.number is None or (self._reached is None and not self._is_cursor):
             return False
         self._answers += not self._is_again
         is_known = self._reached is not None
-        self._take_in(removed, news=False)
-        if self._facts.below_id or not is_known:
+        self._take_in(0, removed, news=False)
+        if (self._facts.below_id and status == _NOT_FOUND) or not is_known:
             self._check = "parent"
         else:
             self._end()
@@ -301,12 +324,14 @@ class Walk:
     # -- where to --------------------------------------------------------------------------------------------------------
 
     def _next(self) -> Ask:
+        if self._check == "names":
+            return Ask(self._asked.number, proves="base")
         if self._check:
             return Ask(None, self._reached is None, "end")
         due, last = self._seen_to.first_unseen(self._lengths), self._last
         if last is not None and due <= last and self._vain_returns >= _RETURNS:
             due = last + 1
-        self._position = max(due, self._top if self._start is None else min(self._start, self._top))
+        self._position = max(due, self._floor)
         number = self._position if self._position > self._top or self._position == self._start else None
         if last is None:
             return Ask(number, is_first=True)
@@ -325,7 +350,7 @@ class Walk:
         return self._answers >= 3 * max(self._pages_with_news, 1) + 2 or self._nameless >= _MOST_NAMELESS_PAGES
 
     def _place(self, frontier: Frontier) -> Place:
-        position = frontier.first_unseen(self._lengths)
+        position = max(self._floor, frontier.first_unseen(self._lengths))
         return Place() if position <= self._top else Place(position, self._head, is_cursor=True)
 
     # -- rows that this process takes out --------------------------------------------------------------------------------
@@ -334,11 +359,13 @@ class Walk:
         """So many rows were taken out since the last request; some of them were known before."""
         more, self._charged = removed - self._charged, removed
         self._seen_to, self._consumed_to = self._seen_to.moved_up(more), self._consumed_to.moved_up(more)
+        self._kept = self._kept.moved_up(more)
 
-    def _take_in(self, removed: int, *, news: bool) -> None:
+    def _take_in(self, rows: int, removed: int, *, news: bool) -> None:
         """The page was answered. Nobody knows whether the rows that were taken out meanwhile are in it."""
         self._charge(removed)
-        self._closed = self._position <= max(self._top, self._seen_to.first_unseen(self._lengths))
+        self._closed = self._position <= max(self._floor, self._seen_to.first_unseen(self._lengths))
+        self._lengths[self._position] = rows
         if self._closed:
             self._seen_to = Frontier(self._position + 1, removed)
         if news:
@@ -358,9 +385,9 @@ class Walk:
             return
         if not self._closed:
             self._surprise("no deletions by this process while the end is read", "deletions without end")
-        if self._is_disordered:
+        if self._mixed > _MOST_MIXED:
             self._contradicted("rows in one order", "rows in another order with each page")
-        self.complete = self._closed and not self._is_disordered
+        self.complete = self._closed and self._mixed <= _MOST_MIXED
 
     # -- what an answer shows --------------------------------------------------------------------------------------------
 
@@ -377,7 +404,8 @@ class Walk:
         """Counts what a page brought."""
         if new:
             self._pages_with_news += 1
-            self._nameless = self._nameless + 1 if all(map(is_nameless, new)) else 0
+            is_doubtful = all(map(is_nameless, new)) and not self._row_names.are_proven
+            self._nameless = self._nameless + 1 if is_doubtful else 0
             self._barren = 0
         elif not self._is_again:
             self._barren += 1
@@ -403,19 +431,25 @@ class Walk:
             self._contradicted(expected, f"{rows} rows")
         if 0 < rows < size:
             self._short_at = self._position
-        return rows < size
+        return rows < (self._facts.size or 0)
 
     def _contradicted(self, expected: str, came: str) -> None:
-        """From here on nothing but an end that was seen ends a list."""
+        """From here on the documented size is not believed: nothing but an end that was seen ends a list."""
         self._surprise(expected, came)
-        self.is_contradicted = self._verify_end = True
+        self.is_contradicted = True
+        self._facts = evolve(self._facts, size=None)
 
     def _surprise(self, expected: str, came: str) -> None:
         self.surprises.append(PagingSurprise(operation=self._facts.operation, expected=expected, came=came))
 
     def _checked(self, raw: Sequence[Any]) -> None:
-        """The unnumbered page was asked for again, to tell the end of a list from rows that were inserted."""
+        """A page was asked for once more: the first one, to see what changes in rows without an id, or the unnumbered one, to
+        tell the end of a list from rows that were inserted."""
         check, self._check = self._check, ""
+        if check == "names" and self._row_names.learn(self._rows, raw):
+            self._first_names, self._names = set(self.names(self._first)), self.names(self._rows)
+            self.renamed = [*self._first_names, *self._names]
+            self._seen.add(self.renamed)
         names = self.names(raw)
         self._pages_with_news += any(name not in self._seen for name in names)
         self._seen.add(names)
@@ -424,6 +458,8 @@ class Walk:
         if check == "repetition" and not is_top_known:
             self._head, self._first, self._first_names = head, list(raw), set(names)
             self._barren, self._saw_insertion = 0, True
+        elif check == "names":
+            pass  # the next page is asked for as if nothing had been asked in between
         elif check == "repetition" and self._closed and self._is_full:
             self._contradicted("another page, or an empty one", "a full page whose rows came before")
             self.complete = False
@@ -434,13 +470,6 @@ class Walk:
     def _is_full(self) -> bool:
         """Whether the last page was a full one."""
         return len(self._rows) >= (self._facts.size or max(self._lengths.values()))
-
-    def _learn_changing(self, raw: Sequence[Any]) -> None:
-        """Finds the fields of rows without an id that change from one answer to another."""
-        for known in (self._first, self._rows):
-            if self._row_names.learn(known, raw):
-                self._first_names, self._names = set(self.names(self._first)), self.names(self._rows)
-                self._seen.add([*self._first_names, *self._names])
 
 
 def _is_mixed(names: Sequence[str], new: set[str]) -> bool:

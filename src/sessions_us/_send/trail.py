@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from ..errors import ServerError, StatusError
+
 if TYPE_CHECKING:
     from ..events import Reuse
     from .cache_memory import Copy, Outcome
@@ -35,14 +37,18 @@ class Trails:
     def writing(self, call: Call) -> Iterator[None]:
         """Tell the trails of a write, while it lasts and once it has ended."""
         self._writes.add(call)
+        removes = call.request.removes
         try:
             yield
+        except StatusError as error:
+            removes &= isinstance(error, ServerError)  # any other status says that nothing was done
+            raise
         finally:
             self._writes.discard(call)
             if call.waiters.was_sent:
                 for trail in list(self._trails):
                     if call.concerns(trail.name, trail.operation):
-                        trail.changed(removed=call.request.removes)
+                        trail.changed(removed=removes)
 
     def in_flight(self, trail: Trail) -> int:
         """How many writes may take rows out of a list at this moment."""

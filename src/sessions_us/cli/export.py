@@ -210,7 +210,7 @@ def _print(report: ExportReport, as_json: bool) -> None:
 
 def _remarks(report: ResourceReport) -> Iterator[str]:
     if not report.complete:
-        yield "the list kept moving while it was read, so that rows may be missing: run the same command again"
+        yield "the list kept moving, or is not paged as documented, so that rows may be missing: run the same command again"
     if report.orphaned.count:
         yield f"{report.orphaned.count} rows went away before what belongs to them was read"
     if report.failed.count:

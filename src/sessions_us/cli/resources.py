@@ -12,7 +12,7 @@ from attrs import frozen
 from .._calls.arguments import path_id
 from .._calls.decoding import Decoder, NotUnderstood
 from .._calls.envelopes import rows_of
-from ..errors import DecodeError
+from ..errors import DecodeError, PagingError
 
 if TYPE_CHECKING:
     from .._calls.pager import Pager
@@ -143,6 +143,10 @@ def batches(user: UserClient, resource: Listing, id: str | None) -> AsyncIterato
 async def _paged(pager: Pager[Any]) -> AsyncIterator[list[Any]]:
     async for page in pager.pages():
         yield page.new_rows
+    if pager.complete is False:
+        raise PagingError(
+            "rows may be missing: the server repeats pages, or orders the rows differently for each request"
+        )
 
 
 async def _whole(user: UserClient, id: str, resource: Listing) -> AsyncIterator[list[Any]]:
