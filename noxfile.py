@@ -96,6 +96,8 @@ def _uv_works() -> bool:
 
 
 os.environ.setdefault("UV_SYSTEM_CERTS", "true")  # as pip does
+# The tests start hundreds of interpreters. Without bytecode, each compiles all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 nox.options.default_venv_backend = "uv" if _uv_works() else "venv"
 
 FOUND = {version: _interpreter(version) for version in nox.project.python_versions(PROJECT)}
