@@ -71,11 +71,9 @@ def apply_tolerantly(document: Document, overlay: Any) -> tuple[Document, list[s
     result: Document = copied(document)
     unfit: list[str] = []
     for action in parse(overlay):
-        before = copied(result)
         try:
             _apply_action(result, action)
         except UnfitError:
-            result = before
             unfit.append(f"{action.number}: {action.target}")
     return result, unfit
 
@@ -137,6 +135,7 @@ def _parse_action(number: int, action: Any) -> Action:
 
 
 def _apply_action(document: Document, action: Action) -> None:
+    """Apply an action, or raise UnfitError before anything is changed."""
     if action.unless is not None and _locations(document, action.unless, action):
         return
     locations = _locations(document, action.target, action)
@@ -149,8 +148,11 @@ def _apply_action(document: Document, action: Action) -> None:
         for location in sorted(locations, key=_depth_and_index, reverse=True):
             _remove(document, location, action)
     else:
-        for location in locations:
-            _update(document, location, action)
+        nodes = [_at(document, location) for location in locations]
+        for node in nodes:
+            _check_fit(node, action)
+        for node in nodes:
+            _update(node, copied(action.update))  # each gets its own: a later action may change one of them
 
 
 def _locations(document: Document, path: str, action: Action) -> list[Location]:
@@ -179,17 +181,18 @@ def _remove(document: Document, location: Location, action: Action) -> None:
     del _at(document, location[:-1])[location[-1]]
 
 
-def _update(document: Document, location: Location, action: Action) -> None:
-    node = _at(document, location)
-    update = copied(action.update)  # each match gets its own: a later action may change one of them
-    if isinstance(node, dict):
-        if not isinstance(update, dict):
-            raise UnfitError(f"{action} selects an object, so its update must be an object")
-        _merge(node, update)
-    elif isinstance(node, list):
-        node.extend(update if isinstance(update, list) else [update])
-    else:
+def _check_fit(node: Any, action: Action) -> None:
+    if not isinstance(node, dict | list):
         raise UnfitError(f"{action} selects a plain value; select the object that holds it")
+    if isinstance(node, dict) and not isinstance(action.update, dict):
+        raise UnfitError(f"{action} selects an object, so its update must be an object")
+
+
+def _update(node: Any, update: Any) -> None:
+    if isinstance(node, dict):
+        _merge(node, update)
+    else:
+        node.extend(update if isinstance(update, list) else [update])
 
 
 def _merge(node: Document, update: Document) -> None:

@@ -112,7 +112,7 @@ def build(inputs: Mapping[str, bytes], tools: toolchain.Toolchain) -> Result:
     return Result(files, counts, (*notes, *lowered.notes))
 
 
-def pull(inputs: Mapping[str, bytes], source: str | None, tools: toolchain.Toolchain) -> Result:
+def pull(root: Path, inputs: Mapping[str, bytes], source: str | None, tools: toolchain.Toolchain) -> Result:
     """Build from the published document instead of the recorded one; it and its record are part of the result."""
     from pull import pull
 
@@ -120,13 +120,13 @@ def pull(inputs: Mapping[str, bytes], source: str | None, tools: toolchain.Toolc
     pulled = pull(source, inputs[ORIGIN], known)
     taken = {UPSTREAM: pulled.data, ORIGIN: pulled.record}
     result = build({**inputs, **taken}, tools)
-    report = _pulled_report(inputs, pulled.data, result)
+    report = _pulled_report(root, inputs, pulled.data, result)
     told = {_unfit(action) for action in report.unfit}
     report = replace(report, notes=tuple(note for note in result.notes if note not in told))
     return replace(result, files={**result.files, **taken}, notes=pulled.notes, report=report)
 
 
-def _pulled_report(inputs: Mapping[str, bytes], data: bytes, result: Result) -> Report:
+def _pulled_report(root: Path, inputs: Mapping[str, bytes], data: bytes, result: Result) -> Report:
     """What the pulled document says otherwise than the one before, and where the client no longer fits."""
     import drift
     from core_yaml import parse_yaml
@@ -142,20 +142,20 @@ def _pulled_report(inputs: Mapping[str, bytes], data: bytes, result: Result) -> 
     prefix = f"{tree.OWNED}/{generator.PACKAGE}/"
     package = {path.removeprefix(prefix): data for path, data in result.files.items() if path.startswith(prefix)}
     document, ours = parse_json(result.files[OPENAPI], OPENAPI), apply(reconstruction, actions)
-    return replace(report, misfits=tuple(misfits(ROOT / CLIENT, package, document, ours)))
+    return replace(report, misfits=tuple(misfits(root / CLIENT, package, document, ours)))
 
 
-def diff(old: Path, new: Path) -> Report:
+def diff(root: Path, old: Path, new: Path) -> Report:
     """What differs between two files."""
     import drift
     from core_yaml import parse_yaml
 
-    spelling = parse_json(read_bytes(ROOT / RECONSTRUCTED), RECONSTRUCTED) if (ROOT / RECONSTRUCTED).exists() else None
-    return drift.between(drift.read(old), drift.read(new), parse_yaml(read_bytes(ROOT / OVERLAY), OVERLAY), spelling)
+    spelling = parse_json(read_bytes(root / RECONSTRUCTED), RECONSTRUCTED) if (root / RECONSTRUCTED).exists() else None
+    return drift.between(drift.read(old), drift.read(new), parse_yaml(read_bytes(root / OVERLAY), OVERLAY), spelling)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code."""
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """The command; returns its exit code. `root`: the repository that it is for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="change nothing; exit 1 if anything committed differs")
@@ -169,29 +169,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.diff and options.pull is not None:
         parser.error("--diff is about two files; it does not go with --pull")
     try:
-        tools = toolchain.find(ROOT)
+        tools = toolchain.find(root)
         if options.diff:
-            found = diff(*options.diff)
+            found = diff(root, *options.diff)
             print(render(found, options.format))
             return found.status
-        inputs = load(ROOT)
-        result = build(inputs, tools) if options.pull is None else pull(inputs, options.pull or None, tools)
-        return check(result) if options.check else put(result, inputs, options.output, options.format)
+        inputs = load(root)
+        result = build(inputs, tools) if options.pull is None else pull(root, inputs, options.pull or None, tools)
+        return check(root, result) if options.check else put(root, result, inputs, options.output, options.format)
     except (InputError, OSError) as error:
         print(f"regenerate: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if options.check and isinstance(error, LostError) else 2
 
 
-def check(result: Result) -> int:
+def check(root: Path, result: Result) -> int:
     """Compare with what is committed."""
-    differences = tree.compare(tree.read(ROOT, result.files), result.files)
+    differences = tree.compare(tree.read(root, result.files), result.files)
     print(tree.report(differences) if differences else f"up to date: {_summary(result)}")
     return 1 if differences else 0
 
 
-def put(result: Result, inputs: Mapping[str, bytes], output: Path | None, form: Format = "text") -> int:
+def put(root: Path, result: Result, inputs: Mapping[str, bytes], output: Path | None, form: Format = "text") -> int:
     """Write what differs, into the repository or under another folder."""
-    root, files = ROOT, result.files
+    files = result.files
     if output is not None:
         root, files = output.absolute(), {**inputs, **result.files}
         tree.refuse_foreign(root)

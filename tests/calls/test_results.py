@@ -5,22 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.rooms import retrying
+from support.rooms import read, retrying, write
 from support.scripted import Say, Scripted
 
-from sessions_us import DecodeError, SchemaDrift, UserClient
+from sessions_us import DecodeError, SchemaDrift
 
 pytestmark = pytest.mark.anyio
-
-SESSION = {"id": "s1", "name": "Kick-off"}
-
-
-async def read(user: UserClient) -> object:
-    return await user.sessions.get("s1")
-
-
-async def write(user: UserClient) -> object:
-    return await user.rooms.create(name="Room")
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b"[]", b"<html>", b'"text"', b"{", b"\xff", b"[" * 100_000])

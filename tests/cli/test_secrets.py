@@ -16,8 +16,8 @@ pytestmark = pytest.mark.anyio
 COMMANDS = [
     ["list", "sessions", "--json"],
     ["list", "sessions", "--table"],
-    ["list", "participants", "s1", "--table"],
-    ["list", "takeaways", "s1", "--json"],
+    pytest.param(["list", "participants", "s1", "--table"], marks=pytest.mark.further),
+    pytest.param(["list", "takeaways", "s1", "--json"], marks=pytest.mark.further),
     ["quota"],
     ["webhooks", "add", "--url", "https://example.com", "--trigger", "SESSION_ENDED"],
     ["webhooks", "add", "--url", "https://example.com", "--trigger", "SESSION_ENDED", "--table"],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import regenerate as command
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EVIL = 'x"""\nimport os\nos.environ["INJECTED"] = "1"\n"""\\'
@@ -143,7 +146,18 @@ def lay_out(root: Path, upstream: Mapping[str, Any], overlay: str) -> None:
     (root / "spec/overlay.yaml").write_text(overlay)
 
 
-def run_script(
+def run_script(root: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """What scripts/regenerate.py does for a project, without the second that a new interpreter takes to import the tools."""
+    said, complained = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd or root), contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
+        try:
+            status = command.main(arguments, root)
+        except SystemExit as end:  # argparse's
+            status = int(end.code or 0)
+    return subprocess.CompletedProcess(arguments, status, said.getvalue(), complained.getvalue())
+
+
+def run_process(
     root: Path, *arguments: str, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -175,8 +189,14 @@ def evil() -> str:
 
 @pytest.fixture
 def regenerate() -> Regenerate:
-    """Run scripts/regenerate.py of a project: regenerate(root, *arguments, cwd=…, **environment)."""
+    """Run the command for a project, in this process: regenerate(root, *arguments, cwd=…)."""
     return run_script
+
+
+@pytest.fixture
+def regenerate_process() -> Regenerate:
+    """Run scripts/regenerate.py of a project as somebody does: regenerate_process(root, *arguments, cwd=…, **environment)."""
+    return run_process
 
 
 @pytest.fixture
@@ -200,7 +220,8 @@ def generated_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(generated_once: Path, tmp_path: Path) -> Path:
     """A project of its own, up to date."""
-    return Path(shutil.copytree(generated_once, tmp_path / "project"))
+    without_bytecode = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(generated_once, tmp_path / "project", ignore=without_bytecode))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("jsonpath_rfc9535", reason="needs the dependency group `regenerate`")
 
 from document import InputError
-from overlay import apply
+from overlay import apply, apply_tolerantly
 
 
 def overlay(*actions: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -92,6 +92,12 @@ def test_matches_share_nothing() -> None:
         "get": {"tags": ["tag", "more"], "again": ["tag"]},
         "put": {"tags": ["tag"], "again": ["tag"]},
     }
+
+
+def test_an_action_that_does_not_fit_everywhere_changes_nothing() -> None:
+    """Where actions that do not fit are left out, a match before the one that does not fit is as it was."""
+    action = {"target": "$.a['deep', 'x']", "update": {"new": 1}}
+    assert apply_tolerantly(DOCUMENT, overlay(action)) == (DOCUMENT, ["1: $.a['deep', 'x']"])
 
 
 @pytest.mark.parametrize(

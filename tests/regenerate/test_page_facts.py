@@ -201,7 +201,14 @@ def test_a_pulled_document_brings_its_own_facts() -> None:
     assert found["cancel_booking"]["removes"]
 
 
-@pytest.mark.parametrize("name", ["pageNumber", "page_no", "Page", "page[number]", "pageIndex"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pageNumber",
+        "page[number]",
+        *(pytest.param(name, marks=pytest.mark.further) for name in ("page_no", "Page", "pageIndex")),
+    ],
+)
 def test_a_page_parameter_of_another_name_is_found_and_told(name: str) -> None:
     """The document's own parameter is sent, not ours, which the server would ignore; and its default is the base."""
     document = nestjs.document()

@@ -372,7 +372,7 @@ def test_fastapi_shows_its_document(document: dict[str, Any]) -> None:
     app = fastapi.FastAPI()
     app.openapi = lambda: document
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

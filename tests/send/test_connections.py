@@ -5,19 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.rooms import retrying
+from support.rooms import SESSION, read, retrying
 from support.scripted import Say, Scripted, Silence
 from support.waiting import until
 
 from sessions_us import ConfigurationError, UserClient
 
 pytestmark = pytest.mark.anyio
-
-SESSION = {"id": "s1", "name": "Kick-off"}
-
-
-async def read(user: UserClient) -> object:
-    return await user.sessions.get("s1")
 
 
 async def test_a_cancelled_call_frees_its_connection():

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from support.clock import HandClock
-from support.rooms import retrying
+from support.rooms import SESSION, read, retrying, write
 from support.scripted import Behaviour, Reset, Say, Scripted, Silence, unused_port
 from support.stages import read as reading
 from support.waiting import cancelled, outcome, until
@@ -25,7 +25,6 @@ from sessions_us import (
     SessionsError,
     StatusError,
     TransportError,
-    UserClient,
     UserKey,
 )
 from sessions_us._send.call import Answer, Call
@@ -35,16 +34,6 @@ from sessions_us._send.origin import Origin
 from sessions_us.events import ignore
 
 pytestmark = pytest.mark.anyio
-
-SESSION = {"id": "s1", "name": "Kick-off"}
-
-
-async def read(user: UserClient) -> object:
-    return await user.sessions.get("s1")
-
-
-async def write(user: UserClient) -> object:
-    return await user.rooms.create(name="Room")
 
 
 async def test_a_request_carries_what_it_must():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.clock import HandClock
-from support.rooms import SPENT, retrying
+from support.rooms import SESSION, SPENT, read, retrying, write
 from support.scripted import Reset, Say, Scripted, unused_port
 from support.stages import Inner, answer, lost, refusal
 from support.stages import read as reading
@@ -32,16 +32,6 @@ from sessions_us.events import ClientEvent
 from sessions_us.quota import Limiter
 
 pytestmark = pytest.mark.anyio
-
-SESSION = {"id": "s1", "name": "Kick-off"}
-
-
-async def read(user: UserClient) -> object:
-    return await user.sessions.get("s1")
-
-
-async def write(user: UserClient) -> object:
-    return await user.rooms.create(name="Room")
 
 
 async def delete(user: UserClient) -> object:

@@ -38,6 +38,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, start: float = 1000.0) -> None:
         self._virtual = start
         super().__init__(_Jumping(self))
+        self.set_debug(False)  # it looks for slow callbacks and for other threads, and notes where each future was made
         dress(self)
 
     def time(self) -> float:

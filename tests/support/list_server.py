@@ -12,12 +12,12 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import parse_qs, unquote
 
 import httpx
 from sessions_us_api.operations import OPERATIONS
+from support.loopback import Loopback
 
 from sessions_us._calls import operation as reads_the_document
 
@@ -93,7 +93,7 @@ async def _nothing(path: str) -> None:
     """Nothing happens."""
 
 
-class ListServer(httpx.AsyncBaseTransport):
+class ListServer(Loopback, httpx.AsyncBaseTransport):
     """The lists, by path: newest first, so that what is inserted comes at the top.
 
     Attributes:
@@ -108,6 +108,7 @@ class ListServer(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, rows: int = 0, paging: Paging | None = None, *, seed: int = 1) -> None:
+        super().__init__()
         self.lists: dict[str, list[str]] = {path: [] for path in (*TOP, *BELOW)}
         self.paging = paging or Paging()
         self.paging_of: dict[str, Paging] = {}
@@ -122,7 +123,6 @@ class ListServer(httpx.AsyncBaseTransport):
         self._answers = 0
         self._order = random.Random(seed)
         self._watches: dict[str, list[Watch]] = {}
-        self._writers: set[asyncio.StreamWriter] = set()
         for path in self.lists:
             self.insert(path, rows)
 
@@ -258,39 +258,15 @@ class ListServer(httpx.AsyncBaseTransport):
 
     # -- over loopback -------------------------------------------------------------------------------------------------
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        while self._writers:
-            await asyncio.sleep(0)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                method, target, _ = head.decode().split(" ", 2)
-                length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
-                status, body = await self.answer(method, target, await reader.readexactly(int(length or b"0")))
-                told = {"content-type": "application/json", "content-length": str(len(body)), **self.headers}
-                lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in told.items()), "", ""]
-                writer.write("\r\n".join(lines).encode() + body)
-                await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-            self._writers.discard(writer)
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            method, target, _ = head.decode().split(" ", 2)
+            length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
+            status, body = await self.answer(method, target, await reader.readexactly(int(length or b"0")))
+            told = {"content-type": "application/json", "content-length": str(len(body)), **self.headers}
+            lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in told.items()), "", ""]
+            writer.write("\r\n".join(lines).encode() + body)
+            await writer.drain()
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from support.scripted import Numbered, Scripted
 
 from sessions_us import Quota, RetryPolicy, UserClient
 
-__all__ = ("PLENTY", "QUICK", "SPENT", "client", "retrying", "spend", "warm")
+__all__ = ("PLENTY", "QUICK", "SESSION", "SPENT", "client", "read", "retrying", "spend", "warm", "write")
 
 PLENTY = {"ratelimit-limit": "1000", "ratelimit-remaining": "900", "ratelimit-reset": "40"}
 QUICK = RetryPolicy(attempts=3, backoff=0.001)
+SESSION = {"id": "s1", "name": "Kick-off"}
 SPENT = {"ratelimit-limit": "10", "ratelimit-remaining": "0", "ratelimit-reset": "40"}
 
 
@@ -26,6 +27,16 @@ def client(server: Scripted | str, key: str | None = None, **options: Any) -> Us
 def retrying(server: Scripted | str, key: str | None = None, **options: Any) -> UserClient:
     """A client with the default quota that sends up to three times, almost without back-off."""
     return client(server, key, **{"quota": Quota(), "retries": QUICK, **options})
+
+
+async def read(user: UserClient) -> object:
+    """A call that may be repeated: it gets SESSION."""
+    return await user.sessions.get("s1")
+
+
+async def write(user: UserClient) -> object:
+    """A call that may not."""
+    return await user.rooms.create(name="Room")
 
 
 async def warm(user: UserClient, server: Numbered, *held: str) -> None:

@@ -9,8 +9,9 @@ import struct
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from support.loopback import Loopback
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,8 @@ Behaviour = Say | Reset | Silence | Early | Slowly | Flood
 Step = Behaviour | Callable[[Arrived], Behaviour]
 
 
-class Scripted:
+class Scripted(Loopback):
     """`async with Scripted(Say(…), Reset(), …) as server:` does one thing for each request; the last one for all further ones.
-
-    Entered again, it listens on the same port.
 
     Args:
         script: what it does, or functions that decide it when they see the request.
@@ -87,34 +86,21 @@ class Scripted:
 
     Attributes:
         arrived: the requests, as they were read.
-        connections: how many were opened.
         gone: how many clients hung up while their answer was held back.
-        port: 0 before it listens for the first time.
     """
 
     def __init__(self, *script: Step, held: bool = False) -> None:
+        super().__init__()
         self._script: deque[Step] = deque(script)
         self.arrived: list[Arrived] = []
-        self.connections = 0
         self.gone = 0
-        self.port = 0
-        self._writers: set[asyncio.StreamWriter] = set()
         self._held: tuple[str, ...] | None = () if held else None
         self._released = asyncio.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def requests(self) -> list[str]:
         """`METHOD /path?query` of each request that arrived."""
         return [f"{arrived.method} {arrived.target}" for arrived in self.arrived]
-
-    @property
-    def open_connections(self) -> int:
-        """Connections that neither side has closed."""
-        return len(self._writers)
 
     def then(self, *script: Step) -> None:
         """Do this from now on, instead of the rest of the script."""
@@ -130,38 +116,16 @@ class Scripted:
         self._held = None
         self._released.set()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        while self._writers:
-            await asyncio.sleep(0)
-
     def _next(self) -> Step:
         return self._script.popleft() if len(self._script) > 1 else self._script[0]
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        self.connections += 1
-        try:
-            if isinstance(self._script[0], Early):
-                self._next()
-                _reset(writer)
-                return
-            while await self._one(reader, writer):
-                pass
-        except (ConnectionError, asyncio.IncompleteReadError):
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if isinstance(self._script[0], Early):
+            self._next()
+            _reset(writer)
+            return
+        while await self._one(reader, writer):
             pass
-        finally:
-            writer.close()
-            self._writers.discard(writer)
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         line = await reader.readline()
@@ -189,7 +153,7 @@ class Scripted:
                 _reset(writer)
                 return False
             case Slowly():
-                left = asyncio.create_task(reader.read(), name="Scripted reads")
+                left = asyncio.create_task(reader.read(), name="Loopback reads")
                 for byte in behaviour.raw:
                     if not left.done():
                         writer.write(bytes([byte]))
@@ -213,8 +177,8 @@ class Scripted:
 
     async def _hangs_up(self, reader: asyncio.StreamReader) -> bool:
         """Wait for `release`, or for a client that does not. Returns True if the client went first."""
-        left = asyncio.create_task(reader.read(1), name="Scripted reads")
-        released = asyncio.create_task(self._released.wait(), name="Scripted waits")
+        left = asyncio.create_task(reader.read(1), name="Loopback reads")
+        released = asyncio.create_task(self._released.wait(), name="Loopback waits")
         try:
             await asyncio.wait([left, released], return_when=asyncio.FIRST_COMPLETED)
             return left.done()

@@ -45,8 +45,8 @@ async def cancelled(*calls: asyncio.Task[Any]) -> None:
 
 
 def tasks() -> set[asyncio.Task[Any]]:
-    """The tasks of this event loop, without those of a scripted server."""
-    return {task for task in asyncio.all_tasks() if "Scripted" not in repr(task)}
+    """The tasks of this event loop, without those of a server on loopback."""
+    return {task for task in asyncio.all_tasks() if "Loopback" not in repr(task)}
 
 
 def record_pools(monkeypatch: pytest.MonkeyPatch) -> Pools:

@@ -47,12 +47,13 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["sqlite", pytest.param("redis", marks=needs_redis)])
 async def store(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Store]:
+    """One that waits long for an answer, for a machine with much else to do."""
     if request.param == "sqlite":
-        store: Store = SQLiteStore(path)
+        store: Store = SQLiteStore(path, timeout=20)
     else:
         server: RedisServer = request.getfixturevalue("server")
         server.command("FLUSHALL")
-        store = RedisStore(server.url)
+        store = RedisStore(server.url, timeout=20)
     yield store
     await store.aclose()
 
