@@ -18,8 +18,6 @@ from openapi_python_client.strings import ClassName
 from pointers import redirect
 
 _PREFIX = "#/components/schemas/"
-#: Under which names an envelope holds what is meant; the client looks there too.
-_ENVELOPES = ("data", "items", "results", "result", "item", "rows", "records", "content", "docs")
 
 
 @dataclass
@@ -340,7 +338,8 @@ def _is_enum(schema: Document) -> bool:
 
 
 def _envelope(document: Document, given: Any, wanted: Any) -> str | None:
-    """The property that holds what ours answers with bare, if theirs wraps it."""
+    """The property that holds what ours answers with bare, if theirs wraps it: `data`, else the only one that may be it. The
+    client reads answers by the same rule."""
     found = follow(document, given)
     if _sort(found) != "object" or not isinstance(found, dict):
         return None
@@ -348,12 +347,13 @@ def _envelope(document: Document, given: Any, wanted: Any) -> str | None:
     sort = _sort(wanted)
     if sort == "object" and (set(wanted.get("properties", {})) & set(properties)):
         return None
-    inner = {name: _sort(follow(document, _unwrapped(document, value))) for name, value in properties.items()}
-    candidates = [name for name in inner if inner[name] == sort]
-    likely = [name for name in _ENVELOPES if name in candidates]
-    if sort == "array":
-        return likely[0] if likely else candidates[0] if len(candidates) == 1 else None
-    return likely[0] if sort == "object" and likely else None
+    if sort not in {"array", "object"}:
+        return None
+    inner = {name: follow(document, _unwrapped(document, value)) for name, value in properties.items()}
+    candidates = [name for name, schema in inner.items() if _sort(schema) == sort]
+    if sort == "object":
+        candidates = [name for name in candidates if name == "data" or "id" in inner[name].get("properties", {})]
+    return "data" if "data" in candidates else candidates[0] if len(candidates) == 1 else None
 
 
 def reachable(document: Document, names: list[str]) -> list[str]:
