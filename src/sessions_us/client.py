@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypedDict, TypeVar, Unpack
 
 from ._calls.calls import Calls
@@ -70,7 +72,7 @@ class CallOptions(SharedOptions, total=False):
     """What `with_options` takes.
 
     Attributes:
-        retries: which failures are tried again, how often and how patiently.
+        retries: which failures are tried again, how often and how patiently; a number is how often at most, 0 for never.
         lane: `interactive` or `background` for all calls. None is the default: background for a Pager's pages after the first,
             interactive for everything else.
         abort_on: a future of the running event loop. Once it is done, nobody waits for the answers any more: calls that wait for
@@ -78,7 +80,7 @@ class CallOptions(SharedOptions, total=False):
             end.
     """
 
-    retries: RetryPolicy
+    retries: RetryPolicy | int
     lane: Lane | None
     abort_on: asyncio.Future[None] | None
 
@@ -88,9 +90,10 @@ class ClientOptions(SharedOptions, total=False):
 
     Attributes:
         base_url: of the server; None is `SESSIONS_BASE_URL`, else https://api.app.sessions.us.
-        quota: how many requests the server allows; None is `SESSIONS_QUOTA`, else 10 per 60 s. Clients of the same key and origin
-            share one budget; clients of different keys do if they were given the same object.
-        retries: which failures are tried again, how often and how patiently; None is `RetryPolicy()`.
+        quota: how many requests the server allows, also as a text such as `"10/60s"`; None is `SESSIONS_QUOTA`, else 10 per 60 s.
+            Clients of the same key and origin share one budget; clients of different keys do if they were given the same object.
+        retries: which failures are tried again, how often and how patiently; a number is how often at most, 0 for never. None is
+            `RetryPolicy()`.
         on_event: a function that gets what happens (see `sessions_us.events`), at once, so it must be quick. What it raises is
             logged.
         transport: an `httpx.AsyncBaseTransport` to send with. The client does not close it.
@@ -100,8 +103,8 @@ class ClientOptions(SharedOptions, total=False):
     """
 
     base_url: str | None
-    quota: Quota | None
-    retries: RetryPolicy | None
+    quota: Quota | str | None
+    retries: RetryPolicy | int | None
     on_event: Callable[[ClientEvent], None] | None
     transport: httpx.AsyncBaseTransport | None
     clock: Clock | None
@@ -143,8 +146,8 @@ class _Client(Generic[K]):
         api_key: str | K | None = None,
         *,
         base_url: str | None = None,
-        quota: Quota | None = None,
-        retries: RetryPolicy | None = None,
+        quota: Quota | str | None = None,
+        retries: RetryPolicy | int | None = None,
         on_event: Callable[[ClientEvent], None] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock | None = None,
@@ -165,11 +168,12 @@ class _Client(Generic[K]):
         del api_key  # so that no traceback from here on holds it
         if isinstance(key, ConfigurationError):
             raise key
+        _log_as_asked()
+        quota = Quota.parse(quota) if isinstance(quota, str) else Quota.from_env() if quota is None else quota
         _check_kinds(quota=quota, on_event=on_event, transport=transport, clock=clock)
         defaults = Options(retries=RetryPolicy() if retries is None else retries, **options)
         origin = Origin.of(base_url, allow_http=allow_http)
         emit = _listener(on_event)
-        quota = Quota.from_env() if quota is None else quota
         limiter = limiter_for(key.digest(f"quota at {origin}"), str(origin), quota, clock)
 
         # Each call goes through these stages. The innermost is the first.
@@ -326,12 +330,24 @@ class GuestClient(_Client[GuestKey]):
         return GuestEvents(self._calls)
 
 
+def _log_as_asked() -> None:
+    """`SESSIONS_LOG` turns the log on for people without a logging setup of their own."""
+    level = os.environ.get("SESSIONS_LOG", "").strip().upper()
+    if level not in {"", "DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ConfigurationError(f"SESSIONS_LOG is debug, info, warning or error, not {level.lower()!r}")
+    if level:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        _logger.setLevel(level)
+
+
 def _check_kinds(*, quota: object, on_event: object, transport: object, clock: object) -> None:
     """Says at once what would otherwise fail at the first call, far from its cause."""
-    if quota is not None and not isinstance(quota, Quota):
+    if not isinstance(quota, Quota):
         raise ConfigurationError(f"quota is a Quota, such as Quota.parse('10/60s'), not {quota!r}")
     if on_event is not None and not callable(on_event):
         raise ConfigurationError(f"on_event is a function that takes an event, not {on_event!r}")
+    if iscoroutinefunction(on_event) or iscoroutinefunction(type(on_event).__call__):
+        raise ConfigurationError("on_event is a plain function: an `async def` would never run. Start a task in it")
     if transport is not None and not hasattr(transport, "handle_async_request"):
         raise ConfigurationError(f"transport is an httpx.AsyncBaseTransport, not {transport!r}")
     if clock is not None and not (hasattr(clock, "now") and hasattr(clock, "call_at")):

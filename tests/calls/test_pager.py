@@ -58,6 +58,13 @@ async def test_every_item_once_in_order(count, base, verify_end, known):
     assert len(server.asked) == max(1, math.ceil(count / 20)) + probe + (count > 0 and (verify_end or count % 20 == 0))
 
 
+async def test_a_page_number_may_be_a_text():
+    """As it comes out of a query string."""
+    server = ListServer(93)
+
+    assert await ids(pager(server, page="3")) == server.lists["rooms"][40:]
+
+
 async def test_nothing_is_sent_until_iterated():
     """Making a Pager is free."""
     server = ListServer(3)
@@ -147,7 +154,7 @@ async def test_the_end_is_a_place_too():
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("bad", [-1, True, "2", "page:", "page:x", "page:-1", 1.0])
+@pytest.mark.parametrize("bad", [-1, True, "-2", "²", "page:", "page:x", "page:-1", 1.0])
 async def test_a_bad_cursor_is_refused_at_once(bad):
     """Before anything is sent."""
     with pytest.raises(ValueError, match="cursor"):

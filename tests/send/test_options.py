@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support.command import python
+from support.scripted import Say, Scripted
 
-from sessions_us import ConfigurationError, UserClient
+from sessions_us import ConfigurationError, ServerError, UserClient
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,16 @@ def test_a_senseless_number_is_refused(name, value):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("quota", 5), ("quota", "10/60s"), ("retries", 5), ("on_event", 5), ("transport", 5), ("base_url", 5)],
+    [
+        ("quota", 5),
+        ("quota", "ten"),
+        ("retries", -1),
+        ("retries", True),
+        ("retries", "3"),
+        ("on_event", 5),
+        ("transport", 5),
+        ("base_url", 5),
+    ],
 )
 def test_a_wrong_kind_is_refused(name, value):
     """And not at the first call, far from its cause."""
@@ -29,8 +40,8 @@ def test_a_wrong_kind_is_refused(name, value):
 
 
 def test_options_of_a_copy_are_checked():
-    """None is no retry policy; RetryPolicy(attempts=1) is."""
-    with pytest.raises(ConfigurationError, match=r"RetryPolicy\(attempts=1\)"):
+    """None is no retry policy; 0 is."""
+    with pytest.raises(ConfigurationError, match=r"a number of retries \(0 for none\)"):
         UserClient("k").with_options(retries=None)  # type: ignore[arg-type]
 
 
@@ -40,3 +51,41 @@ def test_a_senseless_age_is_refused(option, value):
     """The age of a copy is a number of seconds, 0 or more."""
     with pytest.raises(ConfigurationError, match=option):
         UserClient("key", **{option: value})
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("retries", [0, 2])
+async def test_a_number_of_retries(retries):
+    """For a client, and for a copy of it."""
+    async with Scripted(Say(500)) as server:
+        async with UserClient(f"retries {retries}", base_url=server.url, quota="100/1s", retries=retries) as user:
+            for each in (user, user.with_options(retries=retries)):
+                with pytest.raises(ServerError):
+                    await each.with_options(max_wait=30).rooms.get("r1")
+            assert user.quota.snapshot().limit == 100
+
+    assert len(server.arrived) == 2 * (1 + retries)
+
+
+def test_a_listener_that_would_never_run_is_refused():
+    """An `async def`, as a function and as a method that is called."""
+
+    async def listen(event: object) -> None: ...
+
+    class Listener:
+        async def __call__(self, event: object) -> None: ...
+
+    for each in (listen, Listener()):
+        with pytest.raises(ConfigurationError, match="async def"):
+            UserClient("k", on_event=each)  # type: ignore[arg-type]
+
+
+def test_the_log_can_be_turned_on(monkeypatch):
+    """By `SESSIONS_LOG`, for people without a logging setup. A word that is no level is refused."""
+    code = "import logging, sessions_us; sessions_us.UserClient('k'); logging.getLogger('sessions_us').info('heard')"
+    assert "INFO sessions_us: heard" in python("-c", code, SESSIONS_LOG="info").stderr
+    assert "heard" not in python("-c", code, SESSIONS_LOG="warning").stderr
+    assert "heard" not in python("-c", code).stderr
+    monkeypatch.setenv("SESSIONS_LOG", "loud")
+    with pytest.raises(ConfigurationError, match="SESSIONS_LOG is debug, info, warning or error, not 'loud'"):
+        UserClient("k")

@@ -105,6 +105,8 @@ class Place:
             case int() if cursor >= 0 and not isinstance(cursor, bool):
                 return cls(cursor)
             case str():
+                if cursor.isascii() and cursor.isdigit():  # out of a query string, or a command
+                    return cls(int(cursor))
                 kind, _, rest = cursor.partition(":")
                 number, _, head = rest.partition(":")
                 if kind == "page" and number.isascii() and number.isdigit():

@@ -29,9 +29,12 @@ def _lane(options: Options, attribute: Attribute[Any], value: str | None) -> Non
         raise ConfigurationError(f"lane is 'interactive' or 'background', not {value!r}")
 
 
-def _retries(options: Options, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, RetryPolicy):
-        raise ConfigurationError(f"retries is a RetryPolicy (RetryPolicy(attempts=1) for none), not {value!r}")
+def _policy(value: Any) -> RetryPolicy:
+    if isinstance(value, RetryPolicy):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigurationError(f"retries is a RetryPolicy, or a number of retries (0 for none), not {value!r}")
+    return RetryPolicy(attempts=value + 1)
 
 
 def _abort_on(options: Options, attribute: Attribute[Any], value: object) -> None:
@@ -45,7 +48,7 @@ class Options:
 
     timeout: float = field(default=30.0, validator=_seconds)
     max_wait: float | None = field(default=None, validator=_seconds)
-    retries: RetryPolicy = field(factory=RetryPolicy, validator=_retries)
+    retries: RetryPolicy = field(factory=RetryPolicy, converter=_policy)
     strict: bool = False
     lane: Lane | None = field(default=None, validator=_lane)
     cache_ttl: float = field(default=0.0, validator=_seconds)
