@@ -17,6 +17,7 @@ __all__ = (
     "ConflictError",
     "DecodeError",
     "ExportError",
+    "InvalidIdError",
     "NotFoundError",
     "PagingError",
     "PermissionDeniedError",
@@ -39,6 +40,10 @@ class SessionsError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # The default protocol fails for keyword-only constructors, and errors are pickled between processes.
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__.copy()  # type: ignore[attr-defined]
+
+
+class InvalidIdError(ValueError):
+    """An id that can't stand in a path: it would lead to another one, or to none. Nothing was sent."""
 
 
 class ConfigurationError(SessionsError):

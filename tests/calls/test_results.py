@@ -65,3 +65,22 @@ async def test_a_create_says_that_it_happened():
     async with Scripted(Say(201, b"<html>")) as server, retrying(server) as user:
         with pytest.raises(DecodeError, match="the write happened"):
             await user.webhooks.create(url="https://example.com", trigger="SESSION_CREATED")
+
+
+@pytest.mark.parametrize("extra", [None, {}])
+async def test_an_update_without_a_field_is_not_sent(extra):
+    """It would spend a request for nothing, or replace all by nothing."""
+    async with Scripted(Say(500)) as server, retrying(server) as user:
+        updates = [
+            user.rooms.update("r1", extra=extra),
+            user.sessions.update("s1", name=None, extra=extra),
+            user.bookings.update("b1", extra=extra),
+            user.booking_pages.update("p1", extra=extra),
+            user.booking_pages.collaborators.update("p1", extra=extra),
+            user.sessions.participants.update("s1", extra=extra),
+        ]
+        for update in updates:
+            with pytest.raises(ValueError, match="at least one field"):
+                await update
+
+    assert server.arrived == []

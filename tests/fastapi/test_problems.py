@@ -53,7 +53,11 @@ def application(url: str, key: str = "", **options: Any) -> FastAPI:
 
     @app.get("/odd")
     async def odd(user: UserDep) -> None:
-        await user.rooms.get("")
+        await user.rooms.update("r1")
+
+    @app.get("/any/{room_id}")
+    async def any_room(room_id: str, user: UserDep) -> None:
+        await user.rooms.get(room_id)
 
     @app.websocket("/live")
     async def live(socket: WebSocket, user: UserDep) -> None:
@@ -207,10 +211,20 @@ def test_a_client_that_was_closed() -> None:
 def test_mistakes_of_the_application_are_not_hidden() -> None:
     """A ValueError for a bad argument and a ConfigurationError are raised as they are."""
     with TestClient(application("http://localhost:1")) as visitor:
-        with pytest.raises(ValueError, match="id"):
+        with pytest.raises(ValueError, match="at least one field"):
             visitor.get("/odd")
     with pytest.raises(ConfigurationError):
         TestClient(application("http://localhost:1")).get("/room")
+
+
+@pytest.mark.parametrize("id", ["%00", "%2e%2e", "a%0ab"])
+async def test_an_id_that_no_path_can_hold_is_not_found(id: str) -> None:
+    """Visitors write URLs: that is no bug of the application, and nothing is sent."""
+    async with Scripted(Say(500)) as server:
+        with TestClient(application(server.url)) as visitor:
+            answer = visitor.get(f"/any/{id}")
+
+    assert (answer.status_code, server.arrived) == (404, [])
 
 
 async def test_a_handler_of_ones_own_takes_the_place() -> None:

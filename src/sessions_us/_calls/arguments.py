@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from sessions_us_api.types import Model
 
+from ..errors import InvalidIdError
+
 __all__ = ("Extra", "encode", "json_body", "path_id", "schedule", "several", "slug_from", "wire_datetime")
 
 T = TypeVar("T")
@@ -26,15 +28,15 @@ def path_id(value: str, name: str = "id") -> str:
     Ids are opaque: everything else is percent-encoded when the URL is made.
 
     Raises:
-        ValueError: it is empty, `.`, `..`, or has control characters or lone surrogates.
+        InvalidIdError: it is empty, `.`, `..`, or has control characters or lone surrogates.
         TypeError: it is no string.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if value in {"", ".", ".."}:
-        raise ValueError(f"{name} must not be {value!r}: that would address another path")
+        raise InvalidIdError(f"{name} must not be {value!r}: that would address another path")
     if _CONTROL_OR_SURROGATE.search(value):
-        raise ValueError(f"{name} must not hold control characters")
+        raise InvalidIdError(f"{name} must not hold control characters")
     return value
 
 

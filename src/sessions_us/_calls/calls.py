@@ -142,6 +142,10 @@ class Calls:
     ) -> tuple[Request, Answer]:
         fields = None if body is None and extra is None else json_body(body or {}, extra)
         request = request_for(endpoint, path, body=fields)
+        if request.method == "PUT" and request.content is None:
+            raise ValueError(
+                "an update needs at least one field: what is not given stays, or is lost where PUT replaces all"
+            )
         return request, await self._send(request, self.options.lane or "interactive")
 
     async def _send(self, request: Request, lane: Lane, trail: Trail | None = None) -> Answer:

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 from sessions_us.errors import (
     ClientClosedError,
     DecodeError,
+    InvalidIdError,
     QuotaTimeoutError,
     RateLimitedError,
     RequestTimeoutError,
@@ -66,7 +67,7 @@ class Problem:
         return JSONResponse(content, self.status, headers, media_type="application/problem+json")
 
 
-def problem_of(error: SessionsError) -> Problem:
+def problem_of(error: SessionsError | InvalidIdError) -> Problem:
     """Return the problem of an error, for error handlers of the application, for instance in HTML.
 
     | error | status |
@@ -76,6 +77,7 @@ def problem_of(error: SessionsError) -> Problem:
     | any other status of Sessions, `DecodeError`, `TransportError` | 502 |
     | `RequestTimeoutError` | 504 |
     | `ClientClosedError` | 503 |
+    | `InvalidIdError` | 404 |
     | any other | 500 |
     """
     match error:
@@ -93,6 +95,8 @@ def problem_of(error: SessionsError) -> Problem:
             return Problem(status, f"Sessions did not answer, {done}.")
         case StatusError() | DecodeError():
             return Problem(502, "Sessions could not do this.")
+        case InvalidIdError():
+            return Problem(404, "There is no such thing.")
         case ClientClosedError():
             return Problem(503, "This service is shutting down.")
         case _:
@@ -102,17 +106,17 @@ def problem_of(error: SessionsError) -> Problem:
 def install_error_handlers(app: Starlette) -> None:
     """Install handlers for the errors that clients raise in endpoints; see `problem_of`.
 
-    `ConfigurationError`, and `ValueError` for a bad argument, are not handled: they are bugs of the application. A handler
-    that is added later for one of the classes replaces this one. Failures of Sessions are logged (logger `sessions_us`) with
-    method, path and status. An open WebSocket is closed with 1013 (try again later) or 1011.
+    `ConfigurationError`, and `ValueError` for a bad argument other than an id, are not handled: they are bugs of the
+    application. A handler that is added later for one of the classes replaces this one. Failures of Sessions are logged (logger
+    `sessions_us`) with method, path and status. An open WebSocket is closed with 1013 (try again later) or 1011.
     """
     handler: Any = _answer  # for requests and WebSockets, which Starlette's types keep apart
-    for kind in (QuotaTimeoutError, StatusError, TransportError, DecodeError, ClientClosedError):
+    for kind in (QuotaTimeoutError, StatusError, TransportError, DecodeError, ClientClosedError, InvalidIdError):
         app.add_exception_handler(kind, handler)
 
 
 async def _answer(connection: Request | WebSocket, error: Exception) -> Response | None:
-    if not isinstance(error, SessionsError):  # a handler gets what it is registered for
+    if not isinstance(error, SessionsError | InvalidIdError):  # a handler gets what it is registered for
         raise error
     problem = problem_of(error)
     if isinstance(error, StatusError | TransportError | DecodeError) and problem.status >= 500:
