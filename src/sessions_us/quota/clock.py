@@ -22,9 +22,11 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return the seconds since some moment."""
+        ...
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call `callback` in the running event loop once `now()` has reached `when`."""
+        ...
 
 
 class LoopClock:

@@ -27,6 +27,7 @@ class Callers(Protocol):
 
     def refuse(self, error: QuotaTimeoutError) -> bool:
         """Fail the caller with the earliest deadline. Returns False if no other caller waits."""
+        ...
 
 
 @define(eq=False)

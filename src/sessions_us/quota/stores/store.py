@@ -44,6 +44,7 @@ class Store(Protocol):
         Raises:
             StoreFailure: it can't be read; raised at the latest after the store's own time limit.
         """
+        ...
 
     async def swap(self, name: str, version: int, state: QuotaState) -> tuple[bool, Held]:
         """Set the state if its version is still this one. Returns (True, what was set), or (False, the newer one).
@@ -51,6 +52,7 @@ class Store(Protocol):
         Raises:
             StoreFailure: as for `load`; the state may have been set all the same.
         """
+        ...
 
     async def aclose(self) -> None:
         """Close files and connections. The next step opens them again."""
