@@ -201,15 +201,21 @@ class _Client(Generic[K]):
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """A cheap copy with other options, on the same connections and quota. Closing the copy does nothing.
 
+        A copy of a subclass has the attributes that its original had at this moment.
+
         Args:
             options: see `CallOptions`. What is not given stays.
 
         Raises:
             ConfigurationError: an option that makes no sense.
         """
-        copy = type(self).__new__(type(self))
-        copy._calls = self._calls.but(self._calls.options.but(**options))
-        copy._limiter, copy._key, copy._owner = self._limiter, self._key, False
+        copy, kind = type(self).__new__(type(self)), type(self)
+        own = {
+            name: each
+            for name, each in vars(self).items()
+            if not isinstance(getattr(kind, name, None), cached_property)
+        }
+        vars(copy).update(own, _calls=self._calls.but(self._calls.options.but(**options)), _owner=False)
         return copy
 
     async def request(
