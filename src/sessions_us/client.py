@@ -47,7 +47,8 @@ class SharedOptions(TypedDict, total=False):
     """What can be set for a client, and for a copy of it by `with_options`.
 
     Attributes:
-        timeout: seconds of wall time for one attempt, from connecting to the last byte; 30 unless given.
+        timeout: seconds of wall time for one attempt, from connecting to the last byte; 30 unless given. It holds for a caller
+            that joined the same read of another call, too.
         max_wait: seconds that all waiting of one call may take: for the quota, for back-off, for a Retry-After, for the same read
             of another call. None, the default, is as long as it takes. A call lasts at most `max_wait` + attempts × `timeout`.
         strict: an answer that is not as described is a `DecodeError`, where it would have been an event. False unless given.
@@ -74,8 +75,8 @@ class CallOptions(SharedOptions, total=False):
         lane: `interactive` or `background` for all calls. None is the default: background for a Pager's pages after the first,
             interactive for everything else.
         abort_on: a future of the running event loop. Once it is done, nobody waits for the answers any more: calls that wait for
-            the quota, and reads, end with a `QuotaTimeoutError`, and no further one is sent. A write that was sent goes on to its
-            end.
+            the quota, and reads, end with a `CallAbandonedError`, and no further one is sent. A write that was sent goes on to
+            its end.
     """
 
     retries: RetryPolicy
@@ -239,7 +240,11 @@ class _Client(Generic[K]):
         return await self._calls.raw(method, path, body=json, params=params)
 
     async def aclose(self) -> None:
-        """Closes the connections; calls that wait for the quota fail with `ClientClosedError`. Twice is harmless."""
+        """Close the connections. Twice is harmless.
+
+        Reads, and calls that wait for the quota, fail with `ClientClosedError`. Writes in flight are waited for, each at most
+        as long as its `timeout`.
+        """
         if self._owner:
             await self._calls.aclose()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from support.clock import HandClock, run
@@ -16,13 +17,18 @@ from sessions_us.quota.clock import LoopClock
 pytestmark = pytest.mark.anyio
 
 
+def caller(deadline: float | None = None, timeout: float = 30.0, attempts: int = 4) -> Caller[Any]:
+    """A caller with the usual patience."""
+    return Caller(deadline, timeout, attempts)
+
+
 def test_a_raised_lane_keeps_the_arrival():
     """A request that becomes urgent goes before urgent requests that came after it, and behind those that came before."""
 
     async def main() -> list[str]:
         loop = asyncio.get_running_loop()
         limiter, order = Limiter(Quota(limit=1, window=10), clock=LoopClock(loop.time)), list[str]()
-        waiters: Waiters[None] = Waiters("background", None, LoopClock(loop.time))
+        waiters: Waiters[None] = Waiters("background", caller(), LoopClock(loop.time))
 
         async def call(operation: str, lane: Lane, joint: Waiters[None] | None = None) -> None:
             lease = await limiter.acquire(lane=lane, deadline=None, operation=operation, callers=joint)
@@ -63,8 +69,10 @@ def test_each_caller_has_its_own_deadline():
         limiter = Limiter(Quota(limit=1, window=1000), clock=LoopClock(loop.time))
         lease = await limiter.acquire(lane="interactive", deadline=None)  # the server is silent: nothing is known
         began, ends = loop.time(), list[float]()
-        waiters: Waiters[None] = Waiters("interactive", began + 7, limiter.clock)
-        callers = [waiters.first, *(waiters.join("interactive", began + wait)[0] for wait in (5, 3))]
+        waiters: Waiters[None] = Waiters("interactive", caller(began + 7), limiter.clock)
+        callers = [waiters.first, caller(began + 5), caller(began + 3)]
+        for each in callers[1:]:
+            waiters.join("interactive", each)
 
         async def hear(number: int) -> None:
             outcome = await callers[number].outcome()
@@ -88,9 +96,11 @@ def test_each_caller_has_its_own_deadline():
 
 def quick(clock: HandClock, *waits: float | None) -> tuple[Waiters[str], list[Caller[str]]]:
     """Callers that may wait so long; the first of them began the call."""
-    moments = [None if wait is None else clock.now() + wait for wait in waits]
-    waiters: Waiters[str] = Waiters("interactive", moments[0], clock)
-    return waiters, [waiters.first, *(waiters.join("interactive", moment)[0] for moment in moments[1:])]
+    callers = [caller(None if wait is None else clock.now() + wait) for wait in waits]
+    waiters: Waiters[str] = Waiters("interactive", callers[0], clock)
+    for each in callers[1:]:
+        waiters.join("interactive", each)
+    return waiters, callers
 
 
 def is_over(caller: Caller[str]) -> bool:
@@ -133,22 +143,22 @@ async def test_a_pause_beyond_a_deadline_fails_at_once() -> None:
 async def test_a_deadline_is_the_earliest_of_all() -> None:
     """It is told when it comes nearer, or when the lane is raised, unless the request is in flight."""
     clock = HandClock()
-    waiters: Waiters[str] = Waiters("background", clock.now() + 50, clock)
-    assert waiters.join("background", clock.now() + 60)[1] is False
-    assert waiters.join("background", clock.now() + 40)[1] is True
-    assert waiters.join("interactive", None)[1] is True
+    waiters: Waiters[str] = Waiters("background", caller(clock.now() + 50), clock)
+    assert waiters.join("background", caller(clock.now() + 60)) is False
+    assert waiters.join("background", caller(clock.now() + 40)) is True
+    assert waiters.join("interactive", caller()) is True
     assert waiters.deadline == clock.now() + 40
     waiters.sent()
-    assert waiters.join("interactive", clock.now() + 1)[1] is False
+    assert waiters.join("interactive", caller(clock.now() + 1)) is False
 
 
 async def test_a_lane_is_raised_in_flight_too() -> None:
     """The limiter need not know, but the next attempt goes in the lane of the most urgent caller."""
     clock = HandClock()
-    waiters: Waiters[str] = Waiters("background", None, clock)
+    waiters: Waiters[str] = Waiters("background", caller(), clock)
     waiters.sent()
-    assert waiters.join("interactive", None)[1] is False
-    waiters.join("background", None)
+    assert waiters.join("interactive", caller()) is False
+    waiters.join("background", caller())
     assert waiters.lane == "interactive"
 
 

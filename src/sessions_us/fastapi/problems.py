@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from sessions_us.errors import (
+    CallAbandonedError,
     ClientClosedError,
     DecodeError,
     QuotaTimeoutError,
@@ -76,6 +77,7 @@ def problem_of(error: SessionsError) -> Problem:
     | any other status of Sessions, `DecodeError`, `TransportError` | 502 |
     | `RequestTimeoutError` | 504 |
     | `ClientClosedError` | 503 |
+    | `CallAbandonedError` | 503, which the visitor who left never sees |
     | any other | 500 |
     """
     match error:
@@ -93,6 +95,8 @@ def problem_of(error: SessionsError) -> Problem:
             return Problem(status, f"Sessions did not answer, {done}.")
         case StatusError() | DecodeError():
             return Problem(502, "Sessions could not do this.")
+        case CallAbandonedError():
+            return Problem(503, "Nobody waits for this any more.")
         case ClientClosedError():
             return Problem(503, "This service is shutting down.")
         case _:
@@ -107,7 +111,7 @@ def install_error_handlers(app: Starlette) -> None:
     method, path and status. An open WebSocket is closed with 1013 (try again later) or 1011.
     """
     handler: Any = _answer  # for requests and WebSockets, which Starlette's types keep apart
-    for kind in (QuotaTimeoutError, StatusError, TransportError, DecodeError, ClientClosedError):
+    for kind in (QuotaTimeoutError, CallAbandonedError, StatusError, TransportError, DecodeError, ClientClosedError):
         app.add_exception_handler(kind, handler)
 
 
