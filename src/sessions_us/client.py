@@ -53,8 +53,11 @@ class SharedOptions(TypedDict, total=False):
             of another call. None, the default, is as long as it takes. A call lasts at most `max_wait` + attempts × `timeout`.
         strict: an answer that is not as described is a `DecodeError`, where it would have been an event. False unless given.
         cache_ttl: seconds for which the answer to a read (a GET, or `slots`) is given again without a request; 0 unless given. A
-            write by any client of the key drops what it invalidates. The same read never goes out twice at a time anyway.
-        stale_while_revalidate: seconds beyond `cache_ttl` for which a copy is given at once, while background work renews it.
+            write by any client of the key drops what it invalidates, `forget()` drops all, and an answer that came later takes
+            the place of a copy, also if it was asked for with 0. The same read never goes out twice at a time anyway.
+        stale_while_revalidate: seconds beyond `cache_ttl` for which a copy is given at once, while background work renews it. A
+            renewal is one attempt. After one that failed the next begins `cache_ttl` seconds later, or 5 if that is more; the 5
+            double with each failure, up to 300.
         stale_if_error: seconds beyond `cache_ttl` for which a copy stands in where a new answer can't be had: for a
             `QuotaTimeoutError`, a `TransportError`, a 5xx or a 429.
     """
@@ -137,6 +140,7 @@ class _Client(Generic[K]):
     _calls: Calls
     _limiter: Limiter
     _key: ApiKey
+    _keepers: tuple[Cache, SingleFlight]
     _owner: bool = True
 
     def __init__(
@@ -181,7 +185,7 @@ class _Client(Generic[K]):
 
         identity = Identity(key.digest("sharing"), origin.base_url, is_guest=isinstance(key, GuestKey))
         self._calls = Calls(cache, key, identity, defaults, emit, limiter.clock)
-        self._limiter, self._key = limiter, key
+        self._limiter, self._key, self._keepers = limiter, key, (cache, single_flight)
 
     @property
     def quota(self) -> ClientQuota:
@@ -218,6 +222,15 @@ class _Client(Generic[K]):
         }
         vars(copy).update(own, _calls=self._calls.but(self._calls.options.but(**options)), _owner=False)
         return copy
+
+    def forget(self) -> None:
+        """Drop all copies of the key's reads, and keep or share nothing that was asked for before now. Sends nothing.
+
+        For what the client can't know: a webhook says that something changed, or another program wrote. All clients of the key
+        in this process forget.
+        """
+        for stage in self._keepers:
+            stage.forget(self._calls.identity)
 
     async def request(
         self, method: str, path: str, *, json: object | None = None, params: Mapping[str, object] | None = None

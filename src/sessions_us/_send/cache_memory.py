@@ -33,11 +33,15 @@ class Copy(NamedTuple):
         answers: as they came, in order; the last one of a walk may be the error that told its end.
         kept_at: when the first one came, on the limiter's clock, seconds.
         operation: whose answer it is; None where the document does not know.
+        failed: how many renewals failed since.
+        renew_at: no renewal begins earlier, on the limiter's clock.
     """
 
     answers: tuple[Outcome, ...]
     kept_at: float
     operation: str | None
+    failed: int = 0
+    renew_at: float = 0.0
 
 
 class CacheMemory:

@@ -77,6 +77,10 @@ class Identity:
     origin: str
     is_guest: bool
 
+    def owns(self, name: Name, operation: str | None = None) -> bool:
+        """Whether it is a read with this key at this origin."""
+        return (name.key, name.origin) == (self.key, self.origin)
+
 
 class Name(NamedTuple):
     """What makes two reads the same.
@@ -165,8 +169,7 @@ class Call:
 
     def renewal(self) -> Call:
         """The same read, for no caller in particular."""
-        options = self.options.but(max_wait=None, abort_on=None)
-        return Call(self.request, options, self.identity, "background", self._clock)
+        return Call(self.request, self.options.for_nobody(), self.identity, "background", self._clock)
 
     def _wait(self, lane: Lane, deadline: float | None, sent_at: float | None = None) -> None:
         timeout, retries = self.options.timeout, self.options.retries

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from ..errors import ClientClosedError, RequestTimeoutError, SessionsError
 from ..events import Emit, ResponseShared
-from .call import Answer, Call, Name
+from .call import Answer, Call, Identity, Name
 from .cancel_scope import cancel_scope
 from .stage import OuterStage
 from .waiters import Caller
@@ -103,6 +103,13 @@ class SingleFlight(OuterStage):
             return False
         used = retries.attempts - caller.attempts
         return retries.delay(outcome, attempt=used, repeatable=True, jitter=0.0) is not None
+
+    def forget(self, whose: Identity) -> None:
+        """Nobody joins a key's reads that are in flight."""
+        for name in [
+            name for name, flight in self._flights.items() if flight.call.waiters.in_flight and whose.owns(name)
+        ]:
+            del self._flights[name]
 
     async def _end(self) -> None:
         """End this client's flights, and its part in those of others."""

@@ -31,6 +31,12 @@ class Trails:
     def add(self, trail: Trail) -> None:
         self._trails.add(trail)
 
+    def spoil(self, which: Callable[[Name, str | None], bool]) -> None:
+        """Those whose name and operation are meant began too early to be kept."""
+        for trail in list(self._trails):
+            if which(trail.name, trail.operation):
+                trail.changed(removed=False)
+
     @contextmanager
     def writing(self, call: Call) -> Iterator[None]:
         """Tell the trails of a write, while it lasts and once it has ended."""
