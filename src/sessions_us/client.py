@@ -230,7 +230,7 @@ class _Client(Generic[K]):
         in this process forget.
         """
         for stage in self._keepers:
-            stage.forget(self._calls.identity)
+            stage.forget(self._calls.identity.owns)
 
     async def request(
         self, method: str, path: str, *, json: object | None = None, params: Mapping[str, object] | None = None

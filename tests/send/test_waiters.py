@@ -10,7 +10,7 @@ from support.clock import HandClock, run
 from support.stages import refusal
 
 from sessions_us._send.waiters import Caller, Waiters
-from sessions_us.errors import NotFoundError, QuotaTimeoutError, ServerError
+from sessions_us.errors import NotFoundError, QuotaTimeoutError, RequestTimeoutError, ServerError
 from sessions_us.quota import Lane, Limiter, Quota
 from sessions_us.quota.clock import LoopClock
 
@@ -177,3 +177,70 @@ async def test_an_outcome_is_delivered_once() -> None:
     assert len({id(outcome) for outcome in outcomes}) == 3
     assert clock.timers == set()
     assert not waiters.callers
+
+
+def both(clock: HandClock, first: Caller[str], joined: Caller[str]) -> Waiters[str]:
+    """A call in flight that another caller has joined."""
+    waiters: Waiters[str] = Waiters("interactive", first, clock)
+    waiters.sent()
+    waiters.join("interactive", joined)
+    return waiters
+
+
+async def test_attempts_are_those_that_a_caller_saw() -> None:
+    """One that was cut off too early for the caller is none of its own."""
+    clock = HandClock()
+    hasty, patient = caller(timeout=0.2, attempts=3), caller(timeout=30, attempts=2)
+    waiters = both(clock, hasty, patient)
+    assert waiters.failed(RequestTimeoutError("x", sent="unknown", method="GET", path="/"), pause=0)
+    assert (hasty.attempts, patient.attempts) == (2, 2)
+    waiters.sent()
+    assert waiters.failed(refusal(502), pause=0)
+    assert (hasty.attempts, patient.attempts) == (1, 1)
+    waiters.sent()
+    waiters.failed(refusal(502), pause=None)
+    assert (hasty.attempts, patient.attempts) == (0, 0)
+    assert not is_over(patient)  # the call delivers the failure
+
+
+async def test_a_caller_without_attempts_gets_the_failure() -> None:
+    """The call is tried again for the others."""
+    clock = HandClock()
+    first, joined = caller(attempts=3), caller(attempts=1)
+    assert both(clock, first, joined).failed(refusal(502), pause=1)
+    assert (is_over(first), is_over(joined), joined.gave_up) == (False, True, True)
+
+
+async def test_total_counts_from_the_first_attempt_that_a_caller_saw() -> None:
+    """No further attempt begins later, for that caller."""
+    clock = HandClock()
+    first, joined = caller(), Caller[str](None, 30.0, 4, total=5)
+    waiters: Waiters[str] = Waiters("interactive", first, clock)
+    waiters.sent()
+    clock.advance(10)
+    waiters.join("interactive", joined)
+    assert waiters.failed(refusal(502), pause=5)
+    assert joined.last_start == clock.now() + 5
+    assert not is_over(joined)
+    clock.advance(5)
+    waiters.sent()
+    assert waiters.failed(refusal(502), pause=0.1)
+    assert (is_over(first), is_over(joined)) == (False, True)
+
+
+def test_a_joined_attempt_lasts_no_longer_than_its_own() -> None:
+    """Its `timeout` as often as it has attempts, and only while the request is in flight."""
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        joined = caller(timeout=3, attempts=2)
+        waiters: Waiters[str] = Waiters("interactive", caller(timeout=100), LoopClock(loop.time))
+        waiters.join("interactive", joined)
+        await asyncio.sleep(50)
+        began = loop.time()
+        waiters.sent()
+        assert isinstance(await joined.outcome(), TimeoutError)
+        assert waiters.callers == [waiters.first]
+        return round(loop.time() - began)
+
+    assert run(main()) == 6

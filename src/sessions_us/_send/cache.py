@@ -11,7 +11,7 @@ from attrs import define
 from ..errors import QuotaTimeoutError, RateLimitedError, ServerError, SessionsError, StatusError, TransportError
 from ..events import CacheHit, Emit, Reuse
 from .cache_memory import MOST_BYTES, CacheMemory, Copy, Outcome, size_of
-from .call import Answer, Call, Identity, Name
+from .call import Answer, Call, Name, Which
 from .stage import OuterStage
 from .trail import Renew, StartAgain, Trail
 from .waiters import own_copy
@@ -75,10 +75,10 @@ class Cache(OuterStage):
         self._outdate(call, answer)
         return answer
 
-    def forget(self, whose: Identity) -> None:
-        """Drop all copies of a key's reads. What is in flight is not kept either."""
-        self._memory.drop(whose.owns)
-        self._memory.trails.spoil(whose.owns)
+    def forget(self, which: Which) -> None:
+        """Something changed: drop copies, and keep no answer that is on its way."""
+        self._memory.drop(which)
+        self._memory.trails.spoil(which)
 
     async def _write(self, call: Call) -> Answer:
         with self._memory.trails.writing(call):

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, Union
 
 from .trail import Trails
 
 if TYPE_CHECKING:
     from ..errors import StatusError
-    from .call import Answer, Name
+    from .call import Answer, Name, Which
 
 __all__ = ("CacheMemory", "Copy", "Outcome", "size_of")
 
@@ -80,7 +79,7 @@ class CacheMemory:
         while len(self._copies) > self._most or self._bytes > self._most_bytes:
             self.remove(next(iter(self._copies)))
 
-    def drop(self, which: Callable[[Name, str | None], bool]) -> None:
+    def drop(self, which: Which) -> None:
         """Forget those whose name and operation are meant."""
         for name in [name for name, copy in self._copies.items() if which(name, copy.operation)]:
             self.remove(name)

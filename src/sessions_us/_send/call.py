@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .options import Options
     from .trail import Trail
 
-__all__ = ("Answer", "Call", "Identity", "Name", "Request")
+__all__ = ("Answer", "Call", "Identity", "Name", "Request", "Which")
 
 
 @frozen
@@ -97,6 +97,10 @@ class Name(NamedTuple):
     path: str
     params: tuple[tuple[str, str], ...]
     body: bytes | None
+
+
+Which = Callable[[Name, str | None], bool]
+"""Tells by its name, and by its operation where the document knows it, whether a read is meant."""
 
 
 @define(eq=False, repr=False, slots=False)

@@ -64,14 +64,14 @@ class Retry(OuterStage):
                     call.lease = await self._lease(call, failure)
                 except SessionsError as error:
                     if failure is None or not isinstance(error, QuotaTimeoutError | CallAbandonedError):
-                        failure = error.with_traceback(None)
+                        failure = error.with_traceback(None)  # without the frames of the quota, which hold it
                     raise failure from None  # if it was sent, that is what the caller must know
                 call.attempt += 1
                 call.waiters.sent()
                 try:
                     return await (self._inner.send(call) if call.request.repeatable else self._write(call))
                 except SessionsError as error:
-                    failure = error.with_traceback(None)
+                    failure = error
         finally:
             del failure  # an error that a frame of its own traceback holds would live on
 

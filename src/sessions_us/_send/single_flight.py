@@ -10,7 +10,7 @@ from attrs import define, field
 
 from ..errors import ClientClosedError, RequestTimeoutError, SessionsError
 from ..events import Emit, ResponseShared
-from .call import Answer, Call, Identity, Name
+from .call import Answer, Call, Name, Which
 from .cancel_scope import cancel_scope
 from .stage import OuterStage
 from .waiters import Caller
@@ -64,8 +64,8 @@ class SingleFlight(OuterStage):
             try:
                 return await self._inner.send(call)
             finally:
-                self._forget(call)
-        abort_on = call.abort_on
+                self.forget(call.concerns)
+        request, abort_on = call.request, call.abort_on
         while True:
             self.check()  # before a task is made, and before the flight of another client is joined
             loop = asyncio.get_running_loop()
@@ -81,18 +81,16 @@ class SingleFlight(OuterStage):
             outcome = await self._outcome(flight, call.waiters.first, abort_on, is_news)
             try:
                 if isinstance(outcome, Answer):
-                    return self._shared(call, outcome)
+                    if call.waiters.first.joined:
+                        self._emit(
+                            ResponseShared(operation=request.operation, method=request.method, path=request.path)
+                        )
+                    return outcome
                 if not self._goes_on(call, outcome):
                     raise _told(call, outcome)
                 call.begin_again(flight.call, outcome)
             finally:
                 del outcome  # an error whose traceback holds it would live on
-
-    def _shared(self, call: Call, answer: Answer) -> Answer:
-        request = call.request
-        if call.waiters.first.joined:
-            self._emit(ResponseShared(operation=request.operation, method=request.method, path=request.path))
-        return answer
 
     def _goes_on(self, call: Call, outcome: Exception) -> bool:
         """Whether a caller of a call that failed allows more than that call did, and has time for it."""
@@ -104,12 +102,11 @@ class SingleFlight(OuterStage):
         used = retries.attempts - caller.attempts
         return retries.delay(outcome, attempt=used, repeatable=True, jitter=0.0) is not None
 
-    def forget(self, whose: Identity) -> None:
-        """Nobody joins a key's reads that are in flight."""
-        for name in [
-            name for name, flight in self._flights.items() if flight.call.waiters.in_flight and whose.owns(name)
-        ]:
-            del self._flights[name]
+    def forget(self, which: Which) -> None:
+        """Something changed: nobody joins a read that may have been answered before."""
+        for name, flight in list(self._flights.items()):
+            if flight.call.waiters.in_flight and which(name, flight.call.documented_operation):
+                del self._flights[name]
 
     async def _end(self) -> None:
         """End this client's flights, and its part in those of others."""
@@ -155,12 +152,6 @@ class SingleFlight(OuterStage):
                 self._land(flight.call)
                 flight.task.cancel()
                 await asyncio.wait([flight.task])
-
-    def _forget(self, write: Call) -> None:
-        """A write happened: nobody joins a read that may have been answered before it."""
-        for name, flight in list(self._flights.items()):
-            if flight.call.waiters.in_flight and write.concerns(name, flight.call.documented_operation):
-                del self._flights[name]
 
 
 def _told(call: Call, outcome: Exception) -> Exception:
