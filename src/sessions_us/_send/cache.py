@@ -64,7 +64,7 @@ class Cache(OuterStage):
             return await self._write(call)
         if call.trail is not None:
             return await self._page(call, call.trail)
-        if call.options.keeps or self._memory.get(call.name) is not None:
+        if call.options.keeps or call.name in self._memory.copies:
             return await self._read(call)
         try:
             answer = await self._inner.send(call)
@@ -72,7 +72,8 @@ class Cache(OuterStage):
             if not isinstance(error, _SAYS_NOTHING):
                 self._memory.remove(call.name)  # it is gone, or not the key's to see any more
             raise
-        self._outdate(call, answer)
+        if call.name in self._memory.copies:
+            self._outdate(call, answer)
         return answer
 
     def forget(self, which: Which) -> None:

@@ -119,14 +119,14 @@ class SingleFlight(OuterStage):
             flight.call.waiters.settle(ClientClosedError())
 
     async def _fly(self, call: Call) -> None:
-        outcome: Answer | Exception = ClientClosedError()
+        outcome: Answer | Exception | None = None
         try:
             outcome = await self._inner.send(call)
         except Exception as error:
             outcome = error
         finally:
             self._land(call)
-            call.waiters.settle(outcome)
+            call.waiters.settle(ClientClosedError() if outcome is None else outcome)
             del outcome
 
     def _land(self, call: Call) -> None:

@@ -170,10 +170,8 @@ class Waiters(Generic[T]):
         Callers that allow no further attempt, or have no time for one, get the failure. Returns False if nobody is left.
         """
         now, was_in_flight = self._clock.now(), self.in_flight
-        self.in_flight, self._failure = (
-            False,
-            own_copy(failure),
-        )  # the error itself will have a traceback that holds this
+        self.in_flight = False
+        self._failure = own_copy(failure)  # the traceback of the error itself will hold this object
         self._resumes = now if pause is None else now + pause
         for caller in list(self.callers):
             if was_in_flight:
@@ -192,7 +190,7 @@ class Waiters(Generic[T]):
             caller.attempts -= 1
 
     def _is_done(self, caller: Caller[T], pause: float) -> bool:
-        """Whether a caller allows no attempt after so many seconds, or has no time for it."""
+        """Whether a caller allows no attempt after this pause, or has no time for it."""
         if caller.attempts <= 0 or _or_never(caller.last_start) < self._resumes:
             return True
         at_once = pause == 0 and not caller.joined  # the limiter refuses it, if there is no place at once
