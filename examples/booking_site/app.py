@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sessions_us import (
+    CallAbandonedError,
     ClientClosedError,
     DecodeError,
     QuotaTimeoutError,
@@ -67,6 +68,7 @@ def _trouble(request: Request, trouble: Trouble) -> Response:
     return page(request, "trouble.html", shown, status=trouble.status, retry_after=trouble.retry_after)
 
 
+@app.exception_handler(CallAbandonedError)
 @app.exception_handler(QuotaTimeoutError)
 @app.exception_handler(StatusError)
 @app.exception_handler(TransportError)
@@ -75,7 +77,8 @@ def _trouble(request: Request, trouble: Trouble) -> Response:
 async def failed(request: Request, error: SessionsError) -> Response:
     """What the clients raise, in words for visitors. A key or an upstream body is never part of them."""
     trouble = explain(error)
-    if trouble.status >= 500 and trouble.retry_after is None:
+    left = isinstance(error, CallAbandonedError)
+    if trouble.status >= 500 and trouble.retry_after is None and not left:
         _log.warning("%s: %s", type(error).__name__, error)  # the client has taken the key out of it
     return _trouble(request, trouble)
 

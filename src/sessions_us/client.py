@@ -49,13 +49,17 @@ class SharedOptions(TypedDict, total=False):
     """What can be set for a client, and for a copy of it by `with_options`.
 
     Attributes:
-        timeout: seconds of wall time for one attempt, from connecting to the last byte; 30 unless given.
+        timeout: seconds of wall time for one attempt, from connecting to the last byte; 30 unless given. It holds for a caller
+            that joined the same read of another call, too.
         max_wait: seconds that all waiting of one call may take: for the quota, for back-off, for a Retry-After, for the same read
             of another call. None, the default, is as long as it takes. A call lasts at most `max_wait` + attempts × `timeout`.
         strict: an answer that is not as described is a `DecodeError`, where it would have been an event. False unless given.
         cache_ttl: seconds for which the answer to a read (a GET, or `slots`) is given again without a request; 0 unless given. A
-            write by any client of the key drops what it invalidates. The same read never goes out twice at a time anyway.
-        stale_while_revalidate: seconds beyond `cache_ttl` for which a copy is given at once, while background work renews it.
+            write by any client of the key drops what it invalidates, `forget()` drops all, and an answer that came later takes
+            the place of a copy, also if it was asked for with 0. The same read never goes out twice at a time anyway.
+        stale_while_revalidate: seconds beyond `cache_ttl` for which a copy is given at once, while background work renews it. A
+            renewal is one attempt. After one that failed the next begins `cache_ttl` seconds later, or 5 if that is more; the 5
+            double with each failure, up to 300.
         stale_if_error: seconds beyond `cache_ttl` for which a copy stands in where a new answer can't be had: for a
             `QuotaTimeoutError`, a `TransportError`, a 5xx or a 429.
     """
@@ -76,8 +80,8 @@ class CallOptions(SharedOptions, total=False):
         lane: `interactive` or `background` for all calls. None is the default: background for a Pager's pages after the first,
             interactive for everything else.
         abort_on: a future of the running event loop. Once it is done, nobody waits for the answers any more: calls that wait for
-            the quota, and reads, end with a `QuotaTimeoutError`, and no further one is sent. A write that was sent goes on to its
-            end.
+            the quota, and reads, end with a `CallAbandonedError`, and no further one is sent. A write that was sent goes on to
+            its end.
     """
 
     retries: RetryPolicy | int
@@ -139,6 +143,7 @@ class _Client(Generic[K]):
     _calls: Calls
     _limiter: Limiter
     _key: ApiKey
+    _keepers: tuple[Cache, SingleFlight]
     _owner: bool = True
 
     def __init__(
@@ -184,7 +189,7 @@ class _Client(Generic[K]):
 
         identity = Identity(key.digest("sharing"), origin.base_url, is_guest=isinstance(key, GuestKey))
         self._calls = Calls(cache, key, identity, defaults, emit, limiter.clock)
-        self._limiter, self._key = limiter, key
+        self._limiter, self._key, self._keepers = limiter, key, (cache, single_flight)
 
     @property
     def quota(self) -> ClientQuota:
@@ -205,16 +210,31 @@ class _Client(Generic[K]):
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """A cheap copy with other options, on the same connections and quota. Closing the copy does nothing.
 
+        A copy of a subclass has the attributes that its original had at this moment.
+
         Args:
             options: see `CallOptions`. What is not given stays.
 
         Raises:
             ConfigurationError: an option that makes no sense.
         """
-        copy = type(self).__new__(type(self))
-        copy._calls = self._calls.but(self._calls.options.but(**options))
-        copy._limiter, copy._key, copy._owner = self._limiter, self._key, False
+        copy, kind = type(self).__new__(type(self)), type(self)
+        own = {
+            name: each
+            for name, each in vars(self).items()
+            if not isinstance(getattr(kind, name, None), cached_property)
+        }
+        vars(copy).update(own, _calls=self._calls.but(self._calls.options.but(**options)), _owner=False)
         return copy
+
+    def forget(self) -> None:
+        """Drop all copies of the key's reads, and keep or share nothing that was asked for before now. Sends nothing.
+
+        For what the client can't know: a webhook says that something changed, or another program wrote. All clients of the key
+        in this process forget.
+        """
+        for stage in self._keepers:
+            stage.forget(self._calls.identity.owns)
 
     async def request(
         self, method: str, path: str, *, json: object | None = None, params: Mapping[str, object] | None = None
@@ -237,7 +257,11 @@ class _Client(Generic[K]):
         return await self._calls.raw(method, path, body=json, params=params)
 
     async def aclose(self) -> None:
-        """Closes the connections; calls that wait for the quota fail with `ClientClosedError`. Twice is harmless."""
+        """Close the connections. Twice is harmless.
+
+        Reads, and calls that wait for the quota, fail with `ClientClosedError`. Writes in flight are waited for, each at most
+        as long as its `timeout`.
+        """
         if self._owner:
             await self._calls.aclose()
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 __all__ = (
     "AuthenticationError",
     "BadRequestError",
+    "CallAbandonedError",
     "ClientClosedError",
     "ConfigurationError",
     "ConflictError",
@@ -59,6 +60,16 @@ class ClientClosedError(SessionsError):
         super().__init__(message)
 
 
+class CallAbandonedError(SessionsError):
+    """Nobody waits for the answer any more: the `abort_on` of the call is done, because a visitor left, say.
+
+    A read may have been sent; a write was not.
+    """
+
+    def __init__(self, message: str = "Given up: nobody waits for the answer any more.") -> None:
+        super().__init__(message)
+
+
 class QuotaTimeoutError(SessionsError):
     """Nothing was sent, because waiting for the quota would take longer than `max_wait`.
 
@@ -96,6 +107,8 @@ class RequestTimeoutError(TransportError):
 
 class StatusError(SessionsError):
     """The server answered with any status but 2xx.
+
+    Callers that shared one read have an error each, and share its body and headers. Do not change these.
 
     Attributes:
         status_code: the HTTP status.

@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from support.serving import Upstream, Visitor, eventually, serving
 
-from sessions_us import QuotaTimeoutError, RetryPolicy, UserClient
+from sessions_us import CallAbandonedError, RetryPolicy, UserClient
 from sessions_us.fastapi import (
     BackgroundUserDep,
     DisconnectMiddleware,
@@ -168,7 +168,7 @@ def _routes(app: FastAPI, told: Site) -> None:
         except asyncio.CancelledError:
             told.ended.append(f"{name}: cancelled")
             raise
-        except QuotaTimeoutError:
+        except CallAbandonedError:
             told.ended.append(f"{name}: given up")
             raise
         told.ended.append(f"{name}: done")

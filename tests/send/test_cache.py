@@ -12,7 +12,7 @@ import pytest
 from sessions_us_api.operations import OPERATIONS
 from support.clock import HandClock
 from support.rooms import client, spend, warm
-from support.scripted import Numbered
+from support.scripted import Numbered, Say
 from support.stages import Inner, answer, lost, read, refusal, write
 from support.waiting import cancelled, outcome, start, tasks, until
 
@@ -22,6 +22,7 @@ from sessions_us import (
     GuestClient,
     NotFoundError,
     QuotaTimeoutError,
+    RetryPolicy,
     ServerError,
     UserClient,
 )
@@ -154,6 +155,48 @@ async def test_no_copy_stands_in_for_a_404(clock):
         assert (await user.rooms.get("r1")).name == "3"
 
 
+async def test_a_renewal_that_fails_has_a_rest(clock):
+    """One attempt, whatever `retries` says. The next one begins 5 s later, 10 s after the second failure, and so on."""
+    sent = []
+    async with Numbered() as server:
+        options = {"cache_ttl": 1, "stale_while_revalidate": 1000, "retries": RetryPolicy(backoff=0)}
+        async with client(server, clock=clock, **options) as user:
+            await user.rooms.get("r1")
+            await user.rooms.list().collect()
+            server.status = 500
+            before = tasks()
+            for _ in range(40):
+                clock.advance(1)
+                already = len(server.arrived)
+                assert (await user.rooms.get("r1")).name == "1"
+                assert len(await user.rooms.list().collect()) == 1
+                await until(lambda: tasks() <= before)
+                sent.append(len(server.arrived) - already)
+            server.status = 200
+            clock.advance(40)
+            await user.rooms.get("r1")
+            await until(lambda: tasks() <= before)
+            assert (await user.rooms.get("r1")).name != "1"
+
+    assert [second for second, requests in enumerate(sent, 1) if requests] == [1, 6, 16, 36]
+    assert set(sent) == {0, 2}
+
+
+async def test_a_rest_is_no_shorter_than_the_age_that_is_allowed(clock):
+    """A copy that may be a minute old is not asked for again after five seconds."""
+    async with Numbered() as server:
+        async with client(server, cache_ttl=60, stale_while_revalidate=1000, clock=clock) as user:
+            await user.rooms.get("r1")
+            server.status = 500
+            before = tasks()
+            for seconds in (60, 59, 1):
+                clock.advance(seconds)
+                await user.rooms.get("r1")
+                await until(lambda: tasks() <= before)
+
+    assert len(server.arrived) == 3
+
+
 async def test_a_renewal_that_gets_a_404_drops_the_copy(clock):
     """What is gone is shown once more at most. A status that tells nothing of the object drops nothing."""
     async with Numbered() as server:
@@ -165,11 +208,145 @@ async def test_a_renewal_that_gets_a_404_drops_the_copy(clock):
             for server.status in (500, 404):
                 assert (await user.rooms.get("r1")).name == "1"
                 await until(lambda: tasks() <= before)
+                clock.advance(5)
             with pytest.raises(NotFoundError):
                 await user.rooms.get("r1")
             server.status = 500
             with pytest.raises(ServerError):
                 await user.rooms.get("r1")
+
+
+# -- time goes forward ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_forced_answer_takes_the_place_of_the_copy(clock):
+    """A read with `cache_ttl=0` sends, and what it got is the copy from then on: of a single read, and of a list."""
+    async with Numbered() as server, client(server, cache_ttl=60, clock=clock) as user:
+        fresh = user.with_options(cache_ttl=0)
+        reads = (lambda each: each.rooms.get("r1"), lambda each: each.request("GET", "/api/rooms/r2"))
+        for read_it in reads:
+            first = await read_it(user)
+            forced = await read_it(fresh)
+            assert forced != first
+            assert await read_it(user) == forced
+        before = await user.rooms.list().collect()
+        after = await fresh.rooms.list().collect()
+        assert after[0].name != before[0].name
+        sent = len(server.arrived)
+        assert [room.name for room in await user.rooms.list().collect()] == [room.name for room in after]
+        assert len(server.arrived) == sent
+
+
+async def test_a_forced_404_drops_the_copy(clock):
+    """What is gone is not shown again."""
+    async with Numbered() as server, client(server, cache_ttl=60, clock=clock) as user:
+        await user.rooms.get("r1")
+        server.status = 404
+        for each in (user.with_options(cache_ttl=0), user):
+            with pytest.raises(NotFoundError):
+                await each.rooms.get("r1")
+
+
+async def test_an_answer_that_is_too_large_to_keep_drops_the_copy(clock):
+    """The copy is older, whatever the reader's options."""
+    large = Say(body={"id": "r1", "name": "new", "note": "x" * (17 * 1024 * 1024)})
+    async with Numbered() as server, client(server, cache_ttl=60, clock=clock) as user:
+        for each in (user.with_options(cache_ttl=0), user.with_options(cache_ttl=1)):
+            server.then(Say(body={"id": "r1", "name": "old"}))
+            clock.advance(61)
+            assert (await user.rooms.get("r1")).name == "old"
+            clock.advance(1)
+            server.then(large)
+            assert (await each.rooms.get("r1")).name == "new"
+            server.then(Say(body={"id": "r1", "name": "newer"}))
+            assert (await user.rooms.get("r1")).name == "newer"
+
+
+async def test_an_answer_that_is_cut_drops_the_copy(clock):
+    """Nobody knows what it said, but the copy is older."""
+    async with Numbered() as server, client(server, cache_ttl=60, clock=clock) as user:
+        assert (await user.rooms.get("r1")).name == "1"
+        server.then(Say(raw=b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}"))
+        await outcome(user.with_options(cache_ttl=0).rooms.get("r1"))
+        server.then(Say(body={"id": "r1", "name": "new"}))
+        assert (await user.rooms.get("r1")).name == "new"
+
+
+async def test_alone_an_earlier_answer_takes_no_place(clock):
+    """A forced read began before a write, and its answer comes last. What was read after the write stays."""
+    memory, slow, quick = CacheMemory(), Inner(answer("old"), held=True), Inner(answer("kept"))
+    cache = stage(quick, clock, memory)
+    await cache.send(read(clock, cache_ttl=60))
+    (forced,) = start(stage(slow, clock, memory).send(read(clock)))
+    await until(lambda: slow.calls)
+    await stage(Inner(), clock, memory).send(write(clock))
+    await cache.send(read(clock, cache_ttl=60))
+    slow.gate.set()
+
+    assert await forced == answer("old")
+    assert await cache.send(read(clock, cache_ttl=60)) == answer("kept")
+    assert len(quick.calls) == 2
+
+
+async def test_alone_a_later_answer_drops_a_copy_that_came_meanwhile(clock):
+    """There was no copy when the read without `cache_ttl` began."""
+    memory, slow, quick = CacheMemory(), Inner(answer("new"), held=True), Inner(answer("old"), answer("newer"))
+    cache = stage(quick, clock, memory)
+    (forced,) = start(stage(slow, clock, memory).send(read(clock)))
+    await until(lambda: slow.calls)
+    await cache.send(read(clock, cache_ttl=60))
+    slow.gate.set()
+    await forced
+
+    assert await cache.send(read(clock, cache_ttl=60)) == answer("newer")
+
+
+# -- forgetting ----------------------------------------------------------------------------------------------------------
+
+
+async def test_forget_drops_all_copies_of_the_key(clock):
+    """For all clients of the key, and for no other key."""
+    key = f"key-{uuid4()}"
+    async with (
+        Numbered() as server,
+        client(server, key, cache_ttl=60) as user,
+        client(server, cache_ttl=60) as stranger,
+    ):
+        for each in (user, stranger):
+            await cached(each, server)
+        async with client(server, key) as other:
+            other.with_options(lane="background").forget()
+
+        assert await cached(user, server) == set()
+        assert await cached(stranger, server) == ALL
+
+
+async def test_forget_counts_for_what_is_in_flight(clock):
+    """A read that was in flight may have been answered before the change: it is not joined, and its answer is not kept."""
+    async with Numbered() as server, client(server, cache_ttl=60) as user:
+        await warm(user, server, "GET")
+        before = asyncio.create_task(user.rooms.get("r1"))
+        await until(lambda: server.arrived)
+        user.forget()
+        after = asyncio.create_task(user.rooms.get("r1"))
+        await until(lambda: len(server.arrived) == 2)
+        server.release()
+
+        assert ((await before).name, (await after).name) == ("1", "2")
+        assert (await user.rooms.get("r1")).name == "2"
+
+
+async def test_forget_in_the_midst_of_a_list(clock):
+    """A list that was given from copies begins again; no row comes twice."""
+    async with Numbered() as server, client(server, cache_ttl=60) as user:
+        await user.rooms.list().collect()
+        rooms = user.rooms.list()
+        first = await anext(aiter(rooms))
+        user.forget()
+        await rooms.collect()
+
+        assert first.name == "1"
+        assert (await user.rooms.list().collect())[0].name != "1"
 
 
 # -- writes --------------------------------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from support.scripted import Numbered, Say, Scripted
 from support.waiting import until
 
 from sessions_us import (
+    CallAbandonedError,
     ConfigurationError,
     Quota,
-    QuotaTimeoutError,
     RateLimitedError,
     RetryPolicy,
     SQLiteStore,
@@ -72,7 +72,7 @@ async def test_what_waits_leaves_the_queue(call: str, shared: bool, tmp_path: Pa
         second = asyncio.ensure_future(CALLS[call](user.with_options(abort_on=abort_on)))
         await until(lambda: left(user)[0] == 1)
         abort_on.set_result(None)
-        with pytest.raises(QuotaTimeoutError, match="nobody waits"):
+        with pytest.raises(CallAbandonedError, match="nobody waits"):
             await asyncio.wait_for(second, 20)
 
         assert left(user) == (0, 1)
@@ -87,7 +87,7 @@ async def test_nothing_begins_for_nobody(call: str) -> None:
     async with held(10) as (user, server):
         abort_on = nobody()
         abort_on.set_result(None)
-        with pytest.raises(QuotaTimeoutError, match="nobody waits"):
+        with pytest.raises(CallAbandonedError, match="nobody waits"):
             await asyncio.wait_for(CALLS[call](user.with_options(abort_on=abort_on)), 20)
 
         assert (server.requests, left(user)) == ([], (0, 0))
@@ -95,7 +95,7 @@ async def test_nothing_begins_for_nobody(call: str) -> None:
 
 async def test_a_write_in_flight_goes_on() -> None:
     """The one could leave a doubt behind; the other only costs."""
-    for call, outcome in (("write", "Room"), ("read", "QuotaTimeoutError")):
+    for call, outcome in (("write", "Room"), ("read", "CallAbandonedError")):
         async with held(10) as (user, server):
             abort_on = nobody()
             task = asyncio.ensure_future(CALLS[call](user.with_options(abort_on=abort_on)))
@@ -161,7 +161,7 @@ async def test_the_visitor_may_leave_at_any_step() -> None:
                     break
             else:
                 raise AssertionError("the call has more steps than were tried")
-    assert outcomes == {"Room", "list", "QuotaTimeoutError"}
+    assert outcomes == {"Room", "list", "CallAbandonedError"}
 
 
 async def _awaited(step: Awaitable[object]) -> object:

@@ -7,11 +7,20 @@ from uuid import uuid4
 
 import pytest
 from support.clock import HandClock
-from support.rooms import client, spend
+from support.rooms import client, spend, warm
 from support.scripted import Numbered, Say, Scripted, unused_port
-from support.waiting import outcome, start, tasks, until
+from support.waiting import cancelled, outcome, start, tasks, until
 
-from sessions_us import ClientClosedError, Quota, RetryPolicy, RetryScheduled, TransportError
+from sessions_us import (
+    ClientClosedError,
+    NotFoundError,
+    Quota,
+    RequestTimeoutError,
+    RetryPolicy,
+    RetryScheduled,
+    Room,
+    TransportError,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -131,6 +140,71 @@ async def test_closing_leaves_the_flights_of_others():
 
         assert (await calls[0]).name == "1"
     assert len(server.arrived) == 1
+
+
+@pytest.mark.parametrize("statuses", [(200,), (404,)])
+async def test_closing_waits_for_writes_in_flight(statuses):
+    """They end as they would have; what only waits, or reads, ends at once. Nothing more is sent."""
+    async with Numbered() as server:
+        user = client(server)
+        await warm(user, server)
+        server.status = statuses[0]
+        write, read = start(outcome(user.rooms.update("r1", name="New")), outcome(user.rooms.get("r2")))
+        await until(lambda: len(server.arrived) == 2)
+        closing = start(user.aclose(), user.aclose())
+        assert isinstance(await read, ClientClosedError)
+        with pytest.raises(ClientClosedError):
+            await user.rooms.create(name="Room")
+        assert not write.done()
+        assert not any(each.done() for each in closing)
+        server.release()
+        await asyncio.gather(*closing)
+
+    assert type(await write) is (Room if statuses == (200,) else NotFoundError)
+    assert len(server.arrived) == 2
+
+
+async def test_closing_waits_no_longer_than_a_timeout():
+    """The server never answers. The write may have happened."""
+    async with Numbered(held=True) as server:
+        user = client(server, timeout=0.1)
+        write = start(outcome(user.rooms.update("r1", name="New")))
+        await until(lambda: server.arrived)
+        await asyncio.wait_for(user.aclose(), 10)
+        error = await write[0]
+
+    assert isinstance(error, RequestTimeoutError)
+    assert error.sent == "unknown"
+
+
+async def test_closing_a_write_that_would_be_repeated():
+    """The server says that it did nothing. The closed client does not send it again."""
+    async with Numbered() as server:
+        user = client(server, retries=RetryPolicy())
+        await warm(user, server)
+        server.status, server.headers = 429, {"retry-after": "30"}
+        write = start(outcome(user.rooms.update("r1", name="New")))
+        await until(lambda: server.arrived)
+        closing = start(user.aclose())
+        await asyncio.sleep(0)
+        server.release()
+        await asyncio.gather(*closing)
+
+    assert isinstance(await write[0], ClientClosedError)
+    assert len(server.arrived) == 1
+
+
+async def test_closing_is_cut_off_with_its_task():
+    """A closing that is cancelled while it waits for a write closes the connections."""
+    async with Numbered(held=True) as server:
+        user = client(server)
+        write = start(outcome(user.rooms.update("r1", name="New")))
+        await until(lambda: server.arrived)
+        closing = asyncio.create_task(user.aclose())
+        await asyncio.sleep(0)
+        await cancelled(closing)
+
+        assert isinstance(await asyncio.wait_for(write[0], 10), TransportError)
 
 
 async def test_closing_ends_its_renewals():

@@ -89,3 +89,26 @@ def test_the_log_can_be_turned_on(monkeypatch):
     monkeypatch.setenv("SESSIONS_LOG", "loud")
     with pytest.raises(ConfigurationError, match="SESSIONS_LOG is debug, info, warning or error, not 'loud'"):
         UserClient("k")
+
+
+class TenantClient(UserClient):
+    """What people make of a client."""
+
+    def __init__(self, tenant: str, key: str) -> None:
+        super().__init__(key)
+        self.tenant = tenant
+
+
+def test_a_copy_has_what_a_subclass_added():
+    """Its own attributes stay. Resources are those of the copy, also where the original had used its own."""
+    user = TenantClient("acme", "key")
+    assert user.rooms is user.rooms
+    user.note = "set later"
+    copy = user.with_options(timeout=5)
+    again = copy.with_options(lane="background")
+
+    assert type(again) is TenantClient
+    assert (again.tenant, again.note) == ("acme", "set later")
+    assert copy.rooms is not user.rooms
+    copy.tenant = "other"
+    assert user.tenant == "acme"

@@ -21,10 +21,12 @@ from sessions_us import (
     DecodeError,
     NotFoundError,
     QuotaTimeoutError,
+    RequestTimeoutError,
     ResponseShared,
     RetryPolicy,
     RetryScheduled,
     ServerError,
+    UserClient,
 )
 from sessions_us._send.single_flight import Flights, SingleFlight
 from sessions_us.events import ignore
@@ -90,13 +92,16 @@ async def test_clients_of_one_key_share():
 
 
 async def test_errors_are_copies():
-    """Each caller gets an error of its own, with a body of its own."""
+    """Each caller gets an error of its own: notes and a traceback that no other caller adds to. They share its body."""
     async with Numbered() as server, client(server) as user:
         server.status = 404
         errors = await asyncio.gather(*(outcome(user.rooms.get("r1")) for _ in range(3)))
 
     assert {type(error) for error in errors} == {NotFoundError}
-    assert len({id(error) for error in errors}) == len({id(error.body) for error in errors}) == 3
+    assert len({id(error) for error in errors}) == 3
+    assert len({id(error.body) for error in errors}) == 1
+    errors[0].add_note("mine")
+    assert [getattr(error, "__notes__", []) for error in errors] == [["mine"], [], []]
     assert {str(error) for error in errors} == {str(errors[0])}
     assert len(server.arrived) == 1
 
@@ -230,7 +235,7 @@ async def test_a_late_reading_refuses_the_hasty():
 
 
 async def test_max_wait_bounds_a_joined_read():
-    """For a caller that joined, all its time is waiting. A caller that may not wait joins nobody."""
+    """For a caller that joined, all its time is waiting. A caller that may not wait joins nobody. What was sent, was sent."""
     clock = HandClock()
     async with Numbered() as server, client(server, clock=clock) as user:
         await warm(user, server)
@@ -242,8 +247,9 @@ async def test_max_wait_bounds_a_joined_read():
         await asyncio.sleep(0)
         assert not hasty.done()
         clock.advance(0.2)
-        with pytest.raises(QuotaTimeoutError):
+        with pytest.raises(RequestTimeoutError, match=r"no answer within the 5 s of max_wait") as caught:
             await hasty
+        assert caught.value.sent == "unknown"
         own = asyncio.create_task(user.with_options(max_wait=0).rooms.get("r1"))
         await until(lambda: len(server.arrived) == 2)
         server.release()
@@ -269,6 +275,64 @@ async def test_a_long_back_off_fails_the_hasty():
         assert not patient.done()
         assert len(server.arrived) == 1
         await cancelled(patient)
+
+
+async def test_a_probe_takes_no_time_from_others():
+    """A caller that allows more than the call that it joined goes on when that fails. The rest of its own attempts are left."""
+    async with Numbered(held=True) as server, client(server, retries=RetryPolicy(attempts=2, backoff=0)) as user:
+        probe = user.with_options(timeout=0.1, retries=RetryPolicy(attempts=1))
+        hasty, *patient = start(*(each.rooms.get("r1") for each in (probe, user, user)))
+        await until(lambda: server.arrived)
+        with pytest.raises(RequestTimeoutError, match=r"took longer than 0\.1 s"):
+            await hasty
+        await until(lambda: len(server.arrived) == 2)
+        server.release()
+        rooms = await asyncio.gather(*patient)
+
+    assert [room.name for room in rooms] == ["2", "2"]
+    assert len(server.arrived) == 2
+
+
+async def test_a_joined_call_has_its_own_timeout():
+    """It leaves the other call when its own attempts would be over, and the other call goes on."""
+    async with Numbered(held=True) as server, client(server) as user:
+        patient = start(user.rooms.get("r1"))
+        await until(lambda: server.arrived)
+        loop, probe = asyncio.get_running_loop(), user.with_options(timeout=0.1, retries=RetryPolicy(attempts=2))
+        began = loop.time()
+        with pytest.raises(RequestTimeoutError, match=r"GET /api/rooms/r1.*within its timeout of 0\.1 s") as caught:
+            await probe.rooms.get("r1")
+        took = loop.time() - began
+        server.release()
+        room = await patient[0]
+
+    assert 0.19 < took < 5
+    assert (caught.value.sent, caught.value.method) == ("unknown", "GET")
+    assert room.name == "1"
+
+
+@pytest.mark.parametrize("first", ["one attempt", "three attempts"])
+async def test_attempts_are_each_callers_own(first):
+    """The caller that allows one has its error after one. The other has three, whoever began."""
+    told: list[Any] = []
+    async with Numbered() as server, client(server) as user:
+        await warm(user, server)
+        server.status = 503
+        one = user.with_options(retries=RetryPolicy(attempts=1))
+        three = user.with_options(retries=RetryPolicy(attempts=3, backoff=0))
+
+        async def hear(each: UserClient) -> None:
+            await outcome(each.rooms.get("r1"))
+            told.append((each, len(server.arrived)))
+
+        calls = start(*(hear(each) for each in ((one, three) if first == "one attempt" else (three, one))))
+        await until(lambda: server.arrived)
+        server.release()
+        await asyncio.gather(*calls)
+
+    assert dict(told)[three] == 3
+    assert dict(told)[one] <= 2  # it heard of the first, while the second was on its way
+    assert len(server.arrived) == 3
 
 
 # -- lanes ---------------------------------------------------------------------------------------------------------------

@@ -49,9 +49,8 @@ class ListSource(Generic[T]):
         self._request(None)  # a bad id fails here and not in the midst of the iteration
 
     def patient(self) -> ListSource[T]:
-        """The same for work that no caller waits for: without `max_wait` and `abort_on`."""
-        patient = self._calls.options.but(max_wait=None, abort_on=None)
-        return ListSource(self._calls.but(patient), self._endpoint, self._path)
+        """The same for a renewal, which no caller waits for."""
+        return ListSource(self._calls.but(self._calls.options.for_nobody()), self._endpoint, self._path)
 
     async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
         """The understood rows of a page, and all its rows raw.

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from copy import deepcopy
-from functools import partial
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from attrs import define
 
 from ..errors import QuotaTimeoutError, RateLimitedError, ServerError, SessionsError, StatusError, TransportError
 from ..events import CacheHit, Emit, Reuse
 from .cache_memory import MOST_BYTES, CacheMemory, Copy, Outcome, size_of
-from .call import Answer, Call, Name
+from .call import Answer, Call, Name, Which
 from .stage import OuterStage
-from .trail import StartAgain, Trail
+from .trail import Renew, StartAgain, Trail
+from .waiters import own_copy
 
 __all__ = ("Cache",)
 
@@ -24,6 +22,10 @@ _SAYS_NOTHING = (RateLimitedError, ServerError)
 """Statuses that say nothing of what was asked for, so that a copy of it stays as good as it was."""
 
 _PROCESS: Final = CacheMemory()
+
+_REST: Final = 5.0
+_LONGEST_REST: Final = 300.0
+"""Seconds after a renewal that failed until the next one. They double with each, up to the longest."""
 
 
 @define(eq=False, repr=False)
@@ -36,6 +38,9 @@ class Cache(OuterStage):
 
     A list is kept as it was read in one go, from its beginning; a walk over it is given all from such copies, or reads all
     pages from the server. A single read is a walk of one page.
+
+    Time goes forward only: an answer that came later than a copy takes its place, or drops it where it can't be kept, whatever
+    the options of its call.
 
     Args:
         inner: answers what is not kept.
@@ -59,14 +64,22 @@ class Cache(OuterStage):
             return await self._write(call)
         if call.trail is not None:
             return await self._page(call, call.trail)
-        if call.options.keeps:
+        if call.options.keeps or call.name in self._memory.copies:
             return await self._read(call)
         try:
-            return await self._inner.send(call)
+            answer = await self._inner.send(call)
         except StatusError as error:
             if not isinstance(error, _SAYS_NOTHING):
                 self._memory.remove(call.name)  # it is gone, or not the key's to see any more
             raise
+        if call.name in self._memory.copies:
+            self._outdate(call, answer)
+        return answer
+
+    def forget(self, which: Which) -> None:
+        """Something changed: drop copies, and keep no answer that is on its way."""
+        self._memory.drop(which)
+        self._memory.trails.spoil(which)
 
     async def _write(self, call: Call) -> Answer:
         with self._memory.trails.writing(call):
@@ -100,11 +113,15 @@ class Cache(OuterStage):
             raise
         except StatusError as error:
             if trail.answers:
-                self._record(call, trail, error)
+                self._record(call, trail, own_copy(error))
             else:
                 self._memory.remove(trail.name)
             raise
-        if not answer.flaw:
+        if answer.flaw:
+            self._memory.remove(trail.name)
+        elif trail.on_end is None:
+            self._outdate(call, answer)
+        else:
             self._record(call, trail, answer)
         return answer
 
@@ -112,9 +129,8 @@ class Cache(OuterStage):
         """Decides whether the walk is given from copies. Else its answers are kept at its end."""
         trail.begin(call, self._memory.trails)
         options, renew, copy = call.options, trail.renew, self._memory.get(trail.name)
-        if not options.keeps:
-            return
-        trail.on_end = self._keep
+        if options.keeps or copy is not None:
+            trail.on_end = self._keep
         if copy is None or renew is None:
             return
         fresh_until = copy.kept_at + options.cache_ttl
@@ -123,7 +139,7 @@ class Cache(OuterStage):
             trail.replay(copy, "fresh", fresh_until)
         elif self._now() < stale_until:
             trail.replay(copy, "stale-while-revalidate", stale_until)
-            self._renew(trail.name, partial(renew, Trail(), len(copy.answers)))
+            self._renew(trail.name, copy, renew, options.cache_ttl)
 
     def _next_copy(self, call: Call, trail: Trail, copy: Copy) -> Answer:
         place = len(trail.answers)
@@ -152,7 +168,7 @@ class Cache(OuterStage):
     def _record(self, call: Call, trail: Trail, outcome: Outcome) -> None:
         """Note an answer of a walk, and keep what was read of it if nothing better is kept."""
         options = call.options
-        if not options.keeps or trail.is_spoilt:
+        if trail.on_end is None or trail.is_spoilt:
             return
         trail.began_at = trail.began_at if trail.answers else self._now()
         trail.answers.append(outcome)
@@ -160,6 +176,7 @@ class Cache(OuterStage):
         if trail.size > MOST_BYTES:
             trail.is_spoilt = True
             trail.answers.clear()
+            self._memory.remove(trail.name)
             return
         kept = self._memory.get(trail.name)
         of_use = options.cache_ttl + max(options.stale_while_revalidate, options.stale_if_error)
@@ -173,6 +190,12 @@ class Cache(OuterStage):
             trail.kept = Copy(tuple(trail.answers), trail.began_at, trail.operation)
             self._memory.put(trail.name, trail.kept)
 
+    def _outdate(self, call: Call, answer: Answer) -> None:
+        """An answer that is not kept: an earlier one is not given any more."""
+        copy = self._memory.get(call.name)
+        if copy is not None and copy.answers[0] is not answer:  # that of another caller of the same flight
+            self._memory.remove(call.name)
+
     # -- copies ------------------------------------------------------------------------------------------------------
 
     def _age(self, copy: Copy) -> float:
@@ -182,18 +205,24 @@ class Cache(OuterStage):
         self._emit(CacheHit(operation=call.request.operation, age=self._age(copy), why=why))
         outcome = copy.answers[place]
         if isinstance(outcome, StatusError):
-            raise deepcopy(outcome)
+            raise own_copy(outcome)
         return outcome
 
-    def _renew(self, name: Name, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        """Ask again, behind all that is urgent, unless somebody does."""
+    def _renew(self, name: Name, copy: Copy, renew: Renew, least: float) -> None:
+        """Ask again, behind all that is urgent, unless somebody does, or the last renewal failed a short while ago."""
         running = self._memory.renewals.get(name)
+        if self._now() < copy.renew_at:
+            return
         if running is not None and not running.done() and running.get_loop() is asyncio.get_running_loop():
             return
-        task = self._memory.renewals[name] = self._begin(_quietly(work))
+        task = self._memory.renewals[name] = self._begin(self._renewal(name, copy, renew, least))
         task.add_done_callback(lambda _: self._memory.renewals.pop(name, None))
 
-
-async def _quietly(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
-    with suppress(SessionsError, StartAgain):  # the events tell; the next reader tries again
-        await work()  # called here, so that a task that never begins leaves nothing behind
+    async def _renewal(self, name: Name, copy: Copy, renew: Renew, least: float) -> None:
+        """Ask again. After a failure the copy has a rest, of so many seconds at least."""
+        try:
+            await renew(Trail(), len(copy.answers))
+        except (SessionsError, StartAgain):  # the events tell
+            if self._memory.get(name) is copy:
+                rest = max(least, min(_LONGEST_REST, _REST * 2.0**copy.failed))
+                self._memory.put(name, copy._replace(failed=copy.failed + 1, renew_at=self._now() + rest))

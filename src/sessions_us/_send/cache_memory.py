@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, Union
 
 from .trail import Trails
 
 if TYPE_CHECKING:
     from ..errors import StatusError
-    from .call import Answer, Name
+    from .call import Answer, Name, Which
 
 __all__ = ("CacheMemory", "Copy", "Outcome", "size_of")
 
@@ -33,11 +32,15 @@ class Copy(NamedTuple):
         answers: as they came, in order; the last one of a walk may be the error that told its end.
         kept_at: when the first one came, on the limiter's clock, seconds.
         operation: whose answer it is; None where the document does not know.
+        failed: how many renewals failed since.
+        renew_at: no renewal begins earlier, on the limiter's clock.
     """
 
     answers: tuple[Outcome, ...]
     kept_at: float
     operation: str | None
+    failed: int = 0
+    renew_at: float = 0.0
 
 
 class CacheMemory:
@@ -48,6 +51,7 @@ class CacheMemory:
         most_bytes: bytes of their bodies and names at most; a body that is larger alone is not kept.
 
     Attributes:
+        copies: what is kept, by the name of the read; the least recently used first.
         trails: the reads that are not over, and the writes that spoil them.
         renewals: the tasks that renew copies, by the name of the read.
     """
@@ -55,15 +59,15 @@ class CacheMemory:
     def __init__(self, most: int = MOST_COPIES, most_bytes: int = MOST_BYTES) -> None:
         self._most = most
         self._most_bytes = most_bytes
-        self._copies: OrderedDict[Name, Copy] = OrderedDict()
+        self.copies: OrderedDict[Name, Copy] = OrderedDict()
         self._bytes = 0
         self.trails = Trails()
         self.renewals: dict[Name, asyncio.Task[None]] = {}
 
     def get(self, name: Name) -> Copy | None:
-        copy = self._copies.get(name)
+        copy = self.copies.get(name)
         if copy is not None:
-            self._copies.move_to_end(name)
+            self.copies.move_to_end(name)
         return copy
 
     def put(self, name: Name, copy: Copy) -> None:
@@ -71,19 +75,19 @@ class CacheMemory:
         size = _size(name, copy)
         if size > self._most_bytes:
             return
-        self._copies[name] = copy
+        self.copies[name] = copy
         self._bytes += size
-        while len(self._copies) > self._most or self._bytes > self._most_bytes:
-            self.remove(next(iter(self._copies)))
+        while len(self.copies) > self._most or self._bytes > self._most_bytes:
+            self.remove(next(iter(self.copies)))
 
-    def drop(self, which: Callable[[Name, str | None], bool]) -> None:
+    def drop(self, which: Which) -> None:
         """Forget those whose name and operation are meant."""
-        for name in [name for name, copy in self._copies.items() if which(name, copy.operation)]:
+        for name in [name for name, copy in self.copies.items() if which(name, copy.operation)]:
             self.remove(name)
 
     def remove(self, name: Name) -> None:
         """Forget one."""
-        copy = self._copies.pop(name, None)
+        copy = self.copies.pop(name, None)
         if copy is not None:
             self._bytes -= _size(name, copy)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import define, field, frozen
 
+from ..errors import SessionsError, StatusError, TransportError
 from ..quota import Lane
-from .waiters import Waiters
+from .waiters import Caller, Waiters
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .options import Options
     from .trail import Trail
 
-__all__ = ("Answer", "Call", "Identity", "Name", "Request")
+__all__ = ("Answer", "Call", "Identity", "Name", "Request", "Which")
 
 
 @frozen
@@ -76,6 +77,10 @@ class Identity:
     origin: str
     is_guest: bool
 
+    def owns(self, name: Name, operation: str | None = None) -> bool:
+        """Whether it is a read with this key at this origin."""
+        return (name.key, name.origin) == (self.key, self.origin)
+
 
 class Name(NamedTuple):
     """What makes two reads the same.
@@ -94,6 +99,10 @@ class Name(NamedTuple):
     body: bytes | None
 
 
+Which = Callable[[Name, str | None], bool]
+"""Tells by its name, and by its operation where the document knows it, whether a read is meant."""
+
+
 @define(eq=False, repr=False, slots=False)
 class Call:
     """One call on its way.
@@ -105,7 +114,8 @@ class Call:
         waiters: who waits for the answer, with whose lane and deadline.
         abort_on: once this is done, nobody waits any more; None where the waiters have futures of their own.
         trail: the walk over a list that the call belongs to.
-        attempt: how often it was sent, this time included; 0: not yet.
+        attempt: how often it was sent, this time included; 0: not yet. What it saw of another call's attempts counts.
+        failure: how the last of these failed, where that was another call's.
         lease: its place in the quota, for this attempt.
         met_closed_connection: whether this attempt failed on a connection that the server had closed.
         queue: where it waits for a place in the quota.
@@ -120,13 +130,14 @@ class Call:
     waiters: Waiters[Answer] = field(init=False)
     abort_on: asyncio.Future[None] | None = field(init=False)
     attempt: int = field(default=0, init=False)
+    failure: SessionsError | None = field(default=None, init=False)
     lease: Lease | None = field(default=None, init=False)
     met_closed_connection: bool = field(default=False, init=False)
     queue: Limiter | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         wait = self.options.max_wait
-        self.waiters = Waiters(self._lane, None if wait is None else self._clock.now() + wait, self._clock)
+        self._wait(self._lane, None if wait is None else self._clock.now() + wait)
         self.abort_on = self.options.abort_on
 
     @cached_property
@@ -152,14 +163,22 @@ class Call:
             return False
         return invalidates is None or (operation is None and bool(invalidates)) or operation in invalidates
 
-    def begin_again(self) -> None:
-        """The call of another client that was joined came to nothing. The deadline stays."""
-        self.waiters = Waiters(self.waiters.lane, self.waiters.first.deadline, self._clock)
+    def begin_again(self, joined: Call, outcome: Exception) -> None:
+        """The call that was joined came to nothing. The deadline stays, and so do the attempts that are left."""
+        mine = self.waiters.first
+        self.attempt = self.options.retries.attempts - mine.attempts
+        self.failure = outcome if isinstance(outcome, StatusError | TransportError) else None
+        self.lease = joined.lease
+        self._wait(self.waiters.lane, mine.deadline, mine.sent_at)
 
     def renewal(self) -> Call:
         """The same read, for no caller in particular."""
-        options = self.options.but(max_wait=None, abort_on=None)
-        return Call(self.request, options, self.identity, "background", self._clock)
+        return Call(self.request, self.options.for_nobody(), self.identity, "background", self._clock)
+
+    def _wait(self, lane: Lane, deadline: float | None, sent_at: float | None = None) -> None:
+        timeout, retries = self.options.timeout, self.options.retries
+        caller = Caller[Answer](deadline, timeout, retries.attempts - self.attempt, retries.total, sent_at)
+        self.waiters = Waiters(lane, caller, self._clock)
 
     async def raise_lane(self) -> None:
         """The lane of its waiters, or their deadline, is another one. The quota refuses those whose deadline cannot be met."""

@@ -6,21 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ..errors import QuotaTimeoutError
-from ..quota import Lane
+from ..errors import CallAbandonedError
 
 __all__ = ("cancel_scope",)
 
 
 @asynccontextmanager
-async def cancel_scope(abort_on: asyncio.Future[None], lane: Lane) -> AsyncIterator[None]:
+async def cancel_scope(abort_on: asyncio.Future[None]) -> AsyncIterator[None]:
     """What is inside is cut short as soon as `abort_on` is done, and does not even begin if it is already.
 
     Raises:
-        QuotaTimeoutError: on entering or at the end: nobody waits any more.
+        CallAbandonedError: on entering or at the end: nobody waits any more.
     """
     if abort_on.done():
-        raise _abandoned(lane)
+        raise CallAbandonedError
     loop = asyncio.get_running_loop()
     patience = asyncio.timeout(None)  # waiting code can tell it from a cancellation of its task
     over = False
@@ -40,8 +39,4 @@ async def cancel_scope(abort_on: asyncio.Future[None], lane: Lane) -> AsyncItera
     except TimeoutError:
         if not patience.expired():
             raise
-        raise _abandoned(lane) from None
-
-
-def _abandoned(lane: Lane) -> QuotaTimeoutError:
-    return QuotaTimeoutError("Given up: nobody waits for the answer any more.", lane=lane)
+        raise CallAbandonedError from None

@@ -52,9 +52,12 @@ class Http:
             StatusError, TransportError: there is none with a 2xx status.
         """
         outcome = await self._attempt(call)
-        if isinstance(outcome, Answer):
-            return outcome
-        raise outcome
+        try:
+            if isinstance(outcome, Answer):
+                return outcome
+            raise outcome
+        finally:
+            del outcome  # an error that a frame of its own traceback holds would live on
 
     def check(self) -> None:
         self._connections.client()

@@ -62,6 +62,10 @@ class Options:
         keeps = self.cache_ttl > 0 or self.stale_while_revalidate > 0 or self.stale_if_error > 0
         object.__setattr__(self, "keeps", keeps)
 
+    def for_nobody(self) -> Options:
+        """Those of a renewal, which no caller waits for: it has time, and one attempt."""
+        return self.but(max_wait=None, abort_on=None, retries=evolve(self.retries, attempts=1))
+
     def but(self, **changes: Any) -> Options:
         """A copy with these changes."""
         return evolve(self, **changes)

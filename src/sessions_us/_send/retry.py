@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from attrs import define
+from attrs import define, field
 
-from ..errors import QuotaTimeoutError, RateLimitedError, RequestTimeoutError, SessionsError, StatusError
+from ..errors import (
+    CallAbandonedError,
+    QuotaTimeoutError,
+    RateLimitedError,
+    RequestTimeoutError,
+    SessionsError,
+    StatusError,
+)
 from ..events import Emit, RetryScheduled
 from ..quota import Lease, Limiter
 from ..quota.clock import sleep
@@ -33,52 +41,64 @@ class Retry(OuterStage):
     _limiter: Limiter
     _emit: Emit
     _jitter: Callable[[], float] = random.random
+    _writes: set[asyncio.Future[None]] = field(factory=set, init=False)
 
     async def send(self, call: Call) -> Answer:
         """The answer of the first attempt that gets one.
 
         Raises:
             QuotaTimeoutError: nothing was sent, because waiting would take longer than `max_wait`.
+            CallAbandonedError: nothing was sent, because nobody waits any more.
             StatusError, TransportError: how the last attempt failed.
             ClientClosedError: the client was closed.
         """
-        failure: SessionsError | None = None
-        last_start: float | None = None  # no further attempt begins later
+        failure, call.failure = call.failure, None
         try:
             while True:
+                if failure is not None:
+                    pause = self._pause(call, failure)
+                    if pause is None:
+                        raise failure
+                    await self._back_off(call, failure, pause)
                 try:
-                    call.lease = await self._lease(call, failure, last_start)
-                except QuotaTimeoutError:
-                    if failure is None:
-                        raise
-                    raise failure from None  # it was sent, and that is what the caller must know
-                if call.attempt == 0 and call.options.retries.total is not None:
-                    last_start = self._limiter.now() + call.options.retries.total
+                    call.lease = await self._lease(call, failure)
+                except SessionsError as error:
+                    if failure is None or not isinstance(error, QuotaTimeoutError | CallAbandonedError):
+                        failure = error.with_traceback(None)  # without the frames of the quota, which hold it
+                    raise failure from None  # if it was sent, that is what the caller must know
                 call.attempt += 1
                 call.waiters.sent()
                 try:
-                    return await self._inner.send(call)
+                    return await (self._inner.send(call) if call.request.repeatable else self._write(call))
                 except SessionsError as error:
                     failure = error
-                pause = self._pause(call, failure, last_start)
-                if pause is None:
-                    raise failure
-                await self._back_off(call, failure, pause)
         finally:
-            del failure  # an error whose traceback holds it would live on
+            del failure  # an error that a frame of its own traceback holds would live on
+
+    async def _write(self, call: Call) -> Answer:
+        """Send once. A write in flight is not broken off when the client is closed."""
+        over = asyncio.get_running_loop().create_future()
+        self._writes.add(over)
+        try:
+            return await self._inner.send(call)
+        finally:
+            self._writes.discard(over)
+            over.set_result(None)
 
     async def _end(self) -> None:
         await self._limiter.leave(self)
+        if writes := [write for write in self._writes if write.get_loop() is asyncio.get_running_loop()]:
+            await asyncio.wait(writes)  # each has its timeout
 
-    async def _lease(self, call: Call, failure: SessionsError | None, last_start: float | None) -> Lease:
+    async def _lease(self, call: Call, failure: SessionsError | None) -> Lease:
         """A place in the quota: the one of the last attempt, but before all others of the lane after a 429."""
         self.check()
         call.queue = self._limiter
         try:
-            async with nullcontext() if call.abort_on is None else cancel_scope(call.abort_on, call.waiters.lane):
+            async with nullcontext() if call.abort_on is None else cancel_scope(call.abort_on):
                 lease = await self._limiter.acquire(
                     lane=call.waiters.lane,
-                    deadline=last_start,
+                    deadline=call.waiters.first.last_start,
                     arrival=None if call.lease is None else call.lease.arrival,
                     front=isinstance(failure, RateLimitedError),
                     timeout=call.options.timeout,
@@ -96,7 +116,7 @@ class Retry(OuterStage):
             raise
         return lease
 
-    def _pause(self, call: Call, failure: SessionsError, last_start: float | None) -> float | None:
+    def _pause(self, call: Call, failure: SessionsError) -> float | None:
         """Seconds until the next attempt, None if there is none."""
         pause = call.options.retries.delay(
             failure,
@@ -105,8 +125,6 @@ class Retry(OuterStage):
             jitter=self._jitter(),
             stale=call.met_closed_connection and not isinstance(failure, RequestTimeoutError),
         )
-        if pause is None or (last_start is not None and self._limiter.now() + pause > last_start):
-            return None
         return pause if call.waiters.failed(failure, pause) else None
 
     async def _back_off(self, call: Call, failure: SessionsError, pause: float) -> None:

@@ -8,9 +8,9 @@ from typing import Final
 
 from attrs import define, field
 
-from ..errors import ClientClosedError
+from ..errors import ClientClosedError, RequestTimeoutError, SessionsError
 from ..events import Emit, ResponseShared
-from .call import Answer, Call, Name
+from .call import Answer, Call, Name, Which
 from .cancel_scope import cancel_scope
 from .stage import OuterStage
 from .waiters import Caller
@@ -54,6 +54,9 @@ class SingleFlight(OuterStage):
     async def send(self, call: Call) -> Answer:
         """The answer: of this call, or of the same read in flight.
 
+        A caller that joined waits as long, and has as many attempts, as its own options allow. It leaves a call that takes
+        longer, and sends again when a call with less patience fails.
+
         Raises:
             SessionsError: what the inner stage raises; a joined caller gets a copy.
         """
@@ -61,12 +64,12 @@ class SingleFlight(OuterStage):
             try:
                 return await self._inner.send(call)
             finally:
-                self._forget(call)
+                self.forget(call.concerns)
         request, abort_on = call.request, call.abort_on
         while True:
             self.check()  # before a task is made, and before the flight of another client is joined
             loop = asyncio.get_running_loop()
-            flight, caller, is_news = self._flights.get(call.name), call.waiters.first, False
+            flight, is_news = self._flights.get(call.name), False
             if flight is None or flight.loop is not loop:  # that of an ended loop will never land
                 call.abort_on = None  # that ends one caller's wait, and not what others may wait for
                 flight = self._flights[call.name] = _Flight(call, loop)
@@ -74,15 +77,36 @@ class SingleFlight(OuterStage):
             elif call.options.max_wait == 0:  # it may wait for nobody
                 return await self._inner.send(call)
             else:
-                caller, is_news = flight.call.waiters.join(call.waiters.lane, caller.deadline)
-            outcome = await self._outcome(flight, caller, abort_on, is_news)
-            if isinstance(outcome, Answer):
-                if caller.joined:
-                    self._emit(ResponseShared(operation=request.operation, method=request.method, path=request.path))
-                return outcome
-            if not isinstance(outcome, ClientClosedError) or self._closed:
-                raise outcome
-            call.begin_again()  # the client that sent it was closed
+                is_news = flight.call.waiters.join(call.waiters.lane, call.waiters.first)
+            outcome = await self._outcome(flight, call.waiters.first, abort_on, is_news)
+            try:
+                if isinstance(outcome, Answer):
+                    if call.waiters.first.joined:
+                        self._emit(
+                            ResponseShared(operation=request.operation, method=request.method, path=request.path)
+                        )
+                    return outcome
+                if not self._goes_on(call, outcome):
+                    raise _told(call, outcome)
+                call.begin_again(flight.call, outcome)
+            finally:
+                del outcome  # an error whose traceback holds it would live on
+
+    def _goes_on(self, call: Call, outcome: Exception) -> bool:
+        """Whether a caller of a call that failed allows more than that call did, and has time for it."""
+        caller, retries = call.waiters.first, call.options.retries
+        if self._closed or isinstance(outcome, ClientClosedError):
+            return not self._closed  # the client that sent it was closed
+        if not caller.joined or caller.gave_up or not isinstance(outcome, SessionsError):
+            return False
+        used = retries.attempts - caller.attempts
+        return retries.delay(outcome, attempt=used, repeatable=True, jitter=0.0) is not None
+
+    def forget(self, which: Which) -> None:
+        """Something changed: nobody joins a read that may have been answered before."""
+        for name, flight in list(self._flights.items()):
+            if flight.call.waiters.in_flight and which(name, flight.call.documented_operation):
+                del self._flights[name]
 
     async def _end(self) -> None:
         """End this client's flights, and its part in those of others."""
@@ -103,6 +127,7 @@ class SingleFlight(OuterStage):
         finally:
             self._land(call)
             call.waiters.settle(ClientClosedError() if outcome is None else outcome)
+            del outcome
 
     def _land(self, call: Call) -> None:
         flight = self._flights.get(call.name)
@@ -116,7 +141,7 @@ class SingleFlight(OuterStage):
         waiters = flight.call.waiters
         self._callers.add(caller)
         try:
-            async with nullcontext() if abort_on is None else cancel_scope(abort_on, waiters.lane):
+            async with nullcontext() if abort_on is None else cancel_scope(abort_on):
                 if is_news:
                     await flight.call.raise_lane()
                 return await caller.outcome()
@@ -128,8 +153,11 @@ class SingleFlight(OuterStage):
                 flight.task.cancel()
                 await asyncio.wait([flight.task])
 
-    def _forget(self, write: Call) -> None:
-        """A write happened: nobody joins a read that may have been answered before it."""
-        for name, flight in list(self._flights.items()):
-            if flight.call.waiters.in_flight and write.concerns(name, flight.call.documented_operation):
-                del self._flights[name]
+
+def _told(call: Call, outcome: Exception) -> Exception:
+    """The error, with the request that had no answer in time."""
+    if not isinstance(outcome, TimeoutError):
+        return outcome
+    method, path = call.request.method, call.request.path
+    message = f"{method} {path}, sent by another call, had no answer {outcome}"
+    return RequestTimeoutError(message, sent="unknown", method=method, path=path)

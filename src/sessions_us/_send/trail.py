@@ -16,7 +16,7 @@ from ..errors import ServerError, StatusError
 if TYPE_CHECKING:
     from ..events import Reuse
     from .cache_memory import Copy, Outcome
-    from .call import Call, Name
+    from .call import Call, Name, Which
 
 __all__ = ("StartAgain", "Trail", "Trails")
 
@@ -32,6 +32,12 @@ class Trails:
 
     def add(self, trail: Trail) -> None:
         self._trails.add(trail)
+
+    def spoil(self, which: Which) -> None:
+        """Those whose name and operation are meant began too early to be kept."""
+        for trail in list(self._trails):
+            if which(trail.name, trail.operation):
+                trail.changed(removed=False)
 
     @contextmanager
     def writing(self, call: Call) -> Iterator[None]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from copy import deepcopy
+from copy import copy
+from math import inf
 from typing import Generic, TypeVar
 
 from attrs import define, field
 
-from ..errors import QuotaTimeoutError, SessionsError
+from ..errors import QuotaTimeoutError, RequestTimeoutError, SessionsError
 from ..quota import Lane
 from ..quota.clock import Clock, Timer
 
-__all__ = ("Caller", "Waiters")
+__all__ = ("Caller", "Waiters", "own_copy")
 
 T = TypeVar("T")
 
@@ -23,15 +24,32 @@ class Caller(Generic[T]):
 
     Attributes:
         deadline: until when, on the client's clock, seconds; None: as long as it takes.
+        timeout: seconds of wall time that it allows one attempt.
+        attempts: how many more it allows.
+        total: seconds from the first attempt that it saw, after which no further one begins; None: attempts are the bound.
+        sent_at: when that attempt began, on the client's clock, or the caller joined it.
         joined: whether another call had begun the request.
+        gave_up: whether its outcome is that it waits no longer, whatever the call comes to.
         timer: ends the wait.
+        lapse: ends what it allows the attempt in flight, where that is less than the request's own timeout.
     """
 
     deadline: float | None
-    joined: bool
+    timeout: float
+    attempts: int
+    total: float | None = None
+    sent_at: float | None = None
+    joined: bool = False
+    gave_up: bool = field(default=False, init=False)
     timer: Timer | None = field(default=None, init=False)
+    lapse: Timer | None = field(default=None, init=False)
     _outcome: T | Exception | None = field(default=None, init=False)
     _future: asyncio.Future[None] | None = field(default=None, init=False)
+
+    @property
+    def last_start(self) -> float | None:
+        """No further attempt begins later, on the client's clock; None: nothing was sent, or attempts are the bound."""
+        return None if self.total is None or self.sent_at is None else self.sent_at + self.total
 
     async def outcome(self) -> T | Exception:
         """Wait for the answer, or for an error that is nobody else's."""
@@ -43,23 +61,33 @@ class Caller(Generic[T]):
 
     def settle(self, outcome: T | Exception) -> None:
         """Deliver the outcome. Only the first one counts."""
-        if self.timer is not None:
-            self.timer.cancel()
+        self._stop()
         if self._outcome is None:
             self._outcome = outcome
             if self._future is not None and not self._future.done():
                 self._future.set_result(None)
 
+    def leave(self) -> None:
+        """It has its outcome, or gave up. An error that it kept would be kept alive by its own traceback."""
+        self._stop()
+        self._outcome = None
+
+    def _stop(self) -> None:
+        for timer in (self.timer, self.lapse):
+            if timer is not None:
+                timer.cancel()
+
 
 class Waiters(Generic[T]):
     """The callers of one call, what they agree on, and how far the call has come.
 
-    The caller that began the call counts only the time in which the request waits against its `max_wait`, as if it were
-    alone. Callers that joined count all their time, because for them all of it is waiting.
+    The request is sent with the timeout and the attempts of the caller that began it. That caller counts only the time in which
+    the request waits against its `max_wait`, as if it were alone. Callers that joined count all their time, because for them
+    all of it is waiting. They count the attempts that they saw, and each `timeout` of their own that one of these took longer.
 
     Args:
         lane: the lane of the call.
-        deadline: of the caller that begins it, on the client's clock.
+        first: the caller that begins it.
         clock: times the waits.
 
     Attributes:
@@ -70,9 +98,9 @@ class Waiters(Generic[T]):
         was_sent: whether it was ever sent.
     """
 
-    def __init__(self, lane: Lane, deadline: float | None, clock: Clock) -> None:
+    def __init__(self, lane: Lane, first: Caller[T], clock: Clock) -> None:
         self.lane: Lane = lane
-        self.first: Caller[T] = Caller(deadline, joined=False)
+        self.first = first
         self.in_flight: bool = False
         self.was_sent: bool = False
         self.callers: list[Caller[T]] = [self.first]
@@ -83,26 +111,27 @@ class Waiters(Generic[T]):
 
     # -- for those who wait ------------------------------------------------------------------------------------------
 
-    def join(self, lane: Lane, deadline: float | None) -> tuple[Caller[T], bool]:
-        """Add a caller. The flag says whether the limiter must know: the caller is more urgent, or has less time."""
-        now, before = self._clock.now(), self.deadline
-        caller: Caller[T] = Caller(deadline, joined=True)
+    def join(self, lane: Lane, caller: Caller[T]) -> bool:
+        """Add a caller. Returns True if the limiter must know: the caller is more urgent, or has less time."""
+        now, before, deadline = self._clock.now(), self.deadline, caller.deadline
+        caller.joined = True
         is_urgent = lane == "interactive" and self.lane == "background"
         self.lane = "interactive" if is_urgent else self.lane
         has_less_time = deadline is not None and (before is None or deadline < before)
         self.callers.append(caller)
+        if self.in_flight:
+            self._watch(caller)
         if deadline is not None:
             if self._failure is not None and now < self._resumes and deadline < self._resumes:
                 self._give_up(caller, self._failure)
             else:
                 seconds = max(0.0, deadline - now)
                 caller.timer = self._clock.call_at(deadline, lambda: self._time_out(caller, seconds))
-        return caller, (is_urgent or has_less_time) and not self.in_flight
+        return (is_urgent or has_less_time) and not self.in_flight
 
     def leave(self, caller: Caller[T]) -> None:
         """Remove a caller that has its outcome, or gave up."""
-        if caller.timer is not None:
-            caller.timer.cancel()
+        caller.leave()
         if caller in self.callers:
             self.callers.remove(caller)
 
@@ -110,7 +139,7 @@ class Waiters(Generic[T]):
         """The call has ended. Every caller gets the outcome, and of an error a copy of its own."""
         callers, self.callers = self.callers, []
         for place, caller in enumerate(callers):
-            caller.settle(outcome if place == 0 else _copy(outcome))
+            caller.settle(outcome if place == 0 else own_copy(outcome))
 
     # -- for the limiter ---------------------------------------------------------------------------------------------
 
@@ -121,7 +150,7 @@ class Waiters(Generic[T]):
 
     def refuse(self, error: QuotaTimeoutError) -> bool:
         """The place comes too late for the caller with the earliest deadline. Returns False if nobody else waits."""
-        first = min(self.callers, key=_deadline, default=None)
+        first = min(self.callers, key=lambda caller: _or_never(caller.deadline), default=None)
         if first is not None:
             self._give_up(first, self._failure or error)
         return bool(self.callers)
@@ -132,36 +161,83 @@ class Waiters(Generic[T]):
         """An attempt begins now."""
         self.in_flight = self.was_sent = True
         self._sent_at = self._clock.now()
+        for caller in self.callers:
+            self._watch(caller)
 
-    def failed(self, failure: SessionsError, pause: float) -> bool:
-        """An attempt failed, and the next may begin in `pause` seconds. Returns False if that is too late for all callers."""
-        now = self._clock.now()
-        self.in_flight, self._failure, self._resumes = False, failure, now + pause
+    def failed(self, failure: SessionsError, pause: float | None) -> bool:
+        """The call failed, and the next attempt may begin in `pause` seconds; None: there is none.
+
+        Callers that allow no further attempt, or have no time for one, get the failure. Returns False if nobody is left.
+        """
+        now, was_in_flight = self._clock.now(), self.in_flight
+        self.in_flight = False
+        self._failure = own_copy(failure)  # the traceback of the error itself will hold this object
+        self._resumes = now if pause is None else now + pause
         for caller in list(self.callers):
-            if caller.deadline is None:
-                continue
-            if not caller.joined:
-                caller.deadline += now - self._sent_at
-            if caller.deadline < self._resumes and not (pause == 0 and not caller.joined):
+            if was_in_flight:
+                self._count(caller, failure, now - self._sent_at)
+            if pause is not None and self._is_done(caller, pause):
                 self._give_up(caller, failure)
         return bool(self.callers)
 
+    def _count(self, caller: Caller[T], failure: SessionsError, flown: float) -> None:
+        """An attempt failed, in flight for so many seconds. One that was cut off too early for the caller is not its own."""
+        if caller.lapse is not None:
+            caller.lapse.cancel()
+        if not caller.joined and caller.deadline is not None:
+            caller.deadline += flown
+        if not (isinstance(failure, RequestTimeoutError) and self.first.timeout < caller.timeout):
+            caller.attempts -= 1
+
+    def _is_done(self, caller: Caller[T], pause: float) -> bool:
+        """Whether a caller allows no attempt after this pause, or has no time for it."""
+        if caller.attempts <= 0 or _or_never(caller.last_start) < self._resumes:
+            return True
+        at_once = pause == 0 and not caller.joined  # the limiter refuses it, if there is no place at once
+        return _or_never(caller.deadline) < self._resumes and not at_once
+
+    def _watch(self, caller: Caller[T]) -> None:
+        """A caller sees an attempt, which may take longer than it allows."""
+        if caller.sent_at is None:
+            caller.sent_at = self._clock.now()
+        if caller.timeout < self.first.timeout:
+            loop = asyncio.get_running_loop()  # `timeout` is wall time
+            caller.lapse = loop.call_later(caller.timeout, self._lapse, caller)
+
+    def _lapse(self, caller: Caller[T]) -> None:
+        """An attempt of the caller's own would be over."""
+        caller.attempts -= 1
+        if caller.attempts > 0:
+            self._watch(caller)
+        else:
+            self._give_up(caller, TimeoutError(f"within its timeout of {caller.timeout:g} s"))
+
     def _time_out(self, caller: Caller[T], seconds: float) -> None:
-        error = QuotaTimeoutError(
-            f"Not sent: the same request of another call had no answer within the {seconds:g} s of max_wait.",
-            lane=self.lane,
+        """Its `max_wait` is over."""
+        within = f"within the {seconds:g} s of max_wait"
+        never_left = QuotaTimeoutError(
+            f"Not sent: the same request of another call was not sent {within}.", lane=self.lane
         )
-        self._give_up(caller, self._failure or error)
+        self._give_up(caller, self._failure or (TimeoutError(within) if self.was_sent else never_left))
 
-    def _give_up(self, caller: Caller[T], error: SessionsError) -> None:
+    def _give_up(self, caller: Caller[T], error: Exception) -> None:
         self.leave(caller)
-        caller.settle(_copy(error))
+        caller.gave_up = True
+        caller.settle(own_copy(error))
 
 
-def _deadline(caller: Caller[T]) -> float:
-    return float("inf") if caller.deadline is None else caller.deadline
+def _or_never(moment: float | None) -> float:
+    return inf if moment is None else moment
 
 
-def _copy(outcome: T) -> T:
-    """An error of the caller's own: a traceback, notes and a body that nobody else changes. Answers can't be changed."""
-    return deepcopy(outcome) if isinstance(outcome, SessionsError) else outcome
+def own_copy(outcome: T) -> T:
+    """An error of the caller's own: a traceback and notes that nobody else adds to. Its body and headers are shared.
+
+    Answers can't be changed.
+    """
+    if not isinstance(outcome, SessionsError):
+        return outcome
+    own = copy(outcome)
+    if notes := getattr(own, "__notes__", None):
+        own.__notes__ = list(notes)
+    return own

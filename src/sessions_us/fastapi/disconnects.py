@@ -20,7 +20,7 @@ _MOST_HELD: Final = 64 * 1024
 class DisconnectMiddleware:
     """End the waiting of `UserDep` and `GuestDep` when the browser disconnects: `app.add_middleware(DisconnectMiddleware)`.
 
-    Calls that wait for the quota leave the queue, and reads end, with a `QuotaTimeoutError`. A write that was sent is
+    Calls that wait for the quota leave the queue, and reads end, with a `CallAbandonedError`. A write that was sent is
     completed. The endpoint is not cancelled, so its other work is never interrupted. The watch ends when the response
     starts.
 

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from sessions_us.errors import (
+    CallAbandonedError,
     ClientClosedError,
     DecodeError,
     InvalidIdError,
@@ -78,6 +79,7 @@ def problem_of(error: SessionsError | InvalidIdError) -> Problem:
     | `RequestTimeoutError` | 504 |
     | `ClientClosedError` | 503 |
     | `InvalidIdError` | 404 |
+    | `CallAbandonedError` | 503, which the visitor who left never sees |
     | any other | 500 |
     """
     match error:
@@ -97,6 +99,8 @@ def problem_of(error: SessionsError | InvalidIdError) -> Problem:
             return Problem(502, "Sessions could not do this.")
         case InvalidIdError():
             return Problem(404, "There is no such thing.")
+        case CallAbandonedError():
+            return Problem(503, "Nobody waits for this any more.")
         case ClientClosedError():
             return Problem(503, "This service is shutting down.")
         case _:
@@ -111,7 +115,15 @@ def install_error_handlers(app: Starlette) -> None:
     `sessions_us`) with method, path and status. An open WebSocket is closed with 1013 (try again later) or 1011.
     """
     handler: Any = _answer  # for requests and WebSockets, which Starlette's types keep apart
-    for kind in (QuotaTimeoutError, StatusError, TransportError, DecodeError, ClientClosedError, InvalidIdError):
+    for kind in (
+        QuotaTimeoutError,
+        CallAbandonedError,
+        StatusError,
+        TransportError,
+        DecodeError,
+        ClientClosedError,
+        InvalidIdError,
+    ):
         app.add_exception_handler(kind, handler)
 
 
