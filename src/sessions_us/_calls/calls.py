@@ -123,7 +123,10 @@ class Calls:
     async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
         """Any path of the API through the same stages; the decoded JSON, None for an empty body."""
         request = request_to(method, path, body, params)
-        return self._json(request, await self._send(request, self.options.lane or "interactive"))
+        answer = await self._send(request, self.options.lane or "interactive")
+        if answer.oddity:
+            self._tell(SchemaDrift(operation=request.operation, field="", problem=answer.oddity))
+        return self._json(request, answer)
 
     def tell_paging(self, surprise: PagingSurprise) -> None:
         """The pages of a list are not as described."""
@@ -152,6 +155,8 @@ class Calls:
     def _decoded(self, request: Request, answer: Answer, endpoint: Endpoint[S], read: Reader[S, T]) -> T:
         decoder, (parse, _) = Decoder(request.operation), described(endpoint)
         body = self._json(request, answer)
+        if answer.oddity:
+            decoder.note("", answer.oddity)
         try:
             result = read(parse, body, decoder)
         except (NotUnderstood, RecursionError) as error:
@@ -195,7 +200,7 @@ class Calls:
             return json.loads(answer.body)
         except (ValueError, RecursionError):
             pass
-        raise self._not_understood(request, answer, "no JSON")
+        raise self._not_understood(request, answer, f"no JSON, {answer.oddity}".removesuffix(", "))
 
     def _not_understood(self, request: Request, answer: Answer, why: str) -> DecodeError:
         happened = "" if request.repeatable else " (the write happened)"
