@@ -220,7 +220,7 @@ class _Client(Generic[K]):
         Args:
             method: an HTTP method. Only GET is repeated after an ambiguous failure.
             path: from `/api` on, percent-encoded; it can't lead to another origin.
-            json: the JSON body; None is no body.
+            json: the JSON body; None is no body. Date-times, models and zones are sent as in `extra`.
             params: the query; None values are left out.
 
         Returns:
