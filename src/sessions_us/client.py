@@ -53,6 +53,7 @@ class SharedOptions(TypedDict, total=False):
         strict: an answer that is not as described is a `DecodeError`, where it would have been an event. False unless given.
         cache_ttl: seconds for which the answer to a read (a GET, or `slots`) is given again without a request; 0 unless given. A
             write by any client of the key drops what it invalidates. The same read never goes out twice at a time anyway.
+            Reads are the same if all of their arguments are: `slots(start=datetime.now(UTC))` never is, so round such moments.
         stale_while_revalidate: seconds beyond `cache_ttl` for which a copy is given at once, while background work renews it.
         stale_if_error: seconds beyond `cache_ttl` for which a copy stands in where a new answer can't be had: for a
             `QuotaTimeoutError`, a `TransportError`, a 5xx or a 429.

@@ -148,3 +148,13 @@ async def test_a_body_by_hand_is_converted_as_extra_is(server, user):
         "nothing": None,
     }
     assert server.bodies == [expected, expected]
+
+
+@pytest.mark.parametrize(("now", "told"), [(NINE.replace(second=7), 1), (NINE.replace(microsecond=9000), 1), (NINE, 0)])
+async def test_slots_from_now_are_told_once(now, told, server, user, caplog):
+    """No copy ever serves them, though copies were asked for."""
+    for _ in range(3):
+        await user.with_options(cache_ttl=60).booking_pages.slots("p1", start=now, end=NINE)
+        await user.booking_pages.slots("p1", start=now, end=NINE)
+
+    assert [each.name for each in caplog.records if "Round it" in each.message] == ["sessions_us"] * told

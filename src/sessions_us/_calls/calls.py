@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ Reader = Callable[[Parse[S], object, Decoder], T]
 """Finds in a body what an operation answers with, and makes models of it."""
 
 _logger = logging.getLogger("sessions_us")
+
+_NO_WHOLE_MINUTE = re.compile(rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:(?!00\.000Z")')
 
 _MOST_LOGGED = 1000  # a server that invents names without end must not fill the memory
 
@@ -148,7 +151,16 @@ class Calls:
         return request, await self._send(request, self.options.lane or "interactive")
 
     async def _send(self, request: Request, lane: Lane, trail: Trail | None = None) -> Answer:
+        if self.options.keeps and request.repeatable and _NO_WHOLE_MINUTE.search(request.content or b""):
+            self._tell_near_miss(request.operation)
         return await self._stage.send(Call(request, self.options, self.identity, lane, self._clock, trail=trail))
+
+    def _tell_near_miss(self, operation: str) -> None:
+        """A moment such as now makes a read that nobody asked before, nor will."""
+        known = (operation, "", "near miss")
+        if known not in self._logged:
+            self._logged.add(known)
+            _logger.warning("%s: no copy serves a time such as now. Round it, at least to minutes", operation)
 
     # -- decoding ----------------------------------------------------------------------------------------------------
 

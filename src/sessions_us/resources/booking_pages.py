@@ -139,6 +139,9 @@ class BookingPages(ApiResource):
     ) -> builtins.list[Slot]:
         """Compute the free times of a booking page between two date-times. The request changes nothing.
 
+        An answer is shared and kept (see `cache_ttl`) for the same two moments. `datetime.now(UTC)` is another one each
+        time: round it, such as `now.replace(minute=0, second=0, microsecond=0)`.
+
         Args:
             id: id of the page.
             start: the first moment, an aware date-time (the name is assumed).
