@@ -39,7 +39,8 @@ class NewBooking(BaseModel):
 
 @app.get("/pages/{page_id}/slots")
 async def slots(page_id: str, start: AwareDatetime, user: UserDep) -> list[datetime]:
-    """The free slots of the week from `start`."""
+    """The free slots of the week from the hour of `start`: all visitors of an hour share an answer."""
+    start = start.replace(minute=0, second=0, microsecond=0)
     free = await user.booking_pages.slots(page_id, start=start, end=start + timedelta(days=7))
     return [slot.start_at for slot in free if slot.start_at is not None]
 

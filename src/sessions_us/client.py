@@ -57,6 +57,7 @@ class SharedOptions(TypedDict, total=False):
         cache_ttl: seconds for which the answer to a read (a GET, or `slots`) is given again without a request; 0 unless given. A
             write by any client of the key drops what it invalidates, `forget()` drops all, and an answer that came later takes
             the place of a copy, also if it was asked for with 0. The same read never goes out twice at a time anyway.
+            Reads are the same if all of their arguments are: `slots(start=datetime.now(UTC))` never is, so round such moments.
         stale_while_revalidate: seconds beyond `cache_ttl` for which a copy is given at once, while background work renews it. A
             renewal is one attempt. After one that failed the next begins `cache_ttl` seconds later, or 5 if that is more; the 5
             double with each failure, up to 300.
@@ -244,7 +245,7 @@ class _Client(Generic[K]):
         Args:
             method: an HTTP method. Only GET is repeated after an ambiguous failure.
             path: from `/api` on, percent-encoded; it can't lead to another origin.
-            json: the JSON body; None is no body.
+            json: the JSON body; None is no body. Date-times, models and zones are sent as in `extra`.
             params: the query; None values are left out.
 
         Returns:

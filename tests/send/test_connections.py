@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.rooms import SESSION, read, retrying
-from support.scripted import Say, Scripted, Silence
+from support.rooms import PLENTY, SESSION, client, read, retrying
+from support.scripted import Numbered, Say, Scripted, Silence
 from support.waiting import until
 
 from sessions_us import ConfigurationError, UserClient
@@ -25,6 +25,20 @@ async def test_a_cancelled_call_frees_its_connection():
 
         assert user.quota.snapshot().in_flight == 0
         assert (await user.sessions.get("s1")).id == "s1"
+
+
+async def test_no_attempt_waits_for_a_connection():
+    """What the quota lets go goes: `timeout` is for the server, and not for a place among our own connections."""
+    async with Numbered() as server, client(server) as user:
+        server.headers = PLENTY
+        await asyncio.gather(*(user.rooms.get(f"first-{number}") for number in range(100)))  # past the slow start
+        server.arrived.clear()
+        server.hold()
+        reads = [asyncio.create_task(user.rooms.get(f"r{number}")) for number in range(40)]
+        await until(lambda: len(server.arrived) == 40)
+        server.release()
+
+        assert [room.id for room in await asyncio.gather(*reads)] == [f"r{number}" for number in range(40)]
 
 
 def test_a_client_in_one_loop_after_another():

@@ -50,7 +50,7 @@ AMBIGUOUS = {
     "502 with HTML": Say(502, b"<html>bad gateway</html>"),
     "503 without Retry-After": Say(503),
     "504": Say(504),
-    "cut in the midst of the body": Say(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{", close=True),
+    "cut in the midst of the headers": Say(raw=b"HTTP/1.1 200 OK\r\ncontent-le", close=True),
 }
 
 

@@ -5,14 +5,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from sessions_us_api.types import Model
 
 from ..errors import InvalidIdError
 
-__all__ = ("Extra", "encode", "json_body", "path_id", "schedule", "several", "slug_from", "wire_datetime")
+__all__ = (
+    "Extra",
+    "encode",
+    "json_body",
+    "moment",
+    "path_id",
+    "schedule",
+    "several",
+    "slug_from",
+    "wire_datetime",
+    "wire_value",
+)
 
 T = TypeVar("T")
 
@@ -54,22 +67,42 @@ def wire_datetime(value: datetime, name: str = "date-time") -> str:
         raise ValueError(f"{name} is no year of UTC's calendar") from None
 
 
+def moment(value: object, name: str) -> str | None:
+    """A moment as the API writes it, from an aware date-time or from ISO 8601 with an offset. None stays None.
+
+    Raises:
+        ValueError: it is anything else, so that nobody can know which moment it means.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime):
+        raise ValueError(f"{name} is an aware datetime, or a string such as '2026-05-04T09:00:00Z'")
+    return wire_datetime(value, name)
+
+
 def json_body(fields: Mapping[str, object], extra: Extra | None = None) -> dict[str, Any] | None:
     """The JSON object of a request: the typed fields that were given, then `extra` over them as it is.
 
     None means "not given" and is left out; a null goes through `extra`. With nothing to say there is no body at all.
     """
-    body = {wire: _wire_value(value, wire) for wire, value in fields.items() if value is not None}
+    body = {wire: wire_value(value, wire) for wire, value in fields.items() if value is not None}
     if extra is not None:
         if not isinstance(extra, Mapping):
             raise TypeError(f"extra must map wire names to JSON values, not be a {type(extra).__name__}")
-        body.update((wire, _wire_value(value, wire)) for wire, value in extra.items())
+        body.update((wire, wire_value(value, wire)) for wire, value in extra.items())
     return body or None
 
 
-def schedule(start_at: datetime | None, planned_end: datetime | None, time_zone: str | None) -> dict[str, object]:
+def schedule(start_at: object, planned_end: object, time_zone: str | None) -> dict[str, object]:
     """The fields that say when something takes place."""
-    return {"startAt": start_at, "plannedEnd": planned_end, "timeZone": time_zone}
+    return {
+        "startAt": moment(start_at, "start_at"),
+        "plannedEnd": moment(planned_end, "planned_end"),
+        "timeZone": time_zone,
+    }
 
 
 def encode(body: object) -> bytes:
@@ -92,7 +125,13 @@ def several(value: Iterable[T] | None, name: str) -> list[T] | None:
     return None if value is None else list(value)
 
 
-def _wire_value(value: object, name: str) -> object:
+def wire_value(value: object, name: str) -> object:
+    """A value as JSON has it: date-times in UTC, models under their wire names, a zone as its name.
+
+    Raises:
+        ValueError: a date-time is naive.
+        TypeError: JSON has no such value.
+    """
     match value:
         case datetime():
             return wire_datetime(value, name)
@@ -102,12 +141,16 @@ def _wire_value(value: object, name: str) -> object:
             return str(value)  # a StrEnum's member is its value
         case Model():
             return value.to_dict()
+        case ZoneInfo(key=str(key)):
+            return key
         case Mapping():
-            return {str(key): _wire_value(item, f"{name}.{key}") for key, item in value.items()}
+            return {str(key): wire_value(item, f"{name}.{key}") for key, item in value.items()}
         case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
-            return [_wire_value(item, f"{name}[]") for item in value]
-        case _:
+            return [wire_value(item, f"{name}[]") for item in value]
+        case bool() | int() | float() | None:
             return value
+        case _:
+            raise TypeError(f"{name} can't be sent as JSON: it is a {type(value).__name__}")
 
 
 def slug_from(name: str) -> str:

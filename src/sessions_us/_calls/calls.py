@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ Reader = Callable[[Parse[S], object, Decoder], T]
 """Finds in a body what an operation answers with, and makes models of it."""
 
 _logger = logging.getLogger("sessions_us")
+
+_NO_WHOLE_MINUTE = re.compile(rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:(?!00\.000Z")')
 
 _MOST_LOGGED = 1000  # a server that invents names without end must not fill the memory
 
@@ -123,7 +126,10 @@ class Calls:
     async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
         """Any path of the API through the same stages; the decoded JSON, None for an empty body."""
         request = request_to(method, path, body, params)
-        return self._json(request, await self._send(request, self.options.lane or "interactive"))
+        answer = await self._send(request, self.options.lane or "interactive")
+        if answer.oddity:
+            self._tell(SchemaDrift(operation=request.operation, field="", problem=answer.oddity))
+        return self._json(request, answer)
 
     def tell_paging(self, surprise: PagingSurprise) -> None:
         """The pages of a list are not as described."""
@@ -149,13 +155,24 @@ class Calls:
         return request, await self._send(request, self.options.lane or "interactive")
 
     async def _send(self, request: Request, lane: Lane, trail: Trail | None = None) -> Answer:
+        if self.options.keeps and request.repeatable and _NO_WHOLE_MINUTE.search(request.content or b""):
+            self._tell_near_miss(request.operation)
         return await self._stage.send(Call(request, self.options, self.identity, lane, self._clock, trail=trail))
+
+    def _tell_near_miss(self, operation: str) -> None:
+        """A moment such as now makes a read that nobody asked before, nor will."""
+        known = (operation, "", "near miss")
+        if known not in self._logged:
+            self._logged.add(known)
+            _logger.warning("%s: no copy serves a time such as now. Round it, at least to minutes", operation)
 
     # -- decoding ----------------------------------------------------------------------------------------------------
 
     def _decoded(self, request: Request, answer: Answer, endpoint: Endpoint[S], read: Reader[S, T]) -> T:
         decoder, (parse, _) = Decoder(request.operation), described(endpoint)
         body = self._json(request, answer)
+        if answer.oddity:
+            decoder.note("", answer.oddity)
         try:
             result = read(parse, body, decoder)
         except (NotUnderstood, RecursionError) as error:
@@ -199,7 +216,7 @@ class Calls:
             return json.loads(answer.body)
         except (ValueError, RecursionError):
             pass
-        raise self._not_understood(request, answer, "no JSON")
+        raise self._not_understood(request, answer, f"no JSON, {answer.oddity}".removesuffix(", "))
 
     def _not_understood(self, request: Request, answer: Answer, why: str) -> DecodeError:
         happened = "" if request.repeatable else " (the write happened)"

@@ -14,7 +14,7 @@ from sessions_us_api.types import Decode, Operation
 
 from .._send.call import Request
 from .._send.origin import api_path
-from .arguments import encode, path_id, wire_datetime
+from .arguments import encode, path_id, wire_datetime, wire_value
 
 __all__ = ("Endpoint", "described", "request_for", "request_to")
 
@@ -78,7 +78,7 @@ def request_to(method: str, path: str, body: object | None, params: Mapping[str,
         method,
         api_path(path),
         [pair for name, value in (params or {}).items() for pair in _query(name, value)],
-        None if body is None else encode(body),
+        None if body is None else encode(wire_value(body, "json")),
         repeatable=method == "GET",
         invalidates=() if method in {"HEAD", "OPTIONS"} else None,
         removes=_removes(method, path),

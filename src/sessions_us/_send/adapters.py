@@ -45,27 +45,37 @@ class Borrowed(httpx.AsyncBaseTransport):
 class Trace:
     """Listens to httpcore: whether anything of the request left this machine, and on what connection.
 
+    What replaces httpcore says nothing, and silence proves nothing.
+
     Attributes:
-        reliable: only httpx's own transport tells; with another one nothing can be proven.
+        heard: httpcore said something of this request.
         left: the request's first byte may be on its way.
         fresh: a connection was opened for it.
         answered: the headers of an answer came.
+        response: the answer, once httpx gave it; its body may be missing.
     """
 
-    reliable: bool
+    heard: bool = False
     left: bool = False
     fresh: bool = False
     answered: bool = False
+    response: httpx.Response | None = None
+
+    @property
+    def never_left(self) -> bool:
+        """Whether the request was heard to fail before its first byte was sent."""
+        return self.heard and not self.left and not self.answered
 
     @property
     def met_a_closed_connection(self) -> bool:
         """Whether a failure may be no more than an idle connection that the server had closed."""
-        return self.reliable and self.left and not self.fresh and not self.answered
+        return self.left and not self.fresh and not self.answered
 
     async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        self.heard = True
         if name.endswith("send_request_headers.started"):
-            self.left = True
+            self.left |= info["request"].method != b"CONNECT"  # that tells a proxy nothing of the request
         elif name.startswith("connection."):
             self.fresh = True
         elif name.endswith("receive_response_headers.complete"):
-            self.answered = True
+            self.answered = self.left

@@ -56,11 +56,13 @@ class Answer:
         status_code: 200 to 299.
         body: its bytes, decompressed.
         flaw: why the body is not whole, empty where it is.
+        oddity: what was unusual about the body, though it is whole.
     """
 
     status_code: int
     body: bytes = field(repr=False)  # a traceback that prints locals must not print it
     flaw: str = ""
+    oddity: str = ""
 
 
 @frozen
@@ -117,6 +119,7 @@ class Call:
         attempt: how often it was sent, this time included; 0: not yet. What it saw of another call's attempts counts.
         failure: how the last of these failed, where that was another call's.
         lease: its place in the quota, for this attempt.
+        is_hopeless: whether any further attempt would fail like this one.
         met_closed_connection: whether this attempt failed on a connection that the server had closed.
         queue: where it waits for a place in the quota.
     """
@@ -133,6 +136,7 @@ class Call:
     failure: SessionsError | None = field(default=None, init=False)
     lease: Lease | None = field(default=None, init=False)
     met_closed_connection: bool = field(default=False, init=False)
+    is_hopeless: bool = field(default=False, init=False)
     queue: Limiter | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:

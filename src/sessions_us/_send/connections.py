@@ -15,6 +15,7 @@ from .. import __version__
 from ..errors import ClientClosedError, ConfigurationError
 from ..keys import ApiKey
 from .adapters import Borrowed, KeyAuth
+from .environment import REFUSALS, refused_proxy, trusted_certificates
 from .origin import Origin
 from .shield import shield
 
@@ -31,15 +32,14 @@ class Connections:
 
     Attributes:
         base_url: what stands before each path.
-        are_traced: whether it can be known if a request left. Only httpx's own transport tells.
     """
 
     def __init__(self, origin: Origin, key: ApiKey, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.base_url: str = origin.base_url
-        self.are_traced: bool = transport is None
         self._origin = origin
         self._key = key
         self._transport = transport
+        self._tls: ssl.SSLContext | None = None
         self._http: httpx.AsyncClient | None = None
         self._busy: dict[httpx.AsyncClient, int] = {}  # how many exchanges each has in flight
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -49,8 +49,8 @@ class Connections:
     async def use(self, timeout: float) -> AsyncIterator[httpx.AsyncClient]:
         """The httpx client for one exchange, which is cut off after `timeout` seconds.
 
-        An exchange that is cut off at the wrong moment leaves a connection in the pool that is neither used nor free. Twenty of
-        them are a client that never sends again, so such a pool is closed when its last exchange is over.
+        An exchange that is cut off at the wrong moment leaves a connection in the pool that is neither used nor free, so such a
+        pool is closed when its last exchange is over.
         """
         http = self.client()
         self._busy[http] = self._busy.get(http, 0) + 1
@@ -80,7 +80,8 @@ class Connections:
 
         Raises:
             ClientClosedError: the connections were closed.
-            ConfigurationError: the event loop is another one, or none of asyncio's.
+            ConfigurationError: the event loop is another one, or none of asyncio's; or a variable of the environment can't be
+                used.
         """
         if self._closed:
             raise ClientClosedError
@@ -91,26 +92,37 @@ class Connections:
         if self._http is None or self._loop is not loop:
             if self._loop is not None and self._loop.is_running() and self._loop is not loop:
                 raise ConfigurationError("this client is in use in another event loop; make one client for each")
-            self._loop = loop
-            self._http = self._new()
+            self._http, self._loop = self._new(), loop
         return self._http
 
     def _new(self) -> httpx.AsyncClient:
-        tls = self._origin.scheme == "https"
-        http = httpx.AsyncClient(
-            auth=KeyAuth(self._key, self._origin),
-            headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": _user_agent()},
-            timeout=None,  # noqa: S113  # the whole attempt is timed, not its parts
-            follow_redirects=False,
-            # A server closes idle connections after 5 s; a write that meets that moment would be ambiguous.
-            limits=httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=2.0),
-            trust_env=tls,  # a proxy would read a key that travels in the clear
-            # In the clear nobody shows a certificate, and to read those that are trusted takes longer than many calls.
-            verify=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            transport=None if self._transport is None else Borrowed(self._transport),
-        )
-        http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # an API client has no sessions
-        return http
+        if self._tls is None:
+            self._tls = self._certificates()
+        try:
+            http = httpx.AsyncClient(
+                auth=KeyAuth(self._key, self._origin),
+                headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": _user_agent()},
+                timeout=None,  # noqa: S113  # the whole attempt is timed, not its parts
+                follow_redirects=False,
+                # No bound on connections: waiting for one would count as the attempt's time, and the quota is a bound.
+                # A server closes idle connections after 5 s; a write that meets that moment would be ambiguous.
+                limits=httpx.Limits(max_keepalive_connections=10, keepalive_expiry=2.0),
+                trust_env=self._origin.scheme == "https",  # a proxy would read a key that travels in the clear
+                verify=self._tls,
+                transport=None if self._transport is None else Borrowed(self._transport),
+            )
+        except REFUSALS:
+            problem = refused_proxy()
+        else:
+            http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # an API client has no sessions
+            return http
+        raise problem
+
+    def _certificates(self) -> ssl.SSLContext:
+        """The trusted certificates, read once. Nobody shows one in the clear, or to a transport that is not ours."""
+        if self._origin.scheme == "https" and self._transport is None:
+            return trusted_certificates()
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _user_agent() -> str:

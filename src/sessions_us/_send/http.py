@@ -15,14 +15,13 @@ from ..keys import ApiKey
 from ..quota import Lease
 from ..quota.rules.headers import parse_retry_after
 from .adapters import Trace
-from .body import read_body
+from .body import AnswerBody, decoded, read
 from .call import Answer, Call, Request
 from .connections import Connections
 
 __all__ = ("Http",)
 
 _FAILURES = (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 _MOST_BYTES = 32 * 1024 * 1024
 
@@ -69,7 +68,7 @@ class Http:
         """Failures are returned, so that no frame of httpx, which holds the headers, is part of any traceback."""
         request, lease = call.request, call.lease
         assert lease is not None  # noqa: S101  # the stage outside takes one for each attempt
-        trace = Trace(reliable=self._connections.are_traced)
+        trace = Trace()
         if self._emit is not ignore:
             self._emit(
                 RequestSent(operation=request.operation, method=request.method, path=request.path, attempt=call.attempt)
@@ -86,10 +85,13 @@ class Http:
             await lease.unknown()
             problem.__cause__ = problem.__context__ = None
             raise problem.with_traceback(None)  # without the frames that hold the key
-        left = trace.answered or not (isinstance(problem, _NEVER_LEFT) or (trace.reliable and not trace.left))
-        await (lease.unknown() if left else lease.refund())
+        await (lease.refund() if trace.never_left else lease.unknown())
+        response = trace.response
+        if response is not None and not (response.is_success and request.repeatable):
+            return self._outcome(request, response, AnswerBody(b"", f"the body broke off ({type(problem).__name__})"))
         call.met_closed_connection = trace.met_a_closed_connection
-        return self._failure(call, problem, left=left)
+        call.is_hopeless = _asks_for_a_password(problem)
+        return self._failure(call, problem, left=not trace.never_left)
 
     async def _exchange(
         self, http: httpx.AsyncClient, call: Call, lease: Lease, trace: Trace
@@ -102,11 +104,11 @@ class Http:
             params=list(request.params) or None,
             content=request.content,
             headers={"content-type": "application/json"} if request.content is not None else None,
-            extensions={"trace": trace} if trace.reliable else None,
+            extensions={"trace": trace},
         )
         response = await http.send(outgoing, stream=True)
         try:
-            trace.answered = True
+            trace.answered, trace.response = True, response
             status, headers = response.status_code, response.headers
             await lease.done(status, headers.multi_items())
             if self._emit is not ignore:
@@ -120,21 +122,23 @@ class Http:
                         elapsed=self._now() - started,
                     )
                 )
-            body, is_whole = await self._body(response)
+            body = await self._body(response)
         finally:
             await response.aclose()
-        if not 200 <= status <= 299:
-            return self._refusal(request, status, headers, body)
-        flaw = "" if is_whole else f"the body is compressed wrongly, or longer than {self._max_body} bytes"
-        return Answer(status, body, flaw)
+        return self._outcome(request, response, body)
 
-    async def _body(self, response: httpx.Response) -> tuple[bytes, bool]:
-        """The body as far as the bound, and whether that is all of it."""
-        if response.is_stream_consumed:  # a transport of the caller's own gave it whole
-            return response.content[: self._max_body], len(response.content) <= self._max_body
+    def _outcome(self, request: Request, response: httpx.Response, body: AnswerBody) -> Answer | StatusError:
+        """What the status says, whatever became of the body."""
+        if not response.is_success:
+            return self._refusal(request, response.status_code, response.headers, body.content)
+        return Answer(response.status_code, *body)
+
+    async def _body(self, response: httpx.Response) -> AnswerBody:
+        if response.is_stream_consumed:  # a transport of the caller's own gave it whole, and decompressed
+            return decoded(response.content, "", self._max_body)
         # Not aiter_raw(), which closes at the end, where a cancellation would leak the connection.
         stream: AsyncGenerator[bytes, None] = response.stream.__aiter__()  # type: ignore[union-attr, assignment]
-        return await read_body(stream, response.headers.get("content-encoding", ""), self._max_body)
+        return await read(stream, response.headers.get("content-encoding", ""), self._max_body)
 
     def _failure(self, call: Call, problem: Exception, *, left: bool) -> TransportError:
         """No response came, or none that could be used."""
@@ -165,6 +169,11 @@ class Http:
             request_id=request_id,
             retry_after=parse_retry_after(headers.multi_items()),
         )
+
+
+def _asks_for_a_password(problem: Exception) -> bool:
+    """Whether a proxy refused to connect without a user and a password: it will not do so the next time."""
+    return isinstance(problem, httpx.ProxyError) and str(problem).startswith("407")
 
 
 def _message(said: object) -> str:

@@ -118,6 +118,8 @@ class Retry(OuterStage):
 
     def _pause(self, call: Call, failure: SessionsError) -> float | None:
         """Seconds until the next attempt, None if there is none."""
+        if call.is_hopeless:
+            return None
         pause = call.options.retries.delay(
             failure,
             attempt=call.attempt,

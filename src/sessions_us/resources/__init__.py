@@ -5,8 +5,9 @@ What holds for every method is said here and not repeated:
 * **Ids** are opaque strings, percent-encoded in the path. One that can't stand in a path (empty, `.`, `..`, or with control
   characters) is a `ValueError` before anything is sent.
 * **Fields** of the JSON body are optional keyword arguments, unless they are required; None is not sent. "(assumed)" marks a
-  field or an answer that no source shows. Date-times must be aware (else `ValueError`) and are sent in UTC. `time_zone` is an
-  IANA name.
+  field or an answer that no source shows. A moment is an aware `datetime`, or a string of ISO 8601 with an offset; all else is
+  a `ValueError` before anything is sent. Moments are sent in UTC. `time_zone` is an IANA name; a `ZoneInfo` is sent as its
+  name.
 * **`extra`** holds further fields of the JSON body by their wire names. They are merged last, as they are, and may be null.
   Where a method has no fields of its own, `extra` is the whole body, and none is known to be needed.
 * **Updates** send the given fields by PUT. Whether the server keeps fields that are not sent is unknown: it may replace the

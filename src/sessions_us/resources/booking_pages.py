@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import booking_pages as api
 
+from .._calls.arguments import moment
 from .collaborators import Collaborators
 from .resource import ApiResource
 
@@ -128,9 +129,18 @@ class BookingPages(ApiResource):
         await self._calls.nothing(api.delete_booking_page, id, extra=extra)
 
     async def slots(
-        self, id: str, *, start: datetime, end: datetime, time_zone: str | None = None, extra: Extra | None = None
+        self,
+        id: str,
+        *,
+        start: datetime | str,
+        end: datetime | str,
+        time_zone: str | None = None,
+        extra: Extra | None = None,
     ) -> builtins.list[Slot]:
         """Compute the free times of a booking page between two date-times. The request changes nothing.
+
+        An answer is shared and kept (see `cache_ttl`) for the same two moments. `datetime.now(UTC)` is another one each
+        time: round it, such as `now.replace(minute=0, second=0, microsecond=0)`.
 
         Args:
             id: id of the page.
@@ -144,7 +154,7 @@ class BookingPages(ApiResource):
         Endpoint: POST /api/booking-pages/{id}/slots
         Known from: documented; the names of the two dates and the answer are inferred.
         """
-        body = {"start": start, "end": end, "timeZone": time_zone}
+        body = {"start": moment(start, "start"), "end": moment(end, "end"), "timeZone": time_zone}
         return await self._calls.rows(api.list_booking_page_slots, id, body=body, extra=extra)
 
     def bookings(self, id: str, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Booking]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import bookings as api
 
-from .._calls.arguments import several
+from .._calls.arguments import moment, several
 from .resource import ApiResource
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Bookings(ApiResource):
         self,
         *,
         booking_page_id: str | None = None,
-        start_at: datetime | None = None,
+        start_at: datetime | str | None = None,
         participant_name: str | None = None,
         participant_email: str | None = None,
         guests: Sequence[str | Mapping[str, object]] | None = None,
@@ -67,7 +67,7 @@ class Bookings(ApiResource):
         self,
         id: str,
         *,
-        start_at: datetime | None = None,
+        start_at: datetime | str | None = None,
         participant_name: str | None = None,
         participant_email: str | None = None,
         guests: Sequence[str | Mapping[str, object]] | None = None,
@@ -144,7 +144,7 @@ class Bookings(ApiResource):
 
 
 def booking_fields(
-    start_at: datetime | None,
+    start_at: datetime | str | None,
     participant_name: str | None,
     participant_email: str | None,
     guests: Sequence[str | Mapping[str, object]] | None,
@@ -152,7 +152,7 @@ def booking_fields(
 ) -> dict[str, object]:
     """What users and guests say of a booking."""
     return {
-        "startAt": start_at,
+        "startAt": moment(start_at, "start_at"),
         "participantName": participant_name,
         "participantEmail": participant_email,
         "guests": several(guests, "guests"),

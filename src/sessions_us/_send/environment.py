@@ -1,0 +1,61 @@
+"""What httpx reads from the environment: proxies, and the certificates that are trusted. What it refuses is named."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import Final
+from urllib.request import getproxies
+
+import httpx
+
+from ..errors import ConfigurationError
+
+__all__ = ("REFUSALS", "refused_proxy", "trusted_certificates")
+
+REFUSALS: Final = (ValueError, ImportError, httpx.InvalidURL)
+"""What httpx raises for a proxy, or an exception to one, that it can't use."""
+
+_FILES: Final = ("SSL_CERT_FILE", "SSLKEYLOGFILE")
+
+
+def trusted_certificates() -> ssl.SSLContext:
+    """Read the certificates that are trusted. That takes as long as many calls, and the event loop stands still.
+
+    Raises:
+        ConfigurationError: a variable of the environment names a file that can't be used.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    variables = " or ".join(name for name in _FILES if os.environ.get(name)) or "the package certifi"
+    raise ConfigurationError(f"{variables} names a file that can't be used ({problem})")
+
+
+def refused_proxy() -> ConfigurationError:
+    """Find the variable that httpx refused. Its value stays out of the message: it may hold a password."""
+    for scheme, url in getproxies().items():
+        if scheme in {"http", "https", "all"} and (problem := _problem_of(url)):
+            return ConfigurationError(f"{_spelling(scheme)} can't be used: {problem}")
+    return ConfigurationError(
+        f"{_spelling('no')} can't be used: it lists names of hosts and addresses, and no IPv6 network or brackets"
+    )
+
+
+def _problem_of(proxy: str) -> str:
+    try:
+        httpx.AsyncHTTPTransport(
+            proxy=proxy if "://" in proxy else f"http://{proxy}", verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
+    except ImportError:
+        return "a SOCKS proxy needs one more package, pip install 'httpx[socks]'"
+    except (ValueError, httpx.InvalidURL):
+        return "a proxy looks like http://host:port"
+    return ""
+
+
+def _spelling(scheme: str) -> str:
+    """The name of the variable as it was set."""
+    name = f"{scheme}_proxy"
+    return name if name in os.environ else name.upper()
