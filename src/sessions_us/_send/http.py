@@ -135,7 +135,8 @@ class Http:
 
     async def _body(self, response: httpx.Response) -> AnswerBody:
         if response.is_stream_consumed:  # a transport of the caller's own gave it whole, and decompressed
-            return decoded(response.content, "", self._max_body)
+            whole = response.content
+            return AnswerBody(whole) if len(whole) <= self._max_body else decoded(whole, "", self._max_body)
         # Not aiter_raw(), which closes at the end, where a cancellation would leak the connection.
         stream: AsyncGenerator[bytes, None] = response.stream.__aiter__()  # type: ignore[union-attr, assignment]
         return await read(stream, response.headers.get("content-encoding", ""), self._max_body)
