@@ -138,6 +138,76 @@ FOUND = {
             ),
         ),
     ),
+    "inserted, then deleted while the top is looked at": History(
+        rows=33,
+        paging=Paging(base=0, size=10, changing=True),
+        base=0,
+        readings=(
+            Reading(
+                path="booking-pages/p1/collaborators",
+                verify_end=True,
+                batch=3,
+                creates=20,
+                pause=30,
+                changes=(
+                    change(2, "made", "task", "delete", 10),
+                    change(4, "made", "task", "insert", 20, 90),
+                    change(7, "made", "others", "fail", 2, 10),
+                    change(5, "sent", "task", "delete", 11, 90),
+                ),
+            ),
+        ),
+    ),
+    "inserted while rows without an id are looked at twice": History(
+        rows=99,
+        paging=Paging(base=None, size=50, nameless="some", lengths={1: 47}),
+        readings=(
+            Reading(
+                path="booking-pages",
+                verify_end=True,
+                how="collect",
+                deletes=2,
+                batch=3,
+                pause=1,
+                changes=(change(2, "made", "others", "insert", 49, 10),),
+            ),
+        ),
+    ),
+    "inserted and deleted while rows without an id are looked at twice, with copies": History(
+        rows=13,
+        paging=Paging(base=None, size=7, nameless="some"),
+        copies=(0, 1000, 0),
+        readings=(
+            Reading(
+                path="rooms",
+                verify_end=True,
+                how="pages",
+                creates=3,
+                pause=7,
+                changes=(
+                    change(4, "sent", "others", "fail", 1, 10),
+                    change(2, "sent", "task", "insert", 8),
+                    change(2, "sent", "task", "delete"),
+                ),
+            ),
+        ),
+    ),
+    "a page that is gone when it is asked for a second time": History(
+        rows=23,
+        paging=Paging(base=0, size=5, beyond="416", nameless="some", changing=True),
+        copies=(1000, 0, 0),
+        readings=(
+            Reading(
+                path="sessions",
+                verify_end=True,
+                how="collect",
+                deletes=1,
+                batch=3,
+                pause=15,
+                changes=(change(7, "made", "others", "delete", 4, 10),),
+            ),
+        ),
+    ),
     "random order, the last page again": History(
         rows=60,
         paging=Paging(base=0, size=10, shuffled=True, beyond="last"),

@@ -307,6 +307,8 @@ class Walk:
     def missing(self, status: int, removed: int) -> bool:
         """The server knows no such page (404, 416). Returns whether that ends the list, or is to be looked into; else it is
         an error of the call."""
+        if self._check == "names":
+            self._check = ""  # the page was there, and is gone meanwhile
         if self._check or self._asked.number is None or (self._reached is None and not self._is_cursor):
             return False
         self._answers += not self._is_again
@@ -457,11 +459,13 @@ class Walk:
         self._seen.add(names)
         head = digest(names[0]) if names else self._head
         is_top_known = head == self._head or names[0] in self._first_names or names[0] in self._names
-        if check == "repetition" and not is_top_known:
+        if check == "repetition" and self._seen_to.first_unseen(self._lengths) <= self._position:
+            self._closed = False  # rows moved up since the page that was repeated
+        if not is_top_known and self._asked.number is None:
             self._head, self._first, self._first_names = head, list(raw), set(names)
             self._barren, self._saw_insertion = 0, True
-        elif check == "names":
-            pass  # the next page is asked for as if nothing had been asked in between
+        if check == "names" or (check == "repetition" and not is_top_known):
+            pass  # the walk goes on with the next page
         elif check == "repetition" and self._closed and self._is_full:
             self._contradicted("another page, or an empty one", "a full page whose rows came before")
             self.complete = False
