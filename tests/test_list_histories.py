@@ -158,21 +158,6 @@ FOUND = {
             ),
         ),
     ),
-    "inserted while rows without an id are looked at twice": History(
-        rows=99,
-        paging=Paging(base=None, size=50, nameless="some", lengths={1: 47}),
-        readings=(
-            Reading(
-                path="booking-pages",
-                verify_end=True,
-                how="collect",
-                deletes=2,
-                batch=3,
-                pause=1,
-                changes=(change(2, "made", "others", "insert", 49, 10),),
-            ),
-        ),
-    ),
     "inserted and deleted while rows without an id are looked at twice, with copies": History(
         rows=13,
         paging=Paging(base=None, size=7, nameless="some"),
