@@ -104,6 +104,7 @@ class ClientOptions(SharedOptions, total=False):
         transport: an `httpx.AsyncBaseTransport` to send with. The client does not close it.
         clock: times the quota, back-off, `max_wait` and the cache, but not `timeout`: for tests. All clients of a key have the
             same one. It can't be had with a store that other processes use.
+        app_info: the application's name and version, such as `acme-site/2.1`, for the user agent.
         allow_http: allow plain http to a host other than this one. The key can be read on its way.
     """
 
@@ -113,6 +114,7 @@ class ClientOptions(SharedOptions, total=False):
     on_event: Callable[[ClientEvent], None] | None
     transport: httpx.AsyncBaseTransport | None
     clock: Clock | None
+    app_info: str
     allow_http: bool
 
 
@@ -157,6 +159,7 @@ class _Client(Generic[K]):
         on_event: Callable[[ClientEvent], None] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock | None = None,
+        app_info: str = "",
         allow_http: bool = False,
         **options: Unpack[SharedOptions],
     ) -> None:
@@ -164,7 +167,7 @@ class _Client(Generic[K]):
 
         Args:
             api_key: the key, or None to read it from the environment: `SESSIONS_USER_KEY` or `SESSIONS_GUEST_KEY`.
-            base_url, quota, retries, on_event, transport, clock, allow_http, options: see `ClientOptions`.
+            base_url, quota, retries, on_event, transport, clock, app_info, allow_http, options: see `ClientOptions`.
 
         Raises:
             ConfigurationError: no usable key, a base_url that would expose the key, another quota for the same key, or
@@ -176,14 +179,14 @@ class _Client(Generic[K]):
             raise key
         _log_as_asked()
         quota = Quota.parse(quota) if isinstance(quota, str) else Quota.from_env() if quota is None else quota
-        _check_kinds(quota=quota, on_event=on_event, transport=transport, clock=clock)
+        _check_kinds(quota=quota, on_event=on_event, transport=transport, clock=clock, app_info=app_info)
         defaults = Options(retries=RetryPolicy() if retries is None else retries, **options)
         origin = Origin.of(base_url, allow_http=allow_http)
         emit = _listener(on_event)
         limiter = limiter_for(key.digest(f"quota at {origin}"), str(origin), quota, clock)
 
         # Each call goes through these stages. The innermost is the first.
-        http = Http(Connections(origin, key, transport), key, emit, limiter.clock.now)
+        http = Http(Connections(origin, key, transport, app_info), key, emit, limiter.clock.now)
         retry = Retry(http, limiter, emit)
         single_flight = SingleFlight(retry, emit)
         cache = Cache(single_flight, emit, limiter.clock.now)
@@ -365,7 +368,7 @@ def _log_as_asked() -> None:
         _logger.setLevel(level)
 
 
-def _check_kinds(*, quota: object, on_event: object, transport: object, clock: object) -> None:
+def _check_kinds(*, quota: object, on_event: object, transport: object, clock: object, app_info: object) -> None:
     """Says at once what would otherwise fail at the first call, far from its cause."""
     if not isinstance(quota, Quota):
         raise ConfigurationError(f"quota is a Quota, such as Quota.parse('10/60s'), not {quota!r}")
@@ -377,6 +380,8 @@ def _check_kinds(*, quota: object, on_event: object, transport: object, clock: o
         raise ConfigurationError(f"transport is an httpx.AsyncBaseTransport, not {transport!r}")
     if clock is not None and not (hasattr(clock, "now") and hasattr(clock, "call_at")):
         raise ConfigurationError(f"clock has now() and call_at(when, callback), and {clock!r} has not")
+    if not isinstance(app_info, str) or not (app_info.isascii() and app_info.isprintable()):
+        raise ConfigurationError(f"app_info is a name and a version, such as 'acme-site/2.1', not {app_info!r}")
 
 
 def _listener(on_event: Callable[[ClientEvent], None] | None) -> Callable[[ClientEvent], None]:

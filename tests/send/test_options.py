@@ -31,6 +31,9 @@ def test_a_senseless_number_is_refused(name, value):
         ("on_event", 5),
         ("transport", 5),
         ("base_url", 5),
+        ("app_info", None),
+        ("app_info", "a\r\nx-api-key: b"),
+        ("app_info", "é"),
     ],
 )
 def test_a_wrong_kind_is_refused(name, value):
@@ -65,6 +68,18 @@ async def test_a_number_of_retries(retries):
             assert user.quota.snapshot().limit == 100
 
     assert len(server.arrived) == 2 * (1 + retries)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("app_info", ["", "acme-site/2.1 (night job)"])
+async def test_the_user_agent_names_the_application(app_info):
+    """Behind this library and Python."""
+    async with Scripted(Say(body={"id": "r1"})) as server:
+        async with UserClient(f"agent-{app_info}-", base_url=server.url, app_info=app_info) as user:
+            await user.rooms.get("r1")
+
+    library, version, *rest = server.arrived[0].headers["user-agent"].split(" ")
+    assert (library.partition("/")[0], version.partition("/")[0], " ".join(rest)) == ("sessions-us", "python", app_info)
 
 
 def test_a_listener_that_would_never_run_is_refused():

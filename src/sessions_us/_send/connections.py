@@ -29,13 +29,19 @@ class Connections:
         origin: where requests go.
         key: goes with each of them.
         transport: an httpx transport of the caller's own, which is not closed.
+        app_info: what the user agent says of the application.
 
     Attributes:
         base_url: what stands before each path.
     """
 
-    def __init__(self, origin: Origin, key: ApiKey, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, origin: Origin, key: ApiKey, transport: httpx.AsyncBaseTransport | None = None, app_info: str = ""
+    ) -> None:
         self.base_url: str = origin.base_url
+        self._user_agent = (
+            f"sessions-us/{__version__} python/{sys.version_info.major}.{sys.version_info.minor} {app_info}"
+        )
         self._origin = origin
         self._key = key
         self._transport = transport
@@ -101,7 +107,11 @@ class Connections:
         try:
             http = httpx.AsyncClient(
                 auth=KeyAuth(self._key, self._origin),
-                headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": _user_agent()},
+                headers={
+                    "accept": "application/json",
+                    "accept-encoding": "gzip",
+                    "user-agent": self._user_agent.rstrip(),
+                },
                 timeout=None,  # noqa: S113  # the whole attempt is timed, not its parts
                 follow_redirects=False,
                 # No bound on connections: waiting for one would count as the attempt's time, and the quota is a bound.
@@ -123,7 +133,3 @@ class Connections:
         if self._origin.scheme == "https" and self._transport is None:
             return trusted_certificates()
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _user_agent() -> str:
-    return f"sessions-us/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
