@@ -83,11 +83,15 @@ class CallOptions(SharedOptions, total=False):
         abort_on: a future of the running event loop. Once it is done, nobody waits for the answers any more: calls that wait for
             the quota, and reads, end with a `CallAbandonedError`, and no further one is sent. A write that was sent goes on to
             its end.
+        headers: further headers of each request, for instance of tracing; none that the client sets itself.
+        query: further parameters of each request, for instance a filter that no document tells; none that the client sets itself.
     """
 
     retries: RetryPolicy | int
     lane: Lane | None
     abort_on: asyncio.Future[None] | None
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
 
 
 class ClientOptions(SharedOptions, total=False):

@@ -127,3 +127,35 @@ def test_a_copy_has_what_a_subclass_added():
     assert copy.rooms is not user.rooms
     copy.tenant = "other"
     assert user.tenant == "acme"
+
+
+@pytest.mark.anyio
+async def test_further_headers_and_parameters():
+    """They go with each request of the copy, pages of lists too. Reads that differ by them are not the same."""
+    async with Scripted(Say(body=[{"id": "r1"}])) as server:
+        async with UserClient("further", base_url=server.url, quota="100/1s", cache_ttl=60) as user:
+            copy = user.with_options(headers={"Traceparent": "00-ab-cd-01"}, query={"status": "a b"})
+            for each in (user, copy, copy, copy.with_options(lane="background"), copy.with_options(headers={})):
+                assert len(await each.rooms.list(page=2).collect()) == 1
+            with pytest.raises(ValueError, match="query can't set 'page' here"):
+                await user.with_options(query={"page": "7"}).rooms.list(page=2).collect()
+
+    told = [(each.target, each.headers.get("traceparent")) for each in server.arrived]
+    further = "/api/rooms?page=2&status=a+b"
+    assert told == [("/api/rooms?page=2", None), (further, "00-ab-cd-01"), (further, None)]
+    assert all(each.headers["x-api-key"] == "further" for each in server.arrived)
+
+
+@pytest.mark.parametrize("name", ["x-api-key", "X-API-Key", "Host", "content-type", "User-Agent", "a b", "", "a\r\nb"])
+def test_headers_that_are_not_the_callers_are_refused(name):
+    """Those that the client sets itself, and what is no header. No value is shown: it may be a secret."""
+    with pytest.raises(ConfigurationError, match="headers: ") as caught:
+        UserClient("k").with_options(headers={name: "canary"})
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-api-key: b", " a", "é", 5, None])
+def test_a_header_that_can_not_be_sent_is_refused(value):
+    """Before anything is sent."""
+    with pytest.raises(ConfigurationError, match="headers"):
+        UserClient("k").with_options(headers={"traceparent": value})

@@ -157,7 +157,20 @@ class Calls:
     async def _send(self, request: Request, lane: Lane, trail: Trail | None = None) -> Answer:
         if self.options.keeps and request.repeatable and _NO_WHOLE_MINUTE.search(request.content or b""):
             self._tell_near_miss(request.operation)
+        if self.options.headers or self.options.query:
+            request = self._extended(request)
         return await self._stage.send(Call(request, self.options, self.identity, lane, self._clock, trail=trail))
+
+    def _extended(self, request: Request) -> Request:
+        """The request with the headers and the query of the options.
+
+        Raises:
+            ValueError: the query has a parameter that the client sets itself.
+        """
+        query = self.options.query
+        if own := {name for name, _ in request.params} & {name for name, _ in query}:
+            raise ValueError(f"query can't set {min(own)!r} here: the client sets it itself")
+        return evolve(request, params=[*request.params, *query], headers=self.options.headers)
 
     def _tell_near_miss(self, operation: str) -> None:
         """A moment such as now makes a read that nobody asked before, nor will."""

@@ -36,6 +36,7 @@ class Request:
         repeatable: whether it may be sent again when nobody knows what became of it, and be shared: a read, in effect.
         invalidates: the reads, by operationId, that may answer differently once it has happened; None: all of them may.
         removes: whether it may take rows out of lists.
+        headers: further ones.
     """
 
     operation: str
@@ -46,6 +47,7 @@ class Request:
     repeatable: bool
     invalidates: tuple[str, ...] | None = None
     removes: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @frozen
@@ -90,7 +92,7 @@ class Name(NamedTuple):
     Attributes:
         key: a digest of the API key, never the key.
         origin: of the server.
-        method, path, params, body: what is asked.
+        method, path, params, body, headers: what is asked.
     """
 
     key: str
@@ -99,6 +101,7 @@ class Name(NamedTuple):
     path: str
     params: tuple[tuple[str, str], ...]
     body: bytes | None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Which = Callable[[Name, str | None], bool]
@@ -148,7 +151,8 @@ class Call:
     def name(self) -> Name:
         """The name of its read."""
         request, whose = self.request, self.identity
-        return Name(whose.key, whose.origin, request.method, request.path, tuple(request.params), request.content)
+        what = request.method, request.path, tuple(request.params), request.content, request.headers
+        return Name(whose.key, whose.origin, *what)
 
     @property
     def documented_operation(self) -> str | None:

@@ -103,7 +103,10 @@ class Http:
             self._connections.base_url + request.path,
             params=list(request.params) or None,
             content=request.content,
-            headers={"content-type": "application/json"} if request.content is not None else None,
+            headers=[
+                *request.headers,
+                *((("content-type", "application/json"),) if request.content is not None else ()),
+            ],
             extensions={"trace": trace},
         )
         response = await http.send(outgoing, stream=True)

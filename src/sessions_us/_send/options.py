@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 
 from attrs import Attribute, evolve, field, frozen
 
@@ -42,6 +44,43 @@ def _abort_on(options: Options, attribute: Attribute[Any], value: object) -> Non
         raise ConfigurationError(f"abort_on is an asyncio.Future, or None, not {value!r}")
 
 
+_OURS: Final = {"accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "host"} | {
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "x-api-key",
+}
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def _headers(given: Any) -> Pairs:
+    for name, value in (pairs := _pairs("headers", given)):
+        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise ConfigurationError(f"headers: {name[:40]!r} can't be sent as a header, or its value can't")
+        if name.lower() in _OURS:
+            raise ConfigurationError(f"headers: {name} is set by the client itself")
+    return tuple(sorted((name.lower(), value) for name, value in pairs))
+
+
+def _query(given: Any) -> Pairs:
+    return _pairs("query", given)
+
+
+def _pairs(what: str, given: Any) -> Pairs:
+    """A mapping as pairs. What was converted before stays as it is."""
+    if isinstance(given, tuple):
+        return given
+    if not isinstance(given, Mapping) or not all(isinstance(part, str) for pair in given.items() for part in pair):
+        raise ConfigurationError(f"{what} is a mapping of strings to strings")  # its values may be secrets
+    return tuple(given.items())
+
+
 @frozen(kw_only=True)
 class Options:
     """See `UserClient` and `GuestClient` for what each means."""
@@ -55,6 +94,8 @@ class Options:
     stale_while_revalidate: float = field(default=0.0, validator=_seconds)
     stale_if_error: float = field(default=0.0, validator=_seconds)
     abort_on: asyncio.Future[None] | None = field(default=None, validator=_abort_on)
+    headers: Pairs = field(default=(), converter=_headers, repr=False)
+    query: Pairs = field(default=(), converter=_query)
     keeps: bool = field(init=False)
     """Whether answers are to be kept for a while."""
 
