@@ -25,6 +25,8 @@ AT_ONCE = ("-n", str(2 * min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
 # Tests that measure order between processes want the machine for themselves. They measure to the second, and may run beside
 # each other.
 ALONE = "tests/quota/processes"
+# It times callbacks, so it can't run where lines are counted.
+TIMED = "tests/quota/test_event_loop.py"
 # What starts many processes, servers or databases, or computes for minutes, and proves the same on any Python.
 ONCE = (
     "tests/booking_site",
@@ -130,6 +132,8 @@ def eager(session: nox.Session) -> None:
     _install(session, "test", "regenerate", "coverage")
     arguments = session.posargs or ("-n", "auto", f"--ignore={ALONE}")
     session.run(*PYTEST, *BOUNDED, "--cov", "--cov-report=term-missing", *arguments, env={"SESSIONS_EAGER": "1"})
+    if not session.posargs:
+        session.run(*PYTEST, *BOUNDED, TIMED, env={"SESSIONS_EAGER": "1"})
 
 
 @nox.session(python="3.13")

