@@ -461,8 +461,8 @@ class Run:
             missing = set()  # they came after the copies were made
         if any(history.copies):
             earlier.append({row for row in got.must if history.paging.has_id(row)})
-        # Each own deletion may cost two returns that find nothing, and a last look at the top one request.
-        bound = 3 * got.news + 4 + 2 * got.removed + (100 if history.paging.nameless != "none" else 0)
+        # Each own deletion may cost two returns that find nothing.
+        bound = 3 * got.news + 3 + 2 * got.removed + (100 if history.paging.nameless != "none" else 0)
         if alone and not any(history.copies) and reading.pause is None:
             if got.requests > bound:
                 self._wrong(reading, f"{got.requests} requests, {got.news} with news, {got.removed} removed")

@@ -262,7 +262,7 @@ class Walk:
             return None
         self._charge(removed)
         self._charged = 0
-        if self._is_endless and not self._check and self._barren and not self._is_last_look:
+        if self._answers >= self._most - 1 and not self._check and self._barren and not self._is_last_look:
             self._is_last_look, self._check = True, "repetition"
         self._asked = self._next()
         if self._is_endless and not self._check and not self._is_again:
@@ -351,7 +351,12 @@ class Walk:
 
     @property
     def _is_endless(self) -> bool:
-        return self._answers >= 3 * max(self._pages_with_news, 1) + 2 or self._nameless >= _MOST_NAMELESS_PAGES
+        return self._answers >= self._most or self._nameless >= _MOST_NAMELESS_PAGES
+
+    @property
+    def _most(self) -> int:
+        """How many answers there may be, for the pages with news so far."""
+        return 3 * max(self._pages_with_news, 1) + 2
 
     def _place(self, frontier: Frontier) -> Place:
         position = max(self._floor, frontier.first_unseen(self._lengths))
@@ -466,8 +471,8 @@ class Walk:
             self._barren, self._saw_insertion = 0, True
         if check == "names" or (check == "repetition" and not is_top_known):
             pass  # the walk goes on with the next page
-        elif check == "repetition" and self._closed and self._is_full:
-            self._contradicted("another page, or an empty one", "a full page whose rows came before")
+        elif check == "repetition" and self._closed and (self._is_full or self._is_last_look):
+            self._contradicted("another page, or an empty one", "a page whose rows came before")
             self.complete = False
         else:
             self._end()
