@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,10 @@ from support.loops import EagerPolicy
 settings.register_profile("bounded", derandomize=True, deadline=None)
 settings.register_profile("long", derandomize=False, deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("long" if "SESSIONS_LONG_TESTS" in os.environ else "bounded")
+
+# A shell starts what it runs in the background with SIGINT ignored, and so would be what the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Which event loops the tests get, those of `asyncio.run` and of other threads included; see `nox -s eager` and `nox -s uvloop`.
 if "SESSIONS_EAGER" in os.environ:

@@ -118,10 +118,7 @@ async def test_a_taken_port_is_an_oserror() -> None:
 
 def test_serve_prints_address_and_keys_once_and_ends_on_interrupt() -> None:
     """The lines can be pasted into a shell; Ctrl-C ends it without a word."""
-    # A process that was started in the background of a shell ignores Ctrl-C, and so would what it starts.
-    script = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    script += "from sessions_us.sandbox import serve; serve(0, limit=3)"
-    command = [sys.executable, "-W", "error", "-c", script]
+    command = [sys.executable, "-W", "error", "-c", "from sessions_us.sandbox import serve; serve(0, limit=3)"]
     with subprocess.Popen(
         command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as serving:
