@@ -15,13 +15,14 @@ from ._send.cache import Cache
 from ._send.call import Identity
 from ._send.connections import Connections
 from ._send.http import Http
+from ._send.listener import listener
 from ._send.options import Options
 from ._send.origin import Origin
 from ._send.retry import Retry
 from ._send.retry_policy import RetryPolicy
 from ._send.single_flight import SingleFlight
 from .errors import ConfigurationError
-from .events import ClientEvent, ignore
+from .events import ClientEvent
 from .keys import ApiKey, GuestKey, UserKey
 from .quota import Lane, Limiter, Quota, QuotaSnapshot
 from .quota.clock import Clock
@@ -186,17 +187,16 @@ class _Client(Generic[K]):
         _check_kinds(quota=quota, on_event=on_event, transport=transport, clock=clock, app_info=app_info)
         defaults = Options(retries=RetryPolicy() if retries is None else retries, **options)
         origin = Origin.of(base_url, allow_http=allow_http)
-        emit = _listener(on_event)
         limiter = limiter_for(key.digest(f"quota at {origin}"), str(origin), quota, clock)
 
         # Each call goes through these stages. The innermost is the first.
-        http = Http(Connections(origin, key, transport, app_info), key, emit, limiter.clock.now)
-        retry = Retry(http, limiter, emit)
-        single_flight = SingleFlight(retry, emit)
-        cache = Cache(single_flight, emit, limiter.clock.now)
+        http = Http(Connections(origin, key, transport, app_info), key, limiter.clock.now)
+        retry = Retry(http, limiter)
+        single_flight = SingleFlight(retry)
+        cache = Cache(single_flight, limiter.clock.now)
 
         identity = Identity(key.digest("sharing"), origin.base_url, is_guest=isinstance(key, GuestKey))
-        self._calls = Calls(cache, key, identity, defaults, emit, limiter.clock)
+        self._calls = Calls(cache, key, identity, defaults, listener(on_event), limiter.clock)
         self._limiter, self._key, self._keepers = limiter, key, (cache, single_flight)
 
     @property
@@ -386,19 +386,3 @@ def _check_kinds(*, quota: object, on_event: object, transport: object, clock: o
         raise ConfigurationError(f"clock has now() and call_at(when, callback), and {clock!r} has not")
     if not isinstance(app_info, str) or not (app_info.isascii() and app_info.isprintable()):
         raise ConfigurationError(f"app_info is a name and a version, such as 'acme-site/2.1', not {app_info!r}")
-
-
-def _listener(on_event: Callable[[ClientEvent], None] | None) -> Callable[[ClientEvent], None]:
-    """A listener that can't break a call."""
-    if on_event is None:
-        return ignore
-
-    def emit(event: ClientEvent) -> None:
-        try:
-            on_event(event)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException:  # among them the CancelledError of a future that it looked at, which cancels nothing here
-            _logger.exception("on_event raised on a %s", type(event).__name__)
-
-    return emit

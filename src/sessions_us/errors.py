@@ -184,15 +184,19 @@ class DecodeError(SessionsError):
     Attributes:
         body: the body of the answer, up to the size limit.
         status_code: the HTTP status of the answer.
+        request_id: the server's id of the request; None if it sent none.
         method, path: of the request.
     """
 
-    def __init__(self, message: str, *, body: bytes, status_code: int, method: str, path: str) -> None:
+    def __init__(
+        self, message: str, *, body: bytes, status_code: int, method: str, path: str, request_id: str | None = None
+    ) -> None:
         super().__init__(message)
         self.body = body
         self.status_code = status_code
         self.method = method
         self.path = path
+        self.request_id = request_id
 
 
 class PagingError(SessionsError):

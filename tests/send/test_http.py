@@ -31,7 +31,6 @@ from sessions_us._send.call import Answer, Call
 from sessions_us._send.connections import Connections
 from sessions_us._send.http import Http
 from sessions_us._send.origin import Origin
-from sessions_us.events import ignore
 
 pytestmark = pytest.mark.anyio
 
@@ -237,7 +236,7 @@ class Ending:
 
 def stage(url: str, transport: httpx.AsyncBaseTransport | None = None, **options: Any) -> Http:
     key = UserKey("key")
-    return Http(Connections(Origin.of(url, allow_http=False), key, transport), key, ignore, HandClock().now, **options)
+    return Http(Connections(Origin.of(url, allow_http=False), key, transport), key, HandClock().now, **options)
 
 
 def leased(**options: Any) -> tuple[Call, Ending]:

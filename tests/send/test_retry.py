@@ -27,6 +27,7 @@ from sessions_us import (
     TransportError,
     UserClient,
 )
+from sessions_us._send.call import Answer, Call
 from sessions_us._send.retry import Retry
 from sessions_us.events import ClientEvent
 from sessions_us.quota import Limiter
@@ -164,7 +165,7 @@ class Stack:
         self.inner = inner
         self.limiter = Limiter(quota or Quota(limit=1000), clock=self.clock)
         self.events: list[ClientEvent] = []
-        self.retry = Retry(inner, self.limiter, self.events.append, jitter=lambda: 0.5)
+        self.retry = Retry(inner, self.limiter, jitter=lambda: 0.5)
 
     @property
     def pauses(self) -> list[float]:
@@ -177,6 +178,10 @@ class Stack:
     @property
     def sent(self) -> list[str]:
         return [call.request.path.rpartition("/")[2] for call in self.inner.calls]
+
+    async def send(self, call: Call) -> Answer:
+        call.emit = self.events.append
+        return await self.retry.send(call)
 
     async def finish(self, *calls: asyncio.Task[Any]) -> None:
         """Let time pass until calls are over."""
@@ -195,7 +200,7 @@ async def test_alone_it_backs_off_and_sends_again() -> None:
     """Each attempt has a lease and a number of its own."""
     stack = Stack(Inner(refusal(502), lost("unknown"), answer()))
     call = reading(stack.clock, retries=PATIENT)
-    (sending,) = start(stack.retry.send(call))
+    (sending,) = start(stack.send(call))
     for attempt, pause in ((1, 5), (2, 10)):
         await until(lambda: stack.clock.timers)
         assert (len(stack.inner.calls), call.attempt) == (attempt, attempt)
@@ -214,7 +219,7 @@ async def test_alone_the_last_failure_is_the_error() -> None:
     """The policy allows no more."""
     last = refusal(504)
     stack = Stack(Inner(refusal(502), last))
-    (sending,) = start(stack.retry.send(reading(stack.clock, retries=RetryPolicy(attempts=2, backoff=0))))
+    (sending,) = start(stack.send(reading(stack.clock, retries=RetryPolicy(attempts=2, backoff=0))))
 
     assert await outcome(sending) is last
     assert len(stack.inner.calls) == 2
@@ -224,7 +229,7 @@ async def test_alone_a_write_in_doubt_is_not_repeated() -> None:
     """It may have happened."""
     stack = Stack(Inner(lost("unknown")))
     with pytest.raises(TransportError):
-        await stack.retry.send(writing(stack.clock, retries=PATIENT))
+        await stack.send(writing(stack.clock, retries=PATIENT))
 
     assert len(stack.inner.calls) == 1
 
@@ -233,8 +238,8 @@ async def test_alone_back_off_counts_as_waiting() -> None:
     """A pause that `max_wait` does not allow is not begun: the failure is the error."""
     stack = Stack(Inner(refusal(502), answer()))
     with pytest.raises(ServerError):
-        await stack.retry.send(reading(stack.clock, retries=PATIENT, max_wait=4.9))
-    (sending,) = start(stack.retry.send(reading(stack.clock, retries=PATIENT, max_wait=5.1)))
+        await stack.send(reading(stack.clock, retries=PATIENT, max_wait=4.9))
+    (sending,) = start(stack.send(reading(stack.clock, retries=PATIENT, max_wait=5.1)))
 
     assert await sending == answer()
 
@@ -242,7 +247,7 @@ async def test_alone_back_off_counts_as_waiting() -> None:
 async def test_alone_waiting_adds_up() -> None:
     """Time in flight is not waiting; the wait for the quota and the back-off are."""
     stack = Stack(Inner(refusal(502), refusal(502), answer(), held=True))
-    (sending,) = start(stack.retry.send(reading(stack.clock, retries=PATIENT, max_wait=14.9)))
+    (sending,) = start(stack.send(reading(stack.clock, retries=PATIENT, max_wait=14.9)))
     await until(lambda: stack.inner.calls)
     stack.clock.advance(100)
     stack.inner.gate.set()
@@ -258,11 +263,11 @@ async def test_alone_a_refused_retry_tells_the_failure() -> None:
     """The quota allows the next attempt too late. The call was sent, and that is what its caller must know."""
     stack = Stack(Inner(refusal(429), answer()), Quota(limit=1, window=60))
     with pytest.raises(RateLimitedError):
-        await stack.retry.send(reading(stack.clock, retries=PATIENT, max_wait=5))
+        await stack.send(reading(stack.clock, retries=PATIENT, max_wait=5))
 
     stack = Stack(Inner(answer()), Quota(limit=1, window=60))
-    await stack.retry.send(reading(stack.clock))
-    (sending,) = start(stack.retry.send(reading(stack.clock, max_wait=5)))
+    await stack.send(reading(stack.clock))
+    (sending,) = start(stack.send(reading(stack.clock, max_wait=5)))
     for _ in range(10):
         await asyncio.sleep(0)
     stack.clock.advance(5)
@@ -274,7 +279,7 @@ async def test_alone_total_ends_the_attempts() -> None:
     """No attempt begins later than `total` seconds after the first."""
     stack = Stack(Inner(refusal(502), held=True))
     policy = RetryPolicy(attempts=9, total=60, backoff=100, backoff_max=100)
-    (sending,) = start(stack.retry.send(reading(stack.clock, retries=policy)))
+    (sending,) = start(stack.send(reading(stack.clock, retries=policy)))
     await until(lambda: stack.inner.calls)
     stack.clock.advance(10)
     stack.inner.gate.set()
@@ -289,9 +294,9 @@ async def test_alone_total_ends_the_attempts() -> None:
 async def test_alone_closing_ends_what_waits() -> None:
     """A call that waits for the quota fails, one that backs off sends no more, and the inner stage is closed."""
     stack = Stack(Inner(refusal(503, retry_after=60)), Quota(limit=1, window=60))
-    backing_off = start(stack.retry.send(reading(stack.clock, retries=PATIENT)))
+    backing_off = start(stack.send(reading(stack.clock, retries=PATIENT)))
     await until(lambda: stack.pauses)
-    waiting = start(stack.retry.send(reading(stack.clock)))
+    waiting = start(stack.send(reading(stack.clock)))
     await until(lambda: stack.limiter.snapshot().waiting["interactive"])
     await stack.retry.aclose()
     stack.clock.advance(60)
@@ -306,7 +311,7 @@ async def test_alone_closing_ends_what_waits() -> None:
 async def test_alone_a_cancelled_call_leaves_the_queue() -> None:
     """Neither a place nor a lease is left."""
     stack = Stack(Inner(answer(), held=True), Quota(limit=1, window=60))
-    calls = start(stack.retry.send(reading(stack.clock)), stack.retry.send(reading(stack.clock)))
+    calls = start(stack.send(reading(stack.clock)), stack.retry.send(reading(stack.clock)))
     await until(lambda: stack.limiter.snapshot().waiting["interactive"])
     await cancelled(calls[1])
     stack.inner.gate.set()
@@ -320,11 +325,11 @@ async def test_alone_a_cancelled_call_leaves_the_queue() -> None:
 async def test_alone_a_late_lease_is_refunded() -> None:
     """The client is closed between the moment at which a lease is granted and the one at which the call gets it."""
     stack = Stack(Inner(answer(), held=True), Quota(limit=1, window=60))
-    calls = start(stack.retry.send(reading(stack.clock)))
+    calls = start(stack.send(reading(stack.clock)))
     await until(lambda: stack.inner.calls)
     stack.inner.gate.set()
     await calls[0]
-    calls = start(stack.retry.send(reading(stack.clock)))
+    calls = start(stack.send(reading(stack.clock)))
     await until(lambda: stack.limiter.snapshot().waiting["interactive"])
     stack.clock.advance(120)
     assert stack.limiter.snapshot().in_flight == 1
@@ -338,9 +343,9 @@ async def test_alone_a_late_lease_is_refunded() -> None:
 async def test_alone_a_retry_keeps_its_place() -> None:
     """It goes before calls of its lane that came after its first attempt."""
     stack = Stack(Inner(refusal(502), answer()), Quota(limit=1, window=60))
-    first = start(stack.retry.send(reading(stack.clock, "/api/rooms/first", retries=PATIENT)))
+    first = start(stack.send(reading(stack.clock, "/api/rooms/first", retries=PATIENT)))
     await until(lambda: stack.pauses)
-    second = start(stack.retry.send(reading(stack.clock, "/api/rooms/second")))
+    second = start(stack.send(reading(stack.clock, "/api/rooms/second")))
     await until(lambda: stack.waiting == 1)
     stack.clock.advance(5)
     await until(lambda: stack.waiting == 2)
@@ -353,10 +358,10 @@ async def test_alone_a_429_goes_to_the_front() -> None:
     """Its next attempt goes before calls that came earlier."""
     stack = Stack(Inner(refusal(502), refusal(429), answer()), Quota(limit=1, window=60))
     first = start(
-        stack.retry.send(reading(stack.clock, "/api/rooms/first", retries=RetryPolicy(backoff=200, backoff_max=200)))
+        stack.send(reading(stack.clock, "/api/rooms/first", retries=RetryPolicy(backoff=200, backoff_max=200)))
     )
     await until(lambda: stack.pauses)
-    second = start(stack.retry.send(reading(stack.clock, "/api/rooms/second", retries=PATIENT)))
+    second = start(stack.send(reading(stack.clock, "/api/rooms/second", retries=PATIENT)))
     await until(lambda: stack.waiting == 1)
     stack.clock.advance(99)
     await until(lambda: len(stack.inner.calls) == 2 and stack.waiting == 1)
@@ -371,7 +376,7 @@ async def test_alone_total_bounds_the_queue() -> None:
     """The quota allows the next attempt later than `total` seconds after the first, so that it is not waited for."""
     stack = Stack(Inner(refusal(502)), Quota(limit=1, window=100))
     policy = RetryPolicy(attempts=9, total=20, backoff=10)
-    (sending,) = start(stack.retry.send(reading(stack.clock, retries=policy)))
+    (sending,) = start(stack.send(reading(stack.clock, retries=policy)))
     await until(lambda: stack.pauses)
     stack.clock.advance(5)
     for _ in range(20):

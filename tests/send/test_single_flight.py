@@ -29,7 +29,6 @@ from sessions_us import (
     UserClient,
 )
 from sessions_us._send.single_flight import Flights, SingleFlight
-from sessions_us.events import ignore
 
 pytestmark = pytest.mark.anyio
 
@@ -368,7 +367,7 @@ async def test_a_lane_is_raised_before_the_queue():
 
 
 def stage(inner: Inner, flights: Flights | None = None) -> SingleFlight:
-    return SingleFlight(inner, ignore, flights={} if flights is None else flights)
+    return SingleFlight(inner, flights={} if flights is None else flights)
 
 
 async def test_alone_it_shares_and_forgets():

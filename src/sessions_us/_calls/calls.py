@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
@@ -16,7 +16,7 @@ from .._send.options import Options
 from .._send.stage import Stage
 from .._send.trail import Trail
 from ..errors import DecodeError
-from ..events import Emit, PagingSurprise, SchemaDrift
+from ..events import Emit, PagingSurprise, SchemaDrift, subject
 from ..keys import ApiKey
 from ..quota import Lane
 from ..quota.clock import Clock
@@ -34,6 +34,9 @@ T = TypeVar("T")
 
 Reader = Callable[[Parse[S], object, Decoder], T]
 """Finds in a body what an operation answers with, and makes models of it."""
+
+Decode = Callable[[Call, Answer], T]
+"""Makes of the answer to a call what its caller gets."""
 
 _logger = logging.getLogger("sessions_us")
 
@@ -80,29 +83,23 @@ class Calls:
         Raises:
             DecodeError: there is none: the body is empty, null, or has no object with an id.
         """
-        request, answer = await self._call(endpoint, path, **arguments)
-        return self._decoded(request, answer, endpoint, object_in)
+        return await self._call(endpoint, path, partial(self._decoded, endpoint, object_in), **arguments)
 
     async def maybe(self, endpoint: Endpoint[T], *path: str, **arguments: Any) -> T | None:
         """The same for an answer that may say nothing: any 2xx counts, and an empty or odd body is None."""
-        request, answer = await self._call(endpoint, path, **arguments)
-        return self._if_any(request, answer, endpoint, object_in)
+        return await self._call(endpoint, path, partial(self._if_any, endpoint, object_in), **arguments)
 
     async def maybe_rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T] | None:
         """The same for a list."""
-        request, answer = await self._call(endpoint, path, **arguments)
-        return self._if_any(request, answer, endpoint, rows_in)
+        return await self._call(endpoint, path, partial(self._if_any, endpoint, rows_in), **arguments)
 
     async def nothing(self, endpoint: Endpoint[object], *path: str, **arguments: Any) -> None:
         """For an operation whose answer says nothing beyond its status."""
-        request, answer = await self._call(endpoint, path, **arguments)
-        if answer.flaw:
-            self._if_any(request, answer, endpoint, object_in)
+        await self._call(endpoint, path, partial(self._whole, endpoint), **arguments)
 
     async def rows(self, endpoint: Endpoint[list[T]], *path: str, **arguments: Any) -> list[T]:
         """The rows that an unpaginated list answers with."""
-        request, answer = await self._call(endpoint, path, **arguments)
-        return self._decoded(request, answer, endpoint, rows_in)
+        return await self._call(endpoint, path, partial(self._decoded, endpoint, rows_in), **arguments)
 
     def pages(self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, verify_end: bool) -> Pager[T]:
         """A Pager over a paginated list."""
@@ -118,18 +115,11 @@ class Calls:
             StartAgain: copies of an earlier walk don't go on from here.
             DecodeError: it is no page. Nothing where a page should be would end a list that goes on.
         """
-        answer = await self._send(request, lane, trail)
-        if not answer.flaw and not answer.body.strip():
-            raise self._not_understood(request, answer, "no page")
-        return self._decoded(request, answer, endpoint, page_in)
+        return await self._send(request, lane, partial(self._page, endpoint), trail)
 
     async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
         """Any path of the API through the same stages; the decoded JSON, None for an empty body."""
-        request = request_to(method, path, body, params)
-        answer = await self._send(request, self.options.lane or "interactive")
-        if answer.oddity:
-            self._tell(SchemaDrift(operation=request.operation, field="", problem=answer.oddity))
-        return self._json(request, answer)
+        return await self._send(request_to(method, path, body, params), self.options.lane or "interactive", self._raw)
 
     def tell_paging(self, surprise: PagingSurprise) -> None:
         """The pages of a list are not as described."""
@@ -142,24 +132,34 @@ class Calls:
         self,
         endpoint: Endpoint[object],
         path: tuple[str, ...],
+        decode: Decode[T],
         *,
         body: Mapping[str, object] | None = None,
         extra: Extra | None = None,
-    ) -> tuple[Request, Answer]:
+    ) -> T:
         fields = None if body is None and extra is None else json_body(body or {}, extra)
         request = request_for(endpoint, path, body=fields)
         if request.method == "PUT" and request.content is None:
             raise ValueError(
                 "an update needs at least one field: what is not given stays, or is lost where PUT replaces all"
             )
-        return request, await self._send(request, self.options.lane or "interactive")
+        return await self._send(request, self.options.lane or "interactive", decode)
 
-    async def _send(self, request: Request, lane: Lane, trail: Trail | None = None) -> Answer:
+    async def _send(self, request: Request, lane: Lane, decode: Decode[T], trail: Trail | None = None) -> T:
+        """A call from its beginning to its end, which is told."""
         if self.options.keeps and request.repeatable and _NO_WHOLE_MINUTE.search(request.content or b""):
             self._tell_near_miss(request.operation)
         if self.options.headers or self.options.query:
             request = self._extended(request)
-        return await self._stage.send(Call(request, self.options, self.identity, lane, self._clock, trail=trail))
+        call = Call(request, self.options, self.identity, lane, self._clock, self._emit, trail)
+        try:
+            answer = await self._stage.send(call)
+            result = decode(call, answer)
+        except BaseException as error:
+            call.ended(error)
+            raise
+        call.ended(answer)
+        return result
 
     def _extended(self, request: Request) -> Request:
         """The request with the headers and the query of the options.
@@ -181,9 +181,9 @@ class Calls:
 
     # -- decoding ----------------------------------------------------------------------------------------------------
 
-    def _decoded(self, request: Request, answer: Answer, endpoint: Endpoint[S], read: Reader[S, T]) -> T:
-        decoder, (parse, _) = Decoder(request.operation), described(endpoint)
-        body = self._json(request, answer)
+    def _decoded(self, endpoint: Endpoint[S], read: Reader[S, T], call: Call, answer: Answer) -> T:
+        decoder, (parse, _) = Decoder(call.request.operation), described(endpoint)
+        body = self._json(call, answer)
         if answer.oddity:
             decoder.note("", answer.oddity)
         try:
@@ -191,47 +191,62 @@ class Calls:
         except (NotUnderstood, RecursionError) as error:
             why = str(error)  # raised below, so that the error has no context that holds the body once more
         else:
-            why = self._surprised(decoder) if decoder.drifts else ""
+            why = self._surprised(call, answer, decoder) if decoder.drifts else ""
             if not why:
                 return result
             del result
         del body  # a traceback that prints locals must not print what a server echoes
-        raise self._not_understood(request, answer, why)
+        raise self._not_understood(call, answer, why)
 
-    def _if_any(self, request: Request, answer: Answer, endpoint: Endpoint[S], read: Reader[S, T]) -> T | None:
+    def _if_any(self, endpoint: Endpoint[S], read: Reader[S, T], call: Call, answer: Answer) -> T | None:
         if not answer.flaw and answer.body.strip() in {b"", b"null"}:
             return None
-        if request.repeatable:
-            self._json(request, answer)  # a write may answer anything; a read that got no JSON got no answer
+        if call.request.repeatable:
+            self._json(call, answer)  # a write may answer anything; a read that got no JSON got no answer
         try:
-            return self._decoded(request, answer, endpoint, read)
+            return self._decoded(endpoint, read, call, answer)
         except DecodeError as error:
             if self.options.strict:
                 raise
             problem = str(error).rpartition(": ")[2]
-        self._tell(SchemaDrift(operation=request.operation, field="", problem=problem))
+        self._tell(call, answer, "", problem)
         return None
 
-    def _surprised(self, decoder: Decoder) -> str:
+    def _whole(self, endpoint: Endpoint[object], call: Call, answer: Answer) -> None:
+        if answer.flaw:
+            self._if_any(endpoint, object_in, call, answer)
+
+    def _page(self, endpoint: Endpoint[list[T]], call: Call, answer: Answer) -> tuple[list[T], list[Any]]:
+        if not answer.flaw and not answer.body.strip():
+            raise self._not_understood(call, answer, "no page")
+        return self._decoded(endpoint, page_in, call, answer)
+
+    def _raw(self, call: Call, answer: Answer) -> Any:
+        if answer.oddity:
+            self._tell(call, answer, "", answer.oddity)
+        return self._json(call, answer)
+
+    def _surprised(self, call: Call, answer: Answer, decoder: Decoder) -> str:
         """Tells what surprised. Returns why that is an error, empty where it is none."""
         for drift in decoder.drifts:
-            self._tell(drift)
+            self._tell(call, answer, drift.field, drift.problem)
         odd = (drift for drift in decoder.drifts if self.options.strict and drift.problem != UNKNOWN_FIELD)
         return next((f"{drift.problem} at {drift.field or 'the top'}" for drift in odd), "")
 
-    def _json(self, request: Request, answer: Answer) -> Any:
+    def _json(self, call: Call, answer: Answer) -> Any:
         """The decoded body, None for an empty one."""
         if answer.flaw:
-            raise self._not_understood(request, answer, answer.flaw)
+            raise self._not_understood(call, answer, answer.flaw)
         if not answer.body.strip():
             return None
         try:
             return json.loads(answer.body)
         except (ValueError, RecursionError):
             pass
-        raise self._not_understood(request, answer, f"no JSON, {answer.oddity}".removesuffix(", "))
+        raise self._not_understood(call, answer, f"no JSON, {answer.oddity}".removesuffix(", "))
 
-    def _not_understood(self, request: Request, answer: Answer, why: str) -> DecodeError:
+    def _not_understood(self, call: Call, answer: Answer, why: str) -> DecodeError:
+        request = call.request
         happened = "" if request.repeatable else " (the write happened)"
         return DecodeError(
             f"{request.method} {request.path} answered {answer.status_code}{happened}, "
@@ -240,14 +255,19 @@ class Calls:
             status_code=answer.status_code,
             method=request.method,
             path=request.path,
+            request_id=answer.request_id,
         )
 
-    def _tell(self, drift: SchemaDrift) -> None:
-        drift = replace(drift, field=self._key.redact(drift.field)[:200])  # names that the server chose
-        self._emit(drift)
-        known = (drift.operation, drift.field, drift.problem)
+    def _tell(self, call: Call, answer: Answer, field: str, problem: str) -> None:
+        drift = SchemaDrift(
+            call=call.number,
+            operation=call.request.operation,
+            request_id=answer.request_id,
+            field=self._key.redact(field)[:200],  # names that the server chose
+            problem=problem,
+        )
+        call.emit(drift)
+        known = (drift.operation, drift.field, problem)
         if known not in self._logged and len(self._logged) < _MOST_LOGGED:
             self._logged.add(known)
-            _logger.info(
-                "%s: the answer is not as described: %s at %s", drift.operation, drift.problem, drift.field or "the top"
-            )
+            _logger.info("%s: not as described: %s at %s", subject(drift), problem, drift.field or "the top")

@@ -9,7 +9,7 @@ from typing import Final
 from attrs import define
 
 from ..errors import QuotaTimeoutError, RateLimitedError, ServerError, SessionsError, StatusError, TransportError
-from ..events import CacheHit, Emit, Reuse
+from ..events import CacheHit, Reuse
 from .cache_memory import MOST_BYTES, CacheMemory, Copy, Outcome, size_of
 from .call import Answer, Call, Name, Which
 from .stage import OuterStage
@@ -44,12 +44,10 @@ class Cache(OuterStage):
 
     Args:
         inner: answers what is not kept.
-        emit: gets the events.
         now: tells the client's clock, in seconds.
         memory: what is kept; that of this process unless given.
     """
 
-    _emit: Emit
     _now: Callable[[], float]
     _memory: CacheMemory = _PROCESS
 
@@ -86,17 +84,26 @@ class Cache(OuterStage):
             try:
                 return await self._inner.send(call)
             finally:
-                if call.waiters.was_sent:
+                if call.waiters.times_sent:
                     self._memory.drop(call.concerns)
 
     async def _read(self, call: Call, trail: Trail | None = None) -> Answer:
-        trail = trail or Trail(lambda again, _: self._read(call.renewal(), again))
+        trail = trail or Trail(lambda again, _: self._read_again(call.renewal(), again))
         try:
             answer = await self._page(call, trail)
         except StartAgain as again:
             return await self._page(call, again.trail)
         trail.end()
         return answer
+
+    async def _read_again(self, call: Call, trail: Trail) -> None:
+        """Renew a copy. It is a call of its own."""
+        try:
+            answer = await self._read(call, trail)
+        except BaseException as error:
+            call.ended(error)
+            raise
+        call.ended(answer)
 
     # -- walks over lists --------------------------------------------------------------------------------------------
 
@@ -108,8 +115,8 @@ class Cache(OuterStage):
             return self._next_copy(call, trail, trail.copy)
         try:
             answer = await self._inner.send(call)
-        except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING):
-            self._fall_back(call, trail)
+        except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING) as error:
+            self._fall_back(call, trail, error)
             raise
         except StatusError as error:
             if trail.answers:
@@ -148,7 +155,7 @@ class Cache(OuterStage):
         trail.answers.append(copy.answers[place])
         return self._reuse(call, copy, place, trail.reuse)
 
-    def _fall_back(self, call: Call, trail: Trail) -> None:
+    def _fall_back(self, call: Call, trail: Trail, failure: SessionsError) -> None:
         """A page could not be had. An earlier walk stands in for this one, if it may.
 
         Raises:
@@ -163,7 +170,7 @@ class Cache(OuterStage):
             again.begin(call, self._memory.trails)
             again.name = trail.name
             again.replay(copy, "stale-if-error", expires_at)
-            raise StartAgain(again) from None
+            raise StartAgain(again, failure) from None
 
     def _record(self, call: Call, trail: Trail, outcome: Outcome) -> None:
         """Note an answer of a walk, and keep what was read of it if nothing better is kept."""
@@ -202,8 +209,18 @@ class Cache(OuterStage):
         return self._now() - copy.kept_at
 
     def _reuse(self, call: Call, copy: Copy, place: int, why: Reuse) -> Answer:
-        self._emit(CacheHit(operation=call.request.operation, age=self._age(copy), why=why))
         outcome = copy.answers[place]
+        call.answered_by = "cached"
+        if call.is_watched:
+            call.emit(
+                CacheHit(
+                    call=call.number,
+                    operation=call.request.operation,
+                    request_id=outcome.request_id,
+                    age=self._age(copy),
+                    why=why,
+                )
+            )
         if isinstance(outcome, StatusError):
             raise own_copy(outcome)
         return outcome

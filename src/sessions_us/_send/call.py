@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property, partial
+from itertools import count
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from attrs import define, field, frozen
 
-from ..errors import SessionsError, StatusError, TransportError
+from ..errors import QuotaTimeoutError, SessionsError, StatusError, TransportError
+from ..events import Emit, RequestRefused
 from ..quota import Lane
+from .ending import ending
+from .listener import log_event
+from .trail import StartAgain
 from .waiters import Caller, Waiters
 
 if TYPE_CHECKING:
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
     from .trail import Trail
 
 __all__ = ("Answer", "Call", "Identity", "Name", "Request", "Which")
+
+_NUMBERS: Final = count(1)  # threads may draw from it at the same time
+_logger = logging.getLogger("sessions_us")
 
 
 @frozen
@@ -59,12 +68,14 @@ class Answer:
         body: its bytes, decompressed.
         flaw: why the body is not whole, empty where it is.
         oddity: what was unusual about the body, though it is whole.
+        request_id: the server's id of the request; None if it sent none.
     """
 
     status_code: int
     body: bytes = field(repr=False)  # a traceback that prints locals must not print it
     flaw: str = ""
     oddity: str = ""
+    request_id: str | None = None
 
 
 @frozen
@@ -116,6 +127,11 @@ class Call:
         request: what is asked.
         options: how.
         identity: whose call it is.
+        number: which no other call of this process has.
+        began_at: when it began, on the client's clock.
+        emit: gets its events.
+        is_watched: whether the events that are no news to an operator are heard too.
+        answered_by: what its answer is due to, if there is one.
         waiters: who waits for the answer, with whose lane and deadline.
         abort_on: once this is done, nobody waits any more; None where the waiters have futures of their own.
         trail: the walk over a list that the call belongs to.
@@ -132,7 +148,12 @@ class Call:
     identity: Identity
     _lane: Lane
     _clock: Clock
+    emit: Emit = log_event
     trail: Trail | None = None
+    number: int = field(factory=partial(next, _NUMBERS), init=False)
+    began_at: float = field(init=False)
+    is_watched: bool = field(init=False)
+    answered_by: Literal["answered", "shared", "cached"] = field(default="answered", init=False)
     waiters: Waiters[Answer] = field(init=False)
     abort_on: asyncio.Future[None] | None = field(init=False)
     attempt: int = field(default=0, init=False)
@@ -143,8 +164,9 @@ class Call:
     queue: Limiter | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        wait = self.options.max_wait
-        self._wait(self._lane, None if wait is None else self._clock.now() + wait)
+        self.began_at, wait = self._clock.now(), self.options.max_wait
+        self._wait(self._lane, None if wait is None else self.began_at + wait)
+        self.is_watched = self.emit is not log_event or _logger.isEnabledFor(logging.DEBUG)
         self.abort_on = self.options.abort_on
 
     @cached_property
@@ -181,7 +203,30 @@ class Call:
 
     def renewal(self) -> Call:
         """The same read, for no caller in particular."""
-        return Call(self.request, self.options.for_nobody(), self.identity, "background", self._clock)
+        return Call(self.request, self.options.for_nobody(), self.identity, "background", self._clock, self.emit)
+
+    def ended(self, outcome: Answer | BaseException) -> None:
+        """Tell how it ended. A page whose list is read again from its beginning ended as its request did, if it had one.
+
+        Args:
+            outcome: the answer that was understood, or the error that the caller gets.
+        """
+        if isinstance(outcome, StartAgain):
+            if outcome.failure is None:
+                return
+            outcome = outcome.failure
+        if isinstance(outcome, QuotaTimeoutError):
+            self.emit(
+                RequestRefused(
+                    call=self.number,
+                    operation=self.request.operation,
+                    lane=outcome.lane,
+                    position=outcome.position,
+                    retry_after=outcome.retry_after,
+                )
+            )
+        if self.is_watched:
+            self.emit(ending(self, outcome, self._clock.now()))
 
     def _wait(self, lane: Lane, deadline: float | None, sent_at: float | None = None) -> None:
         timeout, retries = self.options.timeout, self.options.retries

@@ -10,7 +10,7 @@ import httpx
 from attrs import define
 
 from ..errors import RequestTimeoutError, Sent, SessionsError, StatusError, TransportError
-from ..events import Emit, RequestSent, ResponseReceived, ignore
+from ..events import RequestFailed, RequestSent, RequestThrottled, ResponseReceived
 from ..keys import ApiKey
 from ..quota import Lease
 from ..quota.rules.headers import parse_retry_after
@@ -33,14 +33,12 @@ class Http:
     Args:
         connections: of one key to one origin.
         key: the key, to redact what the server says.
-        emit: gets the events.
         now: tells the client's clock, in seconds.
         max_body: the greatest number of bytes of a body, decompressed.
     """
 
     _connections: Connections
     _key: ApiKey
-    _emit: Emit
     _now: Callable[[], float]
     _max_body: int = _MOST_BYTES
 
@@ -68,36 +66,46 @@ class Http:
         """Failures are returned, so that no frame of httpx, which holds the headers, is part of any traceback."""
         request, lease = call.request, call.lease
         assert lease is not None  # noqa: S101  # the stage outside takes one for each attempt
-        trace = Trace()
-        if self._emit is not ignore:
-            self._emit(
-                RequestSent(operation=request.operation, method=request.method, path=request.path, attempt=call.attempt)
+        trace, started = Trace(), self._now()
+        if call.is_watched:
+            call.emit(
+                RequestSent(
+                    call=call.number,
+                    operation=request.operation,
+                    method=request.method,
+                    path=request.path,
+                    attempt=call.attempt,
+                )
             )
         try:
             async with self._connections.use(call.options.timeout) as http:
-                return await self._exchange(http, call, lease, trace)
+                return await self._exchange(http, call, lease, trace, started)
         except Exception as caught:
             problem = caught
-        except BaseException:
+        except BaseException as caught:
+            self._tell_failed(call, trace, caught, started, sent="unknown")
             await lease.unknown()  # cancelled on the way: the server may have counted it
             raise
         if not isinstance(problem, _FAILURES):  # a bug, or the caller's own transport
+            self._tell_failed(call, trace, problem, started, sent="unknown")
             await lease.unknown()
             problem.__cause__ = problem.__context__ = None
             raise problem.with_traceback(None)  # without the frames that hold the key
-        await (lease.refund() if trace.never_left else lease.unknown())
         response = trace.response
+        sent: Sent = "no" if trace.never_left else "unknown"
+        self._tell_failed(call, trace, problem, started, sent=sent)
+        await (lease.refund() if trace.never_left else lease.unknown())
         if response is not None and not (response.is_success and request.repeatable):
             return self._outcome(request, response, AnswerBody(b"", f"the body broke off ({type(problem).__name__})"))
         call.met_closed_connection = trace.met_a_closed_connection
         call.is_hopeless = _asks_for_a_password(problem)
-        return self._failure(call, problem, left=not trace.never_left)
+        return self._failure(call, problem, sent)
 
     async def _exchange(
-        self, http: httpx.AsyncClient, call: Call, lease: Lease, trace: Trace
+        self, http: httpx.AsyncClient, call: Call, lease: Lease, trace: Trace, started: float
     ) -> Answer | SessionsError:
         """One request and its response; raises what httpx raises. The connection is given back whatever happens."""
-        request, started = call.request, self._now()
+        request = call.request
         outgoing = http.build_request(
             request.method,
             self._connections.base_url + request.path,
@@ -114,17 +122,8 @@ class Http:
             trace.answered, trace.response = True, response
             status, headers = response.status_code, response.headers
             await lease.done(status, headers.multi_items())
-            if self._emit is not ignore:
-                self._emit(
-                    ResponseReceived(
-                        operation=request.operation,
-                        method=request.method,
-                        path=request.path,
-                        attempt=call.attempt,
-                        status_code=status,
-                        elapsed=self._now() - started,
-                    )
-                )
+            if call.is_watched or status == 429:
+                self._tell_received(call, response, started)
             body = await self._body(response)
         finally:
             await response.aclose()
@@ -133,8 +132,13 @@ class Http:
     def _outcome(self, request: Request, response: httpx.Response, body: AnswerBody) -> Answer | StatusError:
         """What the status says, whatever became of the body."""
         if not response.is_success:
-            return self._refusal(request, response.status_code, response.headers, body.content)
-        return Answer(response.status_code, *body)
+            return self._refusal(request, response, body.content)
+        return Answer(response.status_code, *body, self._request_id(response))
+
+    def _request_id(self, response: httpx.Response) -> str | None:
+        """The server's id of the request, redacted."""
+        headers = response.headers
+        return next((self._key.redact(headers[name]) for name in _REQUEST_IDS if name in headers), None)
 
     async def _body(self, response: httpx.Response) -> AnswerBody:
         if response.is_stream_consumed:  # a transport of the caller's own gave it whole, and decompressed
@@ -144,24 +148,65 @@ class Http:
         stream: AsyncGenerator[bytes, None] = response.stream.__aiter__()  # type: ignore[union-attr, assignment]
         return await read(stream, response.headers.get("content-encoding", ""), self._max_body)
 
-    def _failure(self, call: Call, problem: Exception, *, left: bool) -> TransportError:
+    def _failure(self, call: Call, problem: Exception, sent: Sent) -> TransportError:
         """No response came, or none that could be used."""
         method, path = call.request.method, call.request.path
-        sent: Sent = "unknown" if left else "no"
         if isinstance(problem, TimeoutError | httpx.TimeoutException):
             message = f"{method} {path} took longer than {call.options.timeout:g} s"
             return RequestTimeoutError(message, sent=sent, method=method, path=path)
         said = self._key.redact(f"{type(problem).__name__}: {problem}".removesuffix(": "))
         return TransportError(f"{method} {path} got no usable answer ({said})", sent=sent, method=method, path=path)
 
-    def _refusal(self, request: Request, status: int, headers: httpx.Headers, body: bytes) -> StatusError:
+    def _tell_received(self, call: Call, response: httpx.Response, started: float) -> None:
+        request, request_id = call.request, self._request_id(response)
+        if call.is_watched:
+            call.emit(
+                ResponseReceived(
+                    call=call.number,
+                    operation=request.operation,
+                    request_id=request_id,
+                    method=request.method,
+                    path=request.path,
+                    attempt=call.attempt,
+                    status_code=response.status_code,
+                    elapsed=self._now() - started,
+                )
+            )
+        if response.status_code == 429:
+            call.emit(
+                RequestThrottled(
+                    call=call.number,
+                    operation=request.operation,
+                    request_id=request_id,
+                    retry_after=parse_retry_after(response.headers.multi_items()),
+                )
+            )
+
+    def _tell_failed(self, call: Call, trace: Trace, problem: BaseException, started: float, *, sent: Sent) -> None:
+        request, response = call.request, trace.response
+        if call.is_watched:
+            call.emit(
+                RequestFailed(
+                    call=call.number,
+                    operation=request.operation,
+                    request_id=None if response is None else self._request_id(response),
+                    method=request.method,
+                    path=request.path,
+                    attempt=call.attempt,
+                    reason=type(problem).__name__,
+                    sent=sent,
+                    elapsed=self._now() - started,
+                )
+            )
+
+    def _refusal(self, request: Request, response: httpx.Response, body: bytes) -> StatusError:
         """The error of a status, with what the server said, redacted."""
+        status, headers, request_id = response.status_code, response.headers, self._request_id(response)
         clean = {name: self._key.redact(value) for name, value in headers.items()}
         try:
             said: Any = self._key.redact_json(json.loads(body))
         except (ValueError, RecursionError):
             said = self._key.redact(body.decode(errors="replace"))
-        request_id = next((clean[name] for name in _REQUEST_IDS if name in clean), None)
         hint = f" (request {request_id})" if request_id else ""
         return StatusError.of(status)(
             f"{request.method} {request.path} answered {status}{_message(said)}{hint}",

@@ -17,7 +17,7 @@ from ..errors import (
     SessionsError,
     StatusError,
 )
-from ..events import Emit, RetryScheduled
+from ..events import RetryScheduled, ignore
 from ..quota import Lease, Limiter
 from ..quota.clock import sleep
 from .call import Answer, Call
@@ -34,12 +34,10 @@ class Retry(OuterStage):
     Args:
         inner: sends one attempt.
         limiter: gives a lease for each attempt; all clients of the key share it.
-        emit: gets the events.
         jitter: a random number from [0, 1).
     """
 
     _limiter: Limiter
-    _emit: Emit
     _jitter: Callable[[], float] = random.random
     _writes: set[asyncio.Future[None]] = field(factory=set, init=False)
 
@@ -103,7 +101,8 @@ class Retry(OuterStage):
                     front=isinstance(failure, RateLimitedError),
                     timeout=call.options.timeout,
                     operation=call.request.operation,
-                    emit=self._emit,
+                    call=call.number,
+                    emit=call.emit if call.is_watched else ignore,
                     owner=self,
                     callers=call.waiters,
                 )
@@ -131,8 +130,15 @@ class Retry(OuterStage):
 
     async def _back_off(self, call: Call, failure: SessionsError, pause: float) -> None:
         reason = str(failure.status_code) if isinstance(failure, StatusError) else type(failure).__name__
-        self._emit(
-            RetryScheduled(operation=call.request.operation, attempt=call.attempt + 1, delay=pause, reason=reason)
+        call.emit(
+            RetryScheduled(
+                call=call.number,
+                operation=call.request.operation,
+                request_id=getattr(failure, "request_id", None),
+                attempt=call.attempt + 1,
+                delay=pause,
+                reason=reason,
+            )
         )
         if pause > 0:
             await sleep(self._limiter.clock, pause)

@@ -9,7 +9,7 @@ from typing import Final
 from attrs import define, field
 
 from ..errors import ClientClosedError, RequestTimeoutError, SessionsError
-from ..events import Emit, ResponseShared
+from ..events import ResponseShared
 from .call import Answer, Call, Name, Which
 from .cancel_scope import cancel_scope
 from .stage import OuterStage
@@ -43,11 +43,9 @@ class SingleFlight(OuterStage):
 
     Args:
         inner: sends a call.
-        emit: gets the events.
         flights: what is in flight; that of this process unless given.
     """
 
-    _emit: Emit
     _flights: Flights = _PROCESS
     _callers: set[Caller[Answer]] = field(factory=set, init=False)
 
@@ -65,7 +63,7 @@ class SingleFlight(OuterStage):
                 return await self._inner.send(call)
             finally:
                 self.forget(call.concerns)
-        request, abort_on = call.request, call.abort_on
+        abort_on = call.abort_on
         while True:
             self.check()  # before a task is made, and before the flight of another client is joined
             loop = asyncio.get_running_loop()
@@ -82,9 +80,7 @@ class SingleFlight(OuterStage):
             try:
                 if isinstance(outcome, Answer):
                     if call.waiters.first.joined:
-                        self._emit(
-                            ResponseShared(operation=request.operation, method=request.method, path=request.path)
-                        )
+                        _tell_shared(call, flight.call, outcome)
                     return outcome
                 if not self._goes_on(call, outcome):
                     raise _told(call, outcome)
@@ -152,6 +148,21 @@ class SingleFlight(OuterStage):
                 self._land(flight.call)
                 flight.task.cancel()
                 await asyncio.wait([flight.task])
+
+
+def _tell_shared(call: Call, joined: Call, answer: Answer) -> None:
+    call.answered_by = "shared"
+    if call.is_watched:
+        call.emit(
+            ResponseShared(
+                call=call.number,
+                operation=call.request.operation,
+                request_id=answer.request_id,
+                method=call.request.method,
+                path=call.request.path,
+                joined=joined.number,
+            )
+        )
 
 
 def _told(call: Call, outcome: Exception) -> Exception:

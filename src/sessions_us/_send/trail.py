@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from ..errors import ServerError, StatusError
+from ..errors import ServerError, SessionsError, StatusError
 
 if TYPE_CHECKING:
     from ..events import Reuse
@@ -51,7 +51,7 @@ class Trails:
             raise
         finally:
             self._writes.discard(call)
-            if call.waiters.was_sent:
+            if call.waiters.times_sent:
                 for trail in list(self._trails):
                     if call.concerns(trail.name, trail.operation):
                         trail.changed(removed=removes)
@@ -59,7 +59,7 @@ class Trails:
     def in_flight(self, trail: Trail) -> int:
         """How many writes may take rows out of a list at this moment."""
         return sum(
-            write.request.removes and write.waiters.was_sent and write.concerns(trail.name, trail.operation)
+            write.request.removes and write.waiters.times_sent and write.concerns(trail.name, trail.operation)
             for write in self._writes
         )
 
@@ -143,8 +143,14 @@ class Trail:
 
 
 class StartAgain(Exception):
-    """The copies of an earlier walk don't go on. The list is read again from its beginning, along another trail."""
+    """The copies of an earlier walk don't go on. The list is read again from its beginning, along another trail.
 
-    def __init__(self, trail: Trail) -> None:
+    Attributes:
+        trail: the other one.
+        failure: how the request of a page failed, for which the other trail stands in; None: nothing was sent.
+    """
+
+    def __init__(self, trail: Trail, failure: SessionsError | None = None) -> None:
         super().__init__()
         self.trail = trail
+        self.failure = failure

@@ -95,17 +95,18 @@ class Waiters(Generic[T]):
         first: the caller that began the call.
         callers: those who still wait; empty: nobody wants the answer any more.
         in_flight: whether the request was sent and has no answer yet.
-        was_sent: whether it was ever sent.
+        times_sent: how often it was sent.
     """
 
     def __init__(self, lane: Lane, first: Caller[T], clock: Clock) -> None:
         self.lane: Lane = lane
         self.first = first
         self.in_flight: bool = False
-        self.was_sent: bool = False
+        self.times_sent: int = 0
         self.callers: list[Caller[T]] = [self.first]
         self._clock = clock
         self._sent_at = 0.0
+        self._flown = 0.0
         self._failure: SessionsError | None = None
         self._resumes = 0.0
 
@@ -159,7 +160,8 @@ class Waiters(Generic[T]):
 
     def sent(self) -> None:
         """An attempt begins now."""
-        self.in_flight = self.was_sent = True
+        self.in_flight = True
+        self.times_sent += 1
         self._sent_at = self._clock.now()
         for caller in self.callers:
             self._watch(caller)
@@ -170,7 +172,7 @@ class Waiters(Generic[T]):
         Callers that allow no further attempt, or have no time for one, get the failure. Returns False if nobody is left.
         """
         now, was_in_flight = self._clock.now(), self.in_flight
-        self.in_flight = False
+        self._flown, self.in_flight = self.flown, False
         self._failure = own_copy(failure)  # the traceback of the error itself will hold this object
         self._resumes = now if pause is None else now + pause
         for caller in list(self.callers):
@@ -179,6 +181,11 @@ class Waiters(Generic[T]):
             if pause is not None and self._is_done(caller, pause):
                 self._give_up(caller, failure)
         return bool(self.callers)
+
+    @property
+    def flown(self) -> float:
+        """Seconds for which the request was in flight so far."""
+        return self._flown + (self._clock.now() - self._sent_at if self.in_flight else 0.0)
 
     def _count(self, caller: Caller[T], failure: SessionsError, flown: float) -> None:
         """An attempt failed, in flight for so many seconds. One that was cut off too early for the caller is not its own."""
@@ -218,7 +225,7 @@ class Waiters(Generic[T]):
         never_left = QuotaTimeoutError(
             f"Not sent: the same request of another call was not sent {within}.", lane=self.lane
         )
-        self._give_up(caller, self._failure or (TimeoutError(within) if self.was_sent else never_left))
+        self._give_up(caller, self._failure or (TimeoutError(within) if self.times_sent else never_left))
 
     def _give_up(self, caller: Caller[T], error: Exception) -> None:
         self.leave(caller)

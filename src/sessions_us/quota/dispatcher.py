@@ -16,7 +16,7 @@ from math import inf
 from typing import Any, TypeVar
 
 from sessions_us.errors import ClientClosedError, QuotaTimeoutError, SessionsError
-from sessions_us.events import RequestGranted, RequestQueued, ignore
+from sessions_us.events import CallEvent, RequestGranted, RequestQueued, ignore, subject
 from sessions_us.quota.bucket import Bucket
 from sessions_us.quota.clock import Clock, LoopClock, Timer
 from sessions_us.quota.lease import Lease
@@ -90,7 +90,8 @@ class Dispatcher:
             raise outcome
         lease = self._hand_out(waiter, 0.0) if outcome is None else outcome
         if waiter.emit is not ignore:
-            waiter.emit(RequestGranted(lane=lease.lane, waited=lease.waited, operation=waiter.operation))
+            call, operation = waiter.call, waiter.operation
+            waiter.emit(RequestGranted(call=call, operation=operation, lane=lease.lane, waited=lease.waited))
         return lease
 
     async def raise_lane(self, callers: Callers, lane: Lane) -> None:
@@ -163,9 +164,14 @@ class Dispatcher:
                 self._arm(decision.wake, [waiter])
             if waiter.emit is not ignore and not waiter.future.done():
                 ahead = self._replica.state.ahead(ticket)
-                expected, operation = self._eta(waiter, ahead), waiter.operation
                 waiter.emit(
-                    RequestQueued(lane=ticket.lane, position=ahead + 1, expected_wait=expected, operation=operation)
+                    RequestQueued(
+                        call=waiter.call,
+                        operation=waiter.operation,
+                        lane=ticket.lane,
+                        position=ahead + 1,
+                        expected_wait=self._eta(waiter, ahead),
+                    )
                 )
             return await waiter.future
         except BaseException:
@@ -271,7 +277,7 @@ class Dispatcher:
             self._bucket.charge(self._replica.state.window)
         number, lane, arrival, *_ = waiter.ticket
         self._leases.add(number)
-        return Lease(lane, arrival, max(0.0, waited), number, self._finish, waiter.emit, waiter.operation)
+        return Lease(lane, arrival, max(0.0, waited), number, self._finish, waiter.emit)
 
     async def _review(self) -> None:
         """Inform all watched waiters, in the order of the queue. The capacity is computed once, because they may be many."""
@@ -300,7 +306,7 @@ class Dispatcher:
             waiter.logged = True
             _log.info(
                 "%s waits for the quota: lane %s, position %d, expected wait %s",
-                waiter.operation or "a request",
+                subject(CallEvent(call=waiter.call, operation=waiter.operation)),
                 waiter.ticket.lane,
                 position,
                 "not known yet" if expected is None else f"{expected:.0f} s",

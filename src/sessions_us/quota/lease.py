@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define
 
-from sessions_us.events import Emit, OtherClientsSeen, RequestThrottled
+from sessions_us.events import Emit, OtherClientsSeen
 from sessions_us.quota.rules.headers import parse_report
 from sessions_us.quota.rules.state import Lane, QuotaState
 
@@ -37,7 +37,6 @@ class Lease:
     _number: int
     _finish: Finish
     _emit: Emit
-    _operation: str
 
     async def done(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """The server answered, with any status. Its headers say what is left."""
@@ -45,8 +44,6 @@ class Lease:
         others = await self._finish(number, lambda state, now: state.answered(number, now, status, report), True)
         if others:
             self._emit(OtherClientsSeen(used_by_others=others))
-        if status == 429 and others is not None:
-            self._emit(RequestThrottled(retry_after=report.retry_after, operation=self._operation))
 
     async def unknown(self) -> None:
         """The request was sent and got no answer, so it may have counted."""

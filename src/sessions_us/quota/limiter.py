@@ -59,6 +59,7 @@ class Limiter:
         front: bool = False,
         timeout: float = TIMEOUT,
         operation: str = "",
+        call: int = 0,
         emit: Emit | None = None,
         owner: object | None = None,
         callers: Callers | None = None,
@@ -72,6 +73,7 @@ class Limiter:
             front: whether it goes before all others of the lane, as after a 429.
             timeout: seconds that the request may take. If the process dies, a shared store takes the lease back after them.
             operation: the operationId, for events.
+            call: the number of the call, for events.
             emit: gets the events of this request instead of the limiter's own.
             owner: the object whose request it is, for `leave`.
             callers: those who share the request, each with its own deadline besides.
@@ -90,7 +92,7 @@ class Limiter:
         if owner is not None:
             self._owners[owner] = emit
         return await dispatcher.acquire(
-            Waiter(lane, deadline, arrival, front, timeout, operation, emit, owner, callers)
+            Waiter(lane, deadline, arrival, front, timeout, operation, call, emit, owner, callers)
         )
 
     async def raise_lane(self, callers: Callers, lane: Lane) -> None:

@@ -46,6 +46,7 @@ class Waiter:
     front: bool
     timeout: float
     operation: str
+    call: int
     emit: Emit
     owner: object | None
     callers: Callers | None

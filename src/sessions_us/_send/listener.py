@@ -1,0 +1,49 @@
+"""What hears the events: the log, and the `on_event` of a client."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from ..events import ClientEvent, Emit, RequestRefused, RequestThrottled, RetryScheduled, subject
+
+__all__ = ("listener", "log_event")
+
+_logger = logging.getLogger("sessions_us")
+
+
+def listener(on_event: Callable[[ClientEvent], None] | None) -> Emit:
+    """Return what logs events, and gives them to `on_event`, which can't break a call."""
+    if on_event is None:
+        return log_event
+
+    def emit(event: ClientEvent) -> None:
+        log_event(event)
+        try:
+            on_event(event)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # among them the CancelledError of a future that it looked at, which cancels nothing here
+            _logger.exception("on_event raised on a %s", type(event).__name__)
+
+    return emit
+
+
+def log_event(event: ClientEvent) -> None:
+    """Log what matters to whoever runs the program, and at DEBUG everything. Only there a line has a path, which has ids.
+
+    Code that builds other events than these three can skip that for this listener, unless DEBUG is on.
+    """
+    match event:
+        case RequestThrottled(retry_after=seconds):
+            asked = "" if seconds is None else f", and asked to wait {seconds:.1f} s"
+            _logger.warning("%s: the server answered 429%s", subject(event), asked)
+        case RequestRefused(lane=lane, position=position, retry_after=seconds):
+            possible = "" if seconds is None else f", possible in {seconds:.1f} s at the earliest"
+            _logger.info("%s: not sent: position %d in the lane %s%s", subject(event), position, lane, possible)
+        case RetryScheduled(attempt=attempt, delay=seconds, reason=reason):
+            _logger.info(
+                "%s: attempt %d follows in %.1f s at the earliest, after %s", subject(event), attempt, seconds, reason
+            )
+        case _:
+            _logger.debug("%s", event)
