@@ -212,15 +212,7 @@ class Cache(OuterStage):
         outcome = copy.answers[place]
         call.answered_by = "cached"
         if call.is_watched:
-            call.emit(
-                CacheHit(
-                    call=call.number,
-                    operation=call.request.operation,
-                    request_id=outcome.request_id,
-                    age=self._age(copy),
-                    why=why,
-                )
-            )
+            call.tell(CacheHit, request_id=outcome.request_id, age=self._age(copy), why=why)
         if isinstance(outcome, StatusError):
             raise own_copy(outcome)
         return outcome

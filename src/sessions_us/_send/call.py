@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from itertools import count
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from attrs import define, field, frozen
 
 from ..errors import QuotaTimeoutError, SessionsError, StatusError, TransportError
-from ..events import Emit, RequestRefused
+from ..events import CallEvent, Emit, RequestRefused
 from ..quota import Lane
 from .ending import ending
 from .listener import log_event
@@ -205,6 +205,10 @@ class Call:
         """The same read, for no caller in particular."""
         return Call(self.request, self.options.for_nobody(), self.identity, "background", self._clock, self.emit)
 
+    def tell(self, event: type[CallEvent], **fields: Any) -> None:
+        """Emit an event of this call."""
+        self.emit(event(call=self.number, operation=self.request.operation, **fields))
+
     def ended(self, outcome: Answer | BaseException) -> None:
         """Tell how it ended. A page whose list is read again from its beginning ended as its request did, if it had one.
 
@@ -216,15 +220,8 @@ class Call:
                 return
             outcome = outcome.failure
         if isinstance(outcome, QuotaTimeoutError):
-            self.emit(
-                RequestRefused(
-                    call=self.number,
-                    operation=self.request.operation,
-                    lane=outcome.lane,
-                    position=outcome.position,
-                    retry_after=outcome.retry_after,
-                )
-            )
+            lane, position, retry_after = outcome.lane, outcome.position, outcome.retry_after
+            self.tell(RequestRefused, lane=lane, position=position, retry_after=retry_after)
         if self.is_watched:
             self.emit(ending(self, outcome, self._clock.now()))
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from typing import TYPE_CHECKING, Final
 
-from ..errors import (
-    CallAbandonedError,
-    ClientClosedError,
-    DecodeError,
-    QuotaTimeoutError,
-    StatusError,
-    TransportError,
-)
+from ..errors import CallAbandonedError, ClientClosedError, DecodeError, QuotaTimeoutError, StatusError, TransportError
 from ..events import CallEnded, Outcome
 
 if TYPE_CHECKING:

@@ -68,15 +68,7 @@ class Http:
         assert lease is not None  # noqa: S101  # the stage outside takes one for each attempt
         trace, started = Trace(), self._now()
         if call.is_watched:
-            call.emit(
-                RequestSent(
-                    call=call.number,
-                    operation=request.operation,
-                    method=request.method,
-                    path=request.path,
-                    attempt=call.attempt,
-                )
-            )
+            call.tell(RequestSent, method=request.method, path=request.path, attempt=call.attempt)
         try:
             async with self._connections.use(call.options.timeout) as http:
                 return await self._exchange(http, call, lease, trace, started)
@@ -158,45 +150,33 @@ class Http:
         return TransportError(f"{method} {path} got no usable answer ({said})", sent=sent, method=method, path=path)
 
     def _tell_received(self, call: Call, response: httpx.Response, started: float) -> None:
-        request, request_id = call.request, self._request_id(response)
+        request, status, request_id = call.request, response.status_code, self._request_id(response)
         if call.is_watched:
-            call.emit(
-                ResponseReceived(
-                    call=call.number,
-                    operation=request.operation,
-                    request_id=request_id,
-                    method=request.method,
-                    path=request.path,
-                    attempt=call.attempt,
-                    status_code=response.status_code,
-                    elapsed=self._now() - started,
-                )
+            call.tell(
+                ResponseReceived,
+                request_id=request_id,
+                method=request.method,
+                path=request.path,
+                attempt=call.attempt,
+                status_code=status,
+                elapsed=self._now() - started,
             )
-        if response.status_code == 429:
-            call.emit(
-                RequestThrottled(
-                    call=call.number,
-                    operation=request.operation,
-                    request_id=request_id,
-                    retry_after=parse_retry_after(response.headers.multi_items()),
-                )
-            )
+        if status == 429:
+            pause = parse_retry_after(response.headers.multi_items())
+            call.tell(RequestThrottled, request_id=request_id, retry_after=pause)
 
     def _tell_failed(self, call: Call, trace: Trace, problem: BaseException, started: float, *, sent: Sent) -> None:
         request, response = call.request, trace.response
         if call.is_watched:
-            call.emit(
-                RequestFailed(
-                    call=call.number,
-                    operation=request.operation,
-                    request_id=None if response is None else self._request_id(response),
-                    method=request.method,
-                    path=request.path,
-                    attempt=call.attempt,
-                    reason=type(problem).__name__,
-                    sent=sent,
-                    elapsed=self._now() - started,
-                )
+            call.tell(
+                RequestFailed,
+                request_id=None if response is None else self._request_id(response),
+                method=request.method,
+                path=request.path,
+                attempt=call.attempt,
+                reason=type(problem).__name__,
+                sent=sent,
+                elapsed=self._now() - started,
             )
 
     def _refusal(self, request: Request, response: httpx.Response, body: bytes) -> StatusError:

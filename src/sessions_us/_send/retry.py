@@ -130,15 +130,7 @@ class Retry(OuterStage):
 
     async def _back_off(self, call: Call, failure: SessionsError, pause: float) -> None:
         reason = str(failure.status_code) if isinstance(failure, StatusError) else type(failure).__name__
-        call.emit(
-            RetryScheduled(
-                call=call.number,
-                operation=call.request.operation,
-                request_id=getattr(failure, "request_id", None),
-                attempt=call.attempt + 1,
-                delay=pause,
-                reason=reason,
-            )
-        )
+        request_id = getattr(failure, "request_id", None)
+        call.tell(RetryScheduled, request_id=request_id, attempt=call.attempt + 1, delay=pause, reason=reason)
         if pause > 0:
             await sleep(self._limiter.clock, pause)

@@ -80,7 +80,7 @@ class SingleFlight(OuterStage):
             try:
                 if isinstance(outcome, Answer):
                     if call.waiters.first.joined:
-                        _tell_shared(call, flight.call, outcome)
+                        self._tell(call, flight.call, outcome)
                     return outcome
                 if not self._goes_on(call, outcome):
                     raise _told(call, outcome)
@@ -97,6 +97,11 @@ class SingleFlight(OuterStage):
             return False
         used = retries.attempts - caller.attempts
         return retries.delay(outcome, attempt=used, repeatable=True, jitter=0.0) is not None
+
+    def _tell(self, call: Call, joined: Call, answer: Answer) -> None:
+        call.answered_by, (method, path) = "shared", (call.request.method, call.request.path)
+        if call.is_watched:
+            call.tell(ResponseShared, request_id=answer.request_id, method=method, path=path, joined=joined.number)
 
     def forget(self, which: Which) -> None:
         """Something changed: nobody joins a read that may have been answered before."""
@@ -148,21 +153,6 @@ class SingleFlight(OuterStage):
                 self._land(flight.call)
                 flight.task.cancel()
                 await asyncio.wait([flight.task])
-
-
-def _tell_shared(call: Call, joined: Call, answer: Answer) -> None:
-    call.answered_by = "shared"
-    if call.is_watched:
-        call.emit(
-            ResponseShared(
-                call=call.number,
-                operation=call.request.operation,
-                request_id=answer.request_id,
-                method=call.request.method,
-                path=call.request.path,
-                joined=joined.number,
-            )
-        )
 
 
 def _told(call: Call, outcome: Exception) -> Exception:
