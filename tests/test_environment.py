@@ -183,7 +183,7 @@ def test_the_environment_names_the_store(tmp_path: Path) -> None:
 def test_a_store_that_can_not_be_names_its_variable(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the client is made, not at its first call."""
     monkeypatch.setenv("SESSIONS_QUOTA_STORE", store)
-    with pytest.raises(ConfigurationError, match="^SESSIONS_QUOTA_STORE: ") as caught:
+    with pytest.raises(ConfigurationError, match=r"^SESSIONS_QUOTA_STORE: ") as caught:
         UserClient("k")
     assert "hush" not in str(caught.value)
     done = run("list", "rooms", SESSIONS_USER_KEY="k", SESSIONS_QUOTA_STORE=store)

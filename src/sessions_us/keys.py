@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import stat
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Self
 
 from .errors import ConfigurationError
@@ -86,7 +87,7 @@ class ApiKey:
         if problem is None:
             return cls(value)
         # A key that was put where its file belongs must not be shown.
-        shown = f" {path}" if not named_by or os.path.exists(path) else ""
+        shown = f" {path}" if not named_by or Path(path).exists() else ""
         return ConfigurationError(f"{named_by}the key file{shown} is no place for a {cls.role} key: {problem}")
 
     @classmethod

@@ -86,37 +86,3 @@ def connect(
     from ..client import UserClient
 
     return UserClient(key, quota=quota, max_wait=max_wait, retries=retries, on_event=on_event)
-
-
-def _read(file: Path) -> str:
-    """Return the text of a file that only its owner can read, without the line break at its end."""
-    try:
-        # A pipe without a writer must not block. `fstat` of the open file can't be about another file.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as problem:
-        raise ConfigurationError(f"the key file {file} can't be read: {problem.strerror}") from None
-    try:
-        exposure = _exposure(file, os.fstat(descriptor))
-        held = b"" if exposure else os.read(descriptor, _LONGEST + 1)
-    finally:
-        os.close(descriptor)
-    if exposure is not None:
-        raise ConfigurationError(exposure)
-    text = "" if len(held) > _LONGEST else held.decode("utf-8", "replace")
-    del held
-    if not text:
-        raise ConfigurationError(f"the key file {file} must hold a key, and nothing else")
-    return text.removesuffix("\n").removesuffix("\r")
-
-
-def _exposure(file: Path, about: os.stat_result) -> str | None:
-    """Return why a file is no place for a key; None if it is one."""
-    if not stat.S_ISREG(about.st_mode):
-        return f"the key file {file} is no regular file"
-    if os.name != "posix":
-        return None  # on other systems the mode does not show who can read it
-    if about.st_uid != os.geteuid():
-        return f"the key file {file} belongs to another user: copy it to a file of your own"
-    if about.st_mode & 0o077:
-        return f"others can use the key file {file}: run `chmod 600 {shlex.quote(str(file))}`"
-    return None
