@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
 
+from .._send.body import parsed
 from .._send.call import Answer, Call, Identity, Request
 from .._send.options import Options
 from .._send.stage import Stage
@@ -226,7 +226,7 @@ class Calls:
         if not answer.body.strip():
             return None
         try:
-            return json.loads(answer.body)
+            return parsed(answer.body)
         except (ValueError, RecursionError):
             pass
         raise self._not_understood(request, answer, f"no JSON, {answer.oddity}".removesuffix(", "))
