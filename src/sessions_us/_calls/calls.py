@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -225,10 +227,9 @@ class Calls:
             raise self._not_understood(request, answer, answer.flaw)
         if not answer.body.strip():
             return None
-        try:
-            return parsed(answer.body)
-        except (ValueError, RecursionError):
-            pass
+        for parse in (json.loads, parsed):
+            with suppress(ValueError, RecursionError):
+                return parse(answer.body)
         raise self._not_understood(request, answer, f"no JSON, {answer.oddity}".removesuffix(", "))
 
     def _not_understood(self, request: Request, answer: Answer, why: str) -> DecodeError:

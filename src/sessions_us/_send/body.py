@@ -112,17 +112,12 @@ class LongNumber(str):
 
 
 def parsed(text: bytes | str) -> Any:
-    """Parse JSON. A number that is too long costs its own value only: it is a `LongNumber`.
+    """Parse JSON as `json.loads` does, but slower: a number that is too long for an int is a `LongNumber`, and no error.
 
     Raises:
         ValueError, RecursionError: the text is no JSON, or too deep.
     """
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:  # of `int`; what is no Unicode fails once more
-        return json.loads(text, parse_int=_whole)
+    return json.loads(text, parse_int=_whole)
 
 
 def _whole(digits: str) -> int | LongNumber:

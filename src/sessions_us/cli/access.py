@@ -66,7 +66,8 @@ def budget(store: str | None) -> Quota:
     Raises:
         ConfigurationError: the quota or the store is invalid.
     """
-    from ..quota import Quota, store_at
+    from ..quota import Quota
+    from ..quota.settings import store_at
 
     given = Quota.from_env()
     if store:

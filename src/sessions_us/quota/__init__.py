@@ -3,7 +3,7 @@
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.limiter import Limiter
 from sessions_us.quota.rules.state import Lane
-from sessions_us.quota.settings import Quota, QuotaSnapshot, store_at
+from sessions_us.quota.settings import Quota, QuotaSnapshot
 from sessions_us.quota.stores import MemoryStore, RedisStore, SQLiteStore
 
-__all__ = ("Lane", "Lease", "Limiter", "MemoryStore", "Quota", "QuotaSnapshot", "RedisStore", "SQLiteStore", "store_at")
+__all__ = ("Lane", "Lease", "Limiter", "MemoryStore", "Quota", "QuotaSnapshot", "RedisStore", "SQLiteStore")
