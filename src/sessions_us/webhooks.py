@@ -147,7 +147,7 @@ def parse_webhook(body: bytes | str) -> WebhookDelivery:
     """
     payload = _payload(body)
     trigger = payload.get("trigger")
-    if not isinstance(trigger, str) or not trigger:
+    if type(trigger) is not str or not trigger:  # a `LongNumber` is none
         raise ValueError("this is no webhook of Sessions: it has no trigger")
     decoder = Decoder(trigger)
     known = decoder.at("trigger")(trigger, WebhookTrigger)

@@ -67,7 +67,7 @@ def budget(store: str | None) -> Quota:
         ConfigurationError: the quota or the store is invalid.
     """
     from ..quota import Quota
-    from ..quota.settings import store_at
+    from ..quota.stores import store_at
 
     given = Quota.from_env()
     if store:

@@ -10,9 +10,9 @@ import attrs
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.rules.state import Lane
-from sessions_us.quota.stores import RedisStore, SQLiteStore, Store
+from sessions_us.quota.stores import Store, store_at
 
-__all__ = ("Quota", "QuotaSnapshot", "store_at")
+__all__ = ("Quota", "QuotaSnapshot")
 
 _TEXT = re.compile(r"\s*(\d{1,9})\s*/\s*(\d{0,9}(?:\.\d{1,9})?)\s*(ms|s|sec|m|min|h|)\s*", re.ASCII)
 _SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -87,15 +87,6 @@ class Quota:
             return attrs.evolve(quota, store=store_at(place)) if place else quota
         except ConfigurationError as error:
             raise ConfigurationError(f"{name}: {error}") from None
-
-
-def store_at(place: str) -> Store:
-    """Return the store at a place: a URL of Redis or Valkey, or the path of a file for this host.
-
-    Raises:
-        ConfigurationError: no store can be there. The message has no password.
-    """
-    return RedisStore(place) if "://" in place else SQLiteStore(place)
 
 
 @attrs.frozen
