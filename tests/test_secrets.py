@@ -333,7 +333,9 @@ async def test_a_key_in_a_header_of_an_answer_is_in_httpcores_records_alone(
                 await user.rooms.get("s2")
             errors.append(caught.value)
         assert not [each for each in [*map(repr, events), *everything(errors[0])] if key in each]
-        return [f"{record.name} {record.msg}" for record in caplog.records if key in f"{record.getMessage()} {record.args}"]
+        return [
+            f"{record.name} {record.msg}" for record in caplog.records if key in f"{record.getMessage()} {record.args}"
+        ]
 
     root = logging.getLogger()
     before, level = list(root.handlers), logging.getLogger("sessions_us").level

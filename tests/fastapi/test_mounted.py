@@ -35,7 +35,7 @@ def body(name: str = "a") -> dict[str, Any]:
 
 
 class Slow:
-    """A handler that needs further turns of the event loop, and fails as often as it is told."""
+    """A handler that goes on after the answer, or until its gate opens, and fails as often as it is told."""
 
     def __init__(self, failures: int = 0) -> None:
         self.begun = self.done = 0
@@ -44,10 +44,10 @@ class Slow:
 
     async def __call__(self, webhook: WebhookDelivery) -> None:
         self.begun += 1
-        for _ in range(20):
-            await asyncio.sleep(0)
         if self.gate is not None:
             await self.gate.wait()
+        else:
+            await asyncio.sleep(0.05)  # longer than an event loop that nothing holds
         if self.begun <= self._failures:
             raise RuntimeError
         self.done += 1
@@ -81,17 +81,28 @@ async def test_in_process_over_httpx() -> None:
     assert slow.done == 1
 
 
-async def test_a_server_that_ends_waits_for_the_handlers() -> None:
+async def test_a_server_that_ends_waits_for_the_handlers(caplog: pytest.LogCaptureFixture) -> None:
     """Under uvicorn the answer comes at once, and the process ends after the handler, which is retried as ever."""
     slow = Slow(failures=1)
-    slow.gate = asyncio.Event()
-    async with (
-        serving(mounted(slow, pauses=[0.0]), timeout_graceful_shutdown=60) as url,
-        httpx.AsyncClient(base_url=url, timeout=30) as sender,
-    ):
-        assert (await sender.post(URL, json=body())).status_code == 202
-        await eventually(lambda: slow.begun == 1)
-        asyncio.get_running_loop().call_later(0.05, slow.gate.set)
+    slow.gate = gate = asyncio.Event()
+
+    def opens(record: logging.LogRecord) -> bool:
+        if "Waiting for background tasks" in record.getMessage():
+            gate.set()
+        return True
+
+    caplog.set_level(logging.INFO, "uvicorn.error")
+    server_log = logging.getLogger("uvicorn.error")
+    server_log.addFilter(opens)
+    try:
+        async with (
+            serving(mounted(slow, pauses=[0.0]), timeout_graceful_shutdown=60) as url,
+            httpx.AsyncClient(base_url=url, timeout=30) as sender,
+        ):
+            assert (await sender.post(URL, json=body())).status_code == 202
+            await eventually(lambda: slow.begun == 1)
+    finally:
+        server_log.removeFilter(opens)
     assert (slow.begun, slow.done) == (2, 1)
 
 
