@@ -311,3 +311,41 @@ async def test_a_state_is_named_by_a_digest(tmp_path: Path):
 
 def _nothing(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json=[])
+
+
+async def test_a_key_in_a_header_of_an_answer_is_in_httpcores_records_alone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SECURITY.md says so: httpcore logs the headers of answers at DEBUG, which SESSIONS_LOG does not turn on."""
+    key, events = f"canary-{uuid4()}", list[Any]()
+    monkeypatch.setenv("SESSIONS_LOG", "debug")
+    echo = {"x-echo": key, "x-request-id": key}
+
+    async def told() -> list[str]:
+        caplog.clear()
+        errors = []
+        async with (
+            Scripted(Say(200, {"id": "s1"}, echo), Say(404, {"message": "gone"}, echo)) as server,
+            UserClient(key, base_url=server.url, on_event=events.append) as user,
+        ):
+            await user.rooms.get("s1")
+            with pytest.raises(StatusError) as caught:
+                await user.rooms.get("s2")
+            errors.append(caught.value)
+        assert not [each for each in [*map(repr, events), *everything(errors[0])] if key in each]
+        return [
+            f"{record.name} {record.msg}" for record in caplog.records if key in f"{record.getMessage()} {record.args}"
+        ]
+
+    root = logging.getLogger()
+    before, level = list(root.handlers), logging.getLogger("sessions_us").level
+    try:
+        assert await told() == []
+        caplog.set_level(logging.DEBUG)
+        places = await told()
+    finally:
+        root.handlers[:] = before
+        logging.getLogger("sessions_us").setLevel(level)
+    assert {place.partition(" ")[0] for place in places} == {"httpcore.http11"}
+    assert len(places) == 2
+    assert all("receive_response_headers.complete" in place for place in places)

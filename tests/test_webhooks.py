@@ -223,7 +223,7 @@ def test_a_bare_session_is_understood() -> None:
         (b'"SESSION_CREATED"', "no JSON object"),
         ("[" * 100_000, "no JSON object"),
         ('{"a":' * 100_000, "no JSON object"),
-        (b'{"trigger": ' + b"9" * 5000 + b"}", "no JSON object"),
+        (b'{"trigger": ' + b"9" * 5000 + b"}", "no trigger"),
         (b"{}", "no trigger"),
         (b'{"trigger": null}', "no trigger"),
         (b'{"trigger": ""}', "no trigger"),

@@ -100,7 +100,8 @@ class ClientOptions(SharedOptions, total=False):
 
     Attributes:
         base_url: of the server; None is `SESSIONS_BASE_URL`, else https://api.app.sessions.us.
-        quota: how many requests the server allows, also as a text such as `"10/60s"`; None is `SESSIONS_QUOTA`, else 10 per 60 s.
+        quota: how many requests the server allows, also as a text such as `"10/60s"`; None is what the
+            environment says, see `Quota.from_env`: 10 per 60 s unless set.
             Clients of the same key and origin share one budget; clients of different keys do if they were given the same object.
         retries: which failures are tried again, how often and how patiently; a number is how often at most, 0 for never. None is
             `RetryPolicy()`.
@@ -171,7 +172,8 @@ class _Client(Generic[K]):
         """Needs no event loop and sends nothing.
 
         Args:
-            api_key: the key, or None to read it from the environment: `SESSIONS_USER_KEY` or `SESSIONS_GUEST_KEY`.
+            api_key: the key; None reads it from the environment: the file of `SESSIONS_USER_KEY_FILE`, else `SESSIONS_USER_KEY`
+                (`SESSIONS_GUEST_…` for a `GuestClient`).
             base_url, quota, retries, on_event, transport, clock, app_info, allow_http, options: see `ClientOptions`.
 
         Raises:

@@ -6,6 +6,9 @@ import hashlib
 import hmac
 import json
 import os
+import shlex
+import stat
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Self
 
 from .errors import ConfigurationError
@@ -13,6 +16,7 @@ from .errors import ConfigurationError
 __all__ = ("GuestKey", "UserKey")
 
 _REDACTED = "[api key]"
+_LONGEST_FILE = 8192  # bytes; no key is longer, and a file that is was given by mistake
 
 
 class ApiKey:
@@ -34,10 +38,33 @@ class ApiKey:
         self.__value = value
 
     @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Read the key from a file that holds it and nothing else but a line break at its end.
+
+        Args:
+            path: a regular file of this user that nobody else can use (mode 600), or one of root's, such as a mounted secret,
+                that at most its group can read (mode 440). A link to one will do.
+
+        Raises:
+            ConfigurationError: the file can't be read, others can use it, or what it holds is no key. The message does not
+                quote it.
+        """
+        found = cls._in_file(os.fspath(path))
+        if isinstance(found, ConfigurationError):
+            raise found
+        return found
+
+    @classmethod
+    def is_set(cls) -> bool:
+        """Return whether the environment has this key, or names a file with it."""
+        return bool(os.environ.get(f"{cls.variable}_FILE") or os.environ.get(cls.variable))
+
+    @classmethod
     def resolve(cls, given: str | ApiKey | None) -> Self | ConfigurationError:
         """Return the given key, or the key in the environment, or the error to raise if there is no usable key.
 
-        The error is returned, not raised, so that no frame that holds the string is in its traceback.
+        In the environment the file of `SESSIONS_…_KEY_FILE` goes before the key of `SESSIONS_…_KEY`. The error is returned, not
+        raised, so that no frame that holds the string is in its traceback.
         """
         if isinstance(given, ApiKey):
             if isinstance(given, cls):
@@ -46,14 +73,28 @@ class ApiKey:
                 f"A {type(given).__name__} was given where a {cls.__name__} is needed: a {cls.role} client takes only "
                 f"keys of the role {cls.role}. Pass a {cls.__name__} or set {cls.variable}."
             )
+        if given is None and (file := os.environ.get(f"{cls.variable}_FILE")):
+            return cls._in_file(file, f"{cls.variable}_FILE: ")
         value = os.environ.get(cls.variable) if given is None else given
         problem = "there is none" if value is None else _problem(value)
         return cls._refusal(problem) if problem is not None or value is None else cls(value)
 
     @classmethod
+    def _in_file(cls, path: str, named_by: str = "") -> Self | ConfigurationError:
+        """Return the key in a file, or the error to raise."""
+        value, problem = _held(path)
+        problem = problem or _problem(value)
+        if problem is None:
+            return cls(value)
+        # A key that was put where its file belongs must not be shown.
+        shown = f" {path}" if not named_by or Path(path).exists() else ""
+        return ConfigurationError(f"{named_by}the key file{shown} is no place for a {cls.role} key: {problem}")
+
+    @classmethod
     def _refusal(cls, problem: str | None) -> ConfigurationError:
         return ConfigurationError(
-            f"No usable {cls.role} key: {problem}. Set {cls.variable}, or pass the key as the client's first argument."
+            f"No usable {cls.role} key: {problem}. Set {cls.variable} or {cls.variable}_FILE, or pass the key as the client's "
+            "first argument."
         )
 
     def reveal(self) -> str:
@@ -110,7 +151,8 @@ class ApiKey:
 
 
 class UserKey(ApiKey):
-    """A key of the role USER: general use of the API. `UserClient` reads it from `SESSIONS_USER_KEY` unless given."""
+    """A key of the role USER: general use of the API. `UserClient` reads it from the environment unless given:
+    the file of `SESSIONS_USER_KEY_FILE`, else `SESSIONS_USER_KEY`."""
 
     __slots__ = ()
     variable = "SESSIONS_USER_KEY"
@@ -118,7 +160,8 @@ class UserKey(ApiKey):
 
 
 class GuestKey(ApiKey):
-    """A key of the role GUEST: guest requests only. `GuestClient` reads it from `SESSIONS_GUEST_KEY` unless given."""
+    """A key of the role GUEST: guest requests only. `GuestClient` reads it from the environment unless given: the
+    file of `SESSIONS_GUEST_KEY_FILE`, else `SESSIONS_GUEST_KEY`."""
 
     __slots__ = ()
     variable = "SESSIONS_GUEST_KEY"
@@ -137,4 +180,35 @@ def _problem(value: object) -> str | None:
         return "it starts or ends with white space"
     if not all("\x20" <= character <= "\x7e" or character == "\t" for character in value):
         return "it has characters that an HTTP header can't carry (control characters, or letters beyond ASCII)"
+    return None
+
+
+def _held(path: str) -> tuple[str, str | None]:
+    """Return the text of a private file without the line break at its end, and why the file is no place for a key."""
+    try:
+        # A pipe without a writer must not block. `fstat` of the open file can't be about another file.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        return "", f"it can't be read ({error.strerror})"
+    try:
+        exposure = _exposure(path, os.fstat(descriptor))
+        held = b"" if exposure else os.read(descriptor, _LONGEST_FILE + 1)
+    finally:
+        os.close(descriptor)
+    if len(held) > _LONGEST_FILE:
+        return "", "it is too long; it must hold a key, and nothing else"
+    return held.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r"), exposure
+
+
+def _exposure(path: str, about: os.stat_result) -> str | None:
+    """Return why a file is no place for a key; None if it is one."""
+    if not stat.S_ISREG(about.st_mode):
+        return "it is no regular file"
+    if os.name != "posix":
+        return None  # on other systems the mode does not show who can read it
+    mine = about.st_uid == os.geteuid()
+    if not mine and about.st_uid != 0:
+        return "it belongs to another user: copy it to a file of your own"
+    if about.st_mode & (0o077 if mine else 0o037):
+        return f"others can use it: run `chmod {600 if mine else 440} {shlex.quote(path)}`"
     return None

@@ -6,7 +6,6 @@ parsing is tolerant: all that arrives is kept, and everything unexpected is a `S
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -15,6 +14,7 @@ from sessions_us_api.models import RegisteredParticipant, Session, Takeaways, Tr
 
 from ._calls.decoding import Decoder, NotUnderstood
 from ._calls.row_id import row_id
+from ._send.body import parsed
 from .events import SchemaDrift
 
 __all__ = (
@@ -147,7 +147,7 @@ def parse_webhook(body: bytes | str) -> WebhookDelivery:
     """
     payload = _payload(body)
     trigger = payload.get("trigger")
-    if not isinstance(trigger, str) or not trigger:
+    if type(trigger) is not str or not trigger:  # a `LongNumber` is none
         raise ValueError("this is no webhook of Sessions: it has no trigger")
     decoder = Decoder(trigger)
     known = decoder.at("trigger")(trigger, WebhookTrigger)
@@ -170,7 +170,7 @@ def _payload(body: bytes | str) -> dict[str, Any]:
         raise ValueError(f"this webhook is longer than {MAX_BODY} bytes")
     try:
         text = body.decode() if isinstance(body, bytes) else body
-        payload = json.loads(text.removeprefix("\ufeff"))
+        payload = parsed(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         payload = None
     if isinstance(payload, dict):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,10 +25,12 @@ from support.serving import serving
 from sessions_us import (
     ConfigurationError,
     NotFoundError,
+    PagingError,
     Quota,
     QuotaTimeoutError,
     RetryPolicy,
     SessionsError,
+    SQLiteStore,
 )
 from sessions_us.fastapi import Problem, UserDep, clients_of, install_error_handlers, problem_of, sessions_lifespan
 
@@ -50,6 +54,10 @@ def application(url: str, key: str = "", **options: Any) -> FastAPI:
     @app.put("/room")
     async def write(user: UserDep) -> None:
         await user.rooms.update("r1", name="n")
+
+    @app.post("/room")
+    async def subscribe(user: UserDep) -> None:
+        await user.webhooks.create(url="https://example.com", trigger="SESSION_ENDED")
 
     @app.get("/odd")
     async def odd(user: UserDep) -> None:
@@ -118,12 +126,13 @@ async def test_what_sessions_answers(status: int, seen: int) -> None:
         (Reset(), "GET", 502, "not known what was done"),
         (Silence(), "GET", 504, "not known what was done"),
         (Silence(), "PUT", 504, "not known what was done"),
-        (Say(200, b"canary, and no JSON"), "GET", 502, "could not do this"),
+        (Say(200, b"canary, and no JSON"), "GET", 502, "The answer of Sessions could not be understood."),
+        (Say(200, b"canary, and no JSON"), "POST", 502, "Sessions did this, but its answer could not be understood."),
     ],
 )
 async def test_what_is_no_answer(behaviour: Behaviour, method: str, seen: int, detail: str) -> None:
     """502, and 504 for one that took too long; whether anything was done is said."""
-    async with visited(behaviour, timeout=0.3) as visitor:
+    async with visited(behaviour, timeout=0.3 if isinstance(behaviour, Silence) else 30) as visitor:
         answer = await visitor.request(method, "/room")
 
     assert (answer.status_code, answer.json()["status"]) == (seen, seen)
@@ -139,7 +148,10 @@ async def test_a_server_that_can_not_be_reached() -> None:
     ):
         answer = await visitor.put("/room")
 
-    assert (answer.status_code, answer.json()["detail"]) == (502, "Sessions did not answer, so nothing was done.")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        502,
+        "Sessions could not be reached, so nothing was done.",
+    )
 
 
 async def test_who_would_wait_too_long_is_told_when_to_come_back() -> None:
@@ -152,6 +164,69 @@ async def test_who_would_wait_too_long_is_told_when_to_come_back() -> None:
     assert (first.status_code, second.status_code) == (200, 503)
     assert second.headers["retry-after"] in {"39", "40", "41"}
     assert second.json()["detail"].endswith(f"try again in {second.headers['retry-after']} seconds.")
+    assert "waiting" not in second.text  # nobody is
+
+
+async def test_a_queue_is_told_where_there_is_one() -> None:
+    """The same wait with somebody ahead: only then are too many waiting."""
+    spent = {"ratelimit-limit": "10", "ratelimit-remaining": "0", "ratelimit-reset": "40"}
+    async with visited(Say(200, {"id": "r1", "name": "n"}, spent), quota=Quota(10, 60.0), max_wait=45) as visitor:
+        await visitor.get("/room")
+        async with asyncio.TaskGroup() as group:
+            waiting = [group.create_task(visitor.put("/room")) for _ in range(12)]
+            refused = next(asyncio.as_completed(waiting))
+            answer = await refused
+            for each in waiting:
+                each.cancel()
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("Too many are waiting. Nothing was done; try again in ")
+
+
+async def test_a_store_that_is_down_is_no_queue(tmp_path: Path) -> None:
+    """Nobody waits: the count can't be had."""
+    place = tmp_path / "away" / "quota.db"
+    place.parent.mkdir()
+    store = SQLiteStore(place, on_store_failure="refuse", timeout=0.2)
+    place.parent.rmdir()
+    place.parent.write_text("no directory")
+    async with visited(Say(200, {"id": "r1"}), quota=Quota(store=store)) as visitor:
+        answer = await visitor.get("/room")
+    wait = answer.headers["retry-after"]
+    assert (answer.status_code, answer.json()["detail"]) == (
+        503,
+        f"Sessions can't be asked now. Nothing was done; try again in {wait} seconds.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "detail"),
+    [
+        (401, "Sessions refused this."),
+        (409, "This is not possible as things stand."),
+        (500, "Sessions failed, so it is not known what was done."),
+        (503, "Sessions failed, so it is not known what was done."),
+    ],
+)
+async def test_the_words_say_no_more_than_is_known(status: int, detail: str) -> None:
+    """A server that failed may have done what was asked; one that refused has not."""
+    async with visited(Say(status, {})) as visitor:
+        answer = await visitor.put("/room")
+    assert answer.json()["detail"] == detail
+
+
+async def test_a_list_without_an_end_is_a_bad_gateway() -> None:
+    """Not a mistake of the application."""
+    problem = problem_of(PagingError("…"))
+    app = FastAPI()
+    install_error_handlers(app)
+
+    @app.get("/")
+    async def read() -> None:
+        raise PagingError("…")
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as visitor:
+        assert (await visitor.get("/")).json()["detail"] == problem.detail == "A list of Sessions has no end."
+    assert problem.status == 502
 
 
 @pytest.mark.parametrize(("told", "seen"), [({"retry-after": "17"}, "17"), ({"retry-after": "0.2"}, "1"), ({}, "60")])
@@ -179,7 +254,7 @@ def test_every_error_has_a_problem() -> None:
     kinds: list[type[SessionsError]] = [SessionsError]
     for kind in kinds:
         kinds += kind.__subclasses__()
-    attributes = {"retry_after": None, "status_code": 404, "sent": "unknown"}
+    attributes = {"retry_after": None, "status_code": 404, "sent": "unknown", "position": 1, "method": "GET"}
     for kind in kinds:
         error = kind.__new__(kind)
         error.__dict__.update(attributes)

@@ -6,11 +6,13 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
 
+from .._send.body import parsed
 from .._send.call import Answer, Call, Identity, Request
 from .._send.options import Options
 from .._send.stage import Stage
@@ -239,10 +241,9 @@ class Calls:
             raise self._not_understood(call, answer, answer.flaw)
         if not answer.body.strip():
             return None
-        try:
-            return json.loads(answer.body)
-        except (ValueError, RecursionError):
-            pass
+        for parse in (json.loads, parsed):
+            with suppress(ValueError, RecursionError):
+                return parse(answer.body)
         raise self._not_understood(call, answer, f"no JSON, {answer.oddity}".removesuffix(", "))
 
     def _not_understood(self, call: Call, answer: Answer, why: str) -> DecodeError:

@@ -7,7 +7,6 @@ A missing or null value is None. A value that is not understood is None too, or 
 
 from __future__ import annotations
 
-import json
 import types
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
@@ -19,6 +18,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from attrs import define, field
 from sessions_us_api.types import Model
 
+from .._send.body import parsed
 from ..events import SchemaDrift
 from .row_id import as_id
 
@@ -298,7 +298,7 @@ def _identity(decoder: Decoder, value: Any, path: str) -> str:
 def _as_object(decoder: Decoder, value: Any, path: str) -> Mapping[str, Any]:
     if isinstance(value, str) and value.lstrip().startswith("{"):  # an object was seen as a string of JSON
         try:
-            value = json.loads(value)
+            value = parsed(value)
         except (ValueError, RecursionError):
             raise NotUnderstood("unexpected type") from None
         if is_deep(value):

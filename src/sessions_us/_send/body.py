@@ -5,11 +5,12 @@ Not by httpx, which expands a chunk a thousandfold, once for each coding, before
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import AsyncGenerator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-__all__ = ("AnswerBody", "decoded", "read")
+__all__ = ("AnswerBody", "LongNumber", "decoded", "parsed", "read")
 
 _NONE: Final = {"", "identity"}
 _WBITS: Final = {"gzip": (31,), "x-gzip": (31,), "deflate": (47, -15)}  # with zlib's header or gzip's, and without
@@ -102,3 +103,25 @@ def _member(data: bytes, coding: str, most: int) -> tuple[bytes, zlib._Decompres
         except zlib.error:
             continue
     return None
+
+
+class LongNumber(str):
+    """The text of a whole number that has more digits than Python makes an int of (4300)."""
+
+    __slots__ = ()
+
+
+def parsed(text: bytes | str) -> Any:
+    """Parse JSON as `json.loads` does, but slower: a number that is too long for an int is a `LongNumber`, and no error.
+
+    Raises:
+        ValueError, RecursionError: the text is no JSON, or too deep.
+    """
+    return json.loads(text, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | LongNumber:
+    try:
+        return int(digits)
+    except ValueError:
+        return LongNumber(digits)

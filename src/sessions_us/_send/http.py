@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from ..keys import ApiKey
 from ..quota import Lease
 from ..quota.rules.headers import parse_retry_after
 from .adapters import Trace
-from .body import AnswerBody, decoded, read
+from .body import AnswerBody, decoded, parsed, read
 from .call import Answer, Call, Request
 from .connections import Connections
 
@@ -184,7 +183,7 @@ class Http:
         status, headers, request_id = response.status_code, response.headers, self._request_id(response)
         clean = {name: self._key.redact(value) for name, value in headers.items()}
         try:
-            said: Any = self._key.redact_json(json.loads(body))
+            said: Any = self._key.redact_json(parsed(body))
         except (ValueError, RecursionError):
             said = self._key.redact(body.decode(errors="replace"))
         hint = f" (request {request_id})" if request_id else ""

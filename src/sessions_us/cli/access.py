@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,30 +18,28 @@ if TYPE_CHECKING:
     from ..client import UserClient
     from ..quota import Quota
 
-__all__ = ("KeyFile", "MaxWait", "QuotaStore", "connect", "quota", "user_key")
+__all__ = ("KeyFile", "MaxWait", "QuotaStore", "budget", "connect", "user_key")
 
 KeyFile = Annotated[
     Path | None,
     typer.Option(
-        envvar="SESSIONS_USER_KEY_FILE",
         metavar="FILE",
-        help="A file with the USER key and nothing else, private to you (mode 600). Without it: SESSIONS_USER_KEY.",
+        help="A file with the USER key and nothing else, private to you (mode 600). Without it: SESSIONS_USER_KEY_FILE, "
+        "else SESSIONS_USER_KEY.",
     ),
 ]
 QuotaStore = Annotated[
     str | None,
     typer.Option(
-        envvar="SESSIONS_QUOTA_STORE",
         metavar="FILE|URL",
-        help="Share the budget with other clients of the key: a file for this host, redis://… for all hosts.",
+        help="Share the budget with other clients of the key: a file for this host, redis://… for all hosts. Without it: "
+        "SESSIONS_QUOTA_STORE.",
     ),
 ]
 MaxWait = Annotated[
     float | None,
     typer.Option(min=0, metavar="SECONDS", help="The longest wait for the quota; by default as long as it takes."),
 ]
-
-_LONGEST = 8192  # bytes; no key is longer, and a file that is was given by mistake
 
 
 def user_key(file: Path | None) -> UserKey:
@@ -54,36 +49,35 @@ def user_key(file: Path | None) -> UserKey:
         ConfigurationError: there is no usable key, or others can read the file. The message does not quote the key.
     """
     if file is not None:
-        found = UserKey.resolve(_read(file))
-    elif os.environ.get(UserKey.variable):
-        found = UserKey.resolve(None)
-    else:
+        return UserKey.from_file(file)
+    if not UserKey.is_set():
         raise ConfigurationError(f"there is no key: set {UserKey.variable}, or give --key-file a file that holds it")
+    found = UserKey.resolve(None)
     if isinstance(found, ConfigurationError):
-        why = str(found).partition(". Set ")[0]
-        raise ConfigurationError(f"{why}: look into {UserKey.variable if file is None else file}")
+        raise found
     return found
 
 
-def quota(store: str | None) -> Quota:
-    """Return the quota of `SESSIONS_QUOTA` with a store: None for this process, a file, or a URL of Redis or Valkey.
+def budget(store: str | None) -> Quota:
+    """Return the quota of the environment, at another store if one is given: a file, or a URL of Redis or Valkey.
 
     Without a store there is no reserve, because no other process shares the quota.
 
     Raises:
         ConfigurationError: the quota or the store is invalid.
     """
-    from ..quota import Quota, RedisStore, SQLiteStore
+    from ..quota import Quota
+    from ..quota.stores import store_at
 
     given = Quota.from_env()
-    if not store:
-        return evolve(given, reserve=0)
-    return evolve(given, store=RedisStore(store) if "://" in store else SQLiteStore(store))
+    if store:
+        return evolve(given, store=store_at(store))
+    return given if given.store is not None else evolve(given, reserve=0)
 
 
 def connect(
     key: UserKey,
-    store: str | None,
+    quota: Quota,
     *,
     on_event: Callable[[ClientEvent], None],
     max_wait: float | None = None,
@@ -92,38 +86,4 @@ def connect(
     """Open a client for one command."""
     from ..client import UserClient
 
-    return UserClient(key, quota=quota(store), max_wait=max_wait, retries=retries, on_event=on_event)
-
-
-def _read(file: Path) -> str:
-    """Return the text of a file that only its owner can read, without the line break at its end."""
-    try:
-        # A pipe without a writer must not block. `fstat` of the open file can't be about another file.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as problem:
-        raise ConfigurationError(f"the key file {file} can't be read: {problem.strerror}") from None
-    try:
-        exposure = _exposure(file, os.fstat(descriptor))
-        held = b"" if exposure else os.read(descriptor, _LONGEST + 1)
-    finally:
-        os.close(descriptor)
-    if exposure is not None:
-        raise ConfigurationError(exposure)
-    text = "" if len(held) > _LONGEST else held.decode("utf-8", "replace")
-    del held
-    if not text:
-        raise ConfigurationError(f"the key file {file} must hold a key, and nothing else")
-    return text.removesuffix("\n").removesuffix("\r")
-
-
-def _exposure(file: Path, about: os.stat_result) -> str | None:
-    """Return why a file is no place for a key; None if it is one."""
-    if not stat.S_ISREG(about.st_mode):
-        return f"the key file {file} is no regular file"
-    if os.name != "posix":
-        return None  # on other systems the mode does not show who can read it
-    if about.st_uid != os.geteuid():
-        return f"the key file {file} belongs to another user: copy it to a file of your own"
-    if about.st_mode & 0o077:
-        return f"others can use the key file {file}: run `chmod 600 {shlex.quote(str(file))}`"
-    return None
+    return UserClient(key, quota=quota, max_wait=max_wait, retries=retries, on_event=on_event)

@@ -18,7 +18,7 @@ import typer
 from ..errors import SessionsError
 from ..keys import UserKey
 from . import fail
-from .access import KeyFile, QuotaStore, connect, user_key
+from .access import KeyFile, QuotaStore, budget, connect, user_key
 from .listing import AsJson
 from .output import print_rows, screen, wants_json
 from .progress import ProgressLine
@@ -147,7 +147,7 @@ async def _run(
 
     progress = ProgressLine()
     names = [resource.replace("-", "_") for resource in resources]
-    async with connect(key, store, on_event=progress.on_event) as user:
+    async with connect(key, budget(store), on_event=progress.on_event) as user:
         job = asyncio.ensure_future(
             export(
                 user,

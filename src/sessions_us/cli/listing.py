@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from .access import KeyFile, MaxWait, QuotaStore, connect, user_key
+from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
 from .output import Form, print_rows, screen, wants_json
 from .resources import SHOWN, Listing, batches
 from .table import table
@@ -55,7 +55,7 @@ def list_(
         rows: list[Any] = []
         count = 0
         waiting = Waiting(f"reading {resource}", quiet=as_json and sys.stdout.isatty())
-        async with connect(key, quota_store, on_event=waiting.on_event, max_wait=max_wait) as user:
+        async with connect(key, budget(quota_store), on_event=waiting.on_event, max_wait=max_wait) as user:
             try:
                 with waiting:
                     async for batch in batches(user, resource, id):

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import RateLimitedError
-from .access import KeyFile, MaxWait, QuotaStore, connect, user_key
+from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
 from .listing import AsJson
 from .output import print_rows, screen, wants_json
 from .waiting import Waiting
@@ -49,26 +49,27 @@ def quota(
       sessions-us quota --watch --quota-store ~/.cache/sessions-us.db
       SESSIONS_QUOTA_STORE=redis://cache.example.com sessions-us quota --json
     """
-    key = user_key(key_file)
+    key, own = user_key(key_file), budget(quota_store)
+    shared = own.store is not None
     as_json = wants_json(json)
 
     async def show() -> None:
         waiting = Waiting("asking")
-        async with connect(key, quota_store, on_event=waiting.on_event, max_wait=max_wait) as user:
+        async with connect(key, own, on_event=waiting.on_event, max_wait=max_wait) as user:
             if not watch:
                 with waiting:
-                    snapshot = await _look(user, asks=quota_store is None)
+                    snapshot = await _look(user, asks=not shared)
                 if as_json:
                     print_rows([_row(snapshot)])
                 else:
-                    screen().print(_panel(snapshot, shared=quota_store is not None))
+                    screen().print(_panel(snapshot, shared=shared))
             elif as_json:
-                async for snapshot in _looks(user, every, asks=quota_store is None):
+                async for snapshot in _looks(user, every, asks=not shared):
                     print_rows([_row(snapshot)])
             else:
                 with Live(console=screen(), auto_refresh=False) as live:
-                    async for snapshot in _looks(user, every, asks=quota_store is None):
-                        live.update(_panel(snapshot, shared=quota_store is not None), refresh=True)
+                    async for snapshot in _looks(user, every, asks=not shared):
+                        live.update(_panel(snapshot, shared=shared), refresh=True)
 
     with contextlib.suppress(KeyboardInterrupt) if watch else contextlib.nullcontext():
         asyncio.run(show())

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 from sessions_us_api.models import WebhookPermission, WebhookTrigger
 
-from .access import KeyFile, MaxWait, QuotaStore, connect, user_key
+from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
 from .listing import AsJson
 from .output import print_rows, screen, wants_json
 from .table import table
@@ -58,7 +58,7 @@ def add(
 
     async def subscribe() -> None:
         waiting = Waiting("adding the webhook")
-        async with connect(key, quota_store, on_event=waiting.on_event, max_wait=max_wait) as user:
+        async with connect(key, budget(quota_store), on_event=waiting.on_event, max_wait=max_wait) as user:
             with waiting:
                 webhook = await user.webhooks.create(url=url, trigger=trigger, permission=permission)
         row = key.redact_json(webhook.to_dict())
@@ -90,7 +90,7 @@ def remove(
 
     async def unsubscribe() -> None:
         waiting = Waiting("removing the webhook")
-        async with connect(key, quota_store, on_event=waiting.on_event, max_wait=max_wait) as user:
+        async with connect(key, budget(quota_store), on_event=waiting.on_event, max_wait=max_wait) as user:
             with waiting:
                 await user.webhooks.delete(id)
         row = {"id": id, "removed": True}

@@ -57,7 +57,7 @@ def clients_of(where: Starlette | HTTPConnection) -> Clients:
         return found
     raise ConfigurationError(
         "No clients are open: make the application with FastAPI(lifespan=sessions_lifespan()), and start it, as "
-        "`with TestClient(app):` does in tests."
+        "`with TestClient(app):` does in tests. The lifespan of a mounted application never runs: give it to the outermost one."
     )
 
 

@@ -1,8 +1,9 @@
-"""Run the handlers of webhooks: after the response, with retries, until the application ends."""
+"""Run the handlers of webhooks: beside the response, with retries, until the application ends."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 import logging
 import traceback
@@ -36,32 +37,59 @@ class Handling:
         self._handlers = handlers
         self._pauses = pauses
         self._drain = drain
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._ending = asyncio.Event()
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self._runs: dict[bytes, list[asyncio.Task[bool]]] = {}
+        self._ending: asyncio.Event | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `aclose` will wait for the handlers: the lifespan of the application runs."""
+        return self._ending is not None
 
     @property
     def is_full(self) -> bool:
         """Whether too many handlers are running to accept another webhook."""
         return len(self._tasks) >= MOST_IN_FLIGHT
 
-    def start(self, webhook: WebhookDelivery, failed: Callable[[], None]) -> None:
+    def start(self, webhook: WebhookDelivery, body: bytes, failed: Callable[[], None]) -> None:
         """Start the handlers of a webhook, each in a task of its own.
 
         Args:
-            webhook: the delivery.
-            failed: called for each handler that failed for the last time.
+            webhook, body: the delivery, parsed and raw.
+            failed: called when all handlers have ended, if one of them failed or was stopped.
         """
-        for handler in (*self._handlers.get(webhook.trigger, ()), *self._handlers.get("*", ())):
-            task = asyncio.create_task(self._handle(handler, webhook, failed))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        handlers = (*self._handlers.get(webhook.trigger, ()), *self._handlers.get("*", ()))
+        run = [asyncio.create_task(self._handle(handler, webhook)) for handler in handlers]
+        name = _name(body)
+
+        def ended(task: asyncio.Task[bool]) -> None:
+            self._tasks.discard(task)
+            if self._runs.get(name) is run and all(each.done() for each in run):
+                del self._runs[name]
+                if not _succeeded(run):
+                    failed()
+
+        if run:
+            self._runs[name] = run
+            self._tasks.update(run)
+        for task in run:
+            task.add_done_callback(ended)
+
+    async def outcome(self, body: bytes) -> bool:
+        """Wait for the handlers of a delivery. Returns whether all succeeded. The handlers outlive a caller that is cancelled."""
+        run = self._runs.get(_name(body), [])
+        if run:
+            await asyncio.wait(run)
+        return _succeeded(run)
 
     async def open(self) -> None:
-        self._tasks, self._ending = set(), asyncio.Event()  # those of an earlier event loop are no use
+        self._tasks, self._runs = set(), {}  # those of an earlier event loop are no use
+        self._ending = asyncio.Event()
 
     async def aclose(self) -> None:
         """Wait for the handlers, without further pauses, and cancel those that take longer than `drain`."""
-        self._ending.set()
+        if self._ending is not None:
+            self._ending.set()
         if not self._tasks:
             return
         _, late = await asyncio.wait(self._tasks, timeout=self._drain)
@@ -71,7 +99,8 @@ class Handling:
             _logger.error("%d handlers of webhooks had to be stopped after %g s", len(late), self._drain)
             await asyncio.wait(late, timeout=1)
 
-    async def _handle(self, handler: Handler, webhook: WebhookDelivery, failed: Callable[[], None]) -> None:
+    async def _handle(self, handler: Handler, webhook: WebhookDelivery) -> bool:
+        """Return whether the handler succeeded, at once or with a retry."""
         name = getattr(handler, "__qualname__", type(handler).__qualname__)
         tries = len(self._pauses) + 1
         for number in range(1, tries + 1):
@@ -80,7 +109,7 @@ class Handling:
             except (Exception, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and _is_stopped():
                     raise
-                final = number == tries or self._ending.is_set()
+                final = number == tries or (self._ending is not None and self._ending.is_set())
                 # The place and the class only: a message may quote the webhook.
                 _logger.log(
                     logging.ERROR if final else logging.WARNING,
@@ -93,18 +122,29 @@ class Handling:
                     "".join(traceback.format_tb(error.__traceback__)),
                 )
                 if final:
-                    failed()
-                    return
+                    return False
             else:
-                return
+                return True
             await self._pause(self._pauses[number - 1])
+        return False
 
     async def _pause(self, seconds: float) -> None:
+        if self._ending is None:
+            await asyncio.sleep(seconds)
+            return
         try:
             async with asyncio.timeout(seconds):
                 await self._ending.wait()
         except TimeoutError:
             pass
+
+
+def _name(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
+
+
+def _succeeded(run: Sequence[asyncio.Task[bool]]) -> bool:
+    return all(not task.cancelled() and task.result() for task in run)
 
 
 def _is_stopped() -> bool:

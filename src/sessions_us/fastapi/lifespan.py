@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar, Unpack
@@ -41,8 +40,7 @@ def sessions_lifespan(
     Args:
         user, guest: whether to open the client. True: open it; without its key the application does not start. None: open it
             if there is a key. False: do not open it.
-        user_key, guest_key: the keys; None reads them when the application starts, from `SESSIONS_USER_KEY` and
-            `SESSIONS_GUEST_KEY`.
+        user_key, guest_key: the keys; None reads them when the application starts, from the environment.
         lifespan: the application's own lifespan, entered after the clients are opened and left before they are closed. The
             mapping that it yields becomes state of the requests, as usual.
         options: options of both clients; `max_wait` is 5 seconds unless given. Each key has its own copy of `quota`. Several
@@ -88,7 +86,7 @@ def _usable(kind: type[K], key: str | K | None) -> K | ConfigurationError | None
 
 def _found(kind: type[K], given: K | None, wanted: bool | None) -> K | None:
     """Return the key of the client to open; None to open none. Raises: ConfigurationError."""
-    if wanted is False or (wanted is None and given is None and not os.environ.get(kind.variable)):
+    if wanted is False or (wanted is None and given is None and not kind.is_set()):
         return None
     key = given if given is not None else kind.resolve(None)
     if isinstance(key, ConfigurationError):

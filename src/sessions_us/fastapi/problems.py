@@ -18,6 +18,7 @@ from sessions_us.errors import (
     ClientClosedError,
     DecodeError,
     InvalidIdError,
+    PagingError,
     QuotaTimeoutError,
     RateLimitedError,
     RequestTimeoutError,
@@ -34,7 +35,7 @@ _UNKNOWN_WAIT: Final = 60.0  # seconds: the window that the API documents
 _THEIRS: Final = {
     400: "Sessions did not accept this.",
     404: "There is no such thing, or not any more.",
-    409: "This is not possible now: something else happened first.",
+    409: "This is not possible as things stand.",
     422: "Sessions did not accept this.",
 }
 """The statuses of Sessions that a visitor may see, with a text for each."""
@@ -75,7 +76,7 @@ def problem_of(error: SessionsError | InvalidIdError) -> Problem:
     |---|---|
     | `QuotaTimeoutError`, Sessions' 429 | 503 with Retry-After |
     | Sessions' 400, 404, 409, 422 | the same |
-    | any other status of Sessions, `DecodeError`, `TransportError` | 502 |
+    | any other status of Sessions, `DecodeError`, `PagingError`, `TransportError` | 502 |
     | `RequestTimeoutError` | 504 |
     | `ClientClosedError` | 503 |
     | `InvalidIdError` | 404 |
@@ -85,18 +86,17 @@ def problem_of(error: SessionsError | InvalidIdError) -> Problem:
     match error:
         case QuotaTimeoutError():
             wait = _whole_seconds(error.retry_after, 1.0)
-            return Problem(503, f"Too many are waiting. Nothing was done; try again in {_said(wait)}.", wait)
+            why = "Too many are waiting" if error.position > 1 else "Sessions can't be asked now"
+            return Problem(503, f"{why}. Nothing was done; try again in {_said(wait)}.", wait)
         case RateLimitedError():
             wait = _whole_seconds(error.retry_after, _UNKNOWN_WAIT)
             return Problem(503, f"Sessions takes no more requests now; try again in {_said(wait)}.", wait)
         case StatusError() if error.status_code in _THEIRS:
             return Problem(error.status_code, _THEIRS[error.status_code])
         case TransportError():
-            status = 504 if isinstance(error, RequestTimeoutError) else 502
-            done = "so nothing was done" if error.sent == "no" else "so it is not known what was done"
-            return Problem(status, f"Sessions did not answer, {done}.")
-        case StatusError() | DecodeError():
-            return Problem(502, "Sessions could not do this.")
+            return Problem(504 if isinstance(error, RequestTimeoutError) else 502, _unanswered(error))
+        case StatusError() | DecodeError() | PagingError():
+            return Problem(502, _failed(error))
         case InvalidIdError():
             return Problem(404, "There is no such thing.")
         case CallAbandonedError():
@@ -121,6 +121,7 @@ def install_error_handlers(app: Starlette) -> None:
         StatusError,
         TransportError,
         DecodeError,
+        PagingError,
         ClientClosedError,
         InvalidIdError,
     ):
@@ -138,6 +139,26 @@ async def _answer(connection: Request | WebSocket, error: Exception) -> Response
         await connection.close(1013 if problem.status == 503 else 1011)
         return None
     return problem.response()
+
+
+def _unanswered(error: TransportError) -> str:
+    if error.sent == "no":
+        return "Sessions could not be reached, so nothing was done."
+    why = "did not answer in time" if isinstance(error, RequestTimeoutError) else "gave no usable answer"
+    return f"Sessions {why}, so it is not known what was done."
+
+
+def _failed(error: StatusError | DecodeError | PagingError) -> str:
+    match error:
+        case StatusError():
+            failed = "Sessions failed, so it is not known what was done."
+            return failed if error.status_code >= 500 else "Sessions refused this."
+        case DecodeError() if error.method != "GET":
+            return "Sessions did this, but its answer could not be understood."
+        case DecodeError():
+            return "The answer of Sessions could not be understood."
+        case PagingError():
+            return "A list of Sessions has no end."
 
 
 def _whole_seconds(seconds: float | None, unknown: float) -> int:

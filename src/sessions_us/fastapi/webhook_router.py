@@ -10,10 +10,12 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from attrs import define
 from fastapi import APIRouter, HTTPException
 from sessions_us_api.models import WebhookTrigger
+from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -30,8 +32,11 @@ __all__ = ("webhook_router",)
 
 Handlers = Mapping[str, Handler | Sequence[Handler]] | Mapping[WebhookTrigger, Handler | Sequence[Handler]]
 
+Ack = Literal["before", "after"]
+
 _LEAST_SECRET: Final = 16  # characters
 _SECRET: Final = re.compile(r"[A-Za-z0-9._~-]*")
+_PAUSES: Final[Mapping[Ack, Sequence[float]]] = {"before": (1.0, 5.0, 25.0), "after": ()}
 _BODY_TIMEOUT: Final = 10.0  # seconds
 
 _logger = logging.getLogger("sessions_us")
@@ -42,15 +47,19 @@ def webhook_router(
     *,
     secret: str | Sequence[str],
     on: Handlers,
+    ack: Ack = "before",
     window: float = 300.0,
-    pauses: Sequence[float] = (1.0, 5.0, 25.0),
+    pauses: Sequence[float] | None = None,
     drain: float = 10.0,
 ) -> APIRouter:
     """Make a router that receives webhooks at `POST {path}/{secret}`. Pass that URL to `user.webhooks.create(url=…)`.
 
-    Sessions does not sign deliveries, so the secret is the only proof of the sender; without it the response is 404. A
-    delivery is answered with 202 at once, and its handlers run afterwards. Handlers may get a delivery twice, or deliveries
-    out of order: how Sessions repeats and orders them is unknown, and several workers do not share what they received.
+    Sessions does not sign deliveries, so the secret is the only proof of the sender; without it the response is 404.
+    Handlers may get a delivery twice, or deliveries out of order: how Sessions repeats and orders them is unknown, and several
+    workers do not share what they received.
+
+    The lifespan of the application waits for the handlers at its end. That of a mounted application (`app.mount`) does not
+    run. There a response is complete only when its handlers have ended, so that the server waits for them, without `drain`.
 
     Args:
         path: path of the URL, such as `/hooks/sessions`.
@@ -58,8 +67,13 @@ def webhook_router(
             secrets each is accepted, so that a secret can be replaced without a gap.
         on: handlers by trigger; `"*"` stands for every trigger, also unknown ones. A handler takes a
             `sessions_us.webhooks.WebhookDelivery`; a plain function runs in a thread.
+        ack: when a delivery is answered. `"before"` its handlers run: with 202 at once, so a crash may lose the delivery.
+            `"after"` they have ended: with 200 if all succeeded, and with 500 if one failed, so that the sender can send it
+            again, which all its handlers get. The same delivery, sent again meanwhile, gets the same answer. A sender that
+            hangs up stops no handler. How long the sender has to wait is up to the handlers.
         window: seconds within which a repetition of an object's latest delivery is dropped.
-        pauses: seconds before each retry of a handler that raised. After the last one the failure is logged.
+        pauses: seconds before each retry of a handler that raised; None is 1, 5 and 25, and no retry with `ack="after"`, where
+            the sender waits. After the last one the failure is logged.
         drain: seconds that handlers may still run when the application ends.
 
     Returns:
@@ -70,11 +84,11 @@ def webhook_router(
     """
     known, problem = _digests(secret)
     del secret  # so that no traceback from here on holds it
-    problem = problem or _problem_with(path)
+    problem = problem or _problem_with(path, ack)
     if problem:
         raise ConfigurationError(problem)
-    handling = Handling(_by_trigger(on), pauses, drain)
-    duplicates = Duplicates(window)
+    handling = Handling(_by_trigger(on), _PAUSES[ack] if pauses is None else pauses, drain)
+    receiver = _Receiver(known, handling, Duplicates(window), ack)
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -84,8 +98,32 @@ def webhook_router(
         finally:
             await handling.aclose()
 
-    async def receive(request: Request) -> Response:
-        if not _is_known(_hidden(request), known):
+    router = APIRouter(lifespan=lifespan)
+    for end in ("", "/"):  # with a slash too, or Starlette would redirect to the other URL, and a server would log it
+        place = f"{path.rstrip('/')}/{{secret}}{end}"
+        router.add_api_route(
+            place,
+            receiver.receive,
+            methods=["POST"],
+            include_in_schema=False,
+            response_model=None,
+            name="sessions_us_webhook",
+        )
+        router.routes.append(Route(place, _OtherMethods(known), include_in_schema=False))
+    return router
+
+
+@define(eq=False, repr=False)
+class _Receiver:
+    """Receives deliveries: checks them, starts their handlers unless they are repetitions, and answers."""
+
+    _known: Sequence[bytes]
+    _handling: Handling
+    _duplicates: Duplicates
+    _ack: Ack
+
+    async def receive(self, request: Request) -> Response:
+        if not _is_known(_hidden(request), self._known):
             raise HTTPException(404)
         body = await _body(request)
         if isinstance(body, Problem):
@@ -94,25 +132,20 @@ def webhook_router(
             webhook = parse_webhook(body)
         except ValueError as error:
             return Problem(400, f"{error}.").response()
-        if handling.is_full:
+        if self._handling.is_full:
             return Problem(503, "Too many webhooks are being handled.", 60).response()
-        if duplicates.is_new(webhook, body, time.monotonic()):
-            handling.start(webhook, lambda: duplicates.forget(webhook, body))
-        return Response(status_code=202)
+        if self._duplicates.is_new(webhook, body, time.monotonic()):
+            self._handling.start(webhook, body, lambda: self._duplicates.forget(webhook, body))
+        return await self._answer(body)
 
-    router = APIRouter(lifespan=lifespan)
-    for end in ("", "/"):  # with a slash too, or Starlette would redirect to the other URL, and a server would log it
-        place = f"{path.rstrip('/')}/{{secret}}{end}"
-        router.add_api_route(
-            place,
-            receive,
-            methods=["POST"],
-            include_in_schema=False,
-            response_model=None,
-            name="sessions_us_webhook",
-        )
-        router.routes.append(Route(place, _OtherMethods(known), include_in_schema=False))
-    return router
+    async def _answer(self, body: bytes) -> Response:
+        if self._ack == "before":
+            # Without a lifespan nothing else waits for the handlers when the application ends.
+            rest = None if self._handling.is_open else BackgroundTask(self._handling.outcome, body)
+            return Response(status_code=202, background=rest)
+        if await self._handling.outcome(body):
+            return Response(status_code=200)
+        return Problem(500, "The webhook was not handled. Send it again.").response()
 
 
 class _OtherMethods:
@@ -140,7 +173,9 @@ def _digests(secret: object) -> tuple[list[bytes], str]:
     return known, "" if known else "webhook_router needs a secret, such as secrets.token_urlsafe(32) makes"
 
 
-def _problem_with(path: str) -> str:
+def _problem_with(path: str, ack: object) -> str:
+    if ack not in ("before", "after"):
+        return f"ack is 'before' or 'after' the handlers, not {ack!r}"
     usable = path.startswith("/") and not {"{", "}"} & set(path)
     return "" if usable else f"path is a path such as '/hooks/sessions', not {path!r}"
 

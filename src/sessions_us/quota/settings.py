@@ -10,7 +10,7 @@ import attrs
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.rules.state import Lane
-from sessions_us.quota.stores import Store
+from sessions_us.quota.stores import Store, store_at
 
 __all__ = ("Quota", "QuotaSnapshot")
 
@@ -66,18 +66,27 @@ class Quota:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Quota:
-        """Return the quota of `SESSIONS_QUOTA`, else the documented one, 10 per 60 s.
+        """Return the quota that the environment sets. A client has it unless it is given another one.
+
+        `SESSIONS_QUOTA` is requests per window; the documented 10/60s unless set. `SESSIONS_QUOTA_STORE` is the store: a path
+        is a `SQLiteStore`, a URL such as `redis://host` a `RedisStore`; memory unless set. `attrs.evolve(Quota.from_env(), …)`
+        changes a part of it.
+
+        Args:
+            environ: the variables; None is `os.environ`.
 
         Raises:
-            ConfigurationError: `SESSIONS_QUOTA` is not a quota.
+            ConfigurationError: a variable can't be used. The message names it.
         """
-        text = (os.environ if environ is None else environ).get("SESSIONS_QUOTA", "").strip()
-        if not text:
-            return cls()
+        given = os.environ if environ is None else environ
+        text, place = (given.get(name, "").strip() for name in ("SESSIONS_QUOTA", "SESSIONS_QUOTA_STORE"))
+        name = "SESSIONS_QUOTA"
         try:
-            return cls.parse(text)
+            quota = cls.parse(text) if text else cls()
+            name = "SESSIONS_QUOTA_STORE"
+            return attrs.evolve(quota, store=store_at(place)) if place else quota
         except ConfigurationError as error:
-            raise ConfigurationError(f"SESSIONS_QUOTA: {error}") from None
+            raise ConfigurationError(f"{name}: {error}") from None
 
 
 @attrs.frozen

@@ -8,4 +8,13 @@ from sessions_us.quota.stores.redis import RedisStore
 from sessions_us.quota.stores.sqlite import SQLiteStore
 from sessions_us.quota.stores.store import Held, Store, StoreFailure
 
-__all__ = ("Held", "MemoryStore", "RedisStore", "SQLiteStore", "Store", "StoreFailure")
+__all__ = ("Held", "MemoryStore", "RedisStore", "SQLiteStore", "Store", "StoreFailure", "store_at")
+
+
+def store_at(place: str) -> Store:
+    """Return the store at a place: a URL of Redis or Valkey, or the path of a file for this host.
+
+    Raises:
+        ConfigurationError: no store can be there. The message has no password.
+    """
+    return RedisStore(place) if "://" in place else SQLiteStore(place)
