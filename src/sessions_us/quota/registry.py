@@ -18,7 +18,7 @@ from sessions_us.quota.settings import Quota
 __all__ = ("limiter_for",)
 
 FEW: Final = 256
-"""As many limiters are kept without a look at whether they are needed."""
+"""As many limiters are kept without a look at their use."""
 
 
 class _Registry:
@@ -29,8 +29,10 @@ class _Registry:
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._of_quota: WeakValueDictionary[tuple[int, str], Limiter] = WeakValueDictionary()
         self._most = FEW
+        self._blank: set[tuple[str, str]] = set()  # were of no use at the last look, and were not asked for since
 
     def get(self, name: str, origin: str) -> Limiter | None:
+        self._blank.discard((name, origin))
         return self._limiters.get((name, origin))
 
     def add(self, name: str, origin: str, quota: Quota, clock: Clock | None, before: Limiter | None) -> Limiter:
@@ -44,9 +46,16 @@ class _Registry:
             self._of_quota.pop((id(before.quota), origin), None)
             before.retire()
         if len(self._limiters) > self._most:
-            self._limiters = {place: each for place, each in self._limiters.items() if not each.is_blank}
-            self._most = max(FEW, 2 * len(self._limiters))
+            self._tidy()
         return limiter
+
+    def _tidy(self) -> None:
+        """Drop the limiters that are of no use at a second look. One that was just handed out has no client yet."""
+        blank = {place for place, limiter in self._limiters.items() if limiter.is_blank}
+        for place in blank & self._blank:
+            del self._limiters[place]
+        self._blank = blank - self._blank
+        self._most = max(FEW, 2 * len(self._limiters))
 
 
 _registry: Final = _Registry()
