@@ -235,8 +235,9 @@ class Limiter:
                 dispatchers.append(dispatcher)
             self._dispatchers = {each.loop: each for each in dispatchers if each not in ended}
         for each in ended:
+            if each.replica is not dispatcher.replica:
+                each.replica.bind()
             await each.replica.forget_ended()
-            await self._rest(each)
         return dispatcher
 
     def _free_replica(self) -> Replica:
