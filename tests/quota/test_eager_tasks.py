@@ -39,6 +39,9 @@ class Instant:
         self.slow = slow
         self.down = False
 
+    def of(self, loop: asyncio.AbstractEventLoop) -> Instant:
+        return self
+
     async def load(self, name: str) -> Held:
         if self.slow:
             await asyncio.sleep(0)

@@ -1,8 +1,8 @@
 """Whatever callers, servers and clocks do to the limiter, in any order: nobody is forgotten, and nothing is lost."""
 
 # One test of rules here reads private attributes: `nobody_waits_while_something_is_free` asks the state (`_replica.state`) and
-# the bucket (`_dispatcher._has_room`) whether a request could go now. No snapshot says this, because it is the very decision
-# that is tested, made a second time from outside.
+# the bucket (`_has_room` of one of `_dispatchers`) whether a request could go now. No snapshot says this, because it is the very
+# decision that is tested, made a second time from outside.
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ class QuotaMachine(RuleBasedStateMachine):
         state, reserve = self.limiter._replica.state, self.limiter.quota.reserve
         # Timers may be a tick late, so what has just become free does not count, nor what has just ceased to be.
         decisions = [state.decision(now, reserve) for now in (self.clock(), self.clock() - 0.002)]
-        dispatcher = self.limiter._dispatcher
+        dispatcher = self.limiter._dispatchers.get(self.loop)
         assert dispatcher is not None
         free = all(decision.ticket is not None and dispatcher._has_room(state, decision) for decision in decisions)
         if free and self.jumped and (timer := self.timers.timer) is not None:

@@ -52,12 +52,11 @@ async def test_clients_of_one_key_share_one_budget():
 def test_a_key_has_one_quota():
     """Two ideas of one budget can't both be kept; an equal one is the same idea."""
     key = f"key-{uuid4()}"
-    UserClient(key, quota=Quota(limit=10))
-
-    UserClient(key, quota=Quota(limit=10))
+    open_clients = [UserClient(key, quota=Quota(limit=10)), UserClient(key, quota=Quota(limit=10))]
 
     with pytest.raises(ConfigurationError, match="same key"):
         UserClient(key, quota=Quota(limit=20))
+    assert {user.quota.snapshot().limit for user in open_clients} == {10}
 
 
 async def test_one_quota_object_is_one_budget():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -222,7 +222,7 @@ class Cache(OuterStage):
         running = self._memory.renewals.get(name)
         if self._now() < copy.renew_at:
             return
-        if running is not None and not running.done() and running.get_loop() is asyncio.get_running_loop():
+        if running is not None and not running.done() and running.get_loop().is_running():  # in whichever loop
             return
         task = self._memory.renewals[name] = self._begin(self._renewal(name, copy, renew, least))
         task.add_done_callback(lambda _: self._memory.renewals.pop(name, None))
@@ -235,3 +235,7 @@ class Cache(OuterStage):
             if self._memory.get(name) is copy:
                 rest = max(least, min(_LONGEST_REST, _REST * 2.0**copy.failed))
                 self._memory.put(name, copy._replace(failed=copy.failed + 1, renew_at=self._now() + rest))
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_PROCESS.start_over)

@@ -1,12 +1,13 @@
 """The memory of the cache: copies of what reads answered, bounded in number and bytes. The least recently used go first.
 
 An OrderedDict does what a library would: the two bounds and the removal of what a write invalidates take twenty lines, and a
-dependency of every user would have to earn more than that. It is pure: whoever asks says what time it is.
+dependency of every user would have to earn more than that. It is pure: whoever asks says what time it is. Several threads use it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, Union
 
@@ -59,37 +60,47 @@ class CacheMemory:
     def __init__(self, most: int = MOST_COPIES, most_bytes: int = MOST_BYTES) -> None:
         self._most = most
         self._most_bytes = most_bytes
+        self.renewals: dict[Name, asyncio.Task[None]] = {}
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Know nothing, as in a new process. Tasks of a loop that this process was forked from are kept, and never run."""
+        self._lock = threading.RLock()
         self.copies: OrderedDict[Name, Copy] = OrderedDict()
         self._bytes = 0
         self.trails = Trails()
-        self.renewals: dict[Name, asyncio.Task[None]] = {}
+        self._inherited, self.renewals = self.renewals, {}
 
     def get(self, name: Name) -> Copy | None:
-        copy = self.copies.get(name)
-        if copy is not None:
-            self.copies.move_to_end(name)
-        return copy
+        with self._lock:
+            copy = self.copies.get(name)
+            if copy is not None:
+                self.copies.move_to_end(name)
+            return copy
 
     def put(self, name: Name, copy: Copy) -> None:
-        self.remove(name)
         size = _size(name, copy)
-        if size > self._most_bytes:
-            return
-        self.copies[name] = copy
-        self._bytes += size
-        while len(self.copies) > self._most or self._bytes > self._most_bytes:
-            self.remove(next(iter(self.copies)))
+        with self._lock:
+            self.remove(name)
+            if size > self._most_bytes:
+                return
+            self.copies[name] = copy
+            self._bytes += size
+            while len(self.copies) > self._most or self._bytes > self._most_bytes:
+                self.remove(next(iter(self.copies)))
 
     def drop(self, which: Which) -> None:
         """Forget those whose name and operation are meant."""
-        for name in [name for name, copy in self.copies.items() if which(name, copy.operation)]:
-            self.remove(name)
+        with self._lock:
+            for name in [name for name, copy in self.copies.items() if which(name, copy.operation)]:
+                self.remove(name)
 
     def remove(self, name: Name) -> None:
         """Forget one."""
-        copy = self.copies.pop(name, None)
-        if copy is not None:
-            self._bytes -= _size(name, copy)
+        with self._lock:
+            copy = self.copies.pop(name, None)
+            if copy is not None:
+                self._bytes -= _size(name, copy)
 
 
 def _size(name: Name, copy: Copy) -> int:

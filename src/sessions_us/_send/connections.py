@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -48,7 +49,9 @@ class Connections:
         self._tls: ssl.SSLContext | None = None
         self._http: httpx.AsyncClient | None = None
         self._busy: dict[httpx.AsyncClient, int] = {}  # how many exchanges each has in flight
+        self._inherited: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._process: int | None = None
         self._closed = False
 
     @asynccontextmanager
@@ -78,8 +81,12 @@ class Connections:
         """Close the connections. A second call does nothing."""
         self._closed = True
         http, self._http = self._http, None
-        if http is not None and self._loop is asyncio.get_running_loop():
+        if http is None or self._loop is None:
+            return
+        if self._loop is asyncio.get_running_loop():
             await http.aclose()
+        elif self._process == os.getpid() and self._loop.is_running():
+            asyncio.run_coroutine_threadsafe(http.aclose(), self._loop)
 
     def client(self) -> httpx.AsyncClient:
         """The httpx client of the running event loop. That of a loop that has ended is forgotten.
@@ -97,8 +104,10 @@ class Connections:
             raise ConfigurationError("this client needs a running asyncio event loop; trio is not supported") from None
         if self._http is None or self._loop is not loop:
             if self._loop is not None and self._loop.is_running() and self._loop is not loop:
-                raise ConfigurationError("this client is in use in another event loop; make one client for each")
-            self._http, self._loop = self._new(), loop
+                if self._process == os.getpid():
+                    raise ConfigurationError("this client is in use in another event loop; make one client for each")
+                self._inherited = self._http  # this process was forked: closing it could disturb the parent
+            self._http, self._loop, self._process = self._new(), loop, os.getpid()
         return self._http
 
     def _new(self) -> httpx.AsyncClient:

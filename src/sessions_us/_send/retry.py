@@ -41,6 +41,9 @@ class Retry(OuterStage):
     _jitter: Callable[[], float] = random.random
     _writes: set[asyncio.Future[None]] = field(factory=set, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self._limiter.join(self, self._emit)
+
     async def send(self, call: Call) -> Answer:
         """The answer of the first attempt that gets one.
 

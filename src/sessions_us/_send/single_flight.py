@@ -20,26 +20,28 @@ __all__ = ("Flights", "SingleFlight")
 
 @define(eq=False)
 class _Flight:
-    """A read in flight, the event loop that sends it, and the task."""
+    """A read in flight, and the task that sends it."""
 
     call: Call
-    loop: asyncio.AbstractEventLoop
     task: asyncio.Task[None] = field(init=False)
 
 
-Flights = dict[Name, _Flight]
+Flights = dict[tuple[asyncio.AbstractEventLoop, Name], _Flight]
 
 _PROCESS: Final[Flights] = {}
-"""The reads in flight of this process. One that is not in here any more is not joined."""
+"""The reads in flight of this process, by their event loops. One that is not in here any more is not joined.
+
+Several threads change it, each the reads of its own loop; a write drops those of all loops.
+"""
 
 
 @define(eq=False, repr=False)
 class SingleFlight(OuterStage):
     """The stage that shares answers.
 
-    What is shared belongs to the process: all clients of one key at one origin share. Only bytes are shared; each caller decodes
-    its own, as strictly as it likes. A call that is sent has a task of its own, so that the caller that began it can be
-    cancelled while others wait for the answer.
+    What is shared belongs to the process: all clients of one key at one origin share, if they are in one event loop. Only bytes
+    are shared; each caller decodes its own, as strictly as it likes. A call that is sent has a task of its own, so that the
+    caller that began it can be cancelled while others wait for the answer.
 
     Args:
         inner: sends a call.
@@ -67,10 +69,10 @@ class SingleFlight(OuterStage):
         while True:
             self.check()  # before a task is made, and before the flight of another client is joined
             loop = asyncio.get_running_loop()
-            flight, is_news = self._flights.get(call.name), False
-            if flight is None or flight.loop is not loop:  # that of an ended loop will never land
+            flight, is_news = self._flights.get((loop, call.name)), False
+            if flight is None:
                 call.abort_on = None  # that ends one caller's wait, and not what others may wait for
-                flight = self._flights[call.name] = _Flight(call, loop)
+                flight = self._flights[loop, call.name] = _Flight(call)
                 flight.task = self._begin(self._fly(call))
             elif call.options.max_wait == 0:  # it may wait for nobody
                 return await self._inner.send(call)
@@ -105,9 +107,10 @@ class SingleFlight(OuterStage):
 
     def forget(self, which: Which) -> None:
         """Something changed: nobody joins a read that may have been answered before."""
-        for name, flight in list(self._flights.items()):
-            if flight.call.waiters.in_flight and which(name, flight.call.documented_operation):
-                del self._flights[name]
+        for (loop, name), flight in self._flights.copy().items():
+            is_meant = flight.call.waiters.in_flight and which(name, flight.call.documented_operation)
+            if is_meant or loop.is_closed():  # that of an ended loop will never land
+                self._flights.pop((loop, name), None)
 
     async def _end(self) -> None:
         """End this client's flights, and its part in those of others."""
@@ -115,7 +118,7 @@ class SingleFlight(OuterStage):
             caller.settle(ClientClosedError())
         tasks = set(self._tasks)
         await super()._end()
-        for flight in [flight for flight in self._flights.values() if flight.task in tasks and flight.task.done()]:
+        for flight in [each for each in self._flights.copy().values() if each.task in tasks and each.task.done()]:
             self._land(flight.call)  # its task was cancelled before its first step
             flight.call.waiters.settle(ClientClosedError())
 
@@ -131,9 +134,10 @@ class SingleFlight(OuterStage):
             del outcome
 
     def _land(self, call: Call) -> None:
-        flight = self._flights.get(call.name)
+        where = (asyncio.get_running_loop(), call.name)
+        flight = self._flights.get(where)
         if flight is not None and flight.call is call:
-            del self._flights[call.name]
+            self._flights.pop(where, None)
 
     async def _outcome(
         self, flight: _Flight, caller: Caller[Answer], abort_on: asyncio.Future[None] | None, is_news: bool

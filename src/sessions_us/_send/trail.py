@@ -6,6 +6,7 @@ and a walk counts the writes that may have taken rows out of its list.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -27,17 +28,23 @@ class Trails:
     """The reads of this process that are not over, and the writes that have not ended."""
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
         self._trails: WeakSet[Trail] = WeakSet()
         self._writes: set[Call] = set()
 
     def add(self, trail: Trail) -> None:
-        self._trails.add(trail)
+        with self._lock:
+            self._trails.add(trail)
 
     def spoil(self, which: Which) -> None:
         """Those whose name and operation are meant began too early to be kept."""
-        for trail in list(self._trails):
-            if which(trail.name, trail.operation):
-                trail.changed(removed=False)
+        self._change(which, removed=False)
+
+    def _change(self, which: Which, *, removed: bool) -> None:
+        with self._lock:
+            for trail in list(self._trails):
+                if which(trail.name, trail.operation):
+                    trail.changed(removed=removed)
 
     @contextmanager
     def writing(self, call: Call) -> Iterator[None]:
@@ -52,15 +59,13 @@ class Trails:
         finally:
             self._writes.discard(call)
             if call.waiters.times_sent:
-                for trail in list(self._trails):
-                    if call.concerns(trail.name, trail.operation):
-                        trail.changed(removed=removes)
+                self._change(call.concerns, removed=removes)
 
     def in_flight(self, trail: Trail) -> int:
         """How many writes may take rows out of a list at this moment."""
         return sum(
             write.request.removes and write.waiters.times_sent and write.concerns(trail.name, trail.operation)
-            for write in self._writes
+            for write in self._writes.copy()
         )
 
 

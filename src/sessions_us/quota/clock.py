@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
-__all__ = ("Clock", "LoopClock", "Timer", "sleep")
+__all__ = ("MACHINE", "Clock", "LoopClock", "Timer", "sleep")
 
 
 class Timer(Protocol):
@@ -42,6 +42,10 @@ class LoopClock:
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call back in the running event loop, once `now()` has reached `when`."""
         return asyncio.get_running_loop().call_later(max(0.0, when - self.now()), callback)
+
+
+MACHINE: Final[Clock] = LoopClock()
+"""The clock of who gives none."""
 
 
 async def sleep(clock: Clock, seconds: float) -> None:

@@ -1,5 +1,8 @@
 """The dispatcher: gives out the places of one quota to the waiters of one event loop.
 
+Other loops of the process have dispatchers of their own over the same state, which says whose turn it is. Each hears of every
+change, and grants only its own tickets.
+
 It decides nothing that could be decided without a loop: `rules/state.py` says which ticket is granted next, and when to decide
 again. What remains is futures, one timer, and aiolimiter's bucket: our own pace, and the backstop for a server that lies about
 what is left. Nothing ever sleeps in the bucket: a ticket is granted only if the bucket has room, and charged in the same step.
@@ -10,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from math import inf
@@ -46,14 +50,14 @@ class Dispatcher:
         reserve: slots that background work leaves free.
         replica: the state.
         clock: times the waits.
-        rest: called when a waiter or a lease is gone, so that the store can be closed if it was the last one.
+        rest: called with the dispatcher when a waiter or a lease is gone, so that the store can be closed if it was the last one.
 
     Attributes:
         loop: the event loop that it belongs to.
     """
 
     def __init__(
-        self, reserve: int, replica: Replica, clock: Clock, rest: Callable[[], Coroutine[Any, Any, None]]
+        self, reserve: int, replica: Replica, clock: Clock, rest: Callable[[Dispatcher], Coroutine[Any, Any, None]]
     ) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._reserve = reserve
@@ -68,12 +72,19 @@ class Dispatcher:
         self._timer: Timer | None = None
         self._timer_at = inf
         self._again = False
+        self._woken = False  # another loop has called `wake`, and the round for it has not begun
+        self._absent = False  # its tickets were taken out of the state while its loop did not run
         self._dispatching = SingleTask(self._rounds)
         self._seeking = SingleTask(replica.seek)
-        # The event loop times the bucket. What several processes share is paced by the state alone.
+        # The event loop times the bucket. What several processes or loops share is paced by the state alone.
         self._bucket = Bucket() if not self._shared and isinstance(clock, LoopClock) else None
 
     # -- for the limiter ---------------------------------------------------------------------------------------------
+
+    @property
+    def replica(self) -> Replica:
+        """The state, as its loop sees it."""
+        return self._replica
 
     async def acquire(self, waiter: Waiter) -> Lease:
         """Wait for a place in the quota and take it."""
@@ -114,13 +125,17 @@ class Dispatcher:
         await self._dispatch()
 
     async def abandon(self) -> None:
-        """Give up all waiters and leases, because their loop has ended. The requests of the leases may have counted."""
-        self._disarm()
-        waiters, self._waiters, self._watched = self._waiters, {}, {}
-        leases, self._leases = self._leases, set()
+        """Give up all tickets and leases, because its loop does not run. The requests of the leases may have counted.
+
+        Waiters of a loop that has only stopped get their places again when it goes on.
+        """
+        waiters, leases, self._leases = tuple(self._waiters.values()), self._leases, set()
+        if self.loop.is_closed():
+            self._disarm()
+            self._waiters, self._watched = {}, {}
 
         def abandon(state: QuotaState, now: float) -> tuple[QuotaState, None]:
-            for waiter in waiters.values():
+            for waiter in waiters:
                 state = state.leave(waiter.ticket)
             for lease in leases:
                 state = state.lost(lease, now)
@@ -128,6 +143,19 @@ class Dispatcher:
 
         if waiters or leases:
             await self._replica.step(abandon)
+            self._absent = True
+            self.wake()
+
+    def wake(self) -> None:
+        """Look again in its own loop, because the state has changed. Any thread may call it."""
+        if self._waiters and not self._woken:
+            self._woken = True
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                self.loop.call_soon_threadsafe(self._wake_up)
+
+    def _wake_up(self) -> None:
+        self._woken = False
+        self._tick()
 
     async def stop(self) -> None:
         """Stop the timer, and wait until the tasks have ended."""
@@ -157,7 +185,8 @@ class Dispatcher:
         waiter.future = self.loop.create_future()
         self._waiters[ticket.number] = self._watched[ticket.number] = waiter
         try:
-            if self._shared or decision.ticket is not None or state.waiting[-1] is not ticket:
+            in_turn = decision.ticket is not None or state.waiting[-1] is not ticket
+            if self._shared or in_turn or self._replica.is_common:
                 await self._dispatch()
             else:  # nothing else has changed, so many waiters cost no more than one each
                 await self._inform(waiter, state.ahead(ticket))
@@ -188,7 +217,7 @@ class Dispatcher:
             self._forget(waiter)
             await self._undo(waiter)
             await self._dispatch()
-            await self._rest()
+            await self._rest(self)
 
     async def _undo(self, waiter: Waiter) -> None:
         """Remove a waiter from the state, whether it is queued or granted. This step follows the one in which it entered."""
@@ -224,6 +253,8 @@ class Dispatcher:
 
     async def _round(self) -> None:
         wake = inf
+        if self._replica.is_common:
+            await self._replica.forget_ended()
         for granted in count():
             if not self._waiters:
                 self._disarm()
@@ -250,12 +281,13 @@ class Dispatcher:
 
     def _next(self, state: QuotaState, now: float) -> tuple[QuotaState, tuple[Waiter | None, float]]:
         """Grant the next ticket, if it is one of this loop. Returns its waiter, or when to decide again."""
-        if self._shared:
+        if self._shared or self._absent:
+            self._absent = False
             state = state.alive([each.ticket for each in self._waiters.values() if not each.future.done()], now)
         while True:
             decision = state.decision(now, self._reserve)
             waiter = None if decision.ticket is None else self._waiters.get(decision.ticket.number)
-            if decision.ticket is None or waiter is None:  # nothing to grant, or another process grants its own ticket
+            if decision.ticket is None or waiter is None:  # nothing to grant, or another loop grants its own ticket
                 return state, (None, decision.wake)
             if not waiter.future.done():
                 break
@@ -269,11 +301,12 @@ class Dispatcher:
         if self._replica.failure is not None:
             in_share = self._share.has_room(state.window, len(self._leases), self._replica.now())
             return in_share and not self._replica.must_refuse
-        return self._bucket is None or self._bucket.has_room(state.window, probe=decision.probe)
+        bucket = self._bucket
+        return bucket is None or self._replica.is_common or bucket.has_room(state.window, probe=decision.probe)
 
     def _hand_out(self, waiter: Waiter, waited: float) -> Lease:
         """Make the lease of a ticket that was granted in the same step, and charge the bucket."""
-        if self._bucket is not None:
+        if self._bucket is not None and not self._replica.is_common:
             self._bucket.charge(self._replica.state.window)
         number, lane, arrival, *_ = waiter.ticket
         self._leases.add(number)
@@ -342,6 +375,8 @@ class Dispatcher:
         if self._shared:
             may_change = self._replica.failure is None and (wake == inf or self._replica.state.window.flights)
             moments.append(self._clock.now() + (POLL if may_change else HEARTBEAT / 2))
+        elif self._replica.is_common:  # a loop that ends says nothing
+            moments.append(self._clock.now() + HEARTBEAT / 2)
         when = max(self._clock.now() + _TICK, min(moments))
         if when < self._timer_at:
             self._disarm()
@@ -379,7 +414,7 @@ class Dispatcher:
         if self._waiters:
             await self._dispatch()
         if self._shared:
-            await self._rest()
+            await self._rest(self)
         return used_by_others
 
     def _settle(self, step: Coroutine[Any, Any, T]) -> Awaitable[T]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
-from typing import Final
-from weakref import WeakKeyDictionary
+import os
+import threading
+from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary, WeakSet
 
 from sessions_us.errors import ClientClosedError, ConfigurationError
 from sessions_us.events import ClientEvent, Emit, ignore
-from sessions_us.quota.clock import Clock, LoopClock
+from sessions_us.quota.clock import MACHINE, Clock
 from sessions_us.quota.dispatcher import Dispatcher
 from sessions_us.quota.lease import Lease
-from sessions_us.quota.rules.state import Lane
+from sessions_us.quota.rules.state import Lane, QuotaState
 from sessions_us.quota.settings import Quota, QuotaSnapshot
 from sessions_us.quota.stores.shared_state import Replica
 from sessions_us.quota.waiter import Callers, Waiter
@@ -22,33 +23,95 @@ __all__ = ("Limiter",)
 TIMEOUT: Final = 60.0  # seconds that a request may take, unless the caller says otherwise
 
 
+class _Owner(NamedTuple):
+    """A client of the key: where its events go, and the loop in which it last asked for a place.
+
+    `is_open`: False where a fork copied it from the parent, until it is used here.
+    """
+
+    emit: Emit
+    loop: asyncio.AbstractEventLoop | None = None
+    is_open: bool = True
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may still send."""
+        return self.is_open and (self.loop is None or not self.loop.is_closed())
+
+
 class Limiter:
     """The quota of one key in this process: gives out leases, interactive work first.
 
-    It can be made without an event loop, and must be used from one loop at a time. What belongs to a loop (futures, timer,
-    bucket) is its `Dispatcher`, which is replaced in a new loop; the state stays. It owns no background task: with a shared
-    store, short tasks talk to the store while there are waiters.
+    It can be made without an event loop, and used from several loops and threads. What belongs to a loop (futures, timer,
+    bucket) is its `Dispatcher`. In process, all of them share one state; with a shared store each loop has its own connection to
+    the store, as another process has. What a loop that ended had waiting or in flight is given up. It owns no background task:
+    with a shared store, short tasks talk to the store while there are waiters.
 
     Args:
         quota: how many requests, and where the count is kept.
         name: the name of the state in the quota's store.
         emit: gets the events of requests that bring no `emit` of their own. It must not raise.
         clock: times the waits; None: the machine's clock.
+        before: the limiter that this one replaces. What it counted stays.
     """
 
-    def __init__(self, quota: Quota, *, name: str = "", emit: Emit = ignore, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        quota: Quota,
+        *,
+        name: str = "",
+        emit: Emit = ignore,
+        clock: Clock | None = None,
+        before: Limiter | None = None,
+    ) -> None:
         self.quota = quota
-        self.clock: Clock = LoopClock() if clock is None else clock
+        self.clock: Clock = MACHINE if clock is None else clock
+        self._name = name
         self._emit = emit
-        self._replica = Replica(quota, name, clock=self.clock.now, own=self._own, emit=self._emit_to_all)
-        self._dispatcher: Dispatcher | None = None
-        self._owners: WeakKeyDictionary[object, Emit] = WeakKeyDictionary()
-        self._closed = False
+        self._guard = threading.RLock()  # of what follows; other threads change it
+        self._replica = self._new_replica(None if before is None else before.hand_over(quota, self.clock))
+        self._dispatchers: dict[asyncio.AbstractEventLoop, Dispatcher] = {}
+        self._owners: WeakKeyDictionary[object, _Owner] = WeakKeyDictionary()
+        self._closed = self._replaced = False
+        _limiters.add(self)
 
     @property
     def in_use(self) -> bool:
-        """Whether it has owners that have not left, waiters, or leases that have not ended."""
-        return bool(self._owners) or any(self._own())
+        """Whether it has owners that have not left, waiters, or leases that have not ended. A loop that ended has none."""
+        with self._guard:
+            return any(owner.counts for owner in self._owners.values()) or any(
+                any(each.own()) for each in self._dispatchers.values() if not each.loop.is_closed()
+            )
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether no client is left, and nothing that was counted holds a request back: it is as good as a new one."""
+        return not (self._owners or self.in_use) and self._replica.state.window.is_blank(self._replica.now())
+
+    def join(self, owner: object, emit: Emit) -> None:
+        """Add an owner, which uses the limiter until it leaves.
+
+        Raises:
+            ConfigurationError: a client with another quota or clock has replaced this limiter.
+        """
+        with self._guard:
+            self._check()
+            self._owners[owner] = _Owner(emit)
+
+    def hand_over(self, quota: Quota, clock: Clock) -> QuotaState:
+        """Return what was counted, for the limiter that replaces this one.
+
+        Args:
+            quota: what is expected from now on, where the server has not said it.
+            clock: the one on which the state's moments are from now on.
+        """
+        now, was = self._replica.now(), self.quota
+        state = self._replica.state.left(now).moved(clock.now() - now)
+        return state.expecting((was.limit, was.window), (quota.limit, quota.window))
+
+    def retire(self) -> None:
+        """Let no owner join from now on, because another limiter goes on counting."""
+        self._replaced = True
 
     async def acquire(
         self,
@@ -82,15 +145,15 @@ class Limiter:
             QuotaTimeoutError: the wait would exceed the deadline; raised as soon as that is known. Or the store can't be
                 used, and nothing may be sent without it.
             ClientClosedError: the limiter is closed, or was closed during the wait.
+            ConfigurationError: a client with another quota or clock has replaced this limiter.
         """
         if self._closed:
             raise ClientClosedError
-        dispatcher = self._dispatcher
-        if dispatcher is None or dispatcher.loop is not asyncio.get_running_loop():
-            dispatcher = await self._bind()
+        loop = asyncio.get_running_loop()
+        dispatcher = self._dispatchers.get(loop) or await self._bind(loop)
         emit = emit or self._emit
         if owner is not None:
-            self._owners[owner] = emit
+            self._owners[owner] = _Owner(emit, loop)
         return await dispatcher.acquire(
             Waiter(lane, deadline, arrival, front, timeout, operation, call, emit, owner, callers)
         )
@@ -100,16 +163,18 @@ class Limiter:
 
         Callers whose deadline cannot be met are failed now.
         """
-        if self._dispatcher is not None:
-            await self._dispatcher.raise_lane(callers, lane)
+        dispatcher = self._dispatchers.get(asyncio.get_running_loop())
+        if dispatcher is not None:
+            await dispatcher.raise_lane(callers, lane)
 
     def now(self) -> float:
         """Return the time of the limiter's clock, in seconds. Deadlines are moments of it."""
         return self.clock.now()
 
     def snapshot(self) -> QuotaSnapshot:
-        """Return what is known of the quota at this moment. It never waits and sends nothing."""
-        state, now = self._replica.state, self._replica.now()
+        """Return what is known of the quota at this moment. It never waits and sends nothing. Any thread may call it."""
+        replica = self._replica
+        state, now = replica.state, replica.now()
         window, resets_at = state.window, state.window.resets_at(now)
         return QuotaSnapshot(
             limit=window.limit,
@@ -126,55 +191,114 @@ class Limiter:
         Raises:
             ConfigurationError: the store can't be used.
         """
-        await self._bind()
-        await self._replica.seek()
-        await self._replica.step(lambda state, now: (state, None), fresh=True)
-        if self._replica.failure is not None:
-            raise ConfigurationError(f"{self._replica.store!r} can't be used: {self._replica.failure}")
+        replica = (await self._bind(asyncio.get_running_loop())).replica
+        await replica.seek()
+        await replica.step(lambda state, now: (state, None), fresh=True)
+        if replica.failure is not None:
+            raise ConfigurationError(f"{replica.store!r} can't be used: {replica.failure}")
         return self.snapshot()
 
     async def leave(self, owner: object) -> None:
-        """Fail the waiters of this owner with `ClientClosedError`. Others go on."""
-        self._owners.pop(owner, None)
-        if self._dispatcher is not None:
-            await self._dispatcher.fail(owner)
-        await self._rest()
+        """Fail the waiters of this owner with `ClientClosedError`. Others go on. It may be called in another loop."""
+        with self._guard:
+            left = self._owners.pop(owner, None)
+        here = asyncio.get_running_loop()
+        await self._fail(here if left is None or left.loop is None else left.loop, owner)
 
     async def aclose(self) -> None:
         """Fail all waiters with `ClientClosedError`, now and from now on. Leases may still be ended."""
         self._closed = True
-        self._owners.clear()
-        if self._dispatcher is not None:
-            await self._dispatcher.fail()
-        await self._rest()
+        with self._guard:
+            self._owners.clear()
+        for loop in self._dispatchers:
+            await self._fail(loop)
 
-    async def _bind(self) -> Dispatcher:
-        """Return the dispatcher of the running loop. In a new loop, give up what the last one had waiting or in flight."""
-        last = self._dispatcher
-        if last is not None and last.loop is asyncio.get_running_loop():
-            return last
-        if last is not None and last.loop.is_running():
-            raise ConfigurationError("A client works in one event loop at a time. Make one client for each loop.")
-        self._replica.bind()
-        self._dispatcher = dispatcher = Dispatcher(self.quota.reserve, self._replica, self.clock, self._rest)
-        if last is not None:
-            await last.abandon()
+    async def _fail(self, loop: asyncio.AbstractEventLoop, owner: object | None = None) -> None:
+        """Fail the waiters of an owner, or all, in the loop in which they wait."""
+        dispatcher = self._dispatchers.get(loop)
+        if dispatcher is None:
+            return
+        if loop is asyncio.get_running_loop():
+            await dispatcher.fail(owner)
+            await self._rest(dispatcher)
+        elif loop.is_running():
+            loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._fail(loop, owner)))
+
+    async def _bind(self, loop: asyncio.AbstractEventLoop) -> Dispatcher:
+        """Return the dispatcher of the running loop. What loops that have ended had waiting or in flight is given up."""
+        with self._guard:
+            self._check()
+            dispatchers = list(self._dispatchers.values())
+            ended = [each for each in dispatchers if each.loop.is_closed()]
+            dispatcher = self._dispatchers.get(loop)
+            if dispatcher is None:
+                dispatcher = Dispatcher(self.quota.reserve, self._free_replica(), self.clock, self._rest)
+                dispatcher.replica.join(dispatcher)
+                dispatchers.append(dispatcher)
+            self._dispatchers = {each.loop: each for each in dispatchers if each not in ended}
+        for each in ended:
+            if each.replica is not dispatcher.replica:
+                each.replica.bind()
+            await each.replica.forget_ended()
         return dispatcher
 
-    async def _rest(self) -> None:
-        """Close the store's files and connections while nobody uses them, because the limiter outlives its clients."""
-        if not self._replica.store.shared or self.in_use:
-            return
-        if self._dispatcher is not None:
-            await self._dispatcher.stop()
-        if not self.in_use:
-            await self._replica.store.aclose()
+    def _free_replica(self) -> Replica:
+        """Return the replica for the running loop: the only one, or with a shared store one that no other loop uses."""
+        if self._replica.store.shared:
+            used = [each.replica for each in self._dispatchers.values() if not each.loop.is_closed()]
+            if self._replica in used:
+                self._replica = self._new_replica()
+            self._replica.bind()
+        return self._replica
 
-    def _own(self) -> tuple[Collection[int], Collection[int]]:
-        """Return the numbers of the tickets and of the leases of this process."""
-        return ((), ()) if self._dispatcher is None else self._dispatcher.own()
+    def _new_replica(self, known: QuotaState | None = None) -> Replica:
+        return Replica(self.quota, self._name, clock=self.clock.now, emit=self._emit_to_all, known=known)
+
+    def _check(self) -> None:
+        if self._replaced:
+            raise ConfigurationError(
+                "another client of the same key was made with another quota or clock since this one was used: close the other"
+            )
+
+    async def _rest(self, dispatcher: Dispatcher) -> None:
+        """Close the store's files and connections while nobody uses them, because the limiter outlives its clients."""
+        store = dispatcher.replica.store
+        if not store.shared or self._uses(dispatcher):
+            return
+        await dispatcher.stop()
+        if not self._uses(dispatcher):
+            await store.aclose()
+
+    def _uses(self, dispatcher: Dispatcher) -> bool:
+        with self._guard:
+            owners = list(self._owners.values())
+        return any(dispatcher.own()) or any(owner.loop is dispatcher.loop for owner in owners)
 
     def _emit_to_all(self, event: ClientEvent) -> None:
         """Give an event to all users of this limiter, once each."""
-        for emit in {self._emit, *self._owners.values()}:
+        with self._guard:
+            emits = {self._emit, *[owner.emit for owner in self._owners.values()]}
+        for emit in emits:
             emit(event)
+
+    def start_over(self) -> None:
+        """Know nothing, as in a new process: this one was forked."""
+        _inherited.append((self._replica, self._dispatchers))
+        self._guard = threading.RLock()
+        self._replica, self._dispatchers = self._new_replica(), {}
+        owners = {owner: _Owner(each.emit, is_open=False) for owner, each in self._owners.items()}
+        self._owners = WeakKeyDictionary(owners)
+
+
+_limiters: Final[WeakSet[Limiter]] = WeakSet()
+_inherited: Final[list[object]] = []
+"""What belongs to loops of the parent of this process. It is kept, because closing it could disturb the parent."""
+
+
+def _start_over() -> None:
+    for limiter in list(_limiters):
+        limiter.start_over()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_start_over)

@@ -1,41 +1,106 @@
-"""The limiters of this process, one for each key and origin. They outlive their clients, because the server's count does too."""
+"""The limiters of this process, one for each key and origin. They outlive their clients, because the server's count does too.
+
+Any thread may ask for one. A limiter is dropped once no client has it and nothing that it counted holds a request back.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Final
+from weakref import WeakValueDictionary
 
 from sessions_us.errors import ConfigurationError
-from sessions_us.quota.clock import Clock
+from sessions_us.quota.clock import MACHINE, Clock
 from sessions_us.quota.limiter import Limiter
 from sessions_us.quota.settings import Quota
 
 __all__ = ("limiter_for",)
 
-_limiters: Final[dict[tuple[str, str], Limiter]] = {}
+FEW: Final = 256
+"""As many limiters are kept without a look at their use."""
+
+
+class _Registry:
+    """The limiters by key and origin, and by the `Quota` object and the origin."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._limiters: dict[tuple[str, str], Limiter] = {}
+        self._of_quota: WeakValueDictionary[tuple[int, str], Limiter] = WeakValueDictionary()
+        self._most = FEW
+        self._blank: set[tuple[str, str]] = set()  # were of no use at the last look, and were not asked for since
+
+    def get(self, name: str, origin: str) -> Limiter | None:
+        self._blank.discard((name, origin))
+        return self._limiters.get((name, origin))
+
+    def add(self, name: str, origin: str, quota: Quota, clock: Clock | None, before: Limiter | None) -> Limiter:
+        """Add the limiter of this `Quota` object, or a new one in the place of the one before."""
+        limiter = self._of_quota.get((id(quota), origin))
+        if limiter is None or not _fits(limiter, quota, clock):
+            limiter = Limiter(quota, name=name, clock=clock, before=before)
+            self._of_quota[id(quota), origin] = limiter
+        self._limiters[name, origin] = limiter
+        if before is not None and before not in self._limiters.values():  # otherwise other keys go on with it
+            self._of_quota.pop((id(before.quota), origin), None)
+            before.retire()
+        if len(self._limiters) > self._most:
+            self._tidy()
+        return limiter
+
+    def _tidy(self) -> None:
+        """Drop the limiters that are of no use at a second look. One that was just handed out has no client yet."""
+        blank = {place for place, limiter in self._limiters.items() if limiter.is_blank}
+        for place in blank & self._blank:
+            del self._limiters[place]
+        self._blank = blank - self._blank
+        self._most = max(FEW, 2 * len(self._limiters))
+
+
+_registry: Final = _Registry()
 
 
 def limiter_for(name: str, origin: str, quota: Quota, clock: Clock | None = None) -> Limiter:
     """Return the limiter of a key at an origin. All clients of the key share it, and all clients of the same `Quota` object.
 
+    While no client of the key is open, another quota or clock may be given. What was counted stays.
+
     Args:
         name: a digest of the key and the origin; the name of the state in a shared store.
         origin: of the server. Each origin counts separately.
         quota: how much may be sent.
-        clock: times the waits; None: the machine's clock, or the one of the other clients of the key.
+        clock: times the waits; None: the machine's clock, or the one of the open clients of the key.
 
     Raises:
-        ConfigurationError: a client of the same key has another quota or clock, or a clock is given with a shared store.
+        ConfigurationError: an open client of the same key has another quota or clock, or a clock is given with a shared store.
     """
     if clock is not None and quota.store is not None and quota.store.shared:
         raise ConfigurationError("a clock can't be given with a store that other processes use: they have their own")
-    if (name, origin) not in _limiters:
-        shared = (each for (_, where), each in _limiters.items() if where == origin and each.quota is quota)
-        _limiters[name, origin] = next(shared, None) or Limiter(quota, name=name, clock=clock)
-    limiter = _limiters[name, origin]
+    with _registry.lock:
+        limiter = _registry.get(name, origin)
+        if limiter is None or not (_fits(limiter, quota, clock) or limiter.in_use):
+            return _registry.add(name, origin, quota, clock, limiter)
     if limiter.quota != quota:
         raise ConfigurationError(
-            f"this process has a client of the same key with {limiter.quota}, so {quota} can't be kept: give both the same"
+            f"this process has an open client of the same key with {limiter.quota}, so {quota} can't be kept: close that one"
+            " first, or give both the same"
         )
     if clock is not None and limiter.clock is not clock:
-        raise ConfigurationError("this process has a client of the same key with another clock: give both the same")
+        raise ConfigurationError(
+            "this process has an open client of the same key with another clock: close that one first, or give both the same"
+        )
     return limiter
+
+
+def _fits(limiter: Limiter, quota: Quota, clock: Clock | None) -> bool:
+    """Whether a limiter does what is asked, also if no client of it is open."""
+    return limiter.quota == quota and limiter.clock is (MACHINE if clock is None else clock)
+
+
+def _after_fork() -> None:
+    _registry.lock = threading.RLock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_after_fork)

@@ -39,6 +39,9 @@ class Depot:
         self.latency = latency
         self.versions = 0
 
+    def of(self, loop: asyncio.AbstractEventLoop) -> Depot:
+        return self
+
     async def load(self, name: str) -> Held:
         await self.way()
         held = self.read(name)
@@ -79,6 +82,9 @@ class Process:
     def __init__(self, depot: Depot) -> None:
         self.depot = depot
         self.fallback = depot.fallback
+
+    def of(self, loop: asyncio.AbstractEventLoop) -> Process:
+        return self
 
     async def load(self, name: str) -> Held:
         return await self.depot.load(name)

@@ -66,6 +66,9 @@ class Recorder:
         self.names: list[str] = []
         self._store = store
 
+    def of(self, loop: asyncio.AbstractEventLoop) -> Recorder:
+        return self
+
     async def load(self, name: str) -> Held:
         if name not in self.names:
             self.names.append(name)

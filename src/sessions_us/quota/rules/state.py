@@ -201,6 +201,26 @@ class QuotaState:
         """End a lease whose request never left this machine."""
         return evolve(self, window=self.window.refunded(lease))
 
+    # -- another user of the key -------------------------------------------------------------------------------------
+
+    def left(self, now: float) -> QuotaState:
+        """What remains when nobody uses the key any more: its tickets are gone, and what was in flight may have counted."""
+        window = self.window
+        for flight in window.flights:
+            window = window.lost(flight.lease, now)
+        return evolve(self, window=window, waiting=(), background_at=None)
+
+    def moved(self, seconds: float) -> QuotaState:
+        """Return the state on a clock that is ahead by so many seconds. It has no tickets."""
+        return evolve(self, window=self.window.moved(seconds)) if seconds else self
+
+    def expecting(self, before: tuple[int, float], after: tuple[int, float]) -> QuotaState:
+        """Return the state with another configured limit and window in the place of those before. What was learnt stays."""
+        window = self.window
+        limit = after[0] if window.limit == before[0] else window.limit
+        seconds = after[1] if window.seconds == before[1] else window.seconds
+        return evolve(self, window=evolve(window, limit=limit, seconds=seconds))
+
     # -- several processes -------------------------------------------------------------------------------------------
 
     def tidied(self, now: float) -> QuotaState:

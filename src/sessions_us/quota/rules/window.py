@@ -207,6 +207,13 @@ class Window:
         moments = [self.blocked_until, self.reading.expires if self.reading else None]
         return max((moment for moment in moments if moment is not None and now < moment), default=None)
 
+    def is_blank(self, now: float) -> bool:
+        """Whether nothing that is known of it holds a request back any more."""
+        moments = [self.blocked_until, self.shares_key_until, None if self.reading is None else self.reading.expires]
+        moments += [inf if flight.expires_at is None else flight.expires_at + self.seconds for flight in self.flights]
+        moments += [stamp + self.seconds for stamp in (*self.log[-1:], *self.unconfirmed[-1:])]
+        return not any(moment is not None and now < moment for moment in moments)
+
     def last_tenth(self) -> float | None:
         """When the last tenth of the window begins; None if the reset may not be the end of a window."""
         if self.reading is None or self.refills is not False:
@@ -261,6 +268,27 @@ class Window:
         window.unconfirmed = (*self._recent(self.unconfirmed, now), now)
         window.log = (*self._recent(self.log, now), now)
         return window
+
+    def moved(self, seconds: float) -> Window:
+        """Return the window on a clock that is ahead by so many seconds. Nothing is in flight."""
+
+        def moved(moment: float | None) -> float | None:
+            return None if moment is None else moment + seconds
+
+        reading = self.reading
+        if reading is not None:
+            received, limit, remaining, *moments = reading
+            reading = Reading(received + seconds, limit, remaining, *[moment + seconds for moment in moments])
+        return evolve(
+            self,
+            reading=reading,
+            unconfirmed=tuple([stamp + seconds for stamp in self.unconfirmed]),
+            log=tuple([stamp + seconds for stamp in self.log]),
+            blocked_until=moved(self.blocked_until),
+            offset=None if self.offset is None else self.offset - seconds,
+            quiet_since=moved(self.quiet_since),
+            shares_key_until=moved(self.shares_key_until),
+        )
 
     def expired(self, now: float) -> Window:
         """Count expired leases as lost, because their processes are gone."""

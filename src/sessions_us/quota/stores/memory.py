@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sessions_us.quota.rules.state import QuotaState
 from sessions_us.quota.stores.store import Held
 
@@ -16,6 +18,10 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
+
+    def of(self, loop: asyncio.AbstractEventLoop) -> MemoryStore:
+        """Return this store. All loops use the same."""
+        return self
 
     async def load(self, name: str) -> Held:
         """Read what is held under a name."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessions_us.errors import ConfigurationError
@@ -79,6 +80,9 @@ class RedisStore(SharedStore):
         self._url = f"{_SCHEMES[scheme]}://{rest}"
         self._cluster = cluster
         super().__init__((self._url, cluster), _without_secrets(url), on_store_failure, share, timeout)
+        self._copy = partial(
+            type(self), url, cluster=cluster, on_store_failure=on_store_failure, share=share, timeout=timeout
+        )
         self._client: Redis | RedisCluster | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._steps = 0

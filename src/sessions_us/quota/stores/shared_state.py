@@ -1,8 +1,10 @@
 """The replica of a state in this process: it makes decisions, and sets the result in the store by compare-and-set.
 
-In process a step never suspends. With a shared store, one short task collects the steps of several callers and writes them
-together, so that no caller's cancellation stops a step, and a burst costs one step of the store. When the store fails, the
-replica goes on alone, emits an event once, and tries the store again every few seconds.
+In process a step never suspends, and several event loops use one replica: a lock makes their steps follow each other, and each
+loop that waits hears of each change. With a shared store, each loop has a replica of its own, as another process has. There one
+short task collects the steps of several callers and writes them together, so that no caller's cancellation stops a step, and a
+burst costs one step of the store. When the store fails, the replica goes on alone, emits an event once, and tries the store
+again every few seconds.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import threading
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
 from sessions_us.quota.rules.evolve import evolve
@@ -21,7 +24,7 @@ from sessions_us.quota.single_task import SingleTask
 from sessions_us.quota.stores import Held, MemoryStore, Store, StoreFailure
 from sessions_us.quota.stores.failover import Share, fail_back, fail_over
 
-__all__ = ("AT_ONCE", "RETRY", "Decide", "Replica")
+__all__ = ("AT_ONCE", "RETRY", "Decide", "Replica", "User")
 
 T = TypeVar("T")
 Decide = Callable[[QuotaState, float], tuple[QuotaState, T]]
@@ -31,6 +34,24 @@ RETRY = 5.0  # seconds between two attempts to reach a store that failed
 _CLOCK_STEP = 5.0  # seconds; if a store's time goes back further, its clock was set back
 _DRIFT = 0.001  # seconds by which two clocks may drift apart between two steps of the store
 _log = logging.getLogger("sessions_us")
+
+
+class User(Protocol):
+    """What a replica asks of the dispatcher of an event loop."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def own(self) -> tuple[Collection[int], Collection[int]]:
+        """Return the numbers of its tickets and of its leases."""
+        ...
+
+    def wake(self) -> None:
+        """Decide again soon, in its own loop. Any thread may call it."""
+        ...
+
+    async def abandon(self) -> None:
+        """Give up what it has in the state, because its loop does not run."""
+        ...
 
 
 class _Pending(NamedTuple):
@@ -48,11 +69,12 @@ class Replica:
         quota: how many requests, and the store that keeps the state. No store: the state is this process's alone.
         name: of the state in the store.
         clock: monotonic seconds.
-        own: returns the numbers of the tickets and of the leases of this process.
         emit: gets the events of a failure and a recovery of the store.
+        known: the state to begin with, on that clock, where the store holds none.
 
     Attributes:
         state: the newest known state.
+        is_common: several event loops use it.
         skew: the store's time minus ours.
         failure: why the store can't be used; None: it can.
         must_refuse: nothing may be sent, because the store can't be used and no share is configured.
@@ -65,20 +87,22 @@ class Replica:
         name: str,
         *,
         clock: Callable[[], float],
-        own: Callable[[], tuple[Collection[int], Collection[int]]],
         emit: Emit,
+        known: QuotaState | None = None,
     ) -> None:
         self.store: Store = MemoryStore() if quota.store is None else quota.store
-        new = QuotaState.new(quota.limit, quota.window)
+        new = QuotaState.new(quota.limit, quota.window) if known is None else known
         self.state: QuotaState = evolve(new, leases=_numbers()) if self.store.shared else new
         self.skew: float = 0.0
         self.failure: StoreFailure | None = None
         self.must_refuse: bool = False
         self.share: Share = Share(1.0 if self.store.fallback is None else self.store.fallback)
+        self.is_common: bool = False
+        self._users: tuple[User, ...] = ()  # replaced and never changed, because other threads read it
+        self._lock = threading.Lock()
         self._name = name
         self._alone = quota.store is None
         self._clock = clock
-        self._own = own
         self._emit = emit
         self._version = 0
         self._answered_at: float | None = None  # when the store last answered
@@ -100,14 +124,23 @@ class Replica:
             decide: state and time in; the same state or a new one, and a result, out. It may be called several times.
             fresh: whether to read the store first. Otherwise a decision that changes nothing may use an older state.
         """
-        if self._alone:
-            self.state, result = decide(self.state, self._clock())
-            return result
         if self.store.shared:
             future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
             self._pending.append(_Pending(decide, fresh, future))
             self._writing.start()
             return await asyncio.shield(future)
+        with self._lock:
+            before = self.state
+            if self._alone:
+                self.state, result = decide(before, self._clock())
+            else:
+                result = await self._swapped(decide)
+        if self.is_common and self.state is not before:
+            self._wake_others()
+        return result
+
+    async def _swapped(self, decide: Decide[T]) -> T:
+        """Take a step in a store of this process, which never suspends."""
         while True:
             state, result = decide(self.state, self._clock())
             if state is self.state:
@@ -116,6 +149,29 @@ class Replica:
             self._version, self.state = held.version, held.state or self.state
             if accepted:
                 return result
+
+    def _wake_others(self) -> None:
+        """The state has changed. Every loop that waits decides again, so its timer always fits the newest state."""
+        loop = asyncio.get_running_loop()
+        for user in self._users:
+            if user.loop is not loop:
+                user.wake()
+
+    def join(self, user: User) -> None:
+        """Add a user."""
+        with self._lock:
+            self._set_users((*self._users, user))
+
+    async def forget_ended(self) -> None:
+        """Give up what loops that do not run have in the state, so that it does not hold up the others."""
+        for user in self._users:
+            if not user.loop.is_running():
+                await user.abandon()
+        with self._lock:
+            self._set_users(tuple([user for user in self._users if not user.loop.is_closed()]))
+
+    def _set_users(self, users: tuple[User, ...]) -> None:
+        self._users, self.is_common = users, len(users) > 1
 
     async def seek(self) -> None:
         """Try a store that failed again, if it is time to."""
@@ -131,7 +187,8 @@ class Replica:
         await self.step(lambda state, now: (state, None))
 
     def bind(self) -> None:
-        """Move to a new event loop. Steps that wait in the last one are dropped."""
+        """Move to the running event loop. Steps that wait in the last one are dropped."""
+        self.store = self.store.of(asyncio.get_running_loop())
         self._pending, self._writing = [], SingleTask(self._write)
 
     # -- the one task that writes ------------------------------------------------------------------------------------
@@ -182,8 +239,16 @@ class Replica:
             except StoreFailure as failure:
                 self._fail_over(failure)
 
+    def _own(self) -> tuple[Collection[int], Collection[int]]:
+        """Return the numbers of the tickets and of the leases of its users."""
+        own = [user.own() for user in self._users]
+        return {number for tickets, _ in own for number in tickets}, {number for _, leases in own for number in leases}
+
     def _take(self, held: Held) -> None:
+        is_first = self._answered_at is None
         self._follow(held.now)
+        if is_first:
+            self.state = self.state.moved(self.skew)
         self._answered_at = self._clock()
         if held.state is not None:
             self.state = held.state

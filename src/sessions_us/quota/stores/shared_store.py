@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
-from collections.abc import Awaitable
+import threading
+from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple, TypeVar
 
 from sessions_us.errors import ConfigurationError
@@ -45,8 +47,11 @@ class Found(NamedTuple):
 class SharedStore:
     """The base of stores that several processes use. Two stores of one place with the same options are equal.
 
-    A store has an `_ask`, which takes a name, the version that is known of it, and a change to make if the version to replace
-    is still there. It raises `StoreFailure`.
+    An event loop that uses a store while another one does gets a copy of it (`of`), so that files and connections belong to one
+    loop. A loop of a process that forked never ends here, so a child leaves alone what its parent has open.
+
+    A store has a `_copy`, which makes another one of the same arguments, and an `_ask`, which takes a name, the version that is
+    known of it, and a change to make if the version to replace is still there. It raises `StoreFailure`.
 
     Args:
         place: what identifies the place; compared, and never shown.
@@ -59,6 +64,7 @@ class SharedStore:
     """
 
     shared = True
+    _copy: Callable[[], SharedStore]
 
     def __init__(
         self, place: tuple[object, ...], shown: str, on_store_failure: OnStoreFailure, share: float, timeout: float
@@ -74,6 +80,7 @@ class SharedStore:
         self._identity = (*place, self.fallback, self._timeout)
         self._shown = shown
         self._known: dict[str, Held] = {}
+        self._copies: list[tuple[asyncio.AbstractEventLoop, SharedStore]] = []
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and other._identity == self._identity
@@ -83,6 +90,18 @@ class SharedStore:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown!r})"
+
+    def of(self, loop: asyncio.AbstractEventLoop) -> SharedStore:
+        """Return the store of the same place whose files and connections only this loop of this process uses."""
+        with _guard:
+            used = [(each, store) for each, store in self._copies if each is loop or not each.is_closed()]
+            mine = next((store for each, store in used if each is loop), None)
+            if mine is None:
+                free = [store for each, store in self._copies if each.is_closed()]
+                mine = free[0] if free else self._copy() if used else self
+                used.append((loop, mine))
+            self._copies = used
+            return mine
 
     async def load(self, name: str) -> Held:
         """Read what is held under a name.
@@ -115,6 +134,10 @@ class SharedStore:
         held = self._known[name] = Held(version, state, now)
         return held
 
+    async def aclose(self) -> None:
+        """Close files and connections. The next step opens them again."""
+        raise NotImplementedError
+
     async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
         raise NotImplementedError
 
@@ -140,3 +163,15 @@ class SharedStore:
         except codec.Unreadable as problem:
             _log.warning("%r: what it holds is not used (%s); the count begins again", self, problem)
             return None
+
+
+_guard = threading.RLock()
+
+
+def _after_fork() -> None:
+    global _guard
+    _guard = threading.RLock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_after_fork)

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from math import inf
 from pathlib import Path
@@ -77,6 +77,7 @@ class SQLiteStore(SharedStore):
         if self.path.is_dir():
             raise ConfigurationError(f"SQLiteStore({str(path)!r}): this is a directory; give the path of a file in it.")
         super().__init__((self.path,), str(self.path), on_store_failure, share, timeout)
+        self._copy = partial(type(self), path, on_store_failure=on_store_failure, share=share, timeout=timeout)
         import_module("sqlite3")  # here, because an import would block the event loop later
         self._workers: dict[int, ThreadPoolExecutor] = {}  # by process
         weakref.finalize(self, _close, id(self))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NamedTuple, Protocol
 
 from sessions_us.quota.rules.state import QuotaState
@@ -37,6 +38,9 @@ class Store(Protocol):
 
     shared: bool
     fallback: float | None
+
+    def of(self, loop: asyncio.AbstractEventLoop) -> Store:
+        """Return the store of the same place whose files and connections only this loop of this process uses."""
 
     async def load(self, name: str) -> Held:
         """Read what is held under a name.
