@@ -49,4 +49,7 @@ def ending(call: Call, outcome: Answer | BaseException, now: float) -> CallEnded
 
 
 def _kind(error: BaseException) -> Outcome:
-    return next((name for kind, name in _OUTCOMES.items() if isinstance(error, kind)), "failed")
+    for kind, outcome in _OUTCOMES.items():
+        if isinstance(error, kind):
+            return outcome
+    return "failed"
