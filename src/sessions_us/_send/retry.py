@@ -42,7 +42,7 @@ class Retry(OuterStage):
     _writes: set[asyncio.Future[None]] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._limiter.join(self, self._emit)
+        self._limiter.join(self)
 
     async def send(self, call: Call) -> Answer:
         """The answer of the first attempt that gets one.

@@ -88,15 +88,15 @@ class Limiter:
         """Whether no client is left, and nothing that was counted holds a request back: it is as good as a new one."""
         return not (self._owners or self.in_use) and self._replica.state.window.is_blank(self._replica.now())
 
-    def join(self, owner: object, emit: Emit) -> None:
-        """Add an owner, which uses the limiter until it leaves.
+    def join(self, owner: object) -> None:
+        """Add an owner, which uses the limiter until it leaves. Its events go where its last call's went.
 
         Raises:
             ConfigurationError: a client with another quota or clock has replaced this limiter.
         """
         with self._guard:
             self._check()
-            self._owners[owner] = _Owner(emit)
+            self._owners[owner] = _Owner(ignore)
 
     def hand_over(self, quota: Quota, clock: Clock) -> QuotaState:
         """Return what was counted, for the limiter that replaces this one.
