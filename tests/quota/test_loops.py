@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -66,6 +67,27 @@ async def test_three_threads_share_one_budget(store: Store | None) -> None:
 
         served = await asyncio.gather(*(asyncio.to_thread(asyncio.run, work(who)) for who in ("one", "two", "three")))
         assert (served, sandbox.limiter.admitted, sandbox.limiter.refused) == ([8, 8, 8], 24, 0)
+
+
+@pytest.mark.anyio
+async def test_threads_that_begin_reads_while_others_close() -> None:
+    """Wherever the interpreter goes from one thread to another, a client that closes meets no half-made read of another."""
+
+    async def work(url: str) -> int:
+        answered = 0
+        for _ in range(8):
+            async with UserClient("a key of several", base_url=url, quota=Quota(1000, 1.0)) as user:
+                answered += len(await asyncio.gather(*(user.request("GET", f"/api/{number}") for number in range(3))))
+        return answered
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        async with Scripted(Say(200, {}, HANG_UP)) as server:
+            answered = await asyncio.gather(*(asyncio.to_thread(asyncio.run, work(server.url)) for _ in range(3)))
+    finally:
+        sys.setswitchinterval(before)
+    assert answered == [24] * 3
 
 
 @pytest.mark.anyio

@@ -116,11 +116,12 @@ class SingleFlight(OuterStage):
         """End this client's flights, and its part in those of others."""
         for caller in list(self._callers):
             caller.settle(ClientClosedError())
-        tasks = set(self._tasks)
+        tasks, here = set(self._tasks), asyncio.get_running_loop()
         await super()._end()
-        for flight in [each for each in self._flights.copy().values() if each.task in tasks and each.task.done()]:
-            self._land(flight.call)  # its task was cancelled before its first step
-            flight.call.waiters.settle(ClientClosedError())
+        for (loop, _), flight in self._flights.copy().items():
+            if loop is here and flight.task in tasks and flight.task.done():
+                self._land(flight.call)  # its task was cancelled before its first step
+                flight.call.waiters.settle(ClientClosedError())
 
     async def _fly(self, call: Call) -> None:
         outcome: Answer | Exception | None = None
