@@ -23,12 +23,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import generator
-import provenance
-import toolchain
-import tree
-from document import Document, InputError, LostError, dump_json, parse_json, read_bytes, routes
-from report import FORMATS, Format, Report, render
+from regeneration import provenance, toolchain, tree
+from regeneration.document import Document, InputError, LostError, dump_json, parse_json, read_bytes, routes
+from regeneration.generate import generator
+from regeneration.report.render import FORMATS, Format, Report, render
 
 # Modules that import a tool are imported where they are used, after toolchain.find: a missing tool is then one line.
 
@@ -77,9 +75,9 @@ def overlay(inputs: Mapping[str, bytes]) -> tuple[Document, tuple[str, ...]]:
 
     Every action has to fit the document that the overlay was written for; a pulled one is taken as it comes.
     """
-    from core_yaml import parse_yaml
-    from intake import take_in
-    from overlay import apply
+    from regeneration.adopt.intake import take_in
+    from regeneration.overlay.actions import apply
+    from regeneration.overlay.core_yaml import parse_yaml
 
     upstream, actions = parse_json(inputs[UPSTREAM], UPSTREAM), parse_yaml(inputs[OVERLAY], OVERLAY)
     if RECONSTRUCTED not in inputs or _recorded(inputs, "origin") != "pulled":
@@ -94,9 +92,9 @@ def _unfit(action: str) -> str:
 
 def build(inputs: Mapping[str, bytes], tools: toolchain.Toolchain) -> Result:
     """Overlay, validate, lower, generate: everything but putting it in place."""
-    import catalogue
-    from lowering import lower
-    from validation import validate
+    from regeneration.generate import catalogue
+    from regeneration.generate.lowering import lower
+    from regeneration.generate.validation import validate
 
     document, notes = overlay(inputs)
     validate(document)
@@ -114,7 +112,7 @@ def build(inputs: Mapping[str, bytes], tools: toolchain.Toolchain) -> Result:
 
 def pull(root: Path, inputs: Mapping[str, bytes], source: str | None, tools: toolchain.Toolchain) -> Result:
     """Build from the published document instead of the recorded one; it and its record are part of the result."""
-    from pull import pull
+    from regeneration.pull.find import pull
 
     known = [route.path for route in routes(parse_json(inputs[UPSTREAM], UPSTREAM))]
     pulled = pull(source, inputs[ORIGIN], known)
@@ -128,10 +126,10 @@ def pull(root: Path, inputs: Mapping[str, bytes], source: str | None, tools: too
 
 def _pulled_report(root: Path, inputs: Mapping[str, bytes], data: bytes, result: Result) -> Report:
     """What the pulled document says otherwise than the one before, and where the client no longer fits."""
-    import drift
-    from core_yaml import parse_yaml
-    from facade import misfits
-    from overlay import apply
+    from regeneration.overlay.actions import apply
+    from regeneration.overlay.core_yaml import parse_yaml
+    from regeneration.report import between as drift
+    from regeneration.report.fit import misfits
 
     actions = parse_yaml(inputs[OVERLAY], OVERLAY)
     before, after = parse_json(inputs[UPSTREAM], UPSTREAM), parse_json(data, "the pulled document")
@@ -147,8 +145,8 @@ def _pulled_report(root: Path, inputs: Mapping[str, bytes], data: bytes, result:
 
 def diff(root: Path, old: Path, new: Path) -> Report:
     """What differs between two files."""
-    import drift
-    from core_yaml import parse_yaml
+    from regeneration.overlay.core_yaml import parse_yaml
+    from regeneration.report import between as drift
 
     spelling = parse_json(read_bytes(root / RECONSTRUCTED), RECONSTRUCTED) if (root / RECONSTRUCTED).exists() else None
     return drift.between(drift.read(old), drift.read(new), parse_yaml(read_bytes(root / OVERLAY), OVERLAY), spelling)

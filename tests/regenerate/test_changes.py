@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
-import changes
-import drift
-from core_yaml import parse_yaml
+from regeneration.overlay.core_yaml import parse_yaml
+from regeneration.report import between as drift
+from regeneration.report import changes
 from support.mutations import MUTATIONS, RECONSTRUCTION, Mutation, original
 
 OVERLAY = parse_yaml((RECONSTRUCTION.parent / "overlay.yaml").read_bytes(), "overlay.yaml")

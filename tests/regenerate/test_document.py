@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from document import InputError, copied, dump_json, follow, parse_json
+from regeneration.document import InputError, copied, dump_json, follow, parse_json
 
 
 @pytest.mark.parametrize(

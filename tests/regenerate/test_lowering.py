@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
-from document import InputError
-from lowering import lower
+from regeneration.document import InputError
+from regeneration.generate.lowering import lower
 
 
 def document(answer: dict[str, Any], components: dict[str, Any] | None = None, **operation: Any) -> dict[str, Any]:

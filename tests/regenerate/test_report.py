@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
-from changes import Change, Risen
-from document import dump_json
-from facade import misfits
-from report import Report, render
+from regeneration.document import dump_json
+from regeneration.report.changes import Change, Risen
+from regeneration.report.fit import misfits
+from regeneration.report.render import Report, render
 from support.mutations import MUTATIONS, RECONSTRUCTION, original
 
 Regenerate = Callable[..., "CompletedProcess[str]"]

@@ -14,17 +14,16 @@ import pytest
 
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
-import catalogue
-import generator
-from core_yaml import parse_yaml
-from document import InputError, routes
-from facade import misfits
-from intake import Intake, take_in
-from lowering import lower
-from overlay import apply
+from regeneration.adopt.intake import Intake, take_in
+from regeneration.document import InputError, routes
+from regeneration.generate import catalogue, generator
+from regeneration.generate.lowering import lower
+from regeneration.generate.validation import validate
+from regeneration.overlay.actions import apply
+from regeneration.overlay.core_yaml import parse_yaml
+from regeneration.report.fit import misfits
 from support import nestjs
 from support.mutations import KEPT, MUTATIONS, RECONSTRUCTION, Mutation, answer, fields, moved, original
-from validation import validate
 
 ROOT = RECONSTRUCTION.parents[1]
 OVERLAY = parse_yaml((ROOT / "spec/overlay.yaml").read_bytes(), "overlay.yaml")
