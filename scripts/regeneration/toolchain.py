@@ -83,6 +83,7 @@ def run(module: str, *arguments: str, cwd: Path | None = None) -> str:
         errors = process.stderr.decode(errors="replace") or output
         if "Traceback (most recent call last)" in errors:
             errors = errors.strip().splitlines()[-1]
-        said = " ".join(errors.split())
+        first = re.search(r"[^\n]*(?:Unable to|Cannot) (?:process|parse)[^\n]*(?:\n\n[^\n]+)?", errors)
+        said = " ".join((first[0] if first else errors).split())
         raise InputError(f"{module} failed: {said if len(said) < 800 else said[:800] + ' …'}")
     return output

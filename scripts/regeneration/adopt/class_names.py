@@ -15,6 +15,7 @@ from typing import Any
 from openapi_python_client.strings import ClassName
 
 from regeneration.adopt.alignment import template
+from regeneration.answers import answer, envelope, inside
 from regeneration.document import Document, Route, copied, follow, references, routes
 from regeneration.pointers import redirect
 
@@ -67,10 +68,10 @@ class Naming:
         if expected is None or found is None:
             return
         wanted, given = (_unwrapped(doc, schema) for doc, schema in ((self.ours, expected), (self.document, found)))
-        inside = _envelope(self.document, given, follow(self.ours, wanted))
-        if inside is not None:
-            theirs.operation["x-envelope"] = inside
-            given = _unwrapped(self.document, follow(self.document, given)["properties"][inside])
+        names = envelope(theirs) or _envelope(self.document, given, follow(self.ours, wanted))
+        if names and inside(self.document, given, names) is not None:
+            theirs.operation["x-envelope"] = names[0] if len(names) == 1 else list(names)
+            given = _unwrapped(self.document, inside(self.document, given, names))
         self._pair(wanted, given, str(theirs))
 
     def _pair(self, ours: Any, theirs: Any, place: str) -> None:
@@ -139,11 +140,19 @@ class Naming:
             )
 
     def _make_room(self, winners: dict[str, str | None]) -> None:
-        """Whatever else bears one of our names, or one that would be the same class, gets another name."""
-        wanted = {str(ClassName(ours, "field_")): ours for ours in winners}
+        """Whatever else bears one of our names, or one that would be the same class, gets another name.
+
+        What no answer claims keeps our name where it may be the same thing.
+        """
+        known = self.ours["components"]["schemas"]
+        wanted = {str(ClassName(ours, "field_")): ours for ours in known}
         for name in list(self.schemas):
             ours = wanted.get(str(ClassName(name, "field_")))
-            if ours is not None and winners[ours] != name and not (name == ours and winners[ours] is None):
+            if ours is None or winners.get(ours) == name or (name == ours and winners.get(ours, name) is None):
+                continue
+            if ours not in winners and _sort(self.schemas[name]) == _sort(known[ours]):
+                self._rename({name: ours}, winners)
+            else:
                 self._rename({name: self._free(f"{name}2")}, winners)
                 self.notes.append(f"{name}: not the schema that the answers have as {ours}; it has another name now")
 
@@ -211,17 +220,6 @@ class Naming:
             self._hoist_under(child, name)
 
 
-def answer(document: Document, route: Route) -> Any | None:
-    """The schema of the JSON that a success answers with; None if none is declared."""
-    for status, response in route.operation["responses"].items():
-        if re.fullmatch(r"2(\d\d|XX)", status):
-            for media_type, media in (follow(document, response).get("content") or {}).items():
-                plain = media_type.split(";")[0].strip().lower()
-                if (plain == "application/json" or plain.endswith("+json")) and "schema" in media:
-                    return media["schema"]
-    return None
-
-
 def flatten(document: Document, notes: list[str]) -> None:
     """Write out, in place, what a schema is that is several at once: the generator stumbles where they differ."""
 
@@ -231,10 +229,8 @@ def flatten(document: Document, notes: list[str]) -> None:
                 flat(item, above)
         elif isinstance(node, dict):
             parts = node.get("allOf")
-            if (
-                isinstance(parts, list)
-                and len([part for part in parts if _means(part)]) + bool(node.get("properties")) > 1
-            ):
+            meant = [part for part in parts if _means(part)] if isinstance(parts, list) else []
+            if len(meant) + bool(node.get("properties")) > 1 or (len(meant) == 1 and "$ref" not in meant[0]):
                 merged = _merged(document, node, above, notes)
                 if merged is not None:
                     node.clear()
@@ -338,23 +334,26 @@ def _is_enum(schema: Document) -> bool:
     return bool(values) and all(isinstance(value, str) for value in values)
 
 
-def _envelope(document: Document, given: Any, wanted: Any) -> str | None:
-    """The property that holds what ours answers with bare, if theirs wraps it: `data`, else the only one that may be it. The
-    client reads answers by the same rule."""
-    found = follow(document, given)
-    if _sort(found) != "object" or not isinstance(found, dict):
-        return None
-    properties = found.get("properties", {})
-    sort = _sort(wanted)
-    if sort == "object" and (set(wanted.get("properties", {})) & set(properties)):
-        return None
-    if sort not in {"array", "object"}:
-        return None
-    inner = {name: follow(document, _unwrapped(document, value)) for name, value in properties.items()}
-    candidates = [name for name, schema in inner.items() if _sort(schema) == sort]
+def _envelope(document: Document, given: Any, wanted: Any) -> tuple[str, ...]:
+    """The names that lead to what ours answers with bare, if theirs wraps it: `data`, else the only one that may be it, else
+    the same one level deeper. The client reads answers by the same rule where no name is known."""
+    sort, found = _sort(wanted), follow(document, given)
+    if sort not in {"array", "object"} or _sort(found) != "object":
+        return ()
+    inner = {name: follow(document, _unwrapped(document, value)) for name, value in found.get("properties", {}).items()}
+    if sort == "object" and wanted.get("properties", {}).keys() & inner.keys():
+        return ()
+    candidates = [name for name, schema in inner.items() if _may_be(document, schema, sort)]
     if sort == "object":
         candidates = [name for name in candidates if name == "data" or "id" in inner[name].get("properties", {})]
-    return "data" if "data" in candidates else candidates[0] if len(candidates) == 1 else None
+    if candidates:
+        return ("data",) if "data" in candidates else (candidates[0],) if len(candidates) == 1 else ()
+    deeper = [(name, *rest) for name, schema in inner.items() if (rest := _envelope(document, schema, wanted))]
+    return deeper[0] if len(deeper) == 1 else ()
+
+
+def _may_be(document: Document, schema: Any, sort: str) -> bool:
+    return _sort(schema) == sort and (sort == "object" or _sort(follow(document, schema.get("items"))) != "scalar")
 
 
 def reachable(document: Document, names: list[str]) -> list[str]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from regeneration.adopt.alignment import template
-from regeneration.adopt.class_names import answer, reachable
+from regeneration.adopt.class_names import reachable
+from regeneration.answers import answer, says_something
 from regeneration.document import Document, Route, copied, follow, parameters, references, routes
-from regeneration.generate.page_facts import plain
+from regeneration.generate.page_facts import which_page
+from regeneration.shapes import shape
 
 MARK = "x-filled-from"
 _SOURCE = "reconstruction"
 _SCHEMAS = "#/components/schemas/"
-#: What a parameter for the page's number may be called, without case and marks.
-_PAGE_NAMES = {"page", "pagenumber", "pagenum", "pageno", "pageindex"}
 
 
 def graft(document: Document, ours: Document) -> list[str]:
@@ -31,13 +31,15 @@ def graft(document: Document, ours: Document) -> list[str]:
     """
     notes: list[str] = []
     present = {(route.method, template(route.path)): route for route in routes(document)}
+    named = {route.operation["operationId"]: route for route in routes(document)}
     for route in list(routes(ours)):
-        theirs = present.get((route.method, template(route.path)))
+        name = route.operation["operationId"]
+        theirs = present.get(
+            (route.method, template(route.path)), named.get(name)
+        )  # the overlay may name another one so
         if theirs is None:
             _operation(document, ours, route)
-            notes.append(
-                f"{route}: not in the document; {route.operation['operationId']} is filled from the reconstruction"
-            )
+            notes.append(f"{route}: not in the document; {name} is filled from the reconstruction")
         else:
             notes += _answer(document, ours, route, theirs)
             notes += _pagination(document, route, theirs)
@@ -65,7 +67,7 @@ def _written_out(ours: Document, node: Any) -> Any:
 
 def _answer(document: Document, ours: Document, route: Route, theirs: Route) -> list[str]:
     expected = answer(ours, route)
-    if expected is None or _says_something(document, answer(document, theirs)):
+    if expected is None or says_something(document, answer(document, theirs)):
         return []
     responses = theirs.operation["responses"]
     status = next((status for status in responses if status[:1] == "2" and status != "204"), None)
@@ -78,19 +80,22 @@ def _answer(document: Document, ours: Document, route: Route, theirs: Route) -> 
     return [f"{theirs}: does not say what it answers; filled from the reconstruction"]
 
 
-def _says_something(document: Document, schema: Any) -> bool:
-    """Whether a schema tells more than that there is JSON, or an object, or a list."""
-    found = follow(document, schema)
-    if not isinstance(found, dict):
-        return False
-    if found.get("type") == "array":
-        return _says_something(document, found.get("items"))
-    if "$ref" in (schema or {}) and found.get("type", "object") == "object" and not found.get("properties"):
-        return bool({"allOf", "anyOf", "oneOf"} & found.keys())
-    return bool({"properties", "allOf", "anyOf", "oneOf", "enum"} & found.keys()) or found.get("type") not in (
-        None,
-        "object",
-    )
+def _fields(document: Document, name: str, source: Document) -> list[str]:
+    """Fill the fields of a model of which the document says nothing: all of an empty one, else each by itself."""
+    schema = document["components"]["schemas"][name]
+    schema["x-keep"] = True
+    notes = []
+    known = shape(document, schema)
+    if not says_something(document, schema) and source.get("properties"):
+        schema.update(type="object", properties=copied(source["properties"]), **{MARK: _SOURCE})
+        notes.append(f"{name}: the document names none of its fields; they are filled from the reconstruction")
+    for field, ours in source.get("properties", {}).items():
+        if field in schema.get("properties", {}) and schema["properties"][field] == {} != ours:
+            schema["properties"][field] = {**copied(ours), MARK: _SOURCE}
+            notes.append(f"{name}.{field}: the document does not say what it is; filled from the reconstruction")
+    if "id" in source.get("required", []) and "id" in {**known.fields, **schema.get("properties", {})}:
+        schema["required"] = list(dict.fromkeys([*schema.get("required", []), "id"]))
+    return notes
 
 
 def _pagination(document: Document, route: Route, theirs: Route) -> list[str]:
@@ -102,10 +107,10 @@ def _pagination(document: Document, route: Route, theirs: Route) -> list[str]:
     query = [parameter["name"] for parameter in parameters(document, theirs) if parameter["in"] == "query"]
     if name in query:
         return []
-    other = next((each for each in query if plain(each) in _PAGE_NAMES), None)
-    if other is not None:
-        theirs.operation["x-pagination"] = {**facts, "parameter": other}
-        return [f"{theirs}: the parameter of its pages is called {other!r}, not {name!r}"]
+    theirs_own = which_page(query)
+    if theirs_own is not None:
+        theirs.operation["x-pagination"] = {**facts, **theirs_own}
+        return [f"{theirs}: the parameter of its pages is called {theirs_own['parameter']!r}, not {name!r}"]
     for parameter in route.operation.get("parameters", []):
         if parameter.get("name") == name:
             theirs.operation.setdefault("parameters", []).append({**copied(parameter), MARK: _SOURCE})
@@ -122,16 +127,13 @@ def _schemas(document: Document, ours: Document) -> list[str]:
         wanted += [reference.removeprefix(_SCHEMAS) for reference in references(answer(ours, route))]
     kept = [name for name, schema in ours["components"]["schemas"].items() if schema.get("x-keep")]
     notes = []
-    models = reachable(ours, [*wanted, *kept])
-    for name in models:
+    for name in reachable(ours, [*wanted, *kept]):
         source = ours["components"]["schemas"][name]
         if name not in schemas:
             schemas[name] = {**copied(source), "x-keep": True, MARK: _SOURCE}
             notes.append(f"{name}: nothing in the document corresponds to this model; filled from the reconstruction")
         else:
-            schemas[name]["x-keep"] = True
-            if "id" in source.get("required", []) and "id" in schemas[name].get("properties", {}):
-                schemas[name]["required"] = list(dict.fromkeys([*schemas[name].get("required", []), "id"]))
+            notes += _fields(document, name, source)
     for reference in sorted({*references(document["paths"]), *references(schemas)}):
         name = reference.removeprefix(_SCHEMAS)
         for inner in reachable(ours, [name]) if reference.startswith(_SCHEMAS) and name not in schemas else []:

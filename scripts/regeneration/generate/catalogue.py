@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from openapi_python_client.strings import PythonIdentifier
 
-from regeneration.document import Document, LostError, Route, routes
+from regeneration.answers import envelope, is_json
+from regeneration.document import Document, LostError, Route, follow, routes
 from regeneration.generate.page_facts import PageFacts, page_facts
 
 _PREAMBLE = '''"""What is known of each operation beyond its types: who may call it, and whether it may be repeated."""
@@ -27,18 +28,15 @@ from .types import Operation, Pagination
 def source(document: Document) -> str:
     """The module operations.py: an Operation for each operationId, in document order."""
     invalidates = _invalidates(document)
-    entries = [
-        f"{route.operation['operationId']!r}: "
-        f"{_operation(route, page_facts(document, route), invalidates.get(route.operation['operationId'], ()))},"
-        for route in routes(document)
-    ]
+    entries = [_entry(document, route, invalidates) for route in routes(document)]
     table = "OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType({\n" + "\n".join(entries) + "\n})\n"
     return _PREAMBLE + table
 
 
-def _operation(route: Route, pages: PageFacts | None, invalidates: Sequence[str]) -> str:
+def _entry(document: Document, route: Route, invalidates: Mapping[str, Sequence[str]]) -> str:
     operation = route.operation
-    return _call(
+    pages = page_facts(document, route)
+    made = _call(
         "Operation",
         id=repr(operation["operationId"]),
         method=repr(route.method.upper()),
@@ -47,10 +45,13 @@ def _operation(route: Route, pages: PageFacts | None, invalidates: Sequence[str]
         key_role=repr(operation["x-key-role"]),
         repeatable=repr(operation.get("x-repeatable", route.method == "get")),
         pagination="None" if pages is None else _pagination(pages),
-        invalidates=f"({''.join(f'{name!r},' for name in invalidates)})",
+        invalidates=_names(invalidates.get(operation["operationId"], ())),
         removes=repr(operation.get("x-removes", False)),
         observed=repr(operation.get("x-observed", False)),
+        **({"envelope": _names(envelope(route))} if envelope(route) else {}),
+        **({"requires_body": "True"} if _requires_body(document, route) else {}),
     )
+    return f"{operation['operationId']!r}: {made},"
 
 
 def _invalidates(document: Document) -> dict[str, list[str]]:
@@ -75,7 +76,19 @@ def _pagination(facts: PageFacts) -> str:
         base=repr(facts.base),
         size_parameter=repr(facts.size_parameter),
         size=repr(facts.size),
+        **({"step": repr(facts.step)} if facts.step > 1 else {}),
+        **({"names_first": "True"} if facts.names_first else {}),
+        **({"fixed": repr(facts.fixed)} if facts.fixed else {}),
     )
+
+
+def _requires_body(document: Document, route: Route) -> bool:
+    body = follow(document, route.operation.get("requestBody")) or {}
+    return body.get("required") is True and any(map(is_json, body.get("content", {})))
+
+
+def _names(names: Sequence[str]) -> str:
+    return f"({''.join(f'{name!r},' for name in names)})"
 
 
 def _call(name: str, **arguments: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from openapi_python_client.strings import ClassName, PythonIdentifier, snake_case
 
+from regeneration.answers import answer, envelope, inside, is_json
 from regeneration.document import Document, InputError, Route, follow, parameters, references, routes
 
 _COMPONENT = re.compile(r"#/components/schemas/([^/]+)")
@@ -75,7 +76,7 @@ class _Lowering:
         result["parameters"] = [self._parameter(parameter) for parameter in declared if self._sends(route, parameter)]
         if "requestBody" in source:
             content = follow(self.document, source["requestBody"]).get("content", {})
-            if any(_is_json(media_type) for media_type in content):
+            if any(is_json(media_type) for media_type in content):
                 # Free-form and optional: the facade types the arguments and decides whether there is a body at all.
                 result["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}}}
             else:
@@ -97,7 +98,7 @@ class _Lowering:
         return {
             "name": parameter["name"],
             "in": "query",
-            "required": parameter.get("required", False),
+            "required": False,  # what is sent is for the client to say
             "schema": self._query_schema(parameter.get("schema", {})),
         }
 
@@ -114,32 +115,16 @@ class _Lowering:
         successes = [status for status in route.operation["responses"] if re.fullmatch(r"2(\d\d|XX)", status)]
         if not successes:
             self.notes.append(f"{route}: declares no 2xx response, so it returns nothing")
-        contents = {
-            status: follow(self.document, route.operation["responses"][status]).get("content", {})
-            for status in successes
-        }
-        schemas = [
-            media["schema"]
-            for content in contents.values()
-            for name, media in content.items()
-            if _is_json(name) and "schema" in media
-        ]
-        if not schemas:
-            status = next((status for status, content in contents.items() if content), None)
-            if status is not None:
-                self.notes.append(f"{route}: declares no JSON schema for {status}, so it returns nothing")
+        schema = answer(self.document, route)
+        if schema is None:
+            if any(follow(self.document, route.operation["responses"][status]).get("content") for status in successes):
+                self.notes.append(f"{route}: declares no JSON schema for {successes[0]}, so it returns nothing")
             return {"204": {"description": "nothing"}}
-        lowered = self._schema(self._inside(route, schemas[0]), f"response of {route}")
+        lowered = self._schema(inside(self.document, schema, envelope(route)), f"response of {route}")
         if "anyOf" in lowered:  # no type checker can follow a union through type[T]
             self.notes.append(f"{route}: returns one of several types, so it is left as JSON")
             lowered = {}
         return {"200": {"description": "the result", "content": {"application/json": {"schema": lowered}}}}
-
-    def _inside(self, route: Route, schema: Any) -> Any:
-        """What an envelope holds: the client looks for it there, so the envelope itself needs no class."""
-        name = route.operation.get("x-envelope")
-        properties = follow(self.document, schema).get("properties", {}) if name is not None else {}
-        return properties.get(name, schema)
 
     # Schemas
 
@@ -255,11 +240,6 @@ def _is_null(schema: Any) -> bool:
 
 def _says_something(schema: Document) -> bool:
     return bool(schema.keys() - {"description"})
-
-
-def _is_json(media_type: str) -> bool:
-    plain = media_type.split(";")[0].strip().lower()
-    return plain == "application/json" or plain.endswith("+json")
 
 
 def _member(value: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from regeneration.document import Document, Route, follow, parameters
 
 #: What a parameter for the rows of a page is called, without marks between the words; the surest name first.
 _SIZE_NAMES = ("pagesize", "perpage", "itemsperpage", "limit", "take", "size")
+#: What a parameter for the number of the page, and one for the rows before it, is called, likewise.
+_PAGE_NAMES = {"page", "pagenumber", "pagenum", "pageno", "pageindex"}
+_OFFSET_NAMES = {"offset", "skip", "startindex"}
 _MARKS = re.compile(r"[^a-z0-9]")
 
 
@@ -22,6 +25,9 @@ class PageFacts:
     base: int | None
     size_parameter: str | None
     size: int | None
+    step: int = 1
+    names_first: bool = False
+    fixed: tuple[tuple[str, str], ...] = ()
 
 
 def page_facts(document: Document, route: Route) -> PageFacts | None:
@@ -32,21 +38,33 @@ def page_facts(document: Document, route: Route) -> PageFacts | None:
     said = route.operation.get("x-pagination")
     if said is None:
         return None
-    query = {
-        parameter["name"]: _schemas(document, parameter.get("schema"))
-        for parameter in parameters(document, route)
-        if parameter["in"] == "query"
-    }
+    declared = [parameter for parameter in parameters(document, route) if parameter["in"] == "query"]
+    required = {parameter["name"] for parameter in declared if parameter.get("required") is True}
+    query = {parameter["name"]: _schemas(document, parameter.get("schema")) for parameter in declared}
     page = query.pop(said["parameter"])
     size_parameter = _size_parameter(query)
-    base = _base(page)
-    size = None if size_parameter is None else _size(query[size_parameter])
+    size = _size(query.get(size_parameter or "", ()), said.get("size"))
+    counts_rows = said.get("counts") == "rows"
+    sends_size = size is not None and size_parameter is not None and (counts_rows or size_parameter in required)
+    base = 0 if counts_rows else _base(page)
     return PageFacts(
         parameter=said["parameter"],
         base=said.get("base") if base is None else base,
         size_parameter=size_parameter,
-        size=said.get("size") if size is None else size,
+        size=size,
+        step=(size or 1) if counts_rows else 1,
+        names_first=said["parameter"] in required,
+        fixed=((str(size_parameter), str(size)),) if sends_size else (),
     )
+
+
+def which_page(names: Iterable[str]) -> dict[str, str] | None:
+    """Of the query parameters of a list, the one that says which page, as `x-pagination` has it; None if none of them does."""
+    for counts, words in (("pages", _PAGE_NAMES), ("rows", _OFFSET_NAMES)):
+        for name in names:
+            if plain(name) in words:
+                return {"parameter": name} | ({"counts": counts} if counts == "rows" else {})
+    return None
 
 
 def plain(name: str) -> str:
@@ -91,9 +109,13 @@ def _is_number(schema: Document) -> bool:
     return bool({"integer", "number"} & {kind for kind in kinds if isinstance(kind, str)})
 
 
-def _size(schemas: Sequence[Document]) -> int | None:
+def _size(schemas: Sequence[Document], otherwise: int | None) -> int | None:
+    """The default, else what the overlay says, as far as the parameter may go."""
     default = _default(schemas)
-    return default if default is not None and default >= 1 else None
+    if default is not None and default >= 1:
+        return default
+    most = [number for schema in schemas if (number := _whole(schema.get("maximum"))) is not None and number >= 1]
+    return None if otherwise is None else min([otherwise, *most])
 
 
 def _default(schemas: Sequence[Document]) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
+from regeneration.answers import answer, envelope, inside
 from regeneration.document import Document, InputError, Route, follow, parameters, references, routes
 
 _TEMPLATE = re.compile(r"\{([^{}]*)\}")
@@ -84,6 +85,11 @@ def _route_problems(document: Document, route: Route) -> Iterator[str]:
             yield f"{fact} must be true or false, not {operation[fact]!r}"
     if operation.get("x-removes") is True and not _changes_reads(document, route):
         yield "x-removes is for writes that have reads in x-invalidates"
+    names = route.operation.get("x-envelope", "")
+    if not isinstance(names, str) and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        yield f"x-envelope must be a name, or a list of names from the outermost in, not {names!r}"
+    elif inside(document, answer(document, route), envelope(route)) is None and envelope(route):
+        yield f"x-envelope says {'.'.join(envelope(route))}, and the document's answer has no such field"
     yield from _parameter_problems(document, route)
 
 
@@ -109,10 +115,12 @@ def _pagination_problems(pagination: Any, query: set[str]) -> Iterator[str]:
         return
     if pagination.get("parameter") not in query:
         yield f"x-pagination names the query parameter {pagination.get('parameter')!r}, which is not declared"
+    if pagination.get("counts", "pages") not in ("pages", "rows"):
+        yield f"x-pagination.counts must be pages or rows, not {pagination['counts']!r}"
     base, size = pagination.get("base", 0), pagination.get("size", 1)  # what is not known is left out
     if not isinstance(base, int) or isinstance(base, bool) or base not in (0, 1):
         yield f"x-pagination.base must be 0 or 1, or left out, not {base!r}"
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
         yield f"x-pagination.size must be a number from 1 up, or left out, not {size!r}"
-    for key in sorted(pagination.keys() - {"parameter", "base", "size"}):
+    for key in sorted(pagination.keys() - {"parameter", "base", "size", "counts"}):
         yield f"x-pagination knows no {key!r}"

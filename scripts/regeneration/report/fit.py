@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from regeneration.adopt.alignment import template
-from regeneration.adopt.class_names import answer
+from regeneration.answers import answer, envelope, inside
 from regeneration.document import Document, Route, follow, routes
 from regeneration.generate.generator import PACKAGE
 from regeneration.shapes import shape
@@ -81,10 +81,7 @@ def _body(document: Document, route: Route) -> Any:
 
 
 def _answer_type(document: Document, route: Route) -> str:
-    schema = answer(document, route)
-    envelope = route.operation.get("x-envelope")
-    if envelope is not None:
-        schema = shape(document, schema).fields.get(envelope)
+    schema = inside(document, answer(document, route), envelope(route))
     return "nothing" if schema is None else _type(document, schema)
 
 
