@@ -10,6 +10,10 @@ from regeneration.document import Document, follow
 
 _WORDS = {"string", "integer", "number", "boolean", "array", "object"}
 _TIMES = {"date-time", "date"}
+_LIMITS = (
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "default"),
+    *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
+)
 
 
 @dataclass
@@ -21,6 +25,9 @@ class Shape:
         references: the components that it was reached through; two equal pairs of these are the same comparison.
         fields: of an object, by wire name, unresolved.
         variants: of `one of several`, unresolved, null left out.
+        limits: minimum, maxLength, pattern and the like, as written; a default too.
+        closed: whether fields that are not named are refused.
+        example: a value that the document shows; None if it shows none.
     """
 
     type: str = "anything"
@@ -33,6 +40,9 @@ class Shape:
     items: Any = None
     variants: list[Any] = field(default_factory=list)
     references: tuple[str, ...] = ()
+    limits: Document = field(default_factory=dict)
+    closed: bool = False
+    example: Any = None
 
 
 def shape(document: Document, node: Any, above: tuple[str, ...] = ()) -> Shape:
@@ -63,6 +73,9 @@ def _own(node: Document) -> Shape:
     if len(types) > 1:
         result.type, result.variants = "one of several", [{**node, "type": kind} for kind in types]
         return result
+    result.limits = {word: node[word] for word in _LIMITS if word in node}
+    result.closed = node.get("additionalProperties") is False
+    result.example = node.get("example", next(iter(node.get("examples") or []), None))
     result.fields = dict(node.get("properties", {}))
     result.required = set(node.get("required", []))
     result.items = node.get("items")
@@ -115,6 +128,9 @@ def _both(first: Shape, second: Shape) -> Shape:
         items=second.items if second.items is not None else first.items,
         variants=second.variants or first.variants,
         references=(*first.references, *second.references),
+        limits={**first.limits, **second.limits},
+        closed=first.closed or second.closed,
+        example=second.example if second.example is not None else first.example,
     )
 
 
