@@ -7,11 +7,12 @@ such as /api stands in the paths or in the address of the server, says nothing a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from regeneration.document import METHODS, Document, copied, routes
+from regeneration.document import METHODS, Document, InputError, copied, routes
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 #: Where the API is known to live; documents of some frameworks leave it out.
@@ -75,6 +76,40 @@ def align(document: Document, reference: Document) -> Aligned:
                 if changed:
                     renamed[key, full] = changed
     return Aligned(result, renamed, tuple(notes))
+
+
+def recognise(document: Document, reference: Document) -> None:
+    """See to it that a document is of the same API, before anything is made of it.
+
+    Raises:
+        InputError: it has fewer than half of the operations of the reference; the message says what to do.
+    """
+    known = {_bare(path, method) for method, path in keys(reference)}
+    paths = document.get("paths")
+    found = {
+        _bare(path, method.lower())
+        for path, item in (paths.items() if isinstance(paths, dict) else ())
+        for method in (item if isinstance(item, dict) else ())
+    }
+    shared = len(known & found)
+    if 2 * shared >= len(known):
+        return
+    ends = {path.removeprefix(_USUAL_PREFIX) for path, _ in known}
+    moved = Counter(path.removesuffix(end) for path, _ in found for end in ends if path.endswith(f"/{end.lstrip('/')}"))
+    told = f"this is another API: it has {shared} of the {len(known)} operations that the client knows"
+    prefix, count = max(moved.items(), key=lambda pair: (pair[1], len(pair[0])), default=("", 0))
+    if 2 * count >= len(ends) and prefix not in ("", _USUAL_PREFIX):
+        told = (
+            f"{told}, but {count} of its paths are ours under {prefix}. If the API is there now, replace {_USUAL_PREFIX}/ "
+            f"by {prefix}/ in spec/overlay.yaml and spec/reconstructed.json"
+        )
+    raise InputError(f"{told}. --accept takes it in all the same")
+
+
+def _bare(path: str, method: str) -> tuple[str, str]:
+    """An operation without what may be written otherwise: parameters, a prefix that may be the server's, a slash."""
+    plain = template(re.sub(r"/:\w+\??", "/{}", path if path.startswith("/") else f"/{path}"))
+    return plain.removeprefix(_USUAL_PREFIX), method
 
 
 def _prefix(document: Document, known: set[Key]) -> str:

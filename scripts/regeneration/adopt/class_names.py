@@ -15,7 +15,7 @@ from typing import Any
 from openapi_python_client.strings import ClassName
 
 from regeneration.adopt.alignment import template
-from regeneration.answers import answer, envelope, inside
+from regeneration.answers import answer, envelope, inside, says_something
 from regeneration.document import Document, Route, copied, follow, references, routes
 from regeneration.pointers import redirect
 
@@ -85,6 +85,8 @@ class Naming:
         if _sort(wanted) == "array":
             self._pair(wanted.get("items", {}), given.get("items", {}), place)
             return
+        if other is None and not says_something(self.document, theirs):
+            return  # ours is filled in
         if name is not None:
             self._claims.append(_Claim(name, other, theirs, place))
             if (name, other or place) in self._visited:

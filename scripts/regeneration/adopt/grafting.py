@@ -11,7 +11,7 @@ from regeneration.adopt.alignment import template
 from regeneration.adopt.class_names import reachable
 from regeneration.answers import answer, says_something
 from regeneration.document import Document, Route, copied, follow, parameters, references, routes
-from regeneration.generate.page_facts import which_page
+from regeneration.generate.page_facts import CURSORS, plain, which_page
 from regeneration.shapes import shape
 
 MARK = "x-filled-from"
@@ -111,6 +111,9 @@ def _pagination(document: Document, route: Route, theirs: Route) -> list[str]:
     if theirs_own is not None:
         theirs.operation["x-pagination"] = {**facts, **theirs_own}
         return [f"{theirs}: the parameter of its pages is called {theirs_own['parameter']!r}, not {name!r}"]
+    if any(plain(each) in CURSORS for each in query):
+        del theirs.operation["x-pagination"]
+        return [f"{theirs}: its pages are followed by a cursor, which the client does not do"]
     for parameter in route.operation.get("parameters", []):
         if parameter.get("name") == name:
             theirs.operation.setdefault("parameters", []).append({**copied(parameter), MARK: _SOURCE})

@@ -15,8 +15,7 @@ from regeneration.adopt.grafting import graft
 from regeneration.adopt.naming import name_operations
 from regeneration.document import Document, routes
 from regeneration.overlay.actions import apply, apply_tolerantly
-from regeneration.repair.mending import mend
-from regeneration.repair.pruning import prune
+from regeneration.repair.mending import Mended, mend
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,16 @@ class Intake:
         defects: what was put right in it or left out of it, in words.
         notes: what was derived or filled, in words.
         unfit: the overlay actions that do not fit it.
+        published: the document as published, sound and spelled like ours, before the overlay.
+        mended: the same in its own spelling.
     """
 
     document: Document
     defects: tuple[str, ...]
     notes: tuple[str, ...]
     unfit: tuple[str, ...]
+    published: Document
+    mended: Mended
 
 
 def take_in(published: Document, overlay: Any, reconstruction: Document) -> Intake:
@@ -61,5 +64,8 @@ def take_in(published: Document, overlay: Any, reconstruction: Document) -> Inta
     naming.run()
     notes += naming.notes
     notes += graft(document, ours)
-    defects += prune(document)
-    return Intake(document, *(tuple(dict.fromkeys(told)) for told in (defects, notes, unfit)))
+    return Intake(document, _once(defects), _once(notes), _once(unfit), aligned.document, mended)
+
+
+def _once(words: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))

@@ -20,12 +20,11 @@ from regeneration.adopt.alignment import template
 from regeneration.answers import answer, envelope, inside, is_json
 from regeneration.document import Document, Route, follow, parameters, routes
 from regeneration.drive.values import made
-from regeneration.generate.page_facts import PageFacts, page_facts, plain, which_page
+from regeneration.generate.page_facts import CURSORS, PageFacts, page_facts, plain, which_page
 from regeneration.shapes import shape
 
 #: Rows of a list beyond its whole pages; and of a page where the document does not say, which are the vendor's own words.
 _REST, _SIZE = 5, 20
-_CURSORS = {"cursor", "after", "nexttoken", "pagetoken", "startingafter", "continuationtoken", "nextcursor"}
 _SIZES = {"limit", "size", "pagesize", "perpage", "take", "itemsperpage"}
 
 
@@ -126,7 +125,9 @@ class Api:
             raise RefusedError(405, f"the document has no {method} {fitting[0][1].path}, only {there}")
         raise RefusedError(404, f"the document has no path for {method} {path}")
 
-    def _check_key(self, document: Document, route: Route, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+    def _check_key(
+        self, document: Document, route: Route, headers: Mapping[str, str], query: Mapping[str, str]
+    ) -> None:
         asked = route.operation.get("security", document.get("security")) or [{}]
         schemes = document.get("components", {}).get("securitySchemes", {})
         wanted = []
@@ -218,10 +219,14 @@ class Api:
         self, document: Document, route: Route, other: Route | None, query: Mapping[str, str]
     ) -> tuple[int, int, int]:
         """How many rows come before, how many there may be, and how many there are in all."""
-        declared = {parameter["name"]: parameter for parameter in parameters(document, route) if parameter["in"] == "query"}
+        declared = {
+            parameter["name"]: parameter for parameter in parameters(document, route) if parameter["in"] == "query"
+        }
         which, facts = which_page(declared), _facts(self.made_of_it, other)
-        cut = any(plain(name) in _CURSORS for name in declared) or any(
-            "default" in shape(document, declared[name].get("schema")).limits for name in declared if plain(name) in _SIZES
+        cut = any(plain(name) in CURSORS for name in declared) or any(
+            "default" in shape(document, declared[name].get("schema")).limits
+            for name in declared
+            if plain(name) in _SIZES
         )
         if which is None and facts is None and not cut:
             return 0, 3, 3
@@ -286,9 +291,7 @@ def _key_words(scheme: Document) -> str:
 def _problem(document: Document, schema: Any, value: Any, *, text: bool = False) -> str:
     """Why a value is not of a schema; empty if it is."""
     modern = document["openapi"].startswith("3.1")
-    kind, formats = (
-        (OAS31Validator, oas31_format_checker) if modern else (OAS30WriteValidator, oas30_format_checker)
-    )
+    kind, formats = (OAS31Validator, oas31_format_checker) if modern else (OAS30WriteValidator, oas30_format_checker)
     if text:
         value = _typed(shape(document, schema).type, value)
     whole = {"allOf": [schema], "components": document.get("components", {}), "paths": document["paths"]}

@@ -24,7 +24,20 @@ _BY_FORMAT = {
 }
 #: What may be meant by a pattern.
 _TEXTS = (
-    *("text", "Text", "TEXT", "a-text", "1", "10:00", "10:00:00", "en", "EN", "en-US", "Europe/Bucharest", "+40712345678"),
+    *(
+        "text",
+        "Text",
+        "TEXT",
+        "a-text",
+        "1",
+        "10:00",
+        "10:00:00",
+        "en",
+        "EN",
+        "en-US",
+        "Europe/Bucharest",
+        "+40712345678",
+    ),
     *("2030-01-07", MOMENT, "#aabbcc", f"{1:024x}", *_BY_FORMAT.values()),
 )
 _IDS = {"id", "_id", "uuid"}
@@ -103,14 +116,16 @@ def _number(found: Shape) -> Any:
     if shown:
         return shown[0]
     least, most, step = limits.get("minimum"), limits.get("maximum"), limits.get("multipleOf")
-    for word, sign in (("exclusiveMinimum", 1), ("exclusiveMaximum", -1)):
-        bound = limits.get(word)
-        if bound is not None and bound is not False:
-            value = limits.get(word.replace("exclusiveM", "m")) if bound is True else bound
-            least, most = (value + sign, most) if sign > 0 else (least, value + sign)
-    number = max(1, least) if least is not None else 1
-    number = min(number, most) if most is not None else number
+    above, below = (_bound(limits, word) for word in ("exclusiveMinimum", "exclusiveMaximum"))
+    number = max([1, *([least] if least is not None else []), *([above + 1] if above is not None else [])])
+    number = min([number, *([most] if most is not None else []), *([below - 1] if below is not None else [])])
     return step * -(-number // step) if step else number
+
+
+def _bound(limits: Document, word: str) -> Any:
+    """A bound that is not reached: a flag beside the other bound in OpenAPI 3.0, a number in 3.1."""
+    value = limits.get(word)
+    return limits.get(word.replace("exclusiveM", "m")) if value is True else None if value is False else value
 
 
 def _text(found: Shape, candidates: tuple[str, ...] | list[str]) -> str:

@@ -14,6 +14,8 @@ _SIZE_NAMES = ("pagesize", "perpage", "itemsperpage", "limit", "take", "size")
 #: What a parameter for the number of the page, and one for the rows before it, is called, likewise.
 _PAGE_NAMES = {"page", "pagenumber", "pagenum", "pageno", "pageindex"}
 _OFFSET_NAMES = {"offset", "skip", "startindex"}
+#: What a parameter for the place where the page before ended is called, likewise.
+CURSORS = {"cursor", "after", "nexttoken", "pagetoken", "startingafter", "continuationtoken", "nextcursor"}
 _MARKS = re.compile(r"[^a-z0-9]")
 
 

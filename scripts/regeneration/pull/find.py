@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
-import threading
 import time
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +24,7 @@ from regeneration.pull import discovery, fetching
 from regeneration.pull.discovery import Clues
 from regeneration.pull.fetching import Answer, Fetcher, ForeignError, parse_url, shown
 from regeneration.pull.published import Published, decode, read
+from regeneration.time_limit import time_limit
 
 _SCRIPTS, _ADDRESSES = 6, 20
 #: Seconds beyond the deadline of fetching, whose messages say more.
@@ -82,7 +80,7 @@ def pull(source: str | None, record: bytes, known: Collection[str]) -> Pulled:
     Raises:
         InputError: no usable document; one line that says why.
     """
-    with _time_limit(fetching.TOTAL_SECONDS + _GRACE):
+    with time_limit(fetching.TOTAL_SECONDS + _GRACE, "what was found could not be read"):
         return _pull(source, record, known)
 
 
@@ -102,31 +100,6 @@ def _pull(source: str | None, record: bytes, known: Collection[str]) -> Pulled:
     if (before.get("origin"), before.get("url"), before.get("sha256")) == ("pulled", address, digest):
         return Pulled(chosen.data, record, chosen.document, (*finds.notes, *note, "the document has not changed"))
     return Pulled(chosen.data, _record(address, found, digest, urls), chosen.document, (*finds.notes, *note))
-
-
-class _TimeoutError(BaseException):
-    """Not an Exception: nothing that deals with a bad page may take it for one."""
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Bound the reading too, where the system has the means: a page can be made to keep a parser busy for hours."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, _expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    except _TimeoutError:
-        raise InputError(f"what was found could not be read within {seconds:.0f} seconds") from None
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _expire(number: int, frame: object) -> None:
-    raise _TimeoutError
 
 
 def _record(address: str, found: str | None, digest: str, urls: Sequence[str]) -> bytes:

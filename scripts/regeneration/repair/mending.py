@@ -42,8 +42,11 @@ class Mended:
     defects: tuple[str, ...]
 
 
-def mend(document: Document) -> Mended:
+def mend(document: Document, *, valid: bool = False) -> Mended:
     """Mend a document; the given one is left as it is.
+
+    Args:
+        valid: whether it is known to be valid OpenAPI, so that it need not be validated once more.
 
     Raises:
         InputError: it has no operations, a reference leads out or nowhere, or it is beyond mending.
@@ -52,7 +55,7 @@ def mend(document: Document) -> Mended:
         follow(document, {"$ref": reference})
     mending = _Mending(copied(document))
     mending.run()
-    pruned = prune(mending.document)
+    pruned = [] if valid else prune(mending.document)
     return Mended(mending.document, tuple(dict.fromkeys([*mending.defects, *pruned])))
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from regeneration.document import Document, read_bytes
 from regeneration.overlay.actions import apply_tolerantly
 from regeneration.pull import published
+from regeneration.repair.mending import Mended
 from regeneration.report.changes import compare
 from regeneration.report.render import Report
 
 
-def between(old: Document, new: Document, overlay: Any, reference: Document | None) -> Report:
+def between(old: Document | Mended, new: Document | Mended, overlay: Any, reference: Document | None) -> Report:
     """What differs, what is known better, and which overlay actions fitted the older document only.
 
     Args:

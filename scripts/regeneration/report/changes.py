@@ -1,7 +1,7 @@
 """What changed between two documents of the same API, for those who call it and those who parse its answers.
 
 Pure. References are resolved, so that a schema with another name and the same content is no change; what is compared is
-what can be sent and what can arrive. Descriptions, examples and limits of length are not compared.
+what can be sent and what can arrive. Descriptions and examples are not compared.
 
 There is a library on PyPI (api-schema-diff); it compares neither enums nor null, takes `{id}` and `{sessionId}` for two
 paths, and knows no direction. The good tools (oasdiff, openapi-changes) are Go programs that pip cannot install.
@@ -10,13 +10,13 @@ paths, and knows no direction. The good tools (oasdiff, openapi-changes) are Go 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from regeneration.adopt.alignment import Key, align, template
 from regeneration.document import METHODS, Document, Route, follow, routes
-from regeneration.repair.mending import mend
+from regeneration.repair.mending import Mended, mend
 from regeneration.report.levels import CALLERS, HARMLESS, PARSING, Level, retyped
 from regeneration.shapes import Shape, shape, shown
 
@@ -62,8 +62,8 @@ class Comparison:
     risen: tuple[Risen, ...]
 
 
-def compare(old: Document, new: Document, reference: Document | None = None) -> Comparison:
-    """Compare two documents as published.
+def compare(old: Document | Mended, new: Document | Mended, reference: Document | None = None) -> Comparison:
+    """Compare two documents as published, or mended already.
 
     Args:
         reference: whose spelling of paths is used for both, if it knows them.
@@ -71,7 +71,7 @@ def compare(old: Document, new: Document, reference: Document | None = None) -> 
     Raises:
         InputError: one of them cannot be read at all.
     """
-    before, after = mend(old), mend(new)
+    before, after = (each if isinstance(each, Mended) else mend(each) for each in (old, new))
     first = align(before.document, reference or {"paths": {}})
     second = align(after.document, first.document)
     comparing = _Comparing(first.document, second.document, second.renamed)
@@ -103,8 +103,10 @@ class _Comparing:
 
     def run(self) -> None:
         self._servers()
+        self._webhooks()
         before = {(route.method, template(route.path)): route for route in routes(self.old)}
         after = {(route.method, template(route.path)): route for route in routes(self.new)}
+        self._keys([(route, after[key]) for key, route in before.items() if key in after])
         for key, route in before.items():
             self._operation = str(route)
             if key not in after:
@@ -127,13 +129,34 @@ class _Comparing:
         self._operation = EVERYWHERE
         if before and after and before[0] != after[0]:
             self._tell("server-changed", "", CALLERS, f"the server is {after[0]}, not {before[0]}")
-        keys = [
-            {(scheme.get("in"), scheme.get("name")) for scheme in _schemes(doc) if scheme.get("type") == "apiKey"}
-            for doc in (self.old, self.new)
-        ]
-        if all(keys) and keys[0] != keys[1]:
-            names = [", ".join(sorted(f"{name} in the {where}" for where, name in pairs)) for pairs in keys]
-            self._tell("key-changed", "", CALLERS, f"the key travels as {names[1]}, not as {names[0]}")
+
+    def _keys(self, pairs: list[tuple[Route, Route]]) -> None:
+        """How the key travels; said once where it is the same of every operation."""
+        found = [(_keys(self.old, old), _keys(self.new, new), str(new)) for old, new in pairs]
+        told = {(before, after) for before, after, _ in found}
+        for before, after, operation in found:
+            if before != after:
+                self._operation = EVERYWHERE if len(told) == 1 else operation
+                level: Level = CALLERS if before and after and not before & after else HARMLESS
+                names = [
+                    " or ".join(sorted(" and ".join(sorted(one)) for one in each)) or "none" for each in (after, before)
+                ]
+                self._tell("key-changed", "", level, f"the key travels as {names[0]}, not as {names[1]}")
+
+    def _webhooks(self) -> None:
+        before, after = (doc.get("webhooks", {}) for doc in (self.old, self.new))
+        for name in {**before, **after}:
+            self._operation = f"webhook {name}"
+            if name not in after:
+                self._tell("webhook-removed", "", PARSING, "the webhook is gone")
+            elif name not in before:
+                self._tell("webhook-added", "", HARMLESS, "a new webhook")
+            else:
+                body, other = (
+                    follow(doc, _first_operation(doc["webhooks"][name]).get("requestBody")) or {}
+                    for doc in (self.old, self.new)
+                )
+                self._media(body, other, "body", sent=False)
 
     def _compare(self, key: Key, old: Route, new: Route) -> None:
         self._rises(str(new), old.operation, new.operation)
@@ -218,8 +241,22 @@ class _Comparing:
             if status[0] == "2":
                 self._rises(f"{new}: answer {other}", before[status], after[other], after[other].get("content"))
                 self._media(before[status], after[other], f"answer {other}", sent=False)
+                self._headers(before[status], after[other], f"answer {other}")
             else:
                 self._errors(before[status], after[other], other)
+
+    def _headers(self, before: Document, after: Document, place: str) -> None:
+        one, other = ({name.lower(): name for name in each.get("headers") or {}} for each in (before, after))
+        for kind, words, names in (
+            (
+                "headers-removed",
+                "no longer says that it has the headers",
+                [one[name] for name in one if name not in other],
+            ),
+            ("headers-added", "has the headers", [other[name] for name in other if name not in one]),
+        ):
+            if names:
+                self._tell(kind, place, HARMLESS, f"{place}: {words} {', '.join(names)}")
 
     def _errors(self, before: Document, after: Document, status: str) -> None:
         """Errors look alike everywhere: what changed in one schema of theirs is said once."""
@@ -280,11 +317,24 @@ class _Comparing:
         if before.format != after.format:
             words = f"of the format {after.format}" if after.format else f"no longer of the format {before.format}"
             self._tell("format-changed", where, HARMLESS, f"{where}: {words}")
+        self._limits(before, after, where, sent)
         self._enum(before, after, where, sent)
         self._fields(before, after, place, path, sent)
         if before.type == "array":
             self._schema(before.items, after.items, place, f"{path}[]", sent=sent)
         self._variants(before, after, place, path, sent)
+
+    def _limits(self, before: Shape, after: Shape, where: str, sent: bool) -> None:
+        one, other = _limits(before), _limits(after)
+        for word in sorted({*one, *other}):
+            if one.get(word) == other.get(word):
+                continue
+            narrower = (
+                word != "default" and word in other and (word not in one or _narrower(word, one[word], other[word]))
+            )
+            words = f"{word} {shown(other[word])}" if word in other else f"no {word}"
+            words += f", not {shown(one[word])}" if word in one and word in other else ""
+            self._tell("limit-changed", where, CALLERS if sent and narrower else HARMLESS, f"{where}: {words}")
 
     def _enum(self, before: Shape, after: Shape, where: str, sent: bool) -> None:
         if before.enum is None and after.enum is None:
@@ -388,11 +438,42 @@ def _parameter_schema(parameter: Document) -> Any:
     return parameter.get("schema", {})
 
 
-def _schemes(document: Document) -> Iterator[Document]:
-    for scheme in document.get("components", {}).get("securitySchemes", {}).values():
-        resolved = follow(document, scheme)
-        if isinstance(resolved, dict):
-            yield resolved
+def _keys(document: Document, route: Route) -> frozenset[frozenset[str]]:
+    """The ways in which a key may travel to an operation, each what it takes together."""
+    schemes = document.get("components", {}).get("securitySchemes", {})
+    asked = route.operation.get("security", document.get("security")) or []
+    ways = (frozenset(_way(follow(document, schemes.get(name)) or {}) for name in each) for each in asked)
+    return frozenset(way for way in ways if way)
+
+
+def _way(scheme: Document) -> str:
+    if scheme.get("type") == "apiKey":
+        return f"{scheme.get('name')} in the {scheme.get('in')}"
+    return f"{scheme.get('type')} {scheme.get('scheme', '')}".lower().strip()
+
+
+def _limits(found: Shape) -> dict[str, Any]:
+    """The limits of a value, as OpenAPI 3.1 has them, without those that limit nothing."""
+    limits = {
+        word: value
+        for word, value in found.limits.items()
+        if value not in (None, False) and (value or word[:3] != "min")
+    }
+    limits |= {word: found.limits[word] for word in ("minimum", "default") if word in found.limits}
+    for exclusive, word in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if limits.get(exclusive) is True:
+            limits[exclusive] = limits.pop(word, None)
+    return limits | ({"additionalProperties": False} if found.closed else {})
+
+
+def _narrower(word: str, before: Any, after: Any) -> bool:
+    if not isinstance(before, int | float) or not isinstance(after, int | float):
+        return True
+    return after > before if word[:3] == "min" or word == "exclusiveMinimum" else after < before
+
+
+def _first_operation(item: Any) -> Document:
+    return next((item[method] for method in METHODS if method in item), {}) if isinstance(item, dict) else {}
 
 
 def _comparable(before: Document, after: Document) -> tuple[str, str] | None:

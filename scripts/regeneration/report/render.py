@@ -6,11 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from regeneration.report import summary
 from regeneration.report.levels import CALLERS, HARMLESS, PARSING, Level
 
 if TYPE_CHECKING:  # it imports the tools, which may be missing, and which whoever only wants to print need not wait for
+    from regeneration.drive.drive import Driven
     from regeneration.report.changes import Change, Risen
 
 Format = Literal["text", "markdown", "json"]
@@ -28,8 +31,14 @@ class Report:
         changes: between the documents.
         risen: what is known better now.
         unfit: number and target of each overlay action that fitted the older document and does not fit the newer one.
-        notes: what was put right, filled or named, to make something of the document; only after a pull.
-        misfits: where the client and the generated package no longer fit; only after a pull.
+        notes: what was put right, filled or named, to make something of the document; this and the rest only after a pull.
+        misfits: what models lose that the client reads.
+        undecided: what may have to be changed, and breaks nothing.
+        warnings: where the document was found, and what is odd about it.
+        driven: what became of each method of the client; None where there is no client.
+        client: the folder of the client.
+        counts: of what was generated and written.
+        written: whether the result is in place.
     """
 
     changes: Sequence[Change] = ()
@@ -37,6 +46,17 @@ class Report:
     unfit: Sequence[str] = ()
     notes: Sequence[str] = ()
     misfits: Sequence[str] = ()
+    undecided: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    driven: Driven | None = None
+    client: Path = Path()
+    counts: str = ""
+    written: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether every method of the client works with the document."""
+        return not self.misfits and (self.driven is None or not self.driven.broken)
 
     @property
     def status(self) -> int:
@@ -71,11 +91,11 @@ def _by_operation(changes: Sequence[Change]) -> Mapping[str, list[Change]]:
 def _sections(report: Report) -> Iterator[tuple[str, Sequence[str]]]:
     yield "Overlay actions that no longer match", [f"action {action}" for action in report.unfit]
     yield "Known better now", [f"{risen.subject}: inferred before, {risen.evidence} now" for risen in report.risen]
-    yield "The client no longer fits", report.misfits
-    yield "Put right, named or filled", report.notes
 
 
 def _text(report: Report) -> str:
+    if report.counts:
+        return "\n".join(_plain(line) for line in _pulled_text(report))
     lines = [report.summary]
     for name, group in _by_operation(report.changes).items():
         lines += ["", name, *(f"  {change.level}: {change.words}" for change in group)]
@@ -85,7 +105,26 @@ def _text(report: Report) -> str:
     return "\n".join(_plain(line) for line in lines)
 
 
+def _pulled_text(report: Report) -> Iterator[str]:
+    yield summary.verdict(report)
+    for title, entries in summary.sections(report):
+        if entries:
+            yield from (title, *(f"  {entry}" for entry in entries))
+    yield summary.closing(report)
+    yield f"Next: {summary.next_command(report)}"
+
+
+def _pulled_markdown(report: Report) -> Iterator[str]:
+    yield f"**{_escaped(summary.verdict(report))}**"
+    for title, entries in summary.sections(report):
+        if entries:
+            yield from ("", f"### {title}", "", *(f"- {_escaped(entry)}" for entry in entries))
+    yield from ("", _escaped(summary.closing(report)), "", f"Next: `{summary.next_command(report)}`")
+
+
 def _markdown(report: Report) -> str:
+    if report.counts:
+        return "\n".join(_pulled_markdown(report))
     lines = [f"**{report.summary}**"]
     for name, group in _by_operation(report.changes).items():
         lines += ["", f"### {_code(name)}", "", "| | what changed |", "|---|---|"]
@@ -116,7 +155,9 @@ def _plain(text: str) -> str:
 
 def _json(report: Report) -> str:
     said = {"summary": report.summary, "status": report.status, **asdict(report)}
-    return json.dumps(said, indent=2, ensure_ascii=False)
+    if report.counts:
+        said |= {"status": UNCHANGED if report.fits else BREAKING, "verdict": summary.verdict(report)}
+    return json.dumps(said, indent=2, ensure_ascii=False, default=str)
 
 
 _RENDERERS: Final[Mapping[Format, Callable[[Report], str]]] = {"text": _text, "markdown": _markdown, "json": _json}
