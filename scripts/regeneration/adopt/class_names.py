@@ -304,7 +304,12 @@ def _unwrapped(document: Document, node: Any) -> Any:
 
 
 def _means(part: Any) -> bool:
-    return isinstance(part, dict) and bool(part.keys() - {"description", "nullable"}) and part.get("type") != "null"
+    return (
+        isinstance(part, dict)
+        and bool(part.keys() - {"description", "nullable"})
+        and part.get("type") != "null"
+        and part.get("enum") != [None]
+    )
 
 
 def _name(node: Document) -> str | None:

@@ -200,7 +200,7 @@ class _Lowering:
     def _union(self, variants: list[Any], place: str, description: Document) -> Document:
         lowered: list[Document] = []
         for variant in variants:
-            if _kinds(variant) or not _is_null(variant):
+            if not _is_null(variant):
                 schema = self._schema(variant, place)
                 if schema not in lowered:
                     lowered.append(schema)

@@ -37,12 +37,13 @@ class Published:
 
 
 def decode(body: bytes, content_type: str, place: str) -> str:
-    """Text from bytes: in the encoding that their sender names, else in UTF-8."""
+    """Text from bytes: in the encoding that their sender names, else in UTF-16 if they begin so, else in UTF-8."""
     named = _CHARSET.search(content_type)
+    otherwise = "utf-16" if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
     try:
-        encoding = codecs.lookup(named[1]).name if named else "utf-8"
+        encoding = codecs.lookup(named[1]).name if named else otherwise
     except LookupError:
-        encoding = "utf-8"
+        encoding = otherwise
     try:
         return body.decode(encoding).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     except (UnicodeDecodeError, LookupError) as error:  # LookupError: a codec that is not for text
@@ -94,13 +95,16 @@ def check(document: Document, place: str) -> None:
         raise InputError(f"{place} is not OpenAPI: it has no key `openapi`")
     if not str(version).startswith("3."):
         raise InputError(f"{place} says openapi: {str(version)[:40]!r}; only OpenAPI 3 is read")
+    if not document.get("paths") and document.get("webhooks"):
+        raise InputError(f"{place} has webhooks and no operations; pull the document of the API that sends them")
     if not isinstance(document.get("paths"), dict) or not document["paths"]:
         raise InputError(f"{place} has no paths; it may be cut off")
     for reference in dict.fromkeys(references(document)):
         try:
             follow(document, {"$ref": reference})
         except InputError as error:
-            raise InputError(f"{place}: {error}") from error
+            bundle = "; make one document of it with `npx @redocly/cli bundle FILE -o openapi.json`"
+            raise InputError(f"{place}: {error}{bundle if reference[:1] != '#' else ''}") from error
 
 
 def _check_depth(document: Any, place: str) -> None:
