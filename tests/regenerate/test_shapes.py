@@ -15,6 +15,8 @@ import pytest
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
 from regeneration.document import dump_json
+from regeneration.drive.calls import METHODS
+from sessions_us_api.operations import OPERATIONS
 from support.documents import BREAKS, RECONSTRUCTION, all_of_them, made
 
 Regenerate = Callable[..., "CompletedProcess[str]"]
@@ -95,6 +97,11 @@ def test_the_committed_document_drives_every_method(regenerate: Regenerate) -> N
     assert process.returncode == 0, process.stdout
     assert process.stdout.startswith("works: 47 of 47 methods of the client; no changes\n")
     assert "create_webhook, delete_webhook" in process.stdout
+
+
+def test_every_operation_is_driven() -> None:
+    """A method that is new to the client is not forgotten."""
+    assert METHODS.keys() == OPERATIONS.keys()
 
 
 @pytest.mark.parametrize(("names", "most"), [((), 25), (("nest",), 60)])
