@@ -123,6 +123,6 @@ def test_a_field_that_the_client_reads_is_missed(tmp_path: Path) -> None:
     ours = {"components": {"schemas": {"Room": {"properties": fields}, "Error": {"properties": fields}}}}
     document = {"components": {"schemas": {"Room": {"x-keep": True, "properties": {"_id": {}}}, "Error": {}}}}
     assert list(lost(tmp_path, document, ours)) == [
-        "Room has no id, which the client reads; it has _id",
-        "Room has no startAt, which the client reads",
+        "Room: has no id, which the client reads; it has _id",
+        "Room: has no startAt, which the client reads",
     ]

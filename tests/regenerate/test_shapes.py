@@ -36,7 +36,7 @@ TABLE = {
     "rows_in_data_items": (0, "works: 47 of 47"),
     "rows_beside_others": (4, "more than one array that may be the rows"),
     "components_empty": (0, "works: 47 of 47"),
-    "mongo_ids": (4, "no id"),
+    "mongo_ids": (4, "has no id, which the client reads; it has _id"),
     "same_but_for_case": (0, "works: 47 of 47"),
     "property_of_all_of": (0, "works: 47 of 47"),
     "event_is_an_array_and_nothing_else": (0, "works: 47 of 47"),

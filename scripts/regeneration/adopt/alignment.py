@@ -84,17 +84,17 @@ def recognise(document: Document, reference: Document) -> None:
     Raises:
         InputError: it has fewer than half of the operations of the reference; the message says what to do.
     """
-    known = {_bare(path, method) for method, path in keys(reference)}
+    known = {(path.removeprefix(_USUAL_PREFIX), method) for method, path in keys(reference)}
     paths = document.get("paths")
     found = {
-        _bare(path, method.lower())
+        (_plain(path), method.lower())
         for path, item in (paths.items() if isinstance(paths, dict) else ())
         for method in (item if isinstance(item, dict) else ())
     }
-    shared = len(known & found)
+    shared = len(known & {(path.removeprefix(_USUAL_PREFIX), method) for path, method in found})
     if 2 * shared >= len(known):
         return
-    ends = {path.removeprefix(_USUAL_PREFIX) for path, _ in known}
+    ends = {path for path, _ in known}
     moved = Counter(path.removesuffix(end) for path, _ in found for end in ends if path.endswith(f"/{end.lstrip('/')}"))
     told = f"this is another API: it has {shared} of the {len(known)} operations that the client knows"
     prefix, count = max(moved.items(), key=lambda pair: (pair[1], len(pair[0])), default=("", 0))
@@ -106,10 +106,9 @@ def recognise(document: Document, reference: Document) -> None:
     raise InputError(f"{told}. --accept takes it in all the same")
 
 
-def _bare(path: str, method: str) -> tuple[str, str]:
-    """An operation without what may be written otherwise: parameters, a prefix that may be the server's, a slash."""
-    plain = template(re.sub(r"/:\w+\??", "/{}", path if path.startswith("/") else f"/{path}"))
-    return plain.removeprefix(_USUAL_PREFIX), method
+def _plain(path: str) -> str:
+    """The template of a path, also where its parameters are written as in Express."""
+    return template(re.sub(r"/:\w+\??", "/{}", path if path.startswith("/") else f"/{path}"))
 
 
 def _prefix(document: Document, known: set[Key]) -> str:

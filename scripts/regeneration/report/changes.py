@@ -457,7 +457,7 @@ def _limits(found: Shape) -> dict[str, Any]:
     limits = {
         word: value
         for word, value in found.limits.items()
-        if value not in (None, False) and (value or word[:3] != "min")
+        if value is not None and value is not False and (value or word[:3] != "min")
     }
     limits |= {word: found.limits[word] for word in ("minimum", "default") if word in found.limits}
     for exclusive, word in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):

@@ -33,7 +33,7 @@ def lost(client: Path, document: Document, ours: Document) -> Iterator[str]:
         for field in source.get("properties", {}):
             if field not in known and (field == "id" or str(PythonIdentifier(field, "field_")) in _read(client)):
                 beside = ", ".join(other for other in known if other.strip("_").lower() == field.lower())
-                yield f"{name} has no {field}, which the client reads" + (f"; it has {beside}" if beside else "")
+                yield f"{name}: has no {field}, which the client reads" + (f"; it has {beside}" if beside else "")
 
 
 @cache
@@ -52,7 +52,7 @@ def unknown_arguments(document: Document, ours: Document) -> Iterator[str]:
         sent, known = _body(ours, route), _body(document, present[name])
         unknown = [field for field in sent.fields if field not in known.fields] if known.fields else []
         if unknown:
-            yield f"{name} has arguments for fields that the document does not know: {', '.join(unknown)}"
+            yield f"{name}: has arguments for fields that the document does not know: {', '.join(unknown)}"
 
 
 def _body(document: Document, route: Route) -> Any:
