@@ -11,7 +11,7 @@ from regeneration.shapes import shape
 
 def is_json(media_type: str) -> bool:
     plain = media_type.split(";")[0].strip().lower()
-    return plain == "application/json" or plain.endswith("+json")
+    return plain in ("application/json", "*/*") or plain.endswith("+json")
 
 
 def answer(document: Document, route: Route) -> Any | None:

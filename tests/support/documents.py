@@ -411,6 +411,21 @@ def dates_are_texts(document: Json) -> None:
             field.pop("format", None)
 
 
+@works
+def answers_of_any_type(document: Json) -> None:
+    for _, _, operation in operations(document):
+        for response in operation["responses"].values():
+            if "content" in response:
+                response["content"] = {"*/*": response["content"]["application/json"]}
+
+
+@breaks
+def lists_of_summaries(document: Json) -> None:
+    schemas(document)["RoomSummary"] = {"type": "object", "properties": {"id": {"type": "string"}}}
+    media = document["paths"]["/api/rooms"]["get"]["responses"]["200"]["content"]["application/json"]
+    media["schema"]["items"] = {"$ref": "#/components/schemas/RoomSummary"}
+
+
 # Where things are, and with what key.
 
 

@@ -165,7 +165,7 @@ class Api:
             if declared.get("required"):
                 raise RefusedError(400, "a body is required")
             return
-        media = next((media for name, media in content.items() if is_json(name) or name == "*/*"), None)
+        media = next((media for name, media in content.items() if is_json(name)), None)
         if media is None:
             raise RefusedError(415, f"the body has to be {' or '.join(content)}, not JSON")
         problem = _problem(document, media.get("schema", {}), json.loads(body))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from regeneration.adopt.alignment import Key, align, template
+from regeneration.answers import is_json
 from regeneration.document import METHODS, Document, Route, follow, routes
 from regeneration.repair.mending import Mended, mend
 from regeneration.report.levels import CALLERS, HARMLESS, PARSING, Level, retyped
@@ -287,10 +288,10 @@ class _Comparing:
     def _media_types(self, before: Document, after: Document, place: str, *, sent: bool) -> None:
         """Which are gone and which are new; one kind of JSON stands for another."""
         for name in before:
-            if name not in after and not (_is_json(name) and _json_in(after)):
+            if name not in after and not (is_json(name) and _json_in(after)):
                 self._tell("media-removed", place, CALLERS if sent else PARSING, f"{place}: no {name}")
         for name in after:
-            if name not in before and not (_is_json(name) and _json_in(before)):
+            if name not in before and not (is_json(name) and _json_in(before)):
                 how = " as well" if before.keys() & after.keys() else " instead" if before else ", not nothing"
                 self._tell("media-added", place, HARMLESS, f"{place}: {name}{how}")
 
@@ -486,9 +487,4 @@ def _comparable(before: Document, after: Document) -> tuple[str, str] | None:
 
 
 def _json_in(media_types: Iterable[str]) -> str | None:
-    return next((name for name in media_types if _is_json(name)), None)
-
-
-def _is_json(media_type: str) -> bool:
-    plain = media_type.split(";")[0].strip().lower()
-    return plain == "application/json" or plain.endswith("+json") or plain == "*/*"
+    return next((name for name in media_types if is_json(name)), None)

@@ -30,10 +30,16 @@ def lost(client: Path, document: Document, ours: Document) -> Iterator[str]:
         if name not in schemas or not schemas[name].get("x-keep"):
             continue
         known = shape(document, schemas[name]).fields
+        attributes = {_attribute(field) for field in known}
         for field in source.get("properties", {}):
-            if field not in known and (field == "id" or str(PythonIdentifier(field, "field_")) in _read(client)):
+            attribute = _attribute(field)
+            if attribute not in attributes and (field == "id" or attribute in _read(client)):
                 beside = ", ".join(other for other in known if other.strip("_").lower() == field.lower())
                 yield f"{name}: has no {field}, which the client reads" + (f"; it has {beside}" if beside else "")
+
+
+def _attribute(field: str) -> str:
+    return str(PythonIdentifier(field, "field_"))
 
 
 @cache
