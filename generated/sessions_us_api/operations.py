@@ -401,6 +401,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             ),
             removes=False,
             observed=False,
+            requires_body=True,
         ),
         "get_room": Operation(
             id="get_room",
@@ -612,6 +613,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             ),
             removes=False,
             observed=False,
+            requires_body=True,
         ),
         "list_session_participants": Operation(
             id="list_session_participants",
@@ -751,6 +753,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             ),
             removes=False,
             observed=False,
+            requires_body=True,
         ),
         "publish_event": Operation(
             id="publish_event",
@@ -843,6 +846,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             invalidates=(),
             removes=False,
             observed=True,
+            requires_body=True,
         ),
         "delete_webhook": Operation(
             id="delete_webhook",

@@ -215,13 +215,19 @@ class Pagination:
     """How a list is paged, as far as the document says; None is not said."""
 
     parameter: str
-    """The query parameter that takes the page's number."""
+    """The query parameter that says which page."""
     base: int | None
     """The number of the first page: 0 or 1."""
     size_parameter: str | None
     """The query parameter that takes the number of rows of a page; None where there is none."""
     size: int | None
     """Rows of a full page, where no number of them is asked for."""
+    step: int = 1
+    """How much the parameter grows from page to page: 1 where it counts pages, the size where it counts rows."""
+    names_first: bool = False
+    """Whether the parameter is required, so that the first page has to be asked for by its number."""
+    fixed: tuple[tuple[str, str], ...] = ()
+    """Further parameters that every page has to be asked for with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +248,10 @@ class Operation:
     """Whether it may take rows out of lists among these."""
     observed: bool
     """Seen in use, though the vendor does not list it."""
+    envelope: tuple[str, ...] = ()
+    """The names that lead to the object or the rows in an answer, outermost first; none where they are the whole answer."""
+    requires_body: bool = False
+    """Whether the document asks for a body even where nothing is to be said in it."""
 
 
 __all__ = ["UNSET", "Decode", "Field", "Model", "Operation", "Pagination", "Unset"]

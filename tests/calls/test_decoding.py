@@ -15,7 +15,7 @@ from sessions_us_api.types import Model
 
 from sessions_us import Booking, Event, Participant, Session, Takeaways, Transcript, Webhook, WebhookTrigger
 from sessions_us._calls.decoding import Decoder, NotUnderstood
-from sessions_us._calls.envelopes import rows_of
+from sessions_us._calls.envelopes import rows_of, unwrapped
 
 OWNER: dict[str, Any] = {
     "id": "2021014e-5e28-498f-9fe3-3428ce40c9c4",
@@ -283,9 +283,10 @@ def test_the_envelope_that_the_document_names_is_no_drift():
     """It goes before `data` and before anything that looks like rows; where it is missing, the rule is the usual one."""
     decoder = Decoder("op")
 
-    assert rows_of({"data": [], "more": [{}], "found": ROWS}, decoder, "found") == ROWS
+    assert rows_of(unwrapped({"data": [], "more": [{}], "found": ROWS}, ("found",)), decoder) == ROWS
+    assert rows_of(unwrapped({"data": [], "found": {"rows": ROWS, "more": [{}]}}, ("found", "rows")), decoder) == ROWS
     assert decoder.drifts == []
-    assert rows_of({"data": ROWS}, decoder, "found") == ROWS
+    assert rows_of(unwrapped({"data": ROWS}, ("found",)), decoder) == ROWS
 
 
 def test_no_rows():

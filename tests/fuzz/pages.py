@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-import discovery
-import javascript
-import pull
-from document import InputError
+from regeneration.document import InputError
+from regeneration.pull import discovery, javascript
+from regeneration.pull import find as pull
 
 __all__ = ("FILES", "PAGES", "PLANTED", "files", "pages", "planted")
 

@@ -233,3 +233,14 @@ def snapshot() -> Callable[[Path], dict[str, bytes]]:
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
     return take
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """This repository, as far as regeneration needs it, to put things in place in."""
+    root = tmp_path / "whole"
+    without_bytecode = shutil.ignore_patterns("__pycache__")
+    for folder in ("scripts", "src", "spec", "generated"):
+        shutil.copytree(REPOSITORY / folder, root / folder, ignore=without_bytecode)
+    shutil.copy(REPOSITORY / "pyproject.toml", root)
+    return root

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
-from catalogue import check_nothing_lost, count_models
-from document import LostError
+from regeneration.document import LostError
+from regeneration.generate.catalogue import check_nothing_lost, count_models
 
 
 def document(*identifiers: str, tag: str = "things") -> dict[str, Any]:

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("yaml", reason="needs the dependency group `regenerate`")
 
-from core_yaml import parse_yaml
-from document import InputError
+from regeneration.document import InputError
+from regeneration.overlay.core_yaml import parse_yaml
 
 
 @pytest.mark.parametrize(

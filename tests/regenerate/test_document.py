@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from document import InputError, copied, dump_json, follow, parse_json
+from regeneration.document import InputError, copied, dump_json, follow, parse_json
+from regeneration.pull.published import check, decode
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,29 @@ def test_a_copy_shares_nothing() -> None:
     assert copy == {"a": [1], "b": [[1]]}
     assert copy["a"] is not inner
     assert copy["b"][0] is not copy["a"]
+
+
+def test_text_that_begins_as_utf_16_does_is_read_so() -> None:
+    """Some tools of Windows write nothing else."""
+    text = '{"openapi": "3.0.3"}'
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"):
+        data = text.encode(encoding)
+        mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+        assert decode(mark + data, "", "f") == text
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"webhooks": {"flown": {}}}, "f has webhooks and no operations; pull the document of the API"),
+        (
+            {"paths": {"/a": {"$ref": "a.yaml#/get"}}},
+            "make one document of it with `npx @redocly/cli bundle FILE -o openapi.json`",
+        ),
+        ({"paths": {"/a": {"$ref": "#/gone"}}}, "f: the reference #/gone leads nowhere$"),
+    ],
+)
+def test_what_is_no_whole_document_says_what_to_pull(document: dict[str, Any], message: str) -> None:
+    """A document of webhooks alone, and one in several files."""
+    with pytest.raises(InputError, match=message):
+        check({"openapi": "3.1.0", **document}, "f")

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
-from document import InputError
-from generator import generate
+from regeneration.document import InputError
+from regeneration.generate.generator import generate
 
 EMPTY: dict[str, Any] = {"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": {}}
 

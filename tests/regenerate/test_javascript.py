@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from javascript import tokens
+from regeneration.pull.javascript import tokens
 
 
 def texts(source: str) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("jsonpath_rfc9535", reason="needs the dependency group `regenerate`")
 
-from document import InputError
-from overlay import apply, apply_tolerantly
+from regeneration.document import InputError
+from regeneration.overlay.actions import apply, apply_tolerantly
 
 
 def overlay(*actions: dict[str, Any], **changes: Any) -> dict[str, Any]:

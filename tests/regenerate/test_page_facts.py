@@ -11,11 +11,11 @@ import pytest
 
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
-import catalogue
-from core_yaml import parse_yaml
-from document import routes
-from intake import take_in
-from page_facts import PageFacts, page_facts
+from regeneration.adopt.intake import take_in
+from regeneration.document import routes
+from regeneration.generate import catalogue
+from regeneration.generate.page_facts import PageFacts, page_facts
+from regeneration.overlay.core_yaml import parse_yaml
 from support import nestjs
 
 ROOT = Path(__file__).resolve().parents[2]

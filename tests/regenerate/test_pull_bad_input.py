@@ -14,9 +14,9 @@ import pytest
 
 pytest.importorskip("yaml", reason="needs the dependency group `regenerate`")
 
-import fetching
-from document import InputError
-from pull import pull
+from regeneration.document import InputError
+from regeneration.pull import fetching
+from regeneration.pull.find import pull
 from support.website import Reply, Website, website
 
 Regenerate = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -200,7 +200,7 @@ def test_the_whole_has_a_bound_too(site: Website, monkeypatch: pytest.MonkeyPatc
 def test_a_page_that_keeps_a_parser_busy_is_left_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading is bounded as well as fetching."""
     (tmp_path / "page.html").write_text("<html>" + "<a " * 1_000_000)
-    monkeypatch.setattr("pull._GRACE", -59.5)
+    monkeypatch.setattr("regeneration.pull.find._GRACE", -59.5)
     with pytest.raises(InputError, match="could not be read within"):
         pull(str(tmp_path / "page.html"), RECORD, [])
 

@@ -14,8 +14,8 @@ import pytest
 
 pytest.importorskip("yaml", reason="needs the dependency group `regenerate`")
 
-from document import InputError
-from pull import Pulled, pull
+from regeneration.document import InputError
+from regeneration.pull.find import Pulled, pull
 
 pytestmark = pytest.mark.npm
 APPLICATIONS = Path(__file__).parent / "pages" / "npm"

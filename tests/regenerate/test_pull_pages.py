@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("yaml", reason="needs the dependency group `regenerate`")
 
 import yaml
-from document import InputError, parse_json
-from pull import Pulled, pull
+from regeneration.document import InputError, parse_json
+from regeneration.pull.find import Pulled, pull
 from support.website import Reply, Website, website
 
 PAGES = Path(__file__).parent / "pages"

@@ -177,7 +177,7 @@ def test_check_finds_what_differs(
 @pytest.mark.further
 def test_check_finds_what_a_template_changes(project: Path, regenerate_process: Regenerate) -> None:
     """The project's own templates are what counts: after an edit of one, the committed package is out of date."""
-    path = project / "scripts/templates/types.py.jinja"
+    path = project / "scripts/regeneration/generate/templates/types.py.jinja"
     path.write_text(path.read_text() + "\nMORE = 1\n")
     process = regenerate_process(project, "--check")
     assert process.returncode == 1, process.stderr

@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
-from changes import Change, Risen
-from document import dump_json
-from facade import misfits
-from report import Report, render
+from regeneration.document import dump_json
+from regeneration.report.changes import Change, Risen
+from regeneration.report.fit import lost
+from regeneration.report.render import Report, render
 from support.mutations import MUTATIONS, RECONSTRUCTION, original
 
 Regenerate = Callable[..., "CompletedProcess[str]"]
@@ -116,15 +116,13 @@ def test_json_says_the_same() -> None:
     assert said["risen"] == [{"subject": "Slot.startAt", "evidence": "documented"}]
 
 
-def test_an_import_without_a_target_is_named(tmp_path: Path) -> None:
-    """The file and line of the client that ask for a module or a model that is gone."""
-    (tmp_path / "client").mkdir()
-    (tmp_path / "client/rooms.py").write_text(
-        "from sessions_us_api.api.rooms import get_room, old_room\nfrom sessions_us_api.models import Lobby, Room\n"
-    )
-    package = {"api/rooms/get_room.py": b"", "api/rooms/__init__.py": b"", "models/__init__.py": b'__all__ = ("Room",)'}
-    empty = {"paths": {}, "components": {"schemas": {}}}
-    assert misfits(tmp_path / "client", package, empty, empty) == [
-        "client/rooms.py, line 1: there is no api.rooms.old_room any more",
-        "client/rooms.py, line 2: there is no models.Lobby any more",
+def test_a_field_that_the_client_reads_is_missed(tmp_path: Path) -> None:
+    """An id in any case, another one where an attribute of that name is read; and the likely name of it now."""
+    (tmp_path / "rooms.py").write_text("def label(room): return room.start_at\n")
+    fields = {"id": {}, "startAt": {}, "colour": {}}
+    ours = {"components": {"schemas": {"Room": {"properties": fields}, "Error": {"properties": fields}}}}
+    document = {"components": {"schemas": {"Room": {"x-keep": True, "properties": {"_id": {}}}, "Error": {}}}}
+    assert list(lost(tmp_path, document, ours)) == [
+        "Room: has no id, which the client reads; it has _id",
+        "Room: has no startAt, which the client reads",
     ]

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("openapi_spec_validator", reason="needs the dependency group `regenerate`")
 
-from document import InputError
-from validation import validate
+from regeneration.document import InputError
+from regeneration.generate.validation import validate
 
 
 def operation(**changes: Any) -> dict[str, Any]:

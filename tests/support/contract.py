@@ -23,7 +23,7 @@ def document() -> dict[str, Any]:
 
 @cache
 def contract() -> OpenAPI:
-    return OpenAPI.from_dict(_nullable_references(document()))
+    return OpenAPI.from_dict(document())
 
 
 def check(response: httpx.Response) -> None:
@@ -46,22 +46,6 @@ class Checked(httpx.AsyncHTTPTransport):
         await response.aread()
         check(response)
         return response
-
-
-def _nullable_references(node: Any) -> Any:
-    """A nullable reference as validators understand it.
-
-    `allOf` beside `nullable` is how such a document says it, and how code generators read it. To the letter of OpenAPI
-    3.0.3 the reference still refuses null, and openapi-core keeps to the letter.
-    """
-    if isinstance(node, list):
-        return [_nullable_references(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    read = {name: _nullable_references(each) for name, each in node.items()}
-    if read.get("nullable") is True and "allOf" in read:
-        return {"anyOf": [{"allOf": read["allOf"]}, {"type": "object", "nullable": True, "maxProperties": 0}]}
-    return read
 
 
 @dataclass

@@ -364,7 +364,7 @@ def operation_ids_twice(document: Json) -> None:
 @mutation(slips=((EVERYWHERE, "nullable beside a reference"),))
 def null_beside_a_reference(document: Json) -> None:
     user = fields(document, "Collaborator")["user"]
-    fields(document, "Collaborator")["user"] = {**user.pop("allOf")[0], **user}
+    fields(document, "Collaborator")["user"] = {**user.pop("anyOf")[0], "nullable": True, **user}
 
 
 @mutation(

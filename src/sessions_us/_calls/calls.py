@@ -24,7 +24,7 @@ from ..quota import Lane
 from ..quota.clock import Clock
 from .arguments import Extra, json_body
 from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood
-from .envelopes import Parse, object_in, page_in, rows_in
+from .envelopes import Parse, object_in, page_in, rows_in, unwrapped
 from .operation import Endpoint, described, request_for, request_to
 from .page_source import ListSource
 from .pager import Pager
@@ -141,7 +141,7 @@ class Calls:
     ) -> T:
         fields = None if body is None and extra is None else json_body(body or {}, extra)
         request = request_for(endpoint, path, body=fields)
-        if request.method == "PUT" and request.content is None:
+        if request.method in {"PUT", "PATCH"} and fields is None:
             raise ValueError(
                 "an update needs at least one field: what is not given stays, or is lost where PUT replaces all"
             )
@@ -184,8 +184,8 @@ class Calls:
     # -- decoding ----------------------------------------------------------------------------------------------------
 
     def _decoded(self, endpoint: Endpoint[S], read: Reader[S, T], call: Call, answer: Answer) -> T:
-        decoder, (parse, _) = Decoder(call.request.operation), described(endpoint)
-        body = self._json(call, answer)
+        decoder, (parse, operation) = Decoder(call.request.operation), described(endpoint)
+        body = unwrapped(self._json(call, answer), operation.envelope)
         if answer.oddity:
             decoder.note("", answer.oddity)
         try:

@@ -14,7 +14,7 @@ from sessions_us_api.types import Decode, Model
 
 from .decoding import Decoder, NotUnderstood
 
-__all__ = ("Parse", "object_in", "page_in", "rows_in", "rows_of")
+__all__ = ("Parse", "object_in", "page_in", "rows_in", "rows_of", "unwrapped")
 
 T = TypeVar("T")
 
@@ -73,13 +73,22 @@ def _says_something(result: object) -> bool:
     return any(getattr(result, field.name) is not None for field in type(result).wire_fields())
 
 
-def rows_of(body: object, decode: Decoder, envelope: str | None = None) -> list[Any]:
+def unwrapped(body: object, envelope: tuple[str, ...]) -> object:
+    """Return what the document's envelope holds, by the names that lead there; the body itself if it has no such envelope."""
+    value = body
+    for name in envelope:
+        if not isinstance(value, dict) or name not in value:
+            return body
+        value = value[name]
+    return value
+
+
+def rows_of(body: object, decode: Decoder) -> list[Any]:
     """Return the rows of a list: the body itself, or the array in an envelope around it.
 
     Args:
         body: decoded JSON. null is an empty list. One envelope may be in another.
         decode: collects the drift, if there is an envelope.
-        envelope: the name under which the document has the rows; None if it has no envelope.
 
     Raises:
         NotUnderstood: there is no such array, or more than one.
@@ -87,8 +96,6 @@ def rows_of(body: object, decode: Decoder, envelope: str | None = None) -> list[
     if body is None or isinstance(body, list):
         return body or []
     inside: dict[str, Any] = body if isinstance(body, dict) else {}
-    if envelope is not None and isinstance(inside.get(envelope), list):
-        return list(inside[envelope])
     decode.note("", "envelope")
     data = inside.get("data")
     if isinstance(data, list):

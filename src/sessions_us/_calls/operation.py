@@ -51,6 +51,8 @@ def request_for(
         ValueError, TypeError: an id that can't stand in a path, or a body that is no JSON.
     """
     _, operation = described(endpoint)
+    if body is None and operation.requires_body:
+        body = {}
     made = endpoint._get_kwargs(*(path_id(value) for value in path))
     return Request(
         operation.id,

@@ -35,11 +35,14 @@ class ListSource(Generic[T]):
         _, operation = described(endpoint)
         if operation.pagination is None:
             raise TypeError(f"{operation.id} is not paginated")
+        self._paging = paging = operation.pagination
+        if paging.names_first and paging.base is None:
+            raise TypeError(f"{operation.id} needs a page, and the document does not say whether the first is 0 or 1")
         self._facts = PageFacts(
             operation=operation.id,
-            parameter=operation.pagination.parameter,
-            base=operation.pagination.base,
-            size=operation.pagination.size,
+            parameter=paging.parameter,
+            base=paging.base,
+            size=paging.size,
             below_id=bool(path),
         )
         self._calls = calls
@@ -75,5 +78,9 @@ class ListSource(Generic[T]):
         self._calls.tell_paging(surprise)
 
     def _request(self, number: int | None) -> Request:
-        params = [] if number is None else [(self._facts.parameter, str(number))]
+        paging, params = self._paging, list(self._paging.fixed)
+        if number is None and paging.names_first:
+            number = paging.base
+        if number is not None:
+            params.append((paging.parameter, str(number * paging.step)))
         return request_for(self._endpoint, self._path, params=params)

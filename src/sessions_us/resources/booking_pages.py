@@ -38,7 +38,7 @@ class BookingPages(ApiResource):
         """List the booking pages of the key's user, 20 at a time.
 
         Endpoint: GET /api/booking-pages
-        Known from: documented; `id` and `name` were observed.
+        Known from: documented; the fields are inferred.
         """
         return self._calls.pages(api.list_booking_pages, page=page, verify_end=verify_end)
 

@@ -1,0 +1,136 @@
+"""Two documents of the same API, spelled alike: the same operation has the same path in both.
+
+An operation is its method and the template of its path. What a parameter of the path is called, and whether a prefix
+such as /api stands in the paths or in the address of the server, says nothing about which operation it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from regeneration.document import METHODS, Document, InputError, copied, routes
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+#: Where the API is known to live; documents of some frameworks leave it out.
+_USUAL_PREFIX = "/api"
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A document in the spelling of another.
+
+    Attributes:
+        document: it.
+        renamed: of each operation, the path parameters that are called otherwise: from their name to the other's.
+        notes: operations that turned out to be the same one.
+    """
+
+    document: Document
+    renamed: dict[Key, dict[str, str]]
+    notes: tuple[str, ...]
+
+
+def template(path: str) -> str:
+    """A path without the names of its parameters."""
+    return _BRACES.sub("{}", path.rstrip("/") or "/")
+
+
+def keys(document: Document) -> dict[Key, str]:
+    """Each operation by method and template, and its path as written."""
+    return {(route.method, template(route.path)): route.path for route in routes(document)}
+
+
+def align(document: Document, reference: Document) -> Aligned:
+    """Spell a sound document as the reference does, where it has the same paths."""
+    known = keys(reference)
+    spelled = {template(path): path for path in known.values()}
+    prefix = _prefix(document, set(known))
+    result = {key: copied(value) for key, value in document.items() if key != "paths"}
+    result["paths"] = {}
+    if prefix:
+        result["servers"] = _servers_without(result.get("servers", []), prefix)
+    renamed: dict[Key, dict[str, str]] = {}
+    notes: list[str] = []
+    for path, item in document["paths"].items():
+        full = template(prefix + path)
+        spelling = spelled.setdefault(full, prefix + (path.rstrip("/") or "/"))
+        names = dict(zip(_BRACES.findall(path), _BRACES.findall(spelling), strict=True))
+        changed = {ours: theirs for theirs, ours in names.items() if ours != theirs}
+        target = result["paths"].setdefault(spelling, {})
+        for key, value in copied(item).items():
+            if key not in METHODS:
+                target.setdefault(key, value)
+            elif key in target:
+                notes.append(f"{key.upper()} {path}: there under another spelling too; this one is left out")
+            else:
+                for parameter in value.get("parameters", []):
+                    if parameter.get("in") == "path":
+                        parameter["name"] = names[parameter["name"]]
+                target[key] = value
+                if changed:
+                    renamed[key, full] = changed
+    return Aligned(result, renamed, tuple(notes))
+
+
+def recognise(document: Document, reference: Document) -> None:
+    """See to it that a document is of the same API, before anything is made of it.
+
+    Raises:
+        InputError: it has fewer than half of the operations of the reference; the message says what to do.
+    """
+    known = {(path.removeprefix(_USUAL_PREFIX), method) for method, path in keys(reference)}
+    paths = document.get("paths")
+    found = {
+        (_plain(path), method.lower())
+        for path, item in (paths.items() if isinstance(paths, dict) else ())
+        for method in (item if isinstance(item, dict) else ())
+    }
+    shared = len(known & {(path.removeprefix(_USUAL_PREFIX), method) for path, method in found})
+    if 2 * shared >= len(known):
+        return
+    ends = {path for path, _ in known}
+    moved = Counter(path.removesuffix(end) for path, _ in found for end in ends if path.endswith(f"/{end.lstrip('/')}"))
+    told = f"this is another API: it has {shared} of the {len(known)} operations that the client knows"
+    prefix, count = max(moved.items(), key=lambda pair: (pair[1], len(pair[0])), default=("", 0))
+    if 2 * count >= len(ends) and prefix not in ("", _USUAL_PREFIX):
+        told = (
+            f"{told}, but {count} of its paths are ours under {prefix}. If the API is there now, replace {_USUAL_PREFIX}/ "
+            f"by {prefix}/ in spec/overlay.yaml and spec/reconstructed.json"
+        )
+    raise InputError(f"{told}. --accept takes it in all the same")
+
+
+def _plain(path: str) -> str:
+    """The template of a path, also where its parameters are written as in Express."""
+    return template(re.sub(r"/:\w+\??", "/{}", path if path.startswith("/") else f"/{path}"))
+
+
+def _prefix(document: Document, known: set[Key]) -> str:
+    """What has to stand before the paths: what the address of the server says, unless the operations say otherwise."""
+    candidates = [*_server_paths(document), "", _USUAL_PREFIX]
+    found = [(route.method, route.path) for route in routes(document)]
+    counts = [sum((method, template(prefix + path)) in known for method, path in found) for prefix in candidates]
+    return candidates[counts.index(max(counts))]
+
+
+def _server_paths(document: Document) -> Iterable[str]:
+    servers = document.get("servers")
+    for server in servers[:1] if isinstance(servers, list) else ():
+        url = server.get("url") if isinstance(server, dict) else None
+        if isinstance(url, str) and "{" not in url:
+            yield urlsplit(url).path.rstrip("/")
+
+
+def _servers_without(servers: list[Document], prefix: str) -> list[Document]:
+    result = []
+    for server in servers:
+        parts = urlsplit(server["url"])
+        path = parts.path.rstrip("/").removesuffix(prefix)
+        result.append({**server, "url": urlunsplit(parts._replace(path=path)) or "/"})
+    return result

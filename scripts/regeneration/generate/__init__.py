@@ -1,0 +1,1 @@
+"""From a document with names to the files of the generated package."""

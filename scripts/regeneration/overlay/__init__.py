@@ -1,0 +1,1 @@
+"""Add to a document what spec/overlay.yaml says of it."""

@@ -1,0 +1,1 @@
+"""Find the published document, whatever page it hides behind."""

@@ -1,0 +1,1 @@
+"""Put a published document into the form that OpenAPI asks for."""

@@ -1,0 +1,1 @@
+"""Say what is to be said about a newer document."""

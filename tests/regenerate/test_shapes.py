@@ -1,0 +1,181 @@
+"""Documents in the shape of this API, through the command: each works, or the report says first what does not.
+
+There is no third outcome: 0 and every method of the client works, or 4 or 2 and the first lines name what does not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
+
+from regeneration.document import dump_json
+from regeneration.drive.calls import METHODS
+from sessions_us_api.operations import OPERATIONS
+from support.documents import BREAKS, RECONSTRUCTION, all_of_them, made
+
+Regenerate = Callable[..., "CompletedProcess[str]"]
+ROOT = RECONSTRUCTION.parents[1]
+
+#: What documents may say, each with the exit status and words of the report's first lines.
+TABLE = {
+    "page_required": (4, "needs a page, and the document does not say whether the first is 0 or 1"),
+    "page_required_from_1": (0, "works: 47 of 47"),
+    "limit_required": (0, "works: 47 of 47"),
+    "workspace_required": (4, "the query parameter workspaceId is required"),
+    "per_page_10": (0, "works: 47 of 47"),
+    "offset_limit": (0, "works: 47 of 47"),
+    "page_number": (0, "works: 47 of 47"),
+    "cursor": (4, "is not paginated"),
+    "rows_in_docs": (0, "works: 47 of 47"),
+    "rows_in_data_items": (0, "works: 47 of 47"),
+    "rows_beside_others": (4, "more than one array that may be the rows"),
+    "components_empty": (0, "works: 47 of 47"),
+    "mongo_ids": (4, "has no id, which the client reads; it has _id"),
+    "same_but_for_case": (0, "works: 47 of 47"),
+    "property_of_all_of": (0, "works: 47 of 47"),
+    "event_is_an_array_and_nothing_else": (0, "works: 47 of 47"),
+    "patch_for_put": (4, "the document has no PUT there, only"),
+    "under_api_v1": (2, "45 of its paths are ours under /api/v1"),
+    "bodies_required": (0, "works: 47 of 47"),
+    "body_with_more": (4, "'hostId' is a required property"),
+    "bearer": (4, "all 47 methods: the document wants the key as Authorization: Bearer"),
+    "another_api": (2, "this is another API: it has 0 of the 45 operations"),
+}
+LONG = os.environ.get("SESSIONS_LONG_TESTS") == "1"
+
+
+def pull(regenerate: Regenerate, folder: Path, *names: str) -> CompletedProcess[str]:
+    """Drive the document with these changes."""
+    (folder / "document.json").write_bytes(dump_json(made(*names)))
+    return regenerate(ROOT, "--drive", str(folder / "document.json"))
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_what_a_document_may_say(name: str, regenerate: Regenerate, tmp_path: Path) -> None:
+    """Required parameters, other pages, envelopes, empty models, other names, methods, paths, bodies and keys."""
+    status, words = TABLE[name]
+    process = pull(regenerate, tmp_path, name)
+    assert process.returncode == status, process.stdout + process.stderr
+    first = process.stderr.splitlines()[-1:] if status == 2 else process.stdout.splitlines()[:6]
+    assert words in "\n".join(first)
+    assert process.stdout.startswith("DOES NOT WORK") == (status == 4)
+
+
+@pytest.mark.skipif(not LONG, reason="takes minutes: run `nox -s shapes`")
+@pytest.mark.parametrize(
+    ("names", "has_to_work"), list(all_of_them()), ids=lambda value: "+".join(value) if isinstance(value, tuple) else ""
+)
+def test_there_is_no_third_outcome(
+    names: tuple[str, ...], has_to_work: bool, regenerate: Regenerate, tmp_path: Path
+) -> None:
+    """All single changes, and some together."""
+    process = pull(regenerate, tmp_path, *names)
+    lines = process.stdout.splitlines()
+    if process.returncode == 0:
+        assert lines[0].startswith("works: 47 of 47 methods")
+        assert has_to_work
+    elif process.returncode == 4:
+        assert lines[0].startswith("DOES NOT WORK")
+        assert lines[1] == "Broken"
+        assert not has_to_work
+    else:
+        assert process.returncode == 2
+        assert "another API" in process.stderr.splitlines()[-1]
+        assert set(names) & BREAKS.keys()
+    assert len(lines) <= 60
+
+
+def test_the_committed_document_drives_every_method(regenerate: Regenerate) -> None:
+    """And what is not in it, nor on the vendor's page, is listed."""
+    process = regenerate(ROOT, "--drive")
+    assert process.returncode == 0, process.stdout
+    assert process.stdout.startswith("works: 47 of 47 methods of the client; no changes\n")
+    assert "create_webhook, delete_webhook" in process.stdout
+
+
+def test_every_operation_is_driven() -> None:
+    """A method that is new to the client is not forgotten."""
+    assert METHODS.keys() == OPERATIONS.keys()
+
+
+@pytest.mark.parametrize(("names", "most"), [((), 25), (("nest",), 60)])
+def test_a_report_of_what_works_fits_a_screen(
+    names: tuple[str, ...], most: int, regenerate: Regenerate, tmp_path: Path
+) -> None:
+    """The verdict comes first, the next command last; and Markdown has it all, warnings included."""
+    (tmp_path / "document.json").write_bytes(dump_json(made(*names)))
+    process = regenerate(ROOT, "--drive", str(tmp_path / "document.json"), "--format", "markdown")
+    lines = process.stdout.splitlines()
+    assert process.returncode == 0, process.stdout
+    assert len(lines) <= most
+    assert lines[0].startswith("**works: 47 of 47 methods")
+    assert lines[-1].startswith("Next: `python scripts/regenerate.py")
+
+
+def test_what_breaks_methods_is_put_in_place_only_if_it_is_accepted(
+    whole: Path, regenerate: Regenerate, snapshot: Callable[[Path], dict[str, bytes]], tmp_path: Path
+) -> None:
+    """Without --accept nothing is written; with it the report still says what is broken, and so does the exit status."""
+    (tmp_path / "document.json").write_bytes(dump_json(made("body_with_more")))
+    before = snapshot(whole)
+    process = regenerate(whole, "--pull", str(tmp_path / "document.json"))
+    assert process.returncode == 4, process.stderr
+    assert "nothing is written in place" in process.stdout.splitlines()[0]
+    assert snapshot(whole) == before
+    process = regenerate(whole, "--pull", str(tmp_path / "document.json"), "--accept")
+    assert process.returncode == 4
+    assert "45 of 47 methods of the client work; written all the same" in process.stdout.splitlines()[0]
+    assert "user.rooms.create" in process.stdout.splitlines()[2]
+    changed = {path for path, data in snapshot(whole).items() if before.get(path) != data}
+    assert {"spec/upstream.json", "spec/upstream.toml", "spec/openapi.json"} <= changed
+
+
+def test_a_client_that_cannot_be_imported_breaks_every_method(whole: Path, regenerate: Regenerate) -> None:
+    """Whatever the cause: it is named, and every method with it."""
+    (whole / "src/sessions_us/resources/rooms.py").write_text("from sessions_us_api.models import Lobby\n")
+    process = regenerate(whole, "--drive")
+    assert process.returncode == 4
+    assert "all 47 methods: import sessions_us fails: ImportError: cannot import name 'Lobby'" in process.stdout
+
+
+def test_a_large_document_of_another_api_is_refused_in_no_time(regenerate: Regenerate, tmp_path: Path) -> None:
+    """Megabytes of schemas are not validated to find out that it is not ours."""
+    answer = {"description": "ok", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/S0"}}}}
+    fields = {f"field_{number}": {"type": "string", "description": "words " * 20} for number in range(20)}
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "another", "version": "1"},
+        "paths": {f"/v1/things-{number}": {"get": {"responses": {"200": answer}}} for number in range(300)},
+        "components": {"schemas": {f"S{number}": {"type": "object", "properties": fields} for number in range(1000)}},
+    }
+    (tmp_path / "document.json").write_bytes(dump_json(document))
+    assert (tmp_path / "document.json").stat().st_size > 3_400_000
+    process = regenerate(ROOT, "--drive", str(tmp_path / "document.json"))
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith("regenerate: this is another API: it has 0 of the 45 operations")
+
+
+def test_the_overlay_can_say_which_other_method_is_meant(whole: Path, regenerate: Regenerate, tmp_path: Path) -> None:
+    """An action gives the operationId to what the document has instead; then the client calls that."""
+    document = made()
+    document["paths"]["/api/rooms/{id}"]["patch"] = document["paths"]["/api/rooms/{id}"].pop("put")
+    (tmp_path / "document.json").write_bytes(dump_json(document))
+    assert regenerate(whole, "--drive", str(tmp_path / "document.json")).returncode == 4
+    with (whole / "spec/overlay.yaml").open("a") as file:
+        file.write(PATCH)
+    process = regenerate(whole, "--drive", str(tmp_path / "document.json"))
+    assert process.returncode == 0, process.stdout
+
+
+PATCH = """
+  - target: $.paths['/api/rooms/{id}'].patch
+    description: rooms are updated by PATCH
+    x-optional: true
+    update: {operationId: update_room, tags: [rooms], x-key-role: user, x-repeatable: false}
+"""
