@@ -1,0 +1,32 @@
+"""An answer before it is sent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from .refusals import Refusal
+
+JSON = "application/json; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+
+@dataclass(slots=True)
+class Reply:
+    status: int
+    content: bytes = b""
+    media_type: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def encode(result: Any) -> bytes:
+    return json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def json_reply(status: int, result: Any) -> Reply:
+    return Reply(status, encode(result), JSON)
+
+
+def refused(refusal: Refusal) -> Reply:
+    return json_reply(refusal.status, refusal.body())
