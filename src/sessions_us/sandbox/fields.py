@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
+Fields = Literal["known", "all"]
 PERSON = frozenset({"id", "email", "firstName", "lastName"})
 PARTICIPANT = frozenset({"id", "isOwner", "user", "guest"})
 UTTERANCE = frozenset({"participantId", "sourceTimestamp", "sourceLanguage", "content"})

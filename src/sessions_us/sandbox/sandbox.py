@@ -23,6 +23,7 @@ from .clock import TIMES, SandboxClock, SandboxTimer, Time
 from .control import Control
 from .delivery import Courier, Delivery
 from .faults import DROPS, Drop, Fault, FaultPlan, can_match
+from .fields import Fields
 from .limits import HeaderFamily, Noise, ServerLimit
 from .loading import load
 from .records import WebhookRecord
@@ -36,7 +37,6 @@ from .transport import InProcessTransport
 if TYPE_CHECKING:
     from ..quota.clock import Clock
 
-Fields = Literal["known", "all"]
 Data = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -507,12 +507,14 @@ def serve(port: int = 8099, *, host: str = "127.0.0.1", quiet: bool = False, **o
         options: as for `Sandbox`.
 
     Raises:
+        ValueError: an option makes no sense.
         OSError: the port is taken.
     """
     kept = {"user_key": "sandbox-user-key", "guest_key": "sandbox-guest-key", "log": None if quiet else _print}
+    made = Sandbox(port=port, host=host, **{**kept, **options})
 
     async def forever() -> None:
-        async with Sandbox(port=port, host=host, **{**kept, **options}) as sandbox:
+        async with made as sandbox:
             lines = (
                 f"A Sessions API is listening on {sandbox.url}; Ctrl-C ends it.",
                 f"SESSIONS_BASE_URL={sandbox.url}",
