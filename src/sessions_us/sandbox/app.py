@@ -134,6 +134,7 @@ class Application:
                 key.role if key else None,
                 now,
                 route=found[1] if found else None,
+                number=self._traffic.number(),
             )
         )
         fault = self._faults.take(method, path, counted=False)

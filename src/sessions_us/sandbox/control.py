@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
+from heapq import nlargest
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,11 @@ from starlette.datastructures import Headers
 from .body import Body
 from .clock import TIMES
 from .faults import DROPS
+from .life import phase
 from .refusals import Refusal
 from .reply import HTML, Reply, encode, json_reply, refused
-from .serializer import Json
+from .serializer import Json, iso_or_null
+from .state import TRIGGERS, State
 
 if TYPE_CHECKING:
     from .delivery import Delivery
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "/_sandbox"
 _DOCUMENT = ("/api-docs", "/api-docs-json")
+_NEWEST = 30
 _SHOWN = 200  # requests or deliveries in one answer, unless asked for more
 
 
@@ -38,12 +42,14 @@ class Control:
 
     Args:
         sandbox: is asked.
+        state: is looked at for the page, which needs a summary.
     """
 
     largest_body = 64 * 1024 * 1024
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, state: State) -> None:
         self._sandbox = sandbox
+        self._state = state
         self._actions: Mapping[tuple[str, str], Callable[[Body], object]] = {
             ("GET", ""): lambda _: self._about(),
             ("POST", "/reset"): lambda _: sandbox.reset(),
@@ -55,6 +61,7 @@ class Control:
             ("DELETE", "/faults"): lambda _: sandbox.heal(),
             ("POST", "/triggers"): self._trigger,
             ("GET", "/requests"): self._requests,
+            ("GET", "/sessions"): lambda _: self._sessions(),
             ("GET", "/deliveries"): lambda _: [_delivery(each) for each in sandbox.deliveries[-_SHOWN:]],
         }
 
@@ -120,12 +127,37 @@ class Control:
             "window": sandbox.limiter.window,
             "headers": sandbox.limiter.headers,
             "fields": sandbox.fields,
+            "triggers": sorted(TRIGGERS),
+            "objects": self._counts(),
             "quota": {
                 role: dict(zip(("remaining", "resetsIn"), sandbox.limiter.left(role, sandbox.clock.now()), strict=True))
                 for role in ("user", "guest")
             },
             **self._clock(),
         }
+
+    def _counts(self) -> Json:
+        state = self._state
+        shelves = {
+            "rooms": state.rooms,
+            "booking_pages": state.booking_pages,
+            "sessions": state.sessions,
+            "bookings": state.bookings,
+            "events": state.events,
+            "webhooks": state.webhooks,
+            "users": state.users,
+        }
+        return {name: len(shelf) for name, shelf in shelves.items()}
+
+    def _sessions(self) -> list[Json]:
+        """The newest sessions of the workspace, and where they are in their lives."""
+        with self._state.lock:
+            self._state.catch_up()
+            found = nlargest(_NEWEST, self._state.sessions.values(), key=lambda each: each.created_at)
+            return [
+                {"id": each.id, "name": each.name, "startAt": iso_or_null(each.start_at), "phase": phase(each)}
+                for each in found
+            ]
 
     def _clock(self) -> Json:
         return {"now": self._sandbox.clock.now(), "time": self._sandbox.time}

@@ -20,8 +20,11 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+
+
 def encode(result: Any) -> bytes:
-    return json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(result).encode()
 
 
 def json_reply(status: int, result: Any) -> Reply:

@@ -133,7 +133,7 @@ class Sandbox:
             self._traffic,
             self._clock.now,
             lambda: draw.uniform(low, high),
-            Control(self),
+            Control(self, self._state),
         )
         self._begin()
         self._address = (host, port)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .records import (
@@ -36,6 +37,7 @@ Row = TypeVar("Row")
 PAGE_SIZE = 20
 
 
+@lru_cache(maxsize=100_000)  # most dates of a list are sent with every page
 def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -155,12 +157,9 @@ def person(value: Person | None) -> Json | None:
 
 
 def participant(value: ParticipantRecord) -> Json:
-    return {
-        "id": value.id,
-        "isOwner": value.is_owner,
-        "guest": person(value.person) if value.is_guest else None,
-        "user": None if value.is_guest else person(value.person),
-    }
+    who = person(value.person)
+    guest, user = (who, None) if value.is_guest else (None, who)
+    return {"id": value.id, "isOwner": value.is_owner, "guest": guest, "user": user}
 
 
 def participants(session: SessionRecord) -> list[Json]:

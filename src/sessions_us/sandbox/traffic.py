@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 KeyRole = Literal["user", "guest"]
@@ -68,10 +68,13 @@ class Traffic:
         self._next = 0
         self._log = log
 
-    def arrived(self, record: ReceivedRequest) -> ReceivedRequest:
-        """Keep a request; it gets its number."""
-        record = replace(record, number=self._next)
+    def number(self) -> int:
+        """Return the number of the next request."""
         self._next += 1
+        return self._next - 1
+
+    def arrived(self, record: ReceivedRequest) -> ReceivedRequest:
+        """Keep a request."""
         self._records[record.number] = record
         if len(self._records) > _KEPT:
             del self._records[next(iter(self._records))]
