@@ -103,11 +103,13 @@ class Application:
         if delay > 0:
             await asyncio.sleep(delay)
         if fault is not None and isinstance(fault.what, str):
-            self._traffic.answered(record)
+            self._traffic.answered(replace(record, remaining=answer.remaining, resets_in=answer.resets_in))
             if fault.what == "cut":
                 await _cut(answer, send)
             raise ConnectionDropped(abrupt=fault.what == "reset")
-        self._traffic.answered(replace(record, status=answer.status))
+        self._traffic.answered(
+            replace(record, status=answer.status, remaining=answer.remaining, resets_in=answer.resets_in)
+        )
         await self._send(answer, scope, receive, send)
 
     async def _send(self, answer: Reply, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,12 +149,13 @@ class Application:
         for moment in self._noise.between(key.counter, now, self._limiter.window):
             self._limiter.take(key.counter, moment, by_others=True)
         verdict = self._limiter.take(key.counter, now)
-        record = replace(record, remaining=verdict.remaining, resets_in=verdict.resets_in)
-        if not verdict.admitted:
-            return record, None, Reply(429, verdict.body, verdict.media_type, verdict.headers)
-        fault = self._faults.take(method, path, counted=True)
-        answer = (fault and self._failed(fault)) or self._carry_out(record, found, query, key)
-        answer.headers = {**verdict.headers, **answer.headers}
+        if verdict.admitted:
+            fault = self._faults.take(method, path, counted=True)
+            answer = (fault and self._failed(fault)) or self._carry_out(record, found, query, key)
+            answer.headers = {**verdict.headers, **answer.headers}
+        else:
+            answer = Reply(429, verdict.body, verdict.media_type, verdict.headers)
+        answer.remaining, answer.resets_in = verdict.remaining, verdict.resets_in
         return record, fault, answer
 
     @staticmethod

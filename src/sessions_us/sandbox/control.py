@@ -7,7 +7,7 @@ their origin.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from functools import cache
 from heapq import nlargest
 from html import escape
@@ -138,7 +138,7 @@ class Control:
 
     def _counts(self) -> Json:
         state = self._state
-        shelves = {
+        shelves: Mapping[str, Sized] = {
             "rooms": state.rooms,
             "booking_pages": state.booking_pages,
             "sessions": state.sessions,

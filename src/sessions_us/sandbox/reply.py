@@ -1,4 +1,4 @@
-"""An answer before it is sent."""
+"""An answer before it is sent, with what it leaves of the key's window."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Reply:
     content: bytes = b""
     media_type: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    remaining: int | None = None
+    resets_in: int | None = None
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)

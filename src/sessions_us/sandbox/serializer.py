@@ -72,7 +72,9 @@ class Serializer:
         self._everything = everything
 
     def session(self, value: SessionRecord) -> Json:
-        fields = {**value.extra, **told_session(self._state, value)}
+        fields = told_session(self._state, value)
+        if value.extra:
+            fields = {**value.extra, **fields}
         fields["sessionLink"] = f"https://app.sessions.us/session/{value.id}"
         if self._everything:
             fields["plannedEnd"] = iso_or_null(value.planned_end)
