@@ -86,10 +86,10 @@ class State:
         self._own_keys = dict(keys)
         self._send = send
         self.lock: threading.RLock = threading.RLock()
-        self.page_base = page_base
-        self.answers = Serializer(self, everything=everything)
-        self.complete = Serializer(self, everything=True)
-        self.agenda = life.Agenda()
+        self.page_base: int = page_base
+        self.answers: Serializer = Serializer(self, everything=everything)
+        self.complete: Serializer = Serializer(self, everything=True)
+        self.agenda: life.Agenda = life.Agenda()
         self.sessions: Shelf[SessionRecord] = Shelf(self._is_own_session)
         self.booking_pages: Shelf[BookingPageRecord] = Shelf(lambda page, user_id: page.owner.id == user_id)
         self.bookings: Shelf[BookingRecord] = Shelf(lambda booking, user_id: self._is_own_part(booking, user_id))
