@@ -243,7 +243,9 @@ def browser(session: nox.Session) -> None:
             "Chromium is missing: apt-get install chromium (Debian, Ubuntu), or another package of it for your system"
         )
     _install(session, "browser", extras="fastapi,sandbox")
-    session.run("python", "-m", "pytest", "tests/booking_site/test_browser.py", *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "tests/booking_site/test_browser.py", "tests/test_sandbox_page.py", *session.posargs
+    )
 
 
 @nox.session

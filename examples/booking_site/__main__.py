@@ -79,7 +79,7 @@ async def upstream(limit: int, window: float) -> AsyncIterator[dict[str, str]]:
         return
     from sessions_us.sandbox import Sandbox
 
-    async with Sandbox(limit=limit, window=window) as sandbox:
+    async with Sandbox(limit=limit, window=window, fields="all") as sandbox:
         yield {
             "SESSIONS_BASE_URL": sandbox.url,
             "SESSIONS_USER_KEY": sandbox.user_key,

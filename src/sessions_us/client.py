@@ -44,6 +44,7 @@ __all__ = ("CallOptions", "ClientOptions", "ClientQuota", "GuestClient", "UserCl
 K = TypeVar("K", bound=ApiKey)
 
 _logger = logging.getLogger("sessions_us")
+_ALLOW_HTTP = "SESSIONS_ALLOW_HTTP"  # 1 allows plain http, for a sandbox in another container
 
 
 class SharedOptions(TypedDict, total=False):
@@ -111,7 +112,8 @@ class ClientOptions(SharedOptions, total=False):
         clock: times the quota, back-off, `max_wait` and the cache, but not `timeout`: for tests. All clients of a key have the
             same one. It can't be had with a store that other processes use.
         app_info: the application's name and version, such as `acme-site/2.1`, for the user agent.
-        allow_http: allow plain http to a host other than this one. The key can be read on its way.
+        allow_http: allow plain http to a host other than this one. The key can be read on its way. So does
+            `SESSIONS_ALLOW_HTTP=1`.
     """
 
     base_url: str | None
@@ -188,7 +190,7 @@ class _Client(Generic[K]):
         quota = Quota.parse(quota) if isinstance(quota, str) else Quota.from_env() if quota is None else quota
         _check_kinds(quota=quota, on_event=on_event, transport=transport, clock=clock, app_info=app_info)
         defaults = Options(retries=RetryPolicy() if retries is None else retries, **options)
-        origin = Origin.of(base_url, allow_http=allow_http)
+        origin = Origin.of(base_url, allow_http=allow_http or os.environ.get(_ALLOW_HTTP) == "1")
         limiter = limiter_for(key.digest(f"quota at {origin}"), str(origin), quota, clock)
 
         # Each call goes through these stages. The innermost is the first.

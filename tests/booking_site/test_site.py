@@ -263,7 +263,7 @@ async def test_visitors_of_all_zones_share_one_question(serve: Serve) -> None:
 
 async def test_nobody_registers_twice(serve: Serve) -> None:
     """A second registration with the same address is said to be one; wrong fields are named, and cost nothing."""
-    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+    async with Sandbox(limit=100, fields="all") as sandbox, serve(sandbox) as visitor:
         listed = await visitor.get("/events")
         event = re.findall(r'href="(/events/[^"]+)"', listed.text)[0]
         answers = []

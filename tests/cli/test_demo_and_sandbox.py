@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from io import StringIO
+from pathlib import Path
 
 import httpx
 import pytest
@@ -146,6 +147,15 @@ def test_a_missing_extra_is_one_line_that_names_it(blocked: str, arguments: list
         (["demo", "--window", "0"], "--window"),
         (["demo", "--headers", "draft-9"], "draft-6"),
         (["sandbox", "--port", "70000"], "--port"),
+        (["sandbox", "--fault", "often"], "must look like 502:0.05"),
+        (["sandbox", "--fault", "700:0.5"], "status must be from 200 to 599"),
+        (["sandbox", "--fault", "502:2"], "chance must be more than 0"),
+        (["sandbox", "--noise", "loud"], "must look like 3/min"),
+        (["sandbox", "--fields", "some"], "--fields"),
+        (["sandbox", "--data", "nowhere.json"], "nowhere.json can't be read"),
+        (["sandbox", "--data", __file__], "is not JSON"),
+        (["sandbox", "--deliver-to", "nowhere"], "deliver_to must be a URL"),
+        (["sandbox", "--user-key", "k", "--guest-key", "k"], "must differ"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(arguments: list[str], said: str) -> None:
@@ -229,7 +239,48 @@ def test_sandbox_serves_until_ctrl_c() -> None:
 
     assert answer.status_code == 200
     assert answer.headers["x-ratelimit-limit"] == "7"
+    assert process.returncode == 0
+    assert re.fullmatch(r"\S+  user   GET    /api/rooms  200  6 left, reset in 60 s\n", stderr)
+
+
+def test_sandbox_begins_as_it_is_told(tmp_path: Path) -> None:
+    """Its own keys, data and fields, failures by chance, others on the key, a still clock, and no log."""
+    seed = tmp_path / "seed.json"
+    seed.write_text('{"rooms": [{"name": "Blue", "description": "Ours"}]}')
+    options = (
+        "--user-key",
+        "u",
+        "--guest-key",
+        "g",
+        "--empty",
+        "--data",
+        str(seed),
+        "--fields",
+        "all",
+        "--time",
+        "still",
+    )
+    more = ("--fault", "502:1", "--noise", "2/min", "--seed", "7", "--host", "127.0.0.1", "--quiet")
+    with _serving("--port", "0", *options, *more) as (process, told):
+        assert (told["SESSIONS_USER_KEY"], told["SESSIONS_GUEST_KEY"]) == ("u", "g")
+        with httpx.Client(base_url=told["SESSIONS_BASE_URL"], headers={"x-api-key": "u"}, timeout=30) as client:
+            assert client.get("/api/rooms").status_code == 502
+            client.delete("/_sandbox/faults")
+            (room,) = client.get("/api/rooms").json()
+            assert (room["name"], room["description"]) == ("Blue", "Ours")
+            before = client.get("/_sandbox/clock").json()
+            client.post("/_sandbox/clock", json={"seconds": 59})
+            assert client.get("/_sandbox/clock").json() == {"now": before["now"] + 59, "time": "still"}
+            assert client.get("/api/rooms").headers["ratelimit-remaining"] == "6"
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (0, "")
+
+
+def test_the_keys_of_the_command_are_stable() -> None:
+    """So that they can stand in a configuration."""
+    with _serving("--port", "0") as (_, told):
+        assert (told["SESSIONS_USER_KEY"], told["SESSIONS_GUEST_KEY"]) == ("sandbox-user-key", "sandbox-guest-key")
 
 
 def test_the_command_is_installed() -> None:

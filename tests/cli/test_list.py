@@ -42,7 +42,7 @@ def test_a_list_in_a_pipe_is_ndjson_with_every_row(sessions_sandbox: Sandbox, re
     assert set(found) == ids(sessions_sandbox, f"/api/{resource}")
 
 
-@pytest.mark.sessions_sandbox(extras=True)
+@pytest.mark.sessions_sandbox(fields="all")
 def test_rows_are_as_the_server_sent_them(sessions_sandbox: Sandbox) -> None:
     """Wire names, and fields that no document describes, value by value."""
     done = run("list", "sessions", "--limit", "20", **at(sessions_sandbox))

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from support.command import at, run
 
 from sessions_us.sandbox import Sandbox
 
 
+@pytest.mark.sessions_sandbox(fields="all")
 def test_a_webhook_is_added_and_removed(sessions_sandbox: Sandbox) -> None:
     """The id that `add` prints is the one that `remove` takes; then it is gone."""
     environ = at(sessions_sandbox)
@@ -24,6 +26,7 @@ def test_a_webhook_is_added_and_removed(sessions_sandbox: Sandbox) -> None:
     assert (again.returncode, again.stdout) == (12, "")
 
 
+@pytest.mark.sessions_sandbox(fields="all")
 def test_people_are_told_to_keep_the_id(sessions_sandbox: Sandbox) -> None:
     """Because the API can't list webhooks."""
     done = run(

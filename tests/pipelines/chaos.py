@@ -320,7 +320,7 @@ async def run(
     draw = random.Random(seed)
     outcome = Outcome()
     limit = Quota.parse(quota)
-    async with Sandbox(limit=limit.limit, window=limit.window, empty=True, seed=seed) as sandbox:
+    async with Sandbox(limit=limit.limit, window=limit.window, empty=True, seed=seed, fields="all") as sandbox:
         world = World(sandbox, draw, sessions)
         environment = {
             **os.environ,

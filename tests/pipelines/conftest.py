@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(limit=100_000, window=1.0, empty=True) as made:
+    async with Sandbox(limit=100_000, window=1.0, empty=True, fields="all") as made:
         World(made, random.Random(1), 45)
         yield made
 

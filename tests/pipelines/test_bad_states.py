@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(limit=100_000, window=1.0, empty=True) as made:
+    async with Sandbox(limit=100_000, window=1.0, empty=True, fields="all") as made:
         chaos.World(made, random.Random(1), 12)
         yield made
 

@@ -78,7 +78,7 @@ def requests(sandbox: Sandbox, since: int = 0) -> Counter[str]:
     return Counter(request.path.rpartition("/")[2] for request in sandbox.requests[since:])
 
 
-@pytest.mark.sessions_sandbox(limit=1000, extras=True)
+@pytest.mark.sessions_sandbox(limit=1000, fields="all")
 def test_everything_arrives_once_and_typed(sessions_sandbox: Sandbox, database: Database, run: Run) -> None:
     """Each table holds what the API has, with no request beyond what that takes; a second run changes nothing and reads
     only what can have changed."""

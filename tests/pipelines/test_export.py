@@ -69,7 +69,7 @@ async def test_every_session_is_there_once_with_what_belongs_to_it(sandbox, user
 async def test_every_list_can_be_exported(tmp_path):
     """Each list into a file of its own; booking pages come with their bookings and collaborators, over several pages."""
     names = [name for name in RESOURCES if name != "sessions"]
-    async with Sandbox(limit=100_000, window=1.0) as full:
+    async with Sandbox(limit=100_000, window=1.0, fields="all") as full:
         async with UserClient(full.user_key, base_url=full.url, quota=Quota(limit=100_000, window=1.0)) as user:
             await export(user, names, NDJSONSink(tmp_path / "out"), state=tmp_path / "state")
 

@@ -45,7 +45,7 @@ def checked() -> dict[str, list[Any]]:
 
 @pytest.fixture
 async def sandbox(anyio_backend: str, clock: Clock) -> AsyncIterator[Sandbox]:
-    async with Sandbox(limit=1000, clock=clock) as serving:
+    async with Sandbox(limit=1000, clock=clock, fields="all") as serving:
         yield serving
 
 

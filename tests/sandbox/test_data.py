@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def empty(anyio_backend: str, clock: Clock):
-    async with Sandbox(limit=1000, clock=clock, empty=True) as serving:
+    async with Sandbox(limit=1000, clock=clock, empty=True, fields="all") as serving:
         yield serving
 
 
@@ -36,16 +36,18 @@ async def pages(client: httpx.AsyncClient, path: str) -> list[Any]:
 
 
 async def test_data_is_what_the_api_sends(sandbox: Sandbox, user: httpx.AsyncClient) -> None:
-    """Every list, in its order, with what belongs to each row; the colleague's page alone is in no list."""
+    """Every list, in its order, with what belongs to each row and its owner; the colleague's page alone is in no list."""
+    beside = {"ownerId", "bookerId"}
+
+    def sent(rows: list[dict[str, Any]], *more: str) -> list[dict[str, Any]]:
+        return [{name: value for name, value in row.items() if name not in beside | set(more)} for row in rows]
+
     data = sandbox.data
 
-    assert await pages(user, "/api/rooms") == data["rooms"]
-    assert await pages(user, "/api/bookings") == data["bookings"]
-    assert await pages(user, "/api/events") == data["events"]
-    nested = {"transcripts", "takeaways"}
-    assert await pages(user, "/api/sessions") == [
-        {name: value for name, value in row.items() if name not in nested} for row in data["sessions"]
-    ]
+    assert await pages(user, "/api/rooms") == sent(data["rooms"])
+    assert await pages(user, "/api/bookings") == sent(data["bookings"])
+    assert await pages(user, "/api/events") == sent(data["events"])
+    assert sent(await pages(user, "/api/sessions")) == sent(data["sessions"], "transcripts", "takeaways")
     assert [row["id"] for row in await pages(user, "/api/booking-pages")] == [
         row["id"] for row in data["booking_pages"] if row["id"] != sandbox.team_page_id
     ]

@@ -73,7 +73,8 @@ async def test_an_unknown_id_is_not_found(user: httpx.AsyncClient, id: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/api/nothing"), ("PATCH", "/api/rooms"), ("GET", "/"), ("GET", "/api/rooms/")]
+    ("method", "path"),
+    [("GET", "/api/nothing"), ("PATCH", "/api/rooms"), ("GET", "/api/rooms//"), ("GET", "/api/rooms/x/y")],
 )
 async def test_an_unknown_path_is_not_found(sandbox: Sandbox, method: str, path: str) -> None:
     """404 that repeats the request; a known path with another method is no better known."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+
 import httpx
 import pytest
 
@@ -78,3 +81,32 @@ async def test_the_same_seed_makes_the_same_data_and_other_keys(clock: Clock) ->
     headers = {"x-api-key": empty.user_key}
     async with httpx.AsyncClient(transport=empty.transport, base_url="http://sandbox", headers=headers) as user:
         assert (await user.get(f"/api/booking-pages/{empty.team_page_id}")).json()["name"] == "Team intro"
+
+
+async def test_a_page_costs_the_same_among_many(clock: Clock) -> None:
+    """Rows that are not on the page are neither sorted again nor serialized: the calls of functions are counted."""
+
+    async def calls(sessions: int) -> int:
+        rows = [{"id": f"s{number}", "name": f"Session {number}"} for number in range(sessions)]
+        sandbox = Sandbox(limit=1000, clock=clock, empty=True, data={"sessions": rows})
+        headers = {"x-api-key": sandbox.user_key}
+        async with httpx.AsyncClient(transport=sandbox.transport, base_url="http://sandbox", headers=headers) as user:
+            await rows_of(user)  # the list is sorted
+            counted = 0
+
+            def count(frame: FrameType, event: str, argument: object) -> None:
+                nonlocal counted
+                counted += event == "call"
+
+            sys.setprofile(count)
+            try:
+                await rows_of(user)
+            finally:
+                sys.setprofile(None)
+        return counted
+
+    async def rows_of(user: httpx.AsyncClient) -> None:
+        assert len((await user.get("/api/sessions")).json()) == 20
+
+    few, many = await calls(40), await calls(4000)
+    assert many <= few * 1.1

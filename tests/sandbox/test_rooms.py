@@ -52,7 +52,7 @@ async def test_a_room_is_shared_with_addresses_and_users(user: httpx.AsyncClient
     room = (await user.post("/api/rooms", json={"name": "Studio"})).json()
     path = f"/api/rooms/{room['id']}/share"
     answer = await user.post(path, json={"emails": ["alan@example.com"]})
-    assert (answer.status_code, answer.json()) == (201, room)
+    assert (answer.status_code, answer.json()) == (201, {**room, "sharedWith": ["alan@example.com"]})
     assert (await user.post(path, json={"userIds": ["nobody"]})).status_code == 404
     wrong = await user.post(path, json={"emails": ["nonsense"], "userIds": "all"})
     assert wrong.json()["message"] == ["each value in emails must be an email", "userIds must be an array"]

@@ -47,7 +47,7 @@ async def test_a_session_is_planned_read_changed_and_deleted(user: httpx.AsyncCl
         ({"name": " "}, "name should not be empty"),
         ({"startAt": "tomorrow"}, "startAt must be a valid ISO 8601 date string"),
         ({"startAt": 12}, "startAt must be a valid ISO 8601 date string"),
-        ({"plannedEnd": PLAN["startAt"]}, "plannedEnd must be after startAt"),
+        ({"plannedEnd": "2026-03-04T09:59:59Z"}, "plannedEnd must not be before startAt"),
         ({"timeZone": "Europe/Atlantis"}, "timeZone must be a valid IANA time-zone"),
         ({"timeZone": "../UTC"}, "timeZone must be a valid IANA time-zone"),
     ],

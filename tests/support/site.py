@@ -109,7 +109,7 @@ def started(*, limit: int, window: float, workers: int) -> Iterator[Site]:
     """The site in front of a sandbox of the test's, as it is in front of the real API."""
     with (
         start_blocking_portal("asyncio") as portal,
-        portal.wrap_async_context_manager(Sandbox(limit=limit, window=window)) as sandbox,
+        portal.wrap_async_context_manager(Sandbox(limit=limit, window=window, fields="all")) as sandbox,
     ):
         environment = {
             "SESSIONS_BASE_URL": sandbox.url,

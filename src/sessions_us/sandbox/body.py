@@ -9,6 +9,7 @@ from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from typing import Any, Literal, overload
 from zoneinfo import ZoneInfo
 
+from .fields import FIELDS
 from .refusals import Refusal
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -22,15 +23,25 @@ _NO_TEXT, _NO_MOMENT = "", datetime.min.replace(tzinfo=UTC)
 class Body:
     """The fields of a request; readers return None for what is absent and collect what is wrong for `check`.
 
-    What is read is worth something only after `check`. Unknown fields are ignored, because no source lists the known ones.
+    What is read is worth something only after `check`. Unknown fields are kept, because no source lists the known ones.
     """
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self._fields = fields
         self._wrong: list[str] = []
 
+    def unknown(self, resource: str) -> dict[str, Any]:
+        """Return the fields that the sandbox does not know of a resource, `timezone` aside, which is understood."""
+        known = FIELDS[resource]
+        return {name: value for name, value in self._fields.items() if name not in known and name != "timezone"}
+
     def __contains__(self, name: str) -> bool:
         return name in self._fields
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """All fields as they came."""
+        return self._fields
 
     @property
     def problems(self) -> Sequence[str]:
@@ -77,6 +88,15 @@ class Body:
         if value is None or isinstance(value, bool):
             return value
         self._wrong.append(f"{name} must be a boolean value")
+        return None
+
+    def number(self, name: str) -> float | None:
+        value = self._fields.get(name)
+        if value is None:
+            return None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+        self._wrong.append(f"{name} must be a number")
         return None
 
     def whole(self, name: str, *, least: int, most: int) -> int | None:
@@ -189,8 +209,10 @@ def parse(content: bytes, media_type: str) -> Mapping[str, Any]:
         return {}
     try:
         fields = json.loads(content)
-    except ValueError:
-        raise Refusal(400, "The body is not valid JSON") from None
+        # What could not be given back is refused here: half a surrogate pair, a number beyond JSON's, nesting without end.
+        json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise Refusal(400, "The body is not valid JSON in UTF-8") from None
     if not isinstance(fields, dict):
         raise Refusal(400, "The body must be a JSON object")
     return fields

@@ -1,4 +1,4 @@
-"""The sandbox's clock. It runs as fast as the machine's, and can be advanced."""
+"""The sandbox's clock. It runs as fast as the machine's, stands still, or skips waits; and it can be advanced."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
+
+Time = Literal["runs", "still", "skips"]
+TIMES: tuple[Time, ...] = get_args(Time)
+
+# Turns of the event loop without a request in flight after which everyone is taken to wait for the time.
+_TURNS = 50
+_LOOK_AGAIN = 0.002  # seconds, while a request is in flight
 
 
 class SandboxClock:
@@ -20,10 +27,22 @@ class SandboxClock:
     Args:
         seconds: returns the time without the advances, in seconds since the epoch. The default follows the monotonic clock. A
             timer notices a jump of `seconds` only when its real time is over; `advance` fires due timers at once.
+        time: `"runs"`, `"still"` (only `advance` moves it), or `"skips"`: runs, and when everyone waits for it, goes on to the
+            earliest moment that was asked for with `call_at`.
+        is_busy: whether a request is in flight; then nothing is skipped.
     """
 
-    def __init__(self, seconds: Callable[[], float] | None = None) -> None:
-        self._seconds = seconds or _steady()
+    def __init__(
+        self,
+        seconds: Callable[[], float] | None = None,
+        time: Time = "runs",
+        is_busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._source = seconds or _steady()
+        self._stopped_at = self._source()
+        self._time: Time = time
+        self._is_busy = is_busy
+        self._skipping: set[asyncio.AbstractEventLoop] = set()
         self._advanced = 0.0
         self._timers: dict[int, SandboxTimer] = {}
         self._numbers = itertools.count()
@@ -31,9 +50,28 @@ class SandboxClock:
         self._lock = threading.Lock()
         self._advancing = threading.RLock()
 
+    @property
+    def time(self) -> Time:
+        """How it moves. Setting it changes that from now on."""
+        return self._time
+
+    @time.setter
+    def time(self, time: Time) -> None:
+        with self._lock:
+            now = self.now()
+            self._time = time
+            self._stopped_at = self._source()
+            self._advanced += now - self.now()
+            timers = list(self._timers.values())
+        for timer in timers:
+            timer.arm_soon()
+
     def now(self) -> float:
         """Return the sandbox's time in seconds since the epoch."""
         return self._seconds() + self._advanced
+
+    def _seconds(self) -> float:
+        return self._stopped_at if self._time == "still" else self._source()
 
     def call_at(self, when: float, callback: Callable[[], object]) -> SandboxTimer:
         """Call back in the running event loop, once `now()` has reached `when`.
@@ -47,6 +85,13 @@ class SandboxClock:
         Returns:
             The timer. Its `cancel()` prevents the call.
         """
+        timer = self.remind_at(when, callback)
+        timer.can_skip = True
+        self._skip_soon()
+        return timer
+
+    def remind_at(self, when: float, callback: Callable[[], object]) -> SandboxTimer:
+        """Do the same for the sandbox itself: nothing is skipped for it."""
         timer = SandboxTimer(self, next(self._numbers), when, callback)
         with self._lock:
             self._timers[timer.number] = timer
@@ -81,6 +126,26 @@ class SandboxClock:
         with self._lock:
             self._timers.pop(timer.number, None)
 
+    def _skip_soon(self) -> None:
+        loop = _running_loop()
+        if self._time == "skips" and loop is not None and loop not in self._skipping:
+            self._skipping.add(loop)
+            loop.call_soon(self._skip, loop, _TURNS, context=contextvars.Context())
+
+    def _skip(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
+        """Advance to the earliest timer, after some turns of the loop in which no request was in flight."""
+        with self._lock:
+            moments = [timer.when for timer in self._timers.values() if timer.can_skip]
+        if not moments or self._time != "skips":
+            self._skipping.discard(loop)
+        elif self._is_busy():
+            loop.call_later(_LOOK_AGAIN, self._skip, loop, _TURNS)
+        elif turns:
+            loop.call_soon(self._skip, loop, turns - 1)
+        else:
+            self.advance(max(0.0, min(moments) - self.now()))
+            loop.call_soon(self._skip, loop, _TURNS)
+
     def _next(self, target: float) -> SandboxTimer | None:
         """Advance to the earliest timer that is due by `target`, and remove it. Of two for one moment, the older one is first."""
         with self._lock:
@@ -98,6 +163,7 @@ class SandboxTimer:
     def __init__(self, clock: SandboxClock, number: int, when: float, callback: Callable[[], object]) -> None:
         self.number = number
         self.when = when
+        self.can_skip = False
         self._clock = clock
         self._callback = callback
         self._context = contextvars.copy_context()
@@ -118,6 +184,8 @@ class SandboxTimer:
             self._handle.cancel()
         if self._loop is not None and not self._is_over:
             left = self.when - self._clock.now()
+            if left > 0 and self._clock.time == "still":
+                return  # only `advance` gets there
             self._handle = self._loop.call_later(max(0.0, left), self._look, context=self._context)
 
     def arm_soon(self) -> None:

@@ -19,9 +19,12 @@ _TELLS_RETRY_AFTER = {"nestjs", "x-ratelimit", "epoch", "draft-6", "draft-7", "d
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a request may pass, the headers that say so, and for a refusal the body and its media type."""
+    """Whether a request may pass, what is left of the window, the headers that say so, and for a refusal the body and its
+    media type."""
 
     admitted: bool
+    remaining: int
+    resets_in: int
     headers: dict[str, str]
     body: bytes = b""
     media_type: str = ""
@@ -72,8 +75,11 @@ class ServerLimit:
         # Draft 8 names the counter that was used: a tag of its own, since one derived from the key would tell of the key.
         self._partitions: dict[str, str] = {}
 
-    def take(self, key: str, now: float) -> Verdict:
-        """Count one request of `key` (a name for it, not the secret) at `now`, in seconds since the epoch."""
+    def take(self, key: str, now: float, *, by_others: bool = False) -> Verdict:
+        """Count one request of `key` (a name for it, not the secret) at `now`, in seconds since the epoch.
+
+        A request `by_others` takes its place in the window, and is in neither `admitted` nor `refused`.
+        """
         count = self._counts.get(key)
         if count is None or _whole(count.ends - now) <= 0:
             fresh = _Count(now + self.window)
@@ -85,15 +91,22 @@ class ServerLimit:
         else:
             count.used += 1
             wait = None if count.used <= self.limit else count.ends - now
+        remaining, resets_in = max(0, self.limit - count.used), _whole(count.ends - now)
         if wait is None:
-            self.admitted += 1
-            return Verdict(True, self._tell(key, count, now))
-        self.refused += 1
+            self.admitted += not by_others
+            return Verdict(True, remaining, resets_in, self._tell(key, count, now))
+        self.refused += not by_others
         seconds = _whole(wait)
         headers = {} if self.headers == "nestjs" else self._tell(key, count, now)
         if self.retry_after:
             headers["Retry-After"] = str(seconds)
-        return Verdict(False, headers, *_refusal(self.headers, seconds))
+        return Verdict(False, 0, seconds, headers, *_refusal(self.headers, seconds))
+
+    def left(self, key: str, now: float) -> tuple[int, int]:
+        """Return how many requests are left in the window of `key`, and in how many seconds it ends; 0 if none is open."""
+        count = self._counts.get(key)
+        ends = _whole(count.ends - now) if count else 0
+        return (max(0, self.limit - count.used), ends) if count and ends > 0 else (self.limit, 0)
 
     def reset(self) -> None:
         """Forget what was counted, as if every window had ended."""
@@ -160,3 +173,31 @@ def _refusal(family: str, seconds: int) -> tuple[bytes, str]:
         case _:
             body = {"statusCode": 429, "message": "Too Many Requests", "error": "Too Many Requests"}
     return json.dumps(body).encode(), "application/json; charset=utf-8"
+
+
+class Noise:
+    """Other users of the keys: one request after the other, evenly spread.
+
+    Args:
+        count: requests of each key.
+        seconds: in this time; 0 requests is silence.
+        since: the moment from which on they come.
+    """
+
+    def __init__(self, count: float, seconds: float, since: float) -> None:
+        if not (count >= 0 and seconds > 0):
+            raise ValueError(f"noise must be 0 or more requests in more than 0 seconds, not {count} in {seconds}")
+        self._gap = seconds / count if count else math.inf
+        self._since = since
+        self._last: dict[str, float] = {}
+
+    def between(self, key: str, now: float, window: float) -> list[float]:
+        """Return the moments of the requests since the last call; those before the last two windows matter no more."""
+        last = self._last.get(key, self._since)
+        self._last[key] = now
+        if self._gap == math.inf:
+            return []
+        first = math.floor(max(last - self._since, now - self._since - 2 * window) / self._gap) + 1
+        return [
+            self._since + number * self._gap for number in range(first, math.floor((now - self._since) / self._gap) + 1)
+        ]

@@ -10,7 +10,8 @@ from typing import Any, TypeGuard
 
 from . import serializer
 from .body import Body
-from .data import RESOURCES, session_row
+from .data import RESOURCES, Extended, session_row
+from .fields import FIELDS, PARTICIPANT, PERSON, UTTERANCE
 from .records import (
     BookingPageRecord,
     BookingRecord,
@@ -25,29 +26,17 @@ from .records import (
 )
 from .routes.webhooks import read_webhook
 from .serializer import Json, iso
-from .state import Noun, State
+from .shelf import Dated
+from .state import Key, State
 
 _SHOWN = 10  # problems in one error
 
-_PERSON = frozenset({"id", "email", "firstName", "lastName"})
-_PARTICIPANT = frozenset({"id", "isOwner", "user", "guest"})
-_UTTERANCE = frozenset({"participantId", "sourceTimestamp", "sourceLanguage", "content"})
-_COLLABORATOR = frozenset({"id", "userId", "email", "role", "priority", "user"})
-_FIELDS: Mapping[str, frozenset[str]] = {
-    "rooms": frozenset({"id", "name", "slug", "description", "createdAt", "sharedWith"}),
-    "booking_pages": frozenset(
-        {"id", "name", "slug", "description", "duration", "timeZone", "createdAt", "updatedAt", "collaborators"}
-    ),
-    "sessions": frozenset(
-        {"id", "name", "description", "quickSession", "room", "createdAt", "startAt", "actualStart", "endedAt"}
-        | {"plannedEnd", "timeZone", "sessionLink", "booking", "event", "participants", "takeaways", "transcripts"}
-    ),
-    "bookings": frozenset(
-        {"id", "name", "participantName", "participantEmail", "guests", "startAt", "sessionId", "bookingPageId"}
-        | {"timeZone", "createdAt", "cancelledAt"}
-    ),
-    "events": frozenset({"id", "slug", "session", "createdAt", "isPublished", "isPublic"}),
-    "webhooks": frozenset({"id", "url", "trigger", "permission", "linkPublicKey", "integration"}),
+# What `data` has besides the API's own fields.
+_OWNED = frozenset({"extra", "ownerId"})
+_BESIDE: Mapping[str, frozenset[str]] = {
+    "users": frozenset(),
+    "bookings": frozenset({"extra", "bookerId"}),
+    "events": frozenset({"extra"}),
 }
 
 
@@ -90,6 +79,8 @@ class _Loading:
         self.ids: dict[str, list[str]] = {}
         self._state = state
         self._now = state.now()
+        self._users: dict[str, Person] = {}
+        self._keys: dict[str, str] = {}
         self._rooms: dict[str, RoomRecord] = {}
         self._pages: dict[str, BookingPageRecord] = {}
         self._sessions: dict[str, SessionRecord] = {}
@@ -105,6 +96,7 @@ class _Loading:
         unknown = sorted(data.keys() - set(RESOURCES))
         self.problems += [f"{name!r} is none of {', '.join(RESOURCES)}" for name in unknown]
         readers: Mapping[str, Callable[[str, Json], None]] = {
+            "users": self._user,
             "rooms": self._room,
             "booking_pages": self._page,
             "sessions": self._session,
@@ -112,9 +104,9 @@ class _Loading:
             "events": self._event,
             "webhooks": self._webhook,
         }
-        for resource in RESOURCES:
+        for resource in readers:  # a resource comes after those that its rows refer to
             if resource in data:
-                rows = self._objects(resource, data[resource], _FIELDS[resource])
+                rows = self._objects(resource, data[resource], FIELDS[resource] | _BESIDE.get(resource, _OWNED))
                 self.ids[resource] = [row["id"] for _, row in rows]
                 for where, row in rows:
                     readers[resource](where, row)
@@ -123,12 +115,18 @@ class _Loading:
     def commit(self) -> None:
         """Put the records into the state."""
         state = self._state
-        _merge(state.rooms, self._rooms)
-        _merge(state.booking_pages, self._pages)
-        _merge(state.sessions, self._sessions)
-        _merge(state.bookings, self._bookings)
-        _merge(state.events, self._events)
-        _merge(state.webhooks, self._webhooks)
+        for user in self._users.values():
+            known = state.users.setdefault(user.id, user)  # participants hold the same object
+            known.email, known.first_name, known.last_name = user.email, user.first_name, user.last_name
+        state.keys.update({key: Key("user", owner, f"user {owner}") for key, owner in self._keys.items()})
+        state.rooms.put(self._rooms)
+        state.booking_pages.put(self._pages)
+        state.sessions.put(self._sessions)
+        state.bookings.put(self._bookings)
+        state.events.put(self._events)
+        state.webhooks.put(self._webhooks)
+        for session in self._sessions.values():
+            state.plan(session)
 
     # arrays and objects
 
@@ -161,11 +159,22 @@ class _Loading:
 
     # resources
 
+    def _user(self, where: str, row: Json) -> None:
+        known = self._state.users.get(row["id"])
+        body = Body({**({} if known is None else serializer.person(known) or {}), **row})
+        email = body.email("email", required=True)
+        first, last = body.text("firstName", nullable=True), body.text("lastName", nullable=True)
+        key = None if body.is_null("key") else body.text("key")
+        self._check(where, body)
+        self._users[row["id"]] = Person(row["id"], email, first, last)
+        if key is not None:
+            self._keys[key] = row["id"]
+
     def _room(self, where: str, row: Json) -> None:
         known = self._state.rooms.get(row["id"])
         before = self._created(known)
         if known is not None:
-            before |= {**serializer.room(self._state, known), "sharedWith": known.shared_with}
+            before |= self._state.complete.room(known)
         body = Body({**before, **row})
         fields: dict[str, Any] = {
             "name": body.text("name", required=True),
@@ -173,6 +182,8 @@ class _Loading:
             "description": body.text("description", nullable=True),
             "created_at": body.moment("createdAt", required=True),
             "shared_with": body.texts("sharedWith", emails=True),
+            "owner_id": self._owner(body, known.owner_id if known else None).id,
+            "extra": self._extra(body, known),
         }
         self._check(where, body)
         self._rooms[row["id"]] = RoomRecord(row["id"], **fields) if known is None else replace(known, **fields)
@@ -182,10 +193,13 @@ class _Loading:
         before = {"duration": 30, "timeZone": "UTC", **self._created(known)}
         before["updatedAt"] = row.get("createdAt", before["createdAt"])
         if known is not None:
-            before |= serializer.booking_page(known)
+            before |= self._state.complete.booking_page(known)
         body = Body({**before, **row})
-        own = {page.id: page for page in self._state.booking_pages.values() if page.owner is self._state.user}
+        owner = self._owner(body, known.owner.id if known else None)
+        own = {page.id: page for page in self._state.booking_pages.values() if page.owner.id == owner.id}
         fields: dict[str, Any] = {
+            "owner": owner,
+            "extra": self._extra(body, known),
             "name": body.text("name", required=True),
             "slug": self._slug(body, own, self._pages, row["id"]),
             "description": body.text("description", nullable=True),
@@ -199,7 +213,7 @@ class _Loading:
             old = {} if known is None else known.collaborators
             fields["collaborators"] = self._collaborators(f"{where}.collaborators", row["collaborators"], old)
         if known is None:
-            self._pages[row["id"]] = BookingPageRecord(row["id"], self._state.user, **fields)
+            self._pages[row["id"]] = BookingPageRecord(row["id"], **fields)
         else:
             self._pages[row["id"]] = replace(known, **fields)
 
@@ -207,11 +221,11 @@ class _Loading:
         self, where: str, rows: object, old: Mapping[str, CollaboratorRecord]
     ) -> dict[str, CollaboratorRecord]:
         found: dict[str, CollaboratorRecord] = {}
-        for place, row in self._objects(where, rows, _COLLABORATOR):
+        for place, row in self._objects(where, rows, FIELDS["collaborators"] | {"extra"}):
             body = Body(row)
             user, email = row.get("user"), None if body.is_null("email") else body.email("email")
             account = None if body.is_null("userId") else body.text("userId")
-            member = self._state.teammate(account, email) if user is None else self._person(f"{place}.user", user)
+            member = self._member(account, email) if user is None else self._person(f"{place}.user", user)
             if account is not None and member is None:
                 body.wrong("userId must be the id of somebody on the team")
             role = None if body.is_null("role") else body.text("role")
@@ -219,7 +233,9 @@ class _Loading:
             priority = body.whole("priority", least=0, most=1000)
             self._check(place, body)
             address = email or (member.email if member else None)
-            found[row["id"]] = CollaboratorRecord(row["id"], address, added, member, role, priority)
+            found[row["id"]] = CollaboratorRecord(
+                row["id"], address, added, member, role, priority, self._extra(body, old.get(row["id"]))
+            )
         return dict(reversed(found.items()))  # lists begin with the newest, the state's dictionaries end with it
 
     def _session(self, where: str, row: Json, description: str | None = "") -> None:
@@ -242,10 +258,15 @@ class _Loading:
             "takeaways": _takeaways(body),
         }
         self._check(where, body)
+        fields["extra"] = self._extra(body, known)
+        owner = self._owner(body, known.owner_id if known else None)
         if "participants" in row:
             fields["participants"] = self._participants(f"{where}.participants", row["participants"])
+            hosts = [each.person.id for each in fields["participants"] if each.is_owner and not each.is_guest]
+            owner = self._state.users.get(hosts[0], owner) if hosts and "ownerId" not in row else owner
         elif known is None:
-            fields["participants"] = [self._state.host()]
+            fields["participants"] = [self._state.host(owner)]
+        fields["owner_id"] = owner.id
         if "transcripts" in row:
             fields["transcripts"] = self._transcripts(f"{where}.transcripts", row["transcripts"])
         self._sessions[row["id"]] = SessionRecord(row["id"], **fields) if known is None else replace(known, **fields)
@@ -261,7 +282,7 @@ class _Loading:
 
     def _participants(self, where: str, rows: object) -> list[ParticipantRecord]:
         found = []
-        for place, row in self._objects(where, rows, _PARTICIPANT):
+        for place, row in self._objects(where, rows, PARTICIPANT):
             body, user, guest = Body(row), row.get("user"), row.get("guest")
             if (user is None) == (guest is None):
                 body.wrong("one of user and guest is required, and the other null")
@@ -273,19 +294,19 @@ class _Loading:
 
     def _person(self, where: str, row: object) -> Person:
         """Read a person. Missing fields come from the member of the team with the same id or address, if there is one."""
-        if row is None or not self._is_object(row, where, _PERSON):
+        if row is None or not self._is_object(row, where, PERSON):
             return Person("", None, None)
         given = {name: value for name, value in row.items() if value is not None}
         wrong = [name for name, value in sorted(given.items()) if not isinstance(value, str)]
         self.problems += [f"{where}: {name} must be a string" for name in wrong]
-        member = None if wrong else self._state.teammate(given.get("id"), given.get("email"))
+        member = None if wrong else self._member(given.get("id"), given.get("email"))
         known = {} if member is None else serializer.person(member) or {}
         full = {"id": None, "email": None, "firstName": None, "lastName": None, **known, **row}
         return Person(full["id"] or self._state.new_id(), full["email"], full["firstName"], full["lastName"])
 
     def _transcripts(self, where: str, rows: object) -> list[Utterance]:
         found = []
-        for place, row in self._objects(where, rows, _UTTERANCE):
+        for place, row in self._objects(where, rows, UTTERANCE):
             body = Body(row)
             speaker, moment = body.text("participantId", required=True), body.moment("sourceTimestamp", required=True)
             said = body.objects("content")
@@ -301,15 +322,15 @@ class _Loading:
         known = self._state.bookings.get(row["id"])
         before: Json = {}
         if known is not None:
-            cancelled = None if known.cancelled_at is None else iso(known.cancelled_at)
-            before = {**self._created(known), **serializer.booking(self._state, known), "cancelledAt": cancelled}
+            before = {**self._created(known), **self._state.complete.booking(known), "bookerId": known.booker_id}
         body = Body({**before, **row})
         page_id, start = body.text("bookingPageId", required=True), body.moment("startAt", required=True)
         name = body.text("participantName", required=True)
         email = None if body.is_null("participantEmail") else body.email("participantEmail")
         guests, zone = self._state.guests(body.mixed("guests")), body.zone()
         created, cancelled_at = body.moment("createdAt"), body.moment_or_null("cancelledAt")
-        title = body.text("name")
+        title, booker = body.text("name"), None if body.is_null("bookerId") else body.text("bookerId")
+        extra = self._extra(body, known)
         page = self._pages.get(page_id) or self._state.booking_pages.get(page_id)
         if page is None and (known is None or known.page_id != page_id):
             body.wrong("bookingPageId must be the id of a booking page")
@@ -329,6 +350,7 @@ class _Loading:
         booking.name = title or session.name
         booking.cancelled_at = cancelled_at
         booking.collaborator_id = known.collaborator_id if known else None
+        booking.booker_id, booking.extra = booker, extra
         session.booking_id = booking.id
         if session.id not in self.ids.get("sessions", ()):
             session.start_at, session.planned_end = booking.start_at, booking.end_at
@@ -339,11 +361,12 @@ class _Loading:
     ) -> SessionRecord:
         """Make the session of a booking that names none, as the API does."""
         name = f"{page.name if page else 'Booking'} with {booking.participant_name}"
-        session = SessionRecord(self._state.new_id(), name, created or self._now, time_zone=booking.time_zone)
-        host = self._state.host()
-        host.person = page.owner if page else host.person
-        session.participants.append(host)
+        host = self._state.host(page.owner if page else None)
+        session = SessionRecord(
+            self._state.new_id(), name, created or self._now, host.person.id, time_zone=booking.time_zone
+        )
         self._state.invite(session, booking.participant_email, booking.participant_name)
+        session.participants.append(host)
         self._state.invite_guests(session, booking)
         self._sessions[session.id] = session
         return session
@@ -361,7 +384,7 @@ class _Loading:
         wrapped = row.pop("session", None)
         if known is not None and wrapped is None:
             wrapped = {"id": known.session_id}
-        if not self._is_object(wrapped, f"{where}.session", _FIELDS["sessions"]):
+        if not self._is_object(wrapped, f"{where}.session", FIELDS["sessions"] | _OWNED):
             return
         if wrapped.get("id") is None:
             wrapped["id"] = known.session_id if known else self._state.new_id()
@@ -376,6 +399,7 @@ class _Loading:
             "slug": self._slug(body, self._state.events, self._events, row["id"]),
             "published": bool(body.flag("isPublished")),
             "public": bool(body.flag("isPublic")),
+            "extra": self._extra(body, known),
         }
         created = body.moment("createdAt")
         self._check(where, body)
@@ -389,13 +413,37 @@ class _Loading:
 
     def _webhook(self, where: str, row: Json) -> None:
         known = self._state.webhooks.get(row["id"])
-        body = Body({**({} if known is None else serializer.webhook(known)), **row})
-        self._webhooks[row["id"]] = read_webhook(body, row["id"], self._now if known is None else known.created_at)
+        body = Body({**({} if known is None else self._state.complete.webhook(known)), **row})
+        owner = self._owner(body, known.owner_id if known else None)
+        created = self._now if known is None else known.created_at
+        webhook = self._webhooks[row["id"]] = read_webhook(body, row["id"], created, owner.id)
+        webhook.extra = self._extra(body, known)
         self._check(where, body)
 
     # what rows share
 
-    def _created(self, known: Noun | None) -> Json:
+    def _member(self, id: str | None, email: str | None) -> Person | None:
+        """Return the user with an id or an address; of those of this load too."""
+        loaded = self._users.values()
+        return self._state.teammate(id, email) or next(
+            (each for each in loaded if each.id == id or (email and each.email == email)), None
+        )
+
+    def _owner(self, body: Body, known: str | None) -> Person:
+        """Return the user whom a row names as its owner; else the owner so far, or the user of the sandbox's keys."""
+        named = known if body.is_null("ownerId") else body.text("ownerId")
+        users = {**self._users, **self._state.users}
+        if named is not None and named not in users and named != known:
+            body.wrong("ownerId must be the id of a user")
+        return users.get(named or "", self._state.user)
+
+    def _extra(self, body: Body, known: Extended | None) -> dict[str, Any]:
+        given = body.get("extra")
+        if given is not None and not isinstance(given, dict):
+            body.wrong("extra must be an object")
+        return given if isinstance(given, dict) else dict(known.extra) if known is not None else {}
+
+    def _created(self, known: Dated | None) -> Json:
         return {"createdAt": iso(self._now if known is None else known.created_at)}
 
     def _slug(self, body: Body, there: Mapping[str, Any], loaded: Mapping[str, Any], id: str) -> str:
@@ -454,12 +502,3 @@ def _takeaways(body: Body) -> str | None:
     if given is not None and not isinstance(text, str):
         body.wrong("takeaways must be null, a text, or an object with a takeawaysText")
     return text if isinstance(text, str) else None
-
-
-def _merge(there: dict[str, Noun], loaded: Mapping[str, Noun]) -> None:
-    """Put records into a dictionary of the state. Existing ones keep their places; the first of the new ones is the newest."""
-    new = [noun for noun in loaded.values() if noun.id not in there]
-    there.update(loaded)
-    for noun in new:
-        del there[noun.id]
-    there.update((noun.id, noun) for noun in reversed(new))

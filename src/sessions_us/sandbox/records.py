@@ -1,4 +1,7 @@
-"""What the sandbox remembers: one record for each noun of the API."""
+"""What the sandbox remembers: one record for each noun of the API.
+
+`extra` holds the fields of requests that nothing here knows. They are given back as they came.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +40,12 @@ class Utterance:
 
 @dataclass(slots=True)
 class SessionRecord:
+    """A session. Its life: planned, live from `actual_start`, over from `ended_at`."""
+
     id: str
     name: str
     created_at: datetime
+    owner_id: str
     description: str | None = ""
     quick: bool = False
     room_id: str | None = None
@@ -53,6 +59,7 @@ class SessionRecord:
     participants: list[ParticipantRecord] = field(default_factory=list)
     takeaways: str | None = None
     transcripts: list[Utterance] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -63,6 +70,7 @@ class CollaboratorRecord:
     user: Person | None = None
     role: str | None = None
     priority: int | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -77,6 +85,7 @@ class BookingPageRecord:
     time_zone: str
     description: str | None = None
     collaborators: dict[str, CollaboratorRecord] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -94,6 +103,8 @@ class BookingRecord:
     time_zone: str
     collaborator_id: str | None = None
     cancelled_at: datetime | None = None
+    booker_id: str | None = None  # the user who booked; None for a guest
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -102,8 +113,10 @@ class RoomRecord:
     name: str
     slug: str
     created_at: datetime
+    owner_id: str
     description: str | None = None
     shared_with: list[str] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -125,6 +138,7 @@ class EventRecord:
     published: bool = False
     public: bool = False
     registrations: list[Registration] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -136,3 +150,5 @@ class WebhookRecord:
     link_public_key: bool
     integration: str | None
     created_at: datetime
+    owner_id: str
+    extra: dict[str, Any] = field(default_factory=dict)

@@ -4,35 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import httpx
 
 from . import data as reading
 from . import seed as seeding
+from . import triggers
 from .app import Application
-from .clock import SandboxClock
+from .clock import TIMES, SandboxClock, SandboxTimer, Time
+from .control import Control
 from .delivery import Courier, Delivery
-from .faults import DROPS, Drop, Fault, FaultPlan
-from .limits import HeaderFamily, ServerLimit
+from .faults import DROPS, Drop, Fault, FaultPlan, can_match
+from .fields import Fields
+from .limits import HeaderFamily, Noise, ServerLimit
 from .loading import load
+from .records import WebhookRecord
+from .routes import ROUTES
+from .serializer import Json
 from .server import LoopbackServer
-from .state import State
+from .state import TRIGGERS, State
 from .traffic import KeyRole, ReceivedRequest, Traffic
 from .transport import InProcessTransport
 
 if TYPE_CHECKING:
     from ..quota.clock import Clock
 
+Data = Mapping[str, Sequence[Mapping[str, Any]]]
+
 
 class Sandbox:
     """A Sessions API on this machine.
 
-    `async with Sandbox() as sandbox:` serves it on `sandbox.url`. Without entering it, `sandbox.transport` works all the same;
-    only webhooks need it to be entered.
+    `async with Sandbox() as sandbox:` serves it on `sandbox.url`, with its control API beside it and a page for people at `/`.
+    Without entering it, `sandbox.transport` works all the same; only webhooks, and sessions that start and end by themselves,
+    need it to be entered.
 
     Args:
         limit: requests per window and key.
@@ -41,10 +54,21 @@ class Sandbox:
         retry_after: whether a 429 carries Retry-After; None does as the server behind `headers` does.
         page_base: the number of the first page, 1 or 0. Where it is 1, 0 is the first page too.
         latency: seconds by which each answer is delayed; a pair is a range to draw from.
-        seed: makes ids, data and drawn latencies repeatable. The keys are random all the same.
+        seed: makes ids, data and drawn latencies repeatable.
         empty: start without data. A colleague's booking page, `team_page_id`, is there even so.
-        extras: also send plausible fields that no source names; see `serializer`.
+        data: is loaded at the beginning and after each reset; see `load`.
+        fields: `"known"` sends what a client of the live API uses, a captured payload shows or the vendor documents, and the
+            least besides that makes the API usable; `"all"` also sends what is only inferred. Webhooks say what captured
+            payloads say, always. docs/sandbox.md lists both.
+        time: `"runs"` is real time; `"still"` moves with `advance` alone; `"skips"` runs, and skips the waits of clients with
+            `clock=sandbox.clock`.
+        user_key: the USER key; None makes a random one.
+        guest_key: the GUEST key; None makes a random one.
+        noise: requests of others on each key, as a pair of a number and seconds; they take places in the windows.
+        faults: the arguments of one `fail` each, for the beginning and after each reset.
+        deliver_to: a URL to which every webhook of the workspace is delivered.
         webhook_hosts: hosts to deliver webhooks to, besides this machine.
+        log: is called with each request, once it is answered.
         clock: tells the time, in seconds since the epoch, to which `advance` adds; the default follows the monotonic clock.
         host: the address to listen on.
         port: 0 takes a free one.
@@ -65,44 +89,72 @@ class Sandbox:
         latency: float | tuple[float, float] = 0.0,
         seed: int = 1,
         empty: bool = False,
-        extras: bool = False,
+        data: Data | None = None,
+        fields: Fields = "known",
+        time: Time = "runs",
+        user_key: str | None = None,
+        guest_key: str | None = None,
+        noise: tuple[float, float] = (0.0, 60.0),
+        faults: Sequence[Mapping[str, Any]] = (),
+        deliver_to: str | None = None,
         webhook_hosts: Collection[str] = (),
+        log: Callable[[ReceivedRequest], object] | None = None,
         clock: Callable[[], float] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         if page_base not in (0, 1):
             raise ValueError(f"page_base must be 0 or 1, not {page_base}")
+        if fields not in ("known", "all"):
+            raise ValueError(f"fields must be known or all, not {fields!r}")
         low, high = latency if isinstance(latency, tuple) else (latency, latency)
         if not 0 <= low <= high:
             raise ValueError(f"latency must be seconds, or a pair of them with the lower first, not {latency}")
-        self._clock = SandboxClock(clock)
+        self._user_key = user_key or f"sandbox-user-{secrets.token_hex(16)}"
+        self._guest_key = guest_key or f"sandbox-guest-{secrets.token_hex(16)}"
+        if self._user_key == self._guest_key:
+            raise ValueError("user_key and guest_key must differ")
+        self._clock = SandboxClock(clock, _checked_time(time), lambda: self._app.is_busy)
         self._limiter = ServerLimit(limit, window, headers, retry_after)
-        self._user_key, self._guest_key = (
-            f"sandbox-user-{secrets.token_hex(16)}",
-            f"sandbox-guest-{secrets.token_hex(16)}",
-        )
-        self._faults = FaultPlan()
-        self._traffic = Traffic()
-        self._courier = Courier(webhook_hosts, self._clock.now)
-        self._state = State(self._clock.now, seed, page_base, extras, self._announce)
-        if not empty:
-            seeding.fill(self._state)
+        self._fields: Fields = fields
+        self._beginning = (seed, empty, data, faults, deliver_to)
         draw = random.Random(seed)
+        self._faults = FaultPlan(draw.random)
+        self._traffic = Traffic(log)
+        hosts = {*webhook_hosts, *([_host(deliver_to)] if deliver_to is not None else ())}
+        self._courier = Courier(hosts, self._clock.now)
         keys: dict[str, KeyRole] = {self._user_key: "user", self._guest_key: "guest"}
+        self._state = State(self._clock.now, seed, page_base, fields == "all", keys, self._deliver)
         self._app = Application(
             self._state,
-            keys,
             self._limiter,
+            Noise(*noise, self._clock.now()),
             self._faults,
             self._traffic,
             self._clock.now,
             lambda: draw.uniform(low, high),
+            Control(self, self._state),
         )
+        self._begin()
         self._address = (host, port)
         self._server: LoopbackServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._alarm: SandboxTimer | None = None
         self._exits = contextlib.AsyncExitStack()
+
+    def _begin(self) -> None:
+        _, empty, data, faults, deliver_to = self._beginning
+        if not empty:
+            seeding.fill(self._state)
+        if data is not None:
+            load(self._state, data)
+        if deliver_to is not None:
+            subscribed = [
+                {"url": deliver_to, "trigger": each, "permission": "organization"} for each in sorted(TRIGGERS)
+            ]
+            load(self._state, {"webhooks": subscribed})
+        for each in faults:
+            self.fail(**each)
 
     def __repr__(self) -> str:
         where = self._server.url if self._server else "not serving"
@@ -115,6 +167,8 @@ class Sandbox:
         server = LoopbackServer(self._app, *self._address)
         await server.start()
         self._server = server
+        self._state.agenda.on_change = self._wake_soon
+        self._wake_soon()
         courier = asyncio.create_task(self._courier.run(), name="sessions-us sandbox webhooks")
         self._exits.push_async_callback(_end, courier)
         self._exits.push_async_callback(server.stop)
@@ -122,6 +176,9 @@ class Sandbox:
 
     async def __aexit__(self, *_: object) -> None:
         self._server = None
+        self._state.agenda.on_change = None
+        if self._alarm is not None:
+            self._alarm.cancel()
         await self._exits.aclose()
 
     @property
@@ -166,14 +223,30 @@ class Sandbox:
 
     @property
     def clock(self) -> Clock:
-        """The sandbox's clock. It runs as fast as real time, and `advance` moves it; `now()` is in seconds since the epoch.
+        """The sandbox's clock: `now()` is in seconds since the epoch, `call_at(when, callback)` calls back.
 
-        A client with `clock=sandbox.clock` waits for its quota in the sandbox's time.
+        A client with `clock=sandbox.clock` waits for its quota in the sandbox's time. With `time="skips"`, waiting for
+        `call_at` takes no time: when nobody has anything else to do, the clock goes on to the earliest moment.
         """
         return self._clock
 
+    @property
+    def time(self) -> Time:
+        """How the clock moves: `"runs"`, `"still"` or `"skips"`. May be set."""
+        return self._clock.time
+
+    @time.setter
+    def time(self, time: Time) -> None:
+        self._clock.time = _checked_time(time)
+
+    @property
+    def fields(self) -> Fields:
+        """Which fields are sent."""
+        return self._fields
+
     def advance(self, seconds: float) -> None:
-        """Advance the sandbox's time: the windows of its limiter, the dates that it writes, and the waits on `clock`.
+        """Advance the sandbox's time: the windows of its limiter, the dates that it writes, the waits on `clock`, and the
+        sessions whose planned starts and ends come: they start and end, and webhooks tell of it.
 
         Callbacks of `clock.call_at` that become due are called in the order of their moments; those of the running event loop
         before this returns. Latency and the delivery of webhooks take real time.
@@ -185,16 +258,31 @@ class Sandbox:
             ValueError: `seconds` is negative, infinite or NaN.
         """
         self._clock.advance(seconds)
+        with self._state.lock:
+            self._state.catch_up()
+
+    def reset(self) -> None:
+        """Begin again: the data, the faults and the windows are as at the beginning, and `requests` is empty. The time
+        goes on."""
+        with self._state.lock:
+            self._state.begin()
+            self._faults.clear()
+            self._limiter.reset()
+            self._traffic.clear()
+            self._begin()
 
     @property
     def data(self) -> dict[str, list[dict[str, Any]]]:
         """A copy of the data: lists of JSON objects by resource, newest first.
 
-        The resources are `rooms`, `booking_pages`, `sessions`, `bookings`, `events` and `webhooks`. An object is as the API sends
-        it. A session also has its `participants`, `transcripts` and `takeaways`, and a booking page its `collaborators`. The
-        colleague's booking page is among the booking pages, though the user's lists do not have it.
+        The resources are `users`, `rooms`, `booking_pages`, `sessions`, `bookings`, `events` and `webhooks`, each with the
+        objects of the whole workspace. An object is as the API sends it with `fields="all"`, with its `ownerId`, if that is
+        another user than the one of `user_key`, with the `bookerId` of a booking, if a user booked, and, in `extra`, with the
+        fields that the sandbox does not know. A session also has its
+        `participants`, `transcripts` and `takeaways`, and a booking page its `collaborators`.
         """
         with self._state.lock:
+            self._state.catch_up()
             return reading.rows_of(self._state)
 
     def load(self, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[str]]:
@@ -205,12 +293,14 @@ class Sandbox:
         None}]})` reopens a session, and `load(other.data)` copies another sandbox, but for the namespace in slugs. Nothing is
         removed; see `remove`.
 
-        A new row must have: the `name` of a room, a booking page or a session; the `bookingPageId`, `startAt` and
-        `participantName` of a booking; the `session` of an event; the `url` and `trigger` of a webhook. A booking without a
-        `sessionId` gets a new session. An event's `session` is a row of a session, or only the `id` of one. An array inside a row
-        replaces the one that was there. Taken besides what the API sends are `createdAt` (everywhere but in webhooks),
-        `cancelledAt` of a booking, `isPublished` and `isPublic` of an event, `sharedWith` of a room, and a string as a session's
-        `takeaways`. `sessionLink`, and a session's `booking` and `event`, are made from the rest.
+        A new row must have: the `email` of a user; the `name` of a room, a booking page or a session; the `bookingPageId`,
+        `startAt` and `participantName` of a booking; the `session` of an event; the `url` and `trigger` of a webhook. A
+        booking without a `sessionId` gets a new session. An event's `session` is a row of a session, or only the `id` of
+        one. An array inside a row replaces the one that was there. Taken besides what the API sends are `createdAt`
+        (everywhere but in webhooks), `cancelledAt` of a booking, `isPublished` and `isPublic` of an event, `sharedWith` of
+        a room, and a string as a session's `takeaways`. `sessionLink`, and a session's `booking` and `event`, are made from
+        the rest. The `key` of a user is a USER key of their own. Whatever names no owner is of the user of `user_key`; a
+        session is of its host. What is planned for later starts and ends by itself.
 
         Args:
             data: maps the names of `data` to arrays of JSON objects with the API's own names of fields.
@@ -240,62 +330,100 @@ class Sandbox:
 
     def fail(
         self,
-        status: int | Drop,
+        status: int | Drop | None = None,
         *,
-        times: int = 1,
+        delay: float = 0.0,
+        times: int | None = 1,
+        chance: float = 1.0,
         method: str | None = None,
         path: str | None = None,
         body: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         counted: bool = True,
     ) -> None:
-        """Let the next requests fail.
+        """Let the next requests fail, or be answered late.
 
         Args:
             status: a number answers with it and does nothing else. `"reset"` resets the connection and does nothing else;
                 `"lost"` carries the request out and closes the connection without an answer; `"cut"` carries it out and closes
-                the connection in the middle of the answer.
-            times: how many requests.
+                the connection in the middle of the answer. None carries it out and answers, after `delay`.
+            delay: seconds of real time before the answer.
+            times: how many requests; None is all of them, until `heal`.
+            chance: the probability that a request fails; those that do not are not counted in `times`.
             method: only requests of this method.
             path: only this path, as sent; `*` stands for anything.
             body: what to answer in place of the usual JSON.
             headers: headers to add. A Content-Type here goes with `body`.
             counted: whether the server itself fails, after counting (the window's headers are sent). Otherwise something in front
                 of it fails, before keys and limits are looked at.
+
+        Raises:
+            ValueError: an argument makes no sense, or no operation has this method and path.
         """
-        if isinstance(status, str) and status not in DROPS:
-            raise ValueError(f"status must be a number or one of {', '.join(DROPS)}, not {status!r}")
-        if isinstance(status, int) and not 200 <= status <= 599:
-            raise ValueError(f"status must be from 200 to 599, not {status}")
+        _check_fault(status, delay, times, chance)
+        _check_operation(method, path)
         told = httpx.Headers(headers)
         media_type = told.pop("content-type", "application/json; charset=utf-8")
         content = Fault.usual_body(status) if body is None else body.encode() if isinstance(body, str) else body
-        self._faults.add(
-            Fault(status, times, method.upper() if method else None, path, content, media_type, dict(told), counted)
-        )
+        verb = method.upper() if method else None
+        with self._state.lock:
+            self._faults.add(
+                Fault(status, times, verb, path, content, media_type, dict(told), counted, float(delay), chance)
+            )
 
     def heal(self) -> None:
         """Forget the failures that are still to come."""
         self._faults.clear()
 
     def start_session(self, session_id: str) -> None:
-        """Start a session as its host does in the app: the API has no call for it. Announces …_STARTED.
+        """Start a planned session as its host does in the app: the API has no call for it. Announces …_STARTED.
 
         Raises:
             KeyError: there is no such session.
+            ValueError: it has started or ended, or its booking is cancelled.
         """
         with self._state.lock:
+            self._state.catch_up()
             self._state.start(self._state.sessions[session_id])
 
-    def end_session(self, session_id: str, *, takeaways: str | None = None) -> None:
-        """End a session as its host does in the app. Announces …_ENDED and, where there are any, TAKEAWAY_READY and
-        TRANSCRIPT_READY.
+    def end_session(
+        self, session_id: str, *, takeaways: str | None = None, transcript: Iterable[str] | None = None
+    ) -> None:
+        """End a session as its host does in the app; a planned one starts first. Announces …_ENDED,
+        RECORDING_STATUS_CHANGED and, where there are any, TAKEAWAY_READY and TRANSCRIPT_READY.
+
+        Args:
+            session_id: of the session.
+            takeaways: their text; None makes some, and an empty one means that there are none.
+            transcript: what the participants said, in turns; None makes it, and an empty one means that there is none.
 
         Raises:
             KeyError: there is no such session.
+            ValueError: it has ended, or its booking is cancelled.
         """
         with self._state.lock:
-            self._state.end(self._state.sessions[session_id], takeaways)
+            self._state.catch_up()
+            self._state.end(self._state.sessions[session_id], takeaways, transcript)
+
+    def trigger(self, name: str, *, id: str | None = None) -> dict[str, Any]:
+        """Deliver a webhook as if its trigger had fired. Nothing changes: no session starts because of SESSION_STARTED.
+
+        Args:
+            name: of the trigger.
+            id: of the session, booking or event to tell of; None takes the newest that fits.
+
+        Returns:
+            What is delivered, `{trigger, data}`, to each webhook that has the trigger and may know of the object.
+
+        Raises:
+            KeyError: there is no such object, or it does not fit the trigger.
+            ValueError: there is no such trigger, or nothing that it could tell of.
+        """
+        with self._state.lock:
+            self._state.catch_up()
+            session, data = triggers.told(self._state, name, id)
+            self._state.tell(name, session, data)
+        return {"trigger": name, "data": data}
 
     async def settle(self) -> None:
         """Wait until every webhook that is due was delivered or failed. From any event loop."""
@@ -303,10 +431,64 @@ class Sandbox:
             raise RuntimeError("webhooks are delivered inside `async with` only")
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._courier.settle(), self._loop))
 
-    def _announce(self, trigger: str, data: dict[str, Any]) -> None:
-        for webhook in list(self._state.webhooks.values()):
-            if webhook.trigger == trigger:
-                self._courier.send(webhook, {"trigger": trigger, "data": data})
+    def _deliver(self, webhook: WebhookRecord, payload: Json) -> None:
+        self._courier.send(webhook, payload)
+
+    def _wake_soon(self) -> None:
+        """Look again at when the next session starts or ends. From any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        if self._server is None:
+            return
+        with self._state.lock:
+            self._state.catch_up()
+            moment = self._state.agenda.next
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = None if moment is None else self._clock.remind_at(moment.timestamp(), self._wake)
+
+
+def _checked_time(time: Time) -> Time:
+    if time not in TIMES:
+        raise ValueError(f"time must be one of {', '.join(TIMES)}, not {time!r}")
+    return time
+
+
+def _host(url: str) -> str:
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise ValueError(f"deliver_to must be a URL, not {url!r}")
+    return host
+
+
+def _check_fault(status: int | Drop | None, delay: float, times: int | None, chance: float) -> None:
+    if isinstance(status, str) and status not in DROPS:
+        raise ValueError(f"status must be a number or one of {', '.join(DROPS)}, not {status!r}")
+    if isinstance(status, int) and not 200 <= status <= 599:
+        raise ValueError(f"status must be from 200 to 599, not {status}")
+    if not (math.isfinite(delay) and delay >= 0):
+        raise ValueError(f"delay must be 0 or more seconds, not {delay}")
+    if status is None and not delay:
+        raise ValueError("a fault needs a status or a delay")
+    if times is not None and times < 1:
+        raise ValueError(f"times must be at least 1, not {times}")
+    if not 0 < chance <= 1:
+        raise ValueError(f"chance must be more than 0, and 1 at most, not {chance}")
+
+
+def _check_operation(method: str | None, path: str | None) -> None:
+    """Refuse a fault that no request to an operation can meet."""
+    for verb, template in ROUTES:
+        if (method is None or verb == method.upper()) and (path is None or can_match(path, template)):
+            return
+    asked = " ".join(filter(None, (method, path)))
+    hint = "" if path is None or path.startswith(("/api", "*")) else ": a path begins with /api"
+    raise ValueError(f"no operation is {asked}, so the fault would never be met{hint}")
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -314,20 +496,25 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-def serve(port: int = 8099, *, host: str = "127.0.0.1", **options: Any) -> None:
-    """Serve a sandbox until Ctrl-C; prints its address and its two keys once, to standard output.
+def serve(port: int = 8099, *, host: str = "127.0.0.1", quiet: bool = False, **options: Any) -> None:
+    """Serve a sandbox until Ctrl-C. Prints its address and its two keys once, to standard output, and each request with what is
+    left of its key's quota to standard error. The keys are `sandbox-user-key` and `sandbox-guest-key` unless others are given.
 
     Args:
         port: 0 takes a free one.
         host: the address to listen on.
+        quiet: print no requests.
         options: as for `Sandbox`.
 
     Raises:
+        ValueError: an option makes no sense.
         OSError: the port is taken.
     """
+    kept = {"user_key": "sandbox-user-key", "guest_key": "sandbox-guest-key", "log": None if quiet else _print}
+    made = Sandbox(port=port, host=host, **{**kept, **options})
 
     async def forever() -> None:
-        async with Sandbox(port=port, host=host, **options) as sandbox:
+        async with made as sandbox:
             lines = (
                 f"A Sessions API is listening on {sandbox.url}; Ctrl-C ends it.",
                 f"SESSIONS_BASE_URL={sandbox.url}",
@@ -339,3 +526,14 @@ def serve(port: int = 8099, *, host: str = "127.0.0.1", **options: Any) -> None:
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(forever())
+
+
+def _print(record: ReceivedRequest) -> None:
+    at = datetime.fromtimestamp(record.at, UTC).strftime("%H:%M:%S")
+    quota = "" if record.remaining is None else f"  {record.remaining} left, reset in {record.resets_in} s"
+    status = "dropped" if record.status is None else record.status
+    print(  # noqa: T201
+        f"{at}  {record.key_role or '-':5}  {record.method:6} {record.path}  {status}{quota}",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from . import life
 from .body import is_zone
 from .records import (
     BookingPageRecord,
@@ -13,7 +14,6 @@ from .records import (
     Person,
     RoomRecord,
     SessionRecord,
-    Utterance,
 )
 from .slots import free
 from .state import State, slug_of
@@ -44,13 +44,6 @@ _TOPICS = (
     "Launch",
 )
 _ZONES = ("Europe/Bucharest", "America/New_York", "Asia/Tokyo", "UTC")
-_LINES = (
-    "Good morning, everyone.",
-    "Shall we start with the agenda?",
-    "I will send the notes.",
-    "Thanks, see you next week.",
-)
-
 PAGES, BOOKINGS, COLLABORATORS, ROOMS, EVENTS, SESSIONS = 25, 34, 22, 23, 25, 47
 
 
@@ -84,7 +77,7 @@ def _rooms(state: State, now: datetime) -> None:
     for number in range(ROOMS):
         name = f"{_TOPICS[number % len(_TOPICS)]} room {number + 1}"
         description = None if number % 2 else f"Where we talk about {_TOPICS[number % len(_TOPICS)].lower()}."
-        room = RoomRecord(state.new_id(), name, slug_of(name), _before(now, number, ROOMS), description)
+        room = RoomRecord(state.new_id(), name, slug_of(name), _before(now, number, ROOMS), state.user.id, description)
         state.rooms[room.id] = room
 
 
@@ -155,6 +148,7 @@ def _sessions(state: State, now: datetime) -> None:
             state.invite(session, email, first, last)
         if number % 9 == 8:
             _plan(session, now + timedelta(days=number % 7 + 1))
+            state.plan(session)
         elif number % 6 == 5:
             session.quick = True
             _hold(session, created)
@@ -181,8 +175,5 @@ def _hold(session: SessionRecord, start: datetime) -> datetime:
 
 
 def _leave_notes(session: SessionRecord, start: datetime) -> None:
-    session.takeaways = f"{session.name}: we agreed on the next steps.\nEverybody got one of them."
-    for number, line in enumerate(_LINES):
-        speaker = session.participants[number % len(session.participants)]
-        at = start + timedelta(seconds=20 * (number + 1), milliseconds=363)
-        session.transcripts.append(Utterance(speaker.id, at, line))
+    session.takeaways = life.notes(session)
+    session.transcripts = life.spoken(session, start + timedelta(milliseconds=363), start + timedelta(minutes=42))

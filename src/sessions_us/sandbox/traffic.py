@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 KeyRole = Literal["user", "guest"]
@@ -26,7 +26,11 @@ class ReceivedRequest:
         body: the bytes.
         key_role: which of the sandbox's keys came with it; None for a missing or unknown key.
         at: arrival, in seconds since the epoch by the sandbox's clock.
+        route: the path of the operation, such as `/api/sessions/{id}`; None if there is no such operation.
+        number: counts the requests from 0.
         status: what was answered; None while it is in flight and when the connection was dropped instead.
+        remaining: requests that are left in the key's window after this one; None if it was not counted.
+        resets_in: seconds until the window ends, at arrival; None if it was not counted.
     """
 
     method: str
@@ -37,7 +41,11 @@ class ReceivedRequest:
     body: bytes = field(repr=False)
     key_role: KeyRole | None
     at: float
+    route: str | None = None
+    number: int = 0
     status: int | None = None
+    remaining: int | None = None
+    resets_in: int | None = None
 
     @property
     def json(self) -> Any:  # any JSON value
@@ -49,22 +57,35 @@ class ReceivedRequest:
 
 
 class Traffic:
-    """The record of requests; `arrived` and `answered` may come from different threads for different requests."""
+    """The record of requests; `arrived` and `answered` may come from different threads for different requests.
 
-    def __init__(self) -> None:
+    Args:
+        log: is called with each request that was answered, or whose connection was dropped.
+    """
+
+    def __init__(self, log: Callable[[ReceivedRequest], object] | None = None) -> None:
         self._records: dict[int, ReceivedRequest] = {}
         self._next = 0
+        self._log = log
 
-    def arrived(self, record: ReceivedRequest) -> int:
-        number, self._next = self._next, self._next + 1
-        self._records[number] = record
+    def number(self) -> int:
+        """Return the number of the next request."""
+        self._next += 1
+        return self._next - 1
+
+    def arrived(self, record: ReceivedRequest) -> ReceivedRequest:
+        """Keep a request."""
+        self._records[record.number] = record
         if len(self._records) > _KEPT:
             del self._records[next(iter(self._records))]
-        return number
+        return record
 
-    def answered(self, number: int, status: int) -> None:
-        if number in self._records:
-            self._records[number] = replace(self._records[number], status=status)
+    def answered(self, record: ReceivedRequest) -> None:
+        """Keep how a request ended."""
+        if record.number in self._records:
+            self._records[record.number] = record
+        if self._log is not None:
+            self._log(record)
 
     def clear(self) -> None:
         self._records.clear()

@@ -5,7 +5,9 @@ A handler is a plain function, so that nothing can come between its reading and 
 
 from __future__ import annotations
 
-from ..call import Routes
+from urllib.parse import unquote
+
+from ..call import Handler, Routes
 from . import booking_pages, bookings, collaborators, events, participants, rooms, sessions, webhooks
 
 ROUTES: Routes = {
@@ -18,3 +20,26 @@ ROUTES: Routes = {
     **events.ROUTES,
     **webhooks.ROUTES,
 }
+
+_PREFIXES = (3, 4)  # segments before the id: `/api/rooms`, `/api/guests/bookings`
+
+
+def find(method: str, path: str) -> tuple[Handler, str, str] | None:
+    """Return the handler for a path as sent, the path with `{id}`, and the decoded id.
+
+    As in Express, the case of letters and one slash at the end do not matter, and a wrong method is as unknown as a wrong
+    path. An encoded slash is part of an id, and not of the path's structure.
+    """
+    method = "GET" if method == "HEAD" else method
+    segments = path.removesuffix("/").split("/")
+    lower = [segment.lower() for segment in segments]
+    template = "/".join(lower)
+    if (method, template) in ROUTES and "{" not in template:
+        return ROUTES[method, template], template, ""
+    for place in _PREFIXES:
+        if len(segments) > place and segments[place]:
+            template = "/".join((*lower[:place], "{id}", *lower[place + 1 :]))
+            handler = ROUTES.get((method, template))
+            if handler is not None:
+                return handler, template, unquote(segments[place])
+    return None

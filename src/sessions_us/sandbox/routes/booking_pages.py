@@ -1,7 +1,8 @@
 """Booking pages, their free slots and their bookings.
 
 Known: the plural path, bare arrays, 20 a page, a page's list holding only bookings that have not started. Assumed: the fields
-of a request, that `name` is required, that PUT changes what it names, and that a cancelled booking leaves the page's list.
+of a request, that `name` is required, that PUT changes what it names, that a cancelled booking leaves the page's list, that
+the pages of colleagues can be read, and that only the owner may change one.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from datetime import timedelta
 
 from .. import serializer, slots
 from ..call import RoutedRequest, Routes
+from ..life import phase
 from ..records import BookingPageRecord
-from ..state import find, newest
+from ..shelf import newest
+from ..state import find
 
 _LONGEST = timedelta(days=92)
 
@@ -20,9 +23,15 @@ def _page(call: RoutedRequest) -> BookingPageRecord:
     return find(call.state.booking_pages, call.id, "Booking page")
 
 
+def own_page(call: RoutedRequest) -> BookingPageRecord:
+    """The page, if it is the user's own."""
+    page = _page(call)
+    call.require_own(page.owner.id == call.user.id)
+    return page
+
+
 def list_(call: RoutedRequest) -> object:
-    own = [page for page in call.state.booking_pages.values() if page.owner is call.state.user]
-    return call.page([serializer.booking_page(page) for page in newest(own)])
+    return call.page(call.state.booking_pages.own(call.user.id), call.state.answers.booking_page)
 
 
 def create(call: RoutedRequest) -> object:
@@ -34,19 +43,21 @@ def create(call: RoutedRequest) -> object:
     page = state.add_booking_page(
         name,
         state.unique_slug(slug, name, state.slugs(state.booking_pages.values())),
+        owner=call.user,
         duration=duration or 30,
         time_zone=zone or "UTC",
         description=description,
     )
-    return serializer.booking_page(page)
+    page.extra = body.unknown("booking_pages")
+    return state.answers.booking_page(page)
 
 
 def get(call: RoutedRequest) -> object:
-    return serializer.booking_page(_page(call))
+    return call.state.answers.booking_page(_page(call))
 
 
 def update(call: RoutedRequest) -> object:
-    state, body, page = call.state, call.body(), _page(call)
+    state, body, page = call.state, call.body(), own_page(call)
     name, slug = body.text("name"), body.slug()
     duration, zone = body.whole("duration", least=5, most=24 * 60), body.zone()
     description = body.text("description", nullable=True)
@@ -58,13 +69,14 @@ def update(call: RoutedRequest) -> object:
     page.time_zone = zone or page.time_zone
     if "description" in body:
         page.description = description
+    page.extra |= body.unknown("booking_pages")
     page.updated_at = state.now()
-    return serializer.booking_page(page)
+    return state.answers.booking_page(page)
 
 
 def delete(call: RoutedRequest) -> object:
     """What was booked on the page stays booked."""
-    del call.state.booking_pages[_page(call).id]
+    del call.state.booking_pages[own_page(call).id]
     return None
 
 
@@ -81,13 +93,13 @@ def compute_slots(call: RoutedRequest) -> object:
 
 
 def list_bookings(call: RoutedRequest) -> object:
-    page, now = _page(call), call.state.now()
+    state, page = call.state, _page(call)
     upcoming = [
         each
-        for each in newest(call.state.bookings.values())
-        if each.page_id == page.id and each.start_at > now and each.cancelled_at is None
+        for each in newest(each for each in state.bookings.values() if each.page_id == page.id)
+        if each.cancelled_at is None and phase(state.sessions[each.session_id]) == "planned"
     ]
-    return call.page([serializer.booking(call.state, each) for each in upcoming])
+    return call.page(upcoming, state.answers.booking)
 
 
 ROUTES: Routes = {

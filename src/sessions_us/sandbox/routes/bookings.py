@@ -2,21 +2,21 @@
 
 Known: the bare POST on a booking's path cancels it, there is no GET for one booking, and a user can't book on their own page.
 Assumed: all fields; 403 for one's own page; 409 for a taken slot and for a booking that is cancelled already; that a cancelled
-booking keeps its session and stays in the user's list, while a deleted one takes its session along.
+booking keeps its session and stays in the user's list, while a deleted one takes its session along; that a booking is the
+host's and, if a user booked, that user's own.
 """
 
 from __future__ import annotations
 
-from .. import serializer
 from ..call import RoutedRequest, Routes
 from ..records import BookingRecord
 from ..refusals import Refusal
-from ..state import find, newest
+from ..state import find
 from .collaborators import named
 
 
 def list_(call: RoutedRequest) -> object:
-    return call.page([serializer.booking(call.state, each) for each in newest(call.state.bookings.values())])
+    return call.page(call.state.bookings.own(call.user.id), call.state.answers.booking)
 
 
 def create(call: RoutedRequest) -> object:
@@ -35,9 +35,9 @@ def _create(call: RoutedRequest, *, as_guest: bool) -> object:
     guests, zone = body.mixed("guests"), body.zone()
     body.check()
     page = find(state.booking_pages, page_id, "Booking page")
-    if page.owner is state.user and not as_guest:
+    booker = call.user
+    if page.owner.id == booker.id and not as_guest:
         raise Refusal(403, "You cannot book on your own booking page")
-    booker = state.user
     booking = state.add_booking(
         page,
         start_at,
@@ -45,20 +45,38 @@ def _create(call: RoutedRequest, *, as_guest: bool) -> object:
         email or booker.email,
         guests=guests,
         time_zone=zone,
+        booker=None if as_guest else booker,
+        extra=body.unknown("bookings"),
     )
     state.announce(state.sessions[booking.session_id], "CREATED")
-    return serializer.booking(state, booking)
+    return state.answers.booking(booking)
 
 
-def _standing(call: RoutedRequest) -> BookingRecord:
+def _changeable(call: RoutedRequest, *, as_guest: bool) -> BookingRecord:
+    """The booking. Guests are known by nothing but its id."""
     booking = find(call.state.bookings, call.id, "Booking")
+    session = call.state.sessions[booking.session_id]
+    call.require_own(as_guest or call.user.id in (session.owner_id, booking.booker_id))
+    return booking
+
+
+def _standing(call: RoutedRequest, *, as_guest: bool = False) -> BookingRecord:
+    booking = _changeable(call, as_guest=as_guest)
     if booking.cancelled_at is not None:
         raise Refusal(409, "The booking is cancelled")
     return booking
 
 
 def update(call: RoutedRequest) -> object:
-    state, body, booking = call.state, call.body(), _standing(call)
+    return _update(call, as_guest=False)
+
+
+def update_as_guest(call: RoutedRequest) -> object:
+    return _update(call, as_guest=True)
+
+
+def _update(call: RoutedRequest, *, as_guest: bool) -> object:
+    state, body, booking = call.state, call.body(), _standing(call, as_guest=as_guest)
     start_at, zone = body.moment("startAt"), body.zone()
     name, email = body.text("participantName"), body.email("participantEmail")
     guests = body.mixed("guests")
@@ -69,6 +87,7 @@ def update(call: RoutedRequest) -> object:
         booking.end_at = state.require_free(page, start_at, booking) if page else start_at + length
         booking.start_at = start_at
         session.start_at, session.planned_end = booking.start_at, booking.end_at
+        state.plan(session)
     if zone is not None:
         booking.time_zone = session.time_zone = zone
     # The guest who booked, if that was a guest and is still a participant; a user's name belongs to their account.
@@ -83,19 +102,28 @@ def update(call: RoutedRequest) -> object:
     if "guests" in body:
         booking.guests = state.guests(guests)
         state.invite_guests(session, booking)
+    booking.extra |= body.unknown("bookings")
     state.announce(session, "UPDATED")
-    return serializer.booking(state, booking)
+    return state.answers.booking(booking)
 
 
 def cancel(call: RoutedRequest) -> object:
+    return _cancel(call, as_guest=False)
+
+
+def cancel_as_guest(call: RoutedRequest) -> object:
+    return _cancel(call, as_guest=True)
+
+
+def _cancel(call: RoutedRequest, *, as_guest: bool) -> object:
     call.body()
-    booking = _standing(call)
+    booking = _standing(call, as_guest=as_guest)
     booking.cancelled_at = call.state.now()
-    return serializer.booking(call.state, booking)
+    return call.state.answers.booking(booking)
 
 
 def delete(call: RoutedRequest) -> object:
-    booking = find(call.state.bookings, call.id, "Booking")
+    booking = _changeable(call, as_guest=False)
     call.state.remove_session(call.state.sessions[booking.session_id])
     return None
 
@@ -109,8 +137,11 @@ def change_collaborator(call: RoutedRequest) -> object:
     host = next((each for each in session.participants if each.is_owner), None)
     if host is not None and chosen.user is not None:
         host.person = chosen.user
+        session.owner_id = chosen.user.id
+        state.sessions.changed()
+        state.bookings.changed()
     state.announce(session, "UPDATED")
-    return serializer.booking(state, booking)
+    return state.answers.booking(booking)
 
 
 ROUTES: Routes = {
@@ -121,6 +152,6 @@ ROUTES: Routes = {
     ("DELETE", "/api/bookings/{id}"): delete,
     ("POST", "/api/bookings/{id}/collaborator"): change_collaborator,
     ("POST", "/api/guests/bookings"): create_as_guest,
-    ("PUT", "/api/guests/bookings/{id}"): update,
-    ("POST", "/api/guests/bookings/{id}"): cancel,
+    ("PUT", "/api/guests/bookings/{id}"): update_as_guest,
+    ("POST", "/api/guests/bookings/{id}"): cancel_as_guest,
 }

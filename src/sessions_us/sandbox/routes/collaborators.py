@@ -6,12 +6,13 @@ the query). Assumed: that it is `collaboratorId`, `userId` or `email`.
 
 from __future__ import annotations
 
-from .. import serializer
 from ..body import Body
 from ..call import RoutedRequest, Routes
 from ..records import BookingPageRecord, CollaboratorRecord
 from ..refusals import Refusal, not_found
-from ..state import find, newest
+from ..shelf import newest
+from ..state import find
+from .booking_pages import own_page
 
 
 def named(page: BookingPageRecord, body: Body) -> CollaboratorRecord:
@@ -32,11 +33,11 @@ def _page(call: RoutedRequest) -> BookingPageRecord:
 
 
 def list_(call: RoutedRequest) -> object:
-    return call.page([serializer.collaborator(each) for each in newest(_page(call).collaborators.values())])
+    return call.page(newest(_page(call).collaborators.values()), call.state.answers.collaborator)
 
 
 def create(call: RoutedRequest) -> object:
-    state, body, page = call.state, call.body(), _page(call)
+    state, body, page = call.state, call.body(), own_page(call)
     user_id, email = body.text("userId"), body.email("email")
     role, priority = body.text("role"), body.whole("priority", least=0, most=1000)
     if not (user_id or email):
@@ -48,22 +49,24 @@ def create(call: RoutedRequest) -> object:
     address = user.email if user else email
     if any(each.email == address for each in page.collaborators.values()):
         raise Refusal(409, "Already a collaborator of this booking page")
-    added = CollaboratorRecord(state.new_id(), address, state.now(), user, role, priority)
+    extra = body.unknown("collaborators")
+    added = CollaboratorRecord(state.new_id(), address, state.now(), user, role, priority, extra)
     page.collaborators[added.id] = added
-    return serializer.collaborator(added)
+    return state.answers.collaborator(added)
 
 
 def update(call: RoutedRequest) -> object:
-    body, page = call.body(), _page(call)
+    body, page = call.body(), own_page(call)
     role, priority = body.text("role"), body.whole("priority", least=0, most=1000)
     changed = named(page, body)
     changed.role = role or changed.role
     changed.priority = changed.priority if priority is None else priority
-    return serializer.collaborator(changed)
+    changed.extra |= body.unknown("collaborators")
+    return call.state.answers.collaborator(changed)
 
 
 def delete(call: RoutedRequest) -> object:
-    page = _page(call)
+    page = own_page(call)
     del page.collaborators[named(page, call.body_or_query()).id]
     return None
 

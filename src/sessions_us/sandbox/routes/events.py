@@ -1,17 +1,20 @@
 """Events; each wraps one session and is reached by its own id or by that session's.
 
 Known: the fields of a request, the short slug sent and the namespaced one returned, that publishing takes no body. Assumed:
-that publishing twice does no more than once, that toggling flips, that one may register to a draft, and 409 for a slug in use
-and for registering twice with one address.
+that publishing twice does no more than once, that toggling flips, that one may register to a draft, that a slug in use gets a
+number, and 409 for registering twice with one address.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import serializer
+from ..body import Body
 from ..call import RoutedRequest, Routes
+from ..fields import FIELDS
 from ..records import EventRecord
 from ..refusals import not_found
-from ..state import newest
 from .sessions import schedule
 
 
@@ -23,8 +26,14 @@ def _event(call: RoutedRequest) -> EventRecord:
     return found
 
 
+def _own_event(call: RoutedRequest) -> EventRecord:
+    event = _event(call)
+    call.require_own(call.state.sessions[event.session_id].owner_id == call.user.id)
+    return event
+
+
 def list_(call: RoutedRequest) -> object:
-    return call.page([serializer.event(call.state, each) for each in newest(call.state.events.values())])
+    return call.page(call.state.events.own(call.user.id), call.state.answers.event)
 
 
 def create(call: RoutedRequest) -> object:
@@ -36,46 +45,54 @@ def create(call: RoutedRequest) -> object:
     event = state.add_event(
         name,
         state.unique_slug(slug, name, state.slugs(state.events.values())),
+        owner=call.user,
         description=description,
         start_at=start_at,
         planned_end=planned_end,
         time_zone=zone or "UTC",
+        extra=_unknown(body),
     )
     state.announce(state.sessions[event.session_id], "CREATED")
-    return serializer.event(state, event)
+    return state.answers.event(event)
+
+
+def _unknown(body: Body) -> dict[str, Any]:
+    """The fields of neither the event nor its session."""
+    return {name: value for name, value in body.unknown("events").items() if name not in FIELDS["sessions"]}
 
 
 def publish(call: RoutedRequest) -> object:
     call.body()
-    event = _event(call)
+    event = _own_event(call)
     call.state.publish(event)
-    return serializer.event(call.state, event)
+    return call.state.answers.event(event)
 
 
 def toggle_public(call: RoutedRequest) -> object:
     call.body()
-    event = _event(call)
+    event = _own_event(call)
     event.public = not event.public
     call.state.announce(call.state.sessions[event.session_id], "UPDATED")
-    return serializer.event(call.state, event)
+    return call.state.answers.event(event)
 
 
 def clone(call: RoutedRequest) -> object:
     """A private draft with the same times and nobody registered."""
-    state, body, event = call.state, call.body(), _event(call)
+    state, body, event = call.state, call.body(), _own_event(call)
     name, slug = body.text("name"), body.slug()
     body.check()
     original = state.sessions[event.session_id]
     copy = state.add_event(
         name or original.name,
         state.unique_slug(slug, name or original.name, state.slugs(state.events.values())),
+        owner=call.user,
         description=original.description,
         start_at=original.start_at,
         planned_end=original.planned_end,
         time_zone=original.time_zone,
     )
     state.announce(state.sessions[copy.session_id], "CREATED")
-    return serializer.event(state, copy)
+    return state.answers.event(copy)
 
 
 def register(call: RoutedRequest) -> object:
@@ -83,7 +100,7 @@ def register(call: RoutedRequest) -> object:
     state, body, event = call.state, call.body(), _event(call)
     form = body.objects("form")
     body.check()
-    user = state.user
+    user = call.user
     return serializer.registration(state.register(event, user.email or "", user.first_name or "", user.last_name, form))
 
 

@@ -19,6 +19,12 @@ def _session(call: RoutedRequest) -> SessionRecord:
     return find(call.state.sessions, call.id, "Session")
 
 
+def _own_session(call: RoutedRequest) -> SessionRecord:
+    session = _session(call)
+    call.require_own(session.owner_id == call.user.id)
+    return session
+
+
 def _present(session: SessionRecord, id: Any, email: Any) -> ParticipantRecord:
     for each in session.participants:
         if (id is not None and each.id == id) or (email is not None and each.person.email == email):
@@ -31,7 +37,7 @@ def list_(call: RoutedRequest) -> object:
 
 
 def add(call: RoutedRequest) -> object:
-    state, body, session = call.state, call.body(), _session(call)
+    state, body, session = call.state, call.body(), _own_session(call)
     emails = body.texts("emails", emails=True)
     if not emails:
         body.wrong("emails should not be empty")
@@ -43,7 +49,7 @@ def add(call: RoutedRequest) -> object:
 
 
 def update(call: RoutedRequest) -> object:
-    state, body, session = call.state, call.body(), _session(call)
+    state, body, session = call.state, call.body(), _own_session(call)
     changes = body.objects("participants")
     if not changes:
         body.wrong("participants should not be empty")
@@ -65,7 +71,7 @@ def update(call: RoutedRequest) -> object:
 
 
 def delete(call: RoutedRequest) -> object:
-    state, session = call.state, _session(call)
+    state, session = call.state, _own_session(call)
     body = call.body_or_query("participantIds", "emails")
     ids, emails = body.texts("participantIds"), body.texts("emails")
     if not (ids or emails):

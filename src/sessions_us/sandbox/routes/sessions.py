@@ -2,7 +2,7 @@
 
 Known: the fields of a request, of which `name` and `startAt` are required here; `sessionLink` in the answer; bare arrays.
 Assumed: newest first; that PUT changes what it names; null for takeaways that do not exist; that deleting a session deletes the
-booking or the event around it.
+booking or the event around it; that the sessions of colleagues can be read, and changed by their owner alone.
 """
 
 from __future__ import annotations
@@ -13,27 +13,34 @@ from .. import serializer
 from ..body import Body
 from ..call import RoutedRequest, Routes
 from ..records import SessionRecord
-from ..state import find, newest
+from ..state import find
 
 
 def _session(call: RoutedRequest) -> SessionRecord:
     return find(call.state.sessions, call.id, "Session")
 
 
+def _own_session(call: RoutedRequest) -> SessionRecord:
+    session = _session(call)
+    booking = call.state.bookings.get(session.booking_id or "")
+    call.require_own(call.user.id in (session.owner_id, booking.booker_id if booking else None))
+    return session
+
+
 def schedule(
     body: Body, starts: datetime | None = None, ends: datetime | None = None
 ) -> tuple[datetime | None, datetime | None]:
-    """`startAt` and `plannedEnd`, where `starts` and `ends` hold so far; wrong if the end is not after the start."""
+    """`startAt` and `plannedEnd`, where `starts` and `ends` hold so far; wrong if the end is before the start."""
     start_at = body.moment("startAt", required=starts is None) or starts
     planned_end = body.moment("plannedEnd")
     end = planned_end or ends
-    if start_at is not None and end is not None and end <= start_at:
-        body.wrong("plannedEnd must be after startAt")
+    if start_at is not None and end is not None and end < start_at:
+        body.wrong("plannedEnd must not be before startAt")
     return start_at, end
 
 
 def list_(call: RoutedRequest) -> object:
-    return call.page([serializer.session(call.state, each) for each in newest(call.state.sessions.values())])
+    return call.page(call.state.sessions.own(call.user.id), call.state.answers.session)
 
 
 def create(call: RoutedRequest) -> object:
@@ -43,18 +50,24 @@ def create(call: RoutedRequest) -> object:
     zone = body.zone()
     body.check()
     session = state.add_session(
-        name, description=description or "", start_at=start_at, planned_end=planned_end, time_zone=zone or "UTC"
+        name,
+        owner=call.user,
+        description=description or "",
+        start_at=start_at,
+        planned_end=planned_end,
+        time_zone=zone or "UTC",
+        extra=body.unknown("sessions"),
     )
     state.announce(session, "CREATED")
-    return serializer.session(state, session)
+    return state.answers.session(session)
 
 
 def get(call: RoutedRequest) -> object:
-    return serializer.session(call.state, _session(call))
+    return call.state.answers.session(_session(call))
 
 
 def update(call: RoutedRequest) -> object:
-    state, body, session = call.state, call.body(), _session(call)
+    state, body, session = call.state, call.body(), _own_session(call)
     name, description = body.text("name"), body.text("description", nullable=True)
     # A quick session was never planned, so nothing asks for its start.
     start_at, planned_end = schedule(body, session.start_at or session.created_at, session.planned_end)
@@ -69,17 +82,19 @@ def update(call: RoutedRequest) -> object:
     booking = state.bookings.get(session.booking_id or "")
     if booking is not None and "startAt" in body and start_at is not None:
         booking.start_at, booking.end_at = start_at, planned_end or start_at + (booking.end_at - booking.start_at)
+    session.extra |= body.unknown("sessions")
+    state.plan(session)
     state.announce(session, "UPDATED")
-    return serializer.session(state, session)
+    return state.answers.session(session)
 
 
 def delete(call: RoutedRequest) -> object:
-    call.state.remove_session(_session(call))
+    call.state.remove_session(_own_session(call))
     return None
 
 
 def takeaways(call: RoutedRequest) -> object:
-    return serializer.takeaways(_session(call))
+    return serializer.takeaways(_session(call).takeaways)
 
 
 def transcripts(call: RoutedRequest) -> object:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from .. import serializer
 from ..body import Body
 from ..call import RoutedRequest, Routes
 from ..records import WebhookRecord
@@ -27,7 +26,7 @@ def _url(body: Body) -> str:
     return value
 
 
-def read_webhook(body: Body, id: str, created_at: datetime) -> WebhookRecord:
+def read_webhook(body: Body, id: str, created_at: datetime, owner_id: str) -> WebhookRecord:
     """Read a webhook from a body. It is usable only if the body has no problems."""
     url, trigger = _url(body), body.text("trigger", required=True)
     permission = body.text("permission") or "personal"
@@ -36,20 +35,22 @@ def read_webhook(body: Body, id: str, created_at: datetime) -> WebhookRecord:
         body.wrong(f"trigger must be one of the following values: {', '.join(sorted(TRIGGERS))}")
     if permission not in PERMISSIONS:
         body.wrong(f"permission must be one of the following values: {', '.join(PERMISSIONS)}")
-    return WebhookRecord(id, url, trigger, permission, bool(link), integration, created_at)
+    return WebhookRecord(id, url, trigger, permission, bool(link), integration, created_at, owner_id)
 
 
 def create(call: RoutedRequest) -> object:
     state, body = call.state, call.body()
-    webhook = read_webhook(body, "", state.now())
+    webhook = read_webhook(body, "", state.now(), call.user.id)
     body.check()
-    webhook.id = state.new_id()
+    webhook.id, webhook.extra = state.new_id(), body.unknown("webhooks")
     state.webhooks[webhook.id] = webhook
-    return serializer.webhook(webhook)
+    return state.answers.webhook(webhook)
 
 
 def delete(call: RoutedRequest) -> object:
-    del call.state.webhooks[find(call.state.webhooks, call.id, "Webhook").id]
+    webhook = find(call.state.webhooks, call.id, "Webhook")
+    call.require_own(webhook.owner_id == call.user.id)
+    del call.state.webhooks[webhook.id]
     return None
 
 
