@@ -59,7 +59,7 @@ def test_the_forms(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
     parts = sorted((tmp_path / "typed.parquet" / "rooms").glob("*.parquet"))
     assert {name for part in parts for name in pq.read_table(part)["id"].to_pylist()} == expected
     with duckdb.connect(str(tmp_path / "base.duckdb")) as base:
-        found = base.execute("SELECT id FROM sessions.rooms").fetchall()
+        found = base.execute("SELECT id FROM sessions_us.rooms").fetchall()
     assert sorted(name for (name,) in found) == sorted(expected)
     assert {path.name for path in tmp_path.glob("*.state")} == {
         "plain.state",

@@ -228,6 +228,30 @@ def test_a_commit_that_failed_can_be_tried_again(tmp_path: Path, capfd: pytest.C
     assert database.rows("SELECT id FROM d.rooms ORDER BY id") == [("r1",), ("r2",)]
 
 
+@pytest.mark.parametrize("url", ["duckdb:///sessions.duckdb", "duckdb:///data.v2.db"])
+def test_the_documented_url_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """DuckDB names a database after its file, so the dataset that is not chosen has another name."""
+    monkeypatch.chdir(tmp_path)
+    sink = DltSink(url)
+    sink.open(None, ["rooms"])
+    sink.write("rooms", [{"id": "r1"}])
+    sink.commit()
+    sink.close()
+
+    database = Database(f"duckdb:///{tmp_path}/{url.removeprefix('duckdb:///')}")
+    assert database.rows("SELECT id FROM sessions_us.rooms") == [("r1",)]
+
+
+@pytest.mark.parametrize(
+    ("file", "dataset"), [("sessions_us.duckdb", "sessions_us"), ("Rows.v2.duckdb", "rows"), ("rows", "Rows")]
+)
+def test_a_file_with_the_name_of_its_dataset_is_refused_at_once(tmp_path: Path, file: str, dataset: str) -> None:
+    """Before anything is sent or made, in one line that says what to do."""
+    with pytest.raises(ConfigurationError, match="give the file another name, or DltSink another dataset"):
+        DltSink(f"duckdb:///{tmp_path}/{file}", dataset=dataset)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("destination", "said"),
     [

@@ -63,13 +63,14 @@ class DltSink:
     Args:
         destination: a URL such as `duckdb:///data/sessions.duckdb` or `postgresql://user@host/database`, a destination of
             dlt such as `dlt.destinations.bigquery()`, or the name of one in dlt's configuration.
-        dataset: the schema of the database that has the tables.
+        dataset: the schema of the database that has the tables. In DuckDB it can't have the name of the file without its
+            suffix, because DuckDB names the database so.
         pipeline_name: the name of dlt's own records in the database.
         pipelines_dir: the directory to work in; None is the system's directory for temporary files.
 
     Raises:
-        ConfigurationError: there is no such destination, a setting or a library is missing, or it can't replace rows. Files,
-            for instance, can only be appended to.
+        ConfigurationError: there is no such destination, a setting or a library is missing, the dataset has the name of
+            DuckDB's file, or the destination can't replace rows. Files, for instance, can only be appended to.
     """
 
     # A load takes a second or two, however little it brings.
@@ -80,7 +81,7 @@ class DltSink:
         self,
         destination: str | Destination[Any, Any],  # `Any`: dlt has it invariant, so that nothing else fits all of them
         *,
-        dataset: str = "sessions",
+        dataset: str = "sessions_us",
         pipeline_name: str = "sessions_us_export",
         pipelines_dir: str | Path | None = None,
     ) -> None:
@@ -200,7 +201,8 @@ def _destination(given: str | Destination[Any, Any], dataset: str) -> tuple[Dest
         settings = found.spec()
         if isinstance(settings, DestinationClientDwhConfiguration):
             settings._bind_dataset_name(dataset)  # noqa: SLF001  # dlt has no other name for it, and documents this one
-        location = str(found.configuration(settings))
+        configuration = found.configuration(settings)
+        location = str(configuration)
     except (InvalidDestinationReference, UnknownDestinationModule):
         problem = f"dlt knows no destination {name!r}: give a URL such as duckdb:///sessions.duckdb"
     except ImportError as error:
@@ -215,6 +217,11 @@ def _destination(given: str | Destination[Any, Any], dataset: str) -> tuple[Dest
             raise ConfigurationError(
                 f"the URL of the destination {name!r} can't be used: write an @ in a password as %40"
             )
+        if _catalog(configuration) == dataset.casefold():
+            raise ConfigurationError(
+                f"DuckDB can't tell the file {location} from its dataset {dataset!r}, because both have one name: give the "
+                "file another name, or DltSink another dataset"
+            )
         if _REPLACE in strategies:
             return found, location
         problem = (
@@ -222,6 +229,13 @@ def _destination(given: str | Destination[Any, Any], dataset: str) -> tuple[Dest
             "give a database, such as duckdb:///sessions.duckdb"
         )
     raise ConfigurationError(problem)
+
+
+def _catalog(configuration: Any) -> str | None:
+    """Return the name of DuckDB's database, which is that of its file up to the first dot; None for other destinations."""
+    if configuration.destination_type.rpartition(".")[2] != "duckdb":
+        return None
+    return Path(str(configuration.credentials.database)).name.partition(".")[0].casefold()
 
 
 def _missing(traces: Mapping[str, Sequence[Any]]) -> Iterator[str]:
