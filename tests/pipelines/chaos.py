@@ -37,7 +37,9 @@ Read = Callable[[Path], list[dict[str, Any]]]
 def _ndjson(place: Path) -> Any:
     from sessions_us.pipelines import NDJSONSink
 
-    return NDJSONSink(place / "rows")
+    sink = NDJSONSink(place / "rows")
+    sink.seconds_per_commit = 0.2  # so that kills meet writes
+    return sink
 
 
 def _read_ndjson(place: Path) -> list[dict[str, Any]]:
@@ -49,26 +51,23 @@ def _read_ndjson(place: Path) -> list[dict[str, Any]]:
 def _parquet(place: Path) -> Any:
     from sessions_us.pipelines import ParquetSink
 
-    return ParquetSink(place / "rows")
+    sink = ParquetSink(place / "rows")
+    sink.seconds_per_commit = 0.2
+    return sink
 
 
 def _read_parquet(place: Path) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
-    folder = place / "rows"
-    told = json.loads((folder / "_manifest.json").read_text())["sessions"]
-    assert sorted(told) == sorted(f"sessions/{path.name}" for path in (folder / "sessions").iterdir()), "manifest"
-    rows: list[dict[str, Any]] = []
-    for path in (folder / "sessions").iterdir():
-        with pq.ParquetFile(path) as file:  # `read_table` returns while threads of its own still hold the files open
-            rows += file.read().to_pylist()
-    return rows
+    assert [path.name for path in (place / "rows").iterdir()] == ["sessions.parquet"], "nothing else is left there"
+    with pq.ParquetFile(place / "rows" / "sessions.parquet") as file:
+        return file.read().to_pylist()  # type: ignore[no-any-return]
 
 
 def _fit(row: dict[str, Any]) -> dict[str, Any]:
     from sessions_us.pipelines.schema import fit
 
-    return fit("sessions", row)
+    return {**fit("sessions", row), "deleted_at": None}
 
 
 def _duckdb(place: Path) -> Any:
@@ -77,6 +76,7 @@ def _duckdb(place: Path) -> Any:
 
     sink = DltSink(f"duckdb:///{place}/rows.duckdb", dataset="sessions", pipelines_dir=place / "work")
     sink.rows_per_commit = 25  # so that kills meet loads, which are what takes its time
+    sink.seconds_per_commit = 1.0
     return sink
 
 
@@ -132,19 +132,19 @@ class Kind:
 
 
 SINKS: dict[str, Kind] = {
-    "ndjson": Kind(_ndjson, _read_ndjson, spared=("sync:after",)),
+    "ndjson": Kind(_ndjson, _read_ndjson),
     "parquet": Kind(_parquet, _read_parquet, _fit),
-    "duckdb": Kind(_duckdb, _read_duckdb, _in_tables, ("sync:after", "replace:before", "replace:after")),
+    "duckdb": Kind(_duckdb, _read_duckdb, _in_tables, ("sync:before", "replace:before", "replace:after")),
 }
 
 # -- the process that is killed ----------------------------------------------------------------------------------------
 
 POINTS = {
-    "keep:before": (2, 3, 4),  # what was written is durable, and the state does not know it
-    "keep:after": (1, 2, 3),
+    "deliver:before": (2, 3, 4),  # what was written is durable, and the state does not know it
+    "deliver:after": (1, 2, 3),
     "write:after": (1, 2, 3),
     "commit:before": (1, 3, 5, 8),
-    "sync:after": (1, 2, 3),
+    "sync:before": (1, 2, 3),
     "replace:before": (1, 2),
     "replace:after": (1, 2),
 }
@@ -156,7 +156,7 @@ _LIVES = 8.0
 
 def _arm(point: str, count: int, sink: Any) -> None:
     """Lets this process die at the count-th passing of a point."""
-    from sessions_us.pipelines import durable, ndjson, parquet, state, statefile
+    from sessions_us.pipelines import state, statefile
 
     name, _, moment = point.partition(":")
     left = count
@@ -181,14 +181,14 @@ def _arm(point: str, count: int, sink: Any) -> None:
         setattr(home, name, outer)
 
     homes = {
-        "keep": [state.JobState],
+        "deliver": [state.JobState],
         "write": [sink],
         "commit": [statefile.StateFile],
-        "sync": [durable, parquet],
-        "replace": [durable, ndjson, parquet],
+        "sync": [os],
+        "replace": [Path],
     }
     for home in homes[name]:
-        around(home, name)
+        around(home, "fsync" if name == "sync" else name)
 
 
 async def _child(kind: str, place: Path) -> None:

@@ -12,8 +12,8 @@ from sessions_us.pipelines.state import Progress
 SESSIONS, ROOMS = RESOURCES["sessions"], RESOURCES["rooms"]
 
 
-def progress(number=1, pages=0, listed=False, done=False, seen=0, waiting=0, known=0) -> Progress:
-    return Progress(number, pages, None, listed, done, seen, waiting, known)
+def progress(number=1, pages=0, listed=False, done=False, seen=0, waiting=0, due=0, known=0) -> Progress:
+    return Progress(number, pages, None, listed, done, seen, waiting, due, known)
 
 
 @pytest.mark.parametrize(
@@ -23,16 +23,22 @@ def progress(number=1, pages=0, listed=False, done=False, seen=0, waiting=0, kno
         (SESSIONS, progress(pages=2, seen=40, waiting=40), None),
         (ROOMS, progress(known=1000), 52 + 52),  # a list of 50 pages and two proofs, twice
         (ROOMS, progress(pages=50, known=1000, seen=1000), 2 + 52),
-        (SESSIONS, progress(listed=True, seen=1000, waiting=1000), 3000 + 52),
+        (SESSIONS, progress(listed=True, seen=1000, waiting=1000, due=1900), 1900 + 52),
         (SESSIONS, progress(number=2, seen=1000, waiting=0), 52),
-        (SESSIONS, progress(number=2, listed=True, seen=1001, waiting=1), 3),
+        (SESSIONS, progress(number=2, listed=True, seen=1001, waiting=1, due=2), 2),
         (SESSIONS, progress(number=3, listed=True, done=True, seen=1000), 0),
-        (RESOURCES["booking_pages"], progress(number=2, listed=True, done=True, seen=9, waiting=2), 12),
+        (RESOURCES["booking_pages"], progress(number=2, listed=True, done=True, seen=9, waiting=2, due=12), 12),
     ],
 )
 def test_requests_left(resource, where, left):
-    """A list is read twice, and each row that waits costs a request for each of its children."""
+    """A list is read twice, and what is due of the children costs its requests."""
     assert requests_left({resource: where}) == left
+
+
+def test_a_quick_run_does_not_know_where_it_stops():
+    """It reads a list once; afterwards only children are left."""
+    assert requests_left({ROOMS: progress(pages=1, known=1000)}, quick=True) is None
+    assert requests_left({SESSIONS: progress(pages=1, listed=True, seen=20, waiting=2, due=3)}, quick=True) == 3
 
 
 def test_one_list_of_unknown_length_leaves_all_unknown():

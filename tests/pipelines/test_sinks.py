@@ -1,4 +1,4 @@
-"""The two file sinks alone: what a crash between any two steps leaves, and what each refuses to touch."""
+"""The two file sinks alone: each write replaces a whole file, and neither touches what is not its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from pipelines.conftest import ids, lines
+from pipelines.conftest import lines
 
 from sessions_us import ExportError
 from sessions_us.pipelines import NDJSONSink, ParquetSink, Sink
@@ -25,8 +25,8 @@ def names(path: Path) -> list[tuple[str, str]]:
     """Id and name of each row that a reader of the whole place sees."""
     if path.suffix == ".ndjson":
         return [(row["id"], row["name"]) for row in lines(path)]
-    table = pq.read_table(path / "rooms", columns=["id", "name"])
-    return [(row["id"], row["name"]) for row in table.to_pylist()]
+    with pq.ParquetFile(path / "rooms.parquet") as file:
+        return [(row["id"], row["name"]) for row in file.read().to_pylist()]
 
 
 @pytest.fixture(params=["ndjson", "parquet"])
@@ -41,87 +41,56 @@ def make(request: pytest.FixtureRequest, tmp_path: Path):
     return made
 
 
-def begun(make) -> tuple[Sink, str]:
+def written(make, *rows: dict[str, Any], checkpoint: str | None = None) -> str:
+    """Open a sink, write rows, and close it. Returns the checkpoint."""
     sink = make()
-    sink.open(None, ROOMS)
-    return sink, sink.commit()
-
-
-def test_rows_that_were_not_committed_are_undone(make):
-    """Written, perhaps on the disk, and not told of: the next start removes them."""
-    sink, _ = begun(make)
-    sink.write("rooms", [room(1)])
+    sink.open(checkpoint, ROOMS)
+    sink.write("rooms", rows)
     checkpoint = sink.commit()
-    sink.write("rooms", [room(2), room(3)])
     sink.close()
-    again = make()
-    again.open(checkpoint, ROOMS)
-    again.write("rooms", [room(2)])
-    again.commit()
-    again.close()
-
-    assert names(make.path) == [("r1", "Studio"), ("r2", "Studio")]
+    return checkpoint
 
 
-def test_a_commit_that_the_state_never_heard_of_is_undone(make):
-    """The crash between the sink's commit and the state's."""
-    sink, checkpoint = begun(make)
-    sink.write("rooms", [room(1)])
-    sink.commit()
-    sink.close()
-    again = make()
-    again.open(checkpoint, ROOMS)
-    again.write("rooms", [room(1, "Again")])
-    again.commit()
-    again.close()
+def test_a_write_replaces_all_rows(make):
+    """In the order in which they are given."""
+    checkpoint = written(make, room(1), room(2))
+    written(make, room(3), room(1, "New"), checkpoint=checkpoint)
 
-    assert names(make.path) == [("r1", "Again")]
+    assert names(make.path) == [("r3", "Studio"), ("r1", "New")]
 
 
-@pytest.mark.parametrize("kept", range(4))
-def test_a_run_can_die_anywhere_in_its_end(make, kept):
-    """Superseded rows go at the end of a run; wherever that stops, the next start finishes it from the checkpoint that was
-    kept."""
-    sink, _ = begun(make)
-    for rows in ([room(1), room(2)], [room(1, "New"), room(3)], [room(3, "Newer")]):
-        sink.write("rooms", rows)
-        checkpoint = sink.commit()
-    ending = sink.finish({"rooms": 3})
-    for _ in range(kept):
-        checkpoint = next(ending, checkpoint)
-    next(ending, None)  # it went on, and nobody kept what it said
-    sink.close()
-    again = make()
-    again.open(checkpoint, ROOMS)
-    checkpoint = again.commit()
-    checkpoint = [checkpoint, *again.finish({"rooms": 3})][-1]
-    again.close()
+def test_a_write_that_fails_leaves_the_rows_that_were_there(make):
+    """Whole, and no other file beside them."""
+    written(make, room(1))
+    before = {path: path.read_bytes() for path in make.path.parent.rglob("*") if path.is_file()}
 
-    assert sorted(names(make.path)) == [("r1", "New"), ("r2", "Studio"), ("r3", "Newer")]
-    after = make()
-    after.open(checkpoint, ROOMS)
-    after.close()
-    assert not [path for path in make.path.parent.rglob("*") if ".rewritten" in path.name or ".new" in path.name]
+    def rows():
+        yield room(2)
+        raise OSError("no more")
 
-
-def test_a_run_that_superseded_nothing_rewrites_nothing(make):
-    """A file of gigabytes is not copied for a few rows more."""
-    sink, _ = begun(make)
-    sink.write("rooms", [room(1)])
-    sink.commit()
-    files = {path: path.stat().st_ino for path in make.path.parent.rglob("*") if path.suffix in {".ndjson", ".parquet"}}
-    list(sink.finish({"rooms": 1}))
+    sink = make()
+    sink.open("", ROOMS)
+    with pytest.raises(OSError, match="no more"):
+        sink.write("rooms", rows())
     sink.close()
 
-    assert files == {path: path.stat().st_ino for path in files}
+    assert {path: path.read_bytes() for path in make.path.parent.rglob("*") if path.is_file()} == before
+
+
+def test_what_a_killed_process_left_is_no_hindrance(make):
+    """Half a new file goes with the next write."""
+    checkpoint = written(make, room(1))
+    (file,) = [path for path in make.path.parent.rglob("rooms.*") if path.is_file()]
+    (file.parent / f".{file.name}.new").write_text("half")
+    written(make, room(2), checkpoint=checkpoint)
+
+    assert names(make.path) == [("r2", "Studio")]
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_what_somebody_else_wrote_is_not_touched(make):
-    """Without a checkpoint, what is there is not ours."""
-    sink, _ = begun(make)
-    sink.write("rooms", [room(1)])
-    sink.commit()
-    sink.close()
+    """Where the state has never written, what is there is not ours."""
+    written(make, room(1))
     before = names(make.path)
     with pytest.raises(ExportError, match="the state knows nothing of"):
         make().open(None, ROOMS)
@@ -129,8 +98,11 @@ def test_what_somebody_else_wrote_is_not_touched(make):
     assert names(make.path) == before
 
 
-def damage(path: Path, how: str) -> None:
-    (file,) = [path] if path.is_file() else (path / "rooms").glob("*.parquet")
+@pytest.mark.parametrize("how", ["gone", "short", "edited", "as it was"])
+def test_a_file_that_is_another_is_told(make, how):
+    """Then the export writes all rows again."""
+    checkpoint = written(make, room(1), room(2))
+    (file,) = [path for path in make.path.parent.rglob("rooms.*") if path.is_file()]
     content = file.read_bytes()
     match how:
         case "gone":
@@ -139,58 +111,10 @@ def damage(path: Path, how: str) -> None:
             file.write_bytes(content[:-5])
         case "edited":
             file.write_bytes(content[:20] + bytes([content[20] ^ 1]) + content[21:])
+    sink = make()
 
-
-@pytest.mark.parametrize(
-    ("how", "said"), [("gone", "is gone"), ("short", "were committed|was changed"), ("edited", "was changed")]
-)
-def test_what_was_committed_must_be_there(make, how, said):
-    """A file that is gone, shorter or edited is told, with what to do, and nothing is written over it."""
-    sink, _ = begun(make)
-    sink.write("rooms", [room(1), room(2)])
-    checkpoint = sink.commit()
+    assert sink.open(checkpoint, ROOMS) is (how == "as it was")
     sink.close()
-    damage(make.path, how)
-    left = {path: path.read_bytes() for path in make.path.parent.rglob("*") if path.is_file()}
-    with pytest.raises(ExportError, match=f"({said}).*: bring it back from a copy, or start over"):
-        make().open(checkpoint, ROOMS)
-
-    assert left == {path: path.read_bytes() for path in make.path.parent.rglob("*") if path.is_file()}
-
-
-def test_lines_that_were_added_after_the_end_are_not_cut_off(tmp_path):
-    """After a run has ended, whatever else is in the file was put there by somebody."""
-    sink = NDJSONSink(tmp_path / "rooms.ndjson")
-    sink.open(None, ROOMS)
-    sink.write("rooms", [room(1)])
-    sink.commit()
-    (*_, checkpoint) = sink.finish({"rooms": 1})
-    sink.close()
-    with (tmp_path / "rooms.ndjson").open("a") as file:
-        file.write('{"id": "mine"}\n')
-    with pytest.raises(ExportError, match="15 bytes more than the export wrote"):
-        NDJSONSink(tmp_path / "rooms.ndjson").open(checkpoint, ROOMS)
-
-    assert ids(tmp_path / "rooms.ndjson") == ["r1", "mine"]
-
-
-def test_a_torn_line_is_cut_off(tmp_path):
-    """Half a line, as a crash leaves it."""
-    path = tmp_path / "rooms.ndjson"
-    sink = NDJSONSink(path)
-    sink.open(None, ROOMS)
-    sink.write("rooms", [room(1)])
-    checkpoint = sink.commit()
-    sink.close()
-    with path.open("a") as file:
-        file.write('{"id": "r2", "na')
-    again = NDJSONSink(path)
-    again.open(checkpoint, ROOMS)
-    again.write("rooms", [room(2)])
-    again.commit()
-    again.close()
-
-    assert ids(path) == ["r1", "r2"]
 
 
 def test_ndjson_takes_whatever_json_can_hold(tmp_path):
@@ -199,7 +123,6 @@ def test_ndjson_takes_whatever_json_can_hold(tmp_path):
     sink = NDJSONSink(tmp_path / "rooms.ndjson")
     sink.open(None, ROOMS)
     sink.write("rooms", [odd, {"no": "id"}, {"no": "id"}])
-    sink.commit()
     sink.close()
     content = (tmp_path / "rooms.ndjson").read_bytes()
 
@@ -236,21 +159,6 @@ def test_several_resources_do_not_fit_into_one_file(tmp_path):
     assert (tmp_path / "out").read_text() == "mine"
 
 
-def test_small_parts_are_merged_at_the_end(tmp_path):
-    """Ten commits leave one file, which holds each row once, in order."""
-    sink = ParquetSink(tmp_path / "out")
-    sink.open(None, ROOMS)
-    for number in range(10):
-        sink.write("rooms", [room(number)])
-        sink.commit()
-    list(sink.finish({"rooms": 10}))
-    sink.close()
-    (part,) = (tmp_path / "out" / "rooms").iterdir()
-
-    assert json.loads((tmp_path / "out" / "_manifest.json").read_text()) == {"rooms": [f"rooms/{part.name}"]}
-    assert [row["id"] for row in pq.read_table(part).to_pylist()] == [f"r{number}" for number in range(10)]
-
-
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere a file has no mode, and links need a right of their own")
 def test_a_file_that_is_written_rewritten_stays_what_it_was(tmp_path):
     """As private as its owner made it, and where a link points to."""
@@ -261,9 +169,7 @@ def test_a_file_that_is_written_rewritten_stays_what_it_was(tmp_path):
     sink = NDJSONSink(link)
     sink.open(None, ROOMS)
     real.chmod(0o600)
-    sink.write("rooms", [room(1), room(1, "Loft")])
-    sink.commit()
-    list(sink.finish({"rooms": 1}))
+    sink.write("rooms", [room(1, "Loft")])
     sink.close()
 
     assert names(real) == [("r1", "Loft")]
@@ -274,16 +180,16 @@ def test_a_file_that_is_written_rewritten_stays_what_it_was(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere there is no such lock")
 def test_two_at_once_with_states_of_their_own(make):
-    """The second is told, before it has written anything, and may come when the first is closed."""
-    first, _ = begun(make)
-    second = make()
-    with pytest.raises(ExportError, match="is in use: another export writes there"):
-        second.open(None, ROOMS)
-    second.close()
-    first.write("rooms", [room(1)])
-    checkpoint = first.commit()
+    """The second is told, before and after the first has written, and may come when the first is closed."""
+    first, second = make(), make()
+    first.open(None, ROOMS)
+    for _ in range(2):
+        with pytest.raises(ExportError, match="is in use: another export writes there"):
+            second.open("", ROOMS)
+        second.close()
+        first.write("rooms", [room(1)])
     first.close()
-    second.open(checkpoint, ROOMS)
+    second.open("", ROOMS)
     second.close()
 
     assert names(make.path) == [("r1", "Studio")]

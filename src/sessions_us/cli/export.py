@@ -9,17 +9,20 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from attrs import frozen
 
 from ..errors import SessionsError
 from ..keys import UserKey
 from . import fail
 from .access import KeyFile, QuotaStore, budget, connect, user_key
 from .listing import AsJson
+from .options import choice, days
 from .output import print_rows, screen, wants_json
 from .progress import ProgressLine
 from .statuses import Status, failure
@@ -39,6 +42,7 @@ _COLUMNS = {
     "changed": "changed",
     "went meanwhile": "gone.count",
     "gone since last": "vanished.count",
+    "as of (UTC)": "as_of",
 }
 _STOPPED = {signal.SIGINT: Status.INTERRUPTED, signal.SIGTERM: Status.TERMINATED}
 
@@ -63,28 +67,66 @@ class OnError(StrEnum):
 def export(
     context: typer.Context,
     resources: Annotated[
-        list[Exportable], typer.Argument(metavar="RESOURCE...", help=f"Some of {', '.join(Exportable)}.")
+        list[Exportable],
+        typer.Argument(
+            metavar="RESOURCE...",
+            help=f"Some of {', '.join(Exportable)}.",
+            parser=choice(Exportable),
+            autocompletion=lambda: list(Exportable),
+        ),
     ],
     to: Annotated[
-        str,
+        list[str],
         typer.Option(
             metavar="PATH|URL",
             help="A file .ndjson or .jsonl, a directory (.parquet for Parquet), or a database: duckdb:///file.duckdb, "
-            "postgresql://…",
+            "postgresql://… May be given several times, for no further request.",
         ),
     ],
     format: Annotated[Format | None, typer.Option(help="Format of --to, if its name does not show it.")] = None,
     state: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File with the progress of the job; by default beside --to.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="SQLite file with all rows and the progress; by default beside the first --to."
+        ),
     ] = None,
     children: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="The children to read, such as participants,takeaways. By default all: participants, transcripts and "
+            "takeaways of a session; bookings and collaborators of a booking page.",
+        ),
+    ] = None,
+    no_children: Annotated[bool, typer.Option("--no-children", help="Read the lists alone.")] = False,
+    refresh_children: Annotated[
+        timedelta | None,
+        typer.Option(
+            metavar="DURATION",
+            parser=days,
+            help="How long after a session's end missing takeaways and transcripts are asked for in each run. [default: 7d]",
+        ),
+    ] = None,
+    quick: Annotated[
         bool,
         typer.Option(
-            "--children/--no-children",
-            help="Also read the children of each row: participants, transcripts and takeaways of a session; bookings "
-            "and collaborators of a booking page.",
+            "--quick",
+            help="Read each list only as far as its first page of known, unchanged rows; the whole lists if the last "
+            "complete full pass is older than --full-every.",
         ),
-    ] = True,
+    ] = False,
+    full_every: Annotated[
+        timedelta | None,
+        typer.Option(
+            metavar="DURATION", parser=days, help="How old the last full pass may be for --quick. [default: 7d]"
+        ),
+    ] = None,
+    mark_vanished: Annotated[
+        bool, typer.Option("--mark-vanished", help="Add deleted_at to rows that the server no longer has.")
+    ] = False,
+    delete_vanished: Annotated[
+        bool, typer.Option("--delete-vanished", help="Delete rows that the server no longer has, everywhere.")
+    ] = False,
     on_error: Annotated[
         OnError,
         typer.Option(
@@ -111,18 +153,35 @@ def export(
       sessions-us export sessions bookings rooms --to backup.parquet
       sessions-us export booking-pages --no-children --to pages.jsonl
       sessions-us export sessions events --to duckdb:///sessions.duckdb
+      sessions-us export sessions --to nightly.ndjson --to duckdb:///nightly.duckdb --quick
     """
+    wanted = Wanted(
+        resources=[resource.replace("-", "_") for resource in dict.fromkeys(resources)],
+        children=False if no_children else True if children is None else children.replace(" ", "").split(","),
+        refresh_children=refresh_children,
+        quick=quick,
+        full_every=full_every,
+        vanished="delete" if delete_vanished else "mark" if mark_vanished else "keep",
+        on_error=on_error,
+    )
     try:
-        target = Target.of(to, format, state, len(set(resources)))
+        targets = [Target.of(place, format, state, len(wanted.resources)) for place in dict.fromkeys(to)]
+        if (no_children and children is not None) or (mark_vanished and delete_vanished):
+            raise ValueError(
+                "--children and --no-children, or --mark-vanished and --delete-vanished, exclude each other"
+            )
     except ValueError as error:
         raise typer.Exit(fail(str(error), Status.USAGE)) from None
     again = shlex.join(["sessions-us", *map(without_secrets, context.obj)])
     try:
         key = user_key(key_file)
-        report, stopped = asyncio.run(_run(key, quota_store, resources, target, children, on_error, again))
+        report, stopped = asyncio.run(_run(key, quota_store, targets, wanted))
     except (SessionsError, OSError) as error:
         message, status = failure(error)
-        raise typer.Exit(fail(target.hide(" ".join([message, *getattr(error, "__notes__", ())])), status)) from None
+        told = " ".join([message, *getattr(error, "__notes__", ())])
+        for target in targets:
+            told = target.hide(told)
+        raise typer.Exit(fail(told, status)) from None
     except KeyboardInterrupt:  # where the loop has no signal handlers
         report, stopped = None, Status.INTERRUPTED
     if report is None:
@@ -133,29 +192,40 @@ def export(
         raise typer.Exit(Status.INCOMPLETE)
 
 
+@frozen(kw_only=True)
+class Wanted:
+    """What to export. A duration that is None is the library's default."""
+
+    resources: list[str]
+    children: bool | list[str]
+    refresh_children: timedelta | None
+    quick: bool
+    full_every: timedelta | None
+    vanished: Literal["keep", "mark", "delete"]
+    on_error: OnError
+
+
 async def _run(
-    key: UserKey,
-    store: str | None,
-    resources: list[Exportable],
-    target: Target,
-    children: bool,
-    on_error: OnError,
-    again: str,
+    key: UserKey, store: str | None, targets: list[Target], wanted: Wanted
 ) -> tuple[ExportReport | None, int]:
     """Return the report, or None and the exit status of a signal."""
     from ..pipelines import export
+    from ..pipelines.export import REFRESH_CHILDREN
 
     progress = ProgressLine()
-    names = [resource.replace("-", "_") for resource in resources]
     async with connect(key, budget(store), on_event=progress.on_event) as user:
         job = asyncio.ensure_future(
             export(
                 user,
-                names,
-                target.sink(),
-                state=target.state,
-                children=children,
-                on_error=on_error.value,
+                wanted.resources,
+                [target.sink() for target in targets],
+                state=targets[0].state,
+                children=wanted.children,
+                refresh_children=REFRESH_CHILDREN if wanted.refresh_children is None else wanted.refresh_children,
+                quick=wanted.quick,
+                full_every=REFRESH_CHILDREN if wanted.full_every is None else wanted.full_every,
+                vanished=wanted.vanished,
+                on_error=wanted.on_error.value,
                 on_event=progress.on_event,
             )
         )
@@ -197,15 +267,31 @@ def _signals_handled(job: asyncio.Future[Any], progress: ProgressLine) -> Iterat
 
 
 def _print(report: ExportReport, as_json: bool) -> None:
-    rows = [{"resource": name, **asdict(each)} for name, each in report.resources.items()]
+    rows = [_row(name, each, report) for name, each in report.resources.items()]
     if as_json:
         print_rows(rows)
     else:
         console = screen()
         console.print(table(_COLUMNS, rows, console.width))
+    if report.resumed:
+        ProgressLine().note("this went on with an export that had been stopped, and read the lists again at its end")
     for name, each in report.resources.items():
+        if report.quick and each.as_of is not None:
+            ProgressLine().note(f"{name}: a quick run; complete as of {each.as_of:%Y-%m-%d %H:%M} UTC")
         for remark in _remarks(each):
             ProgressLine().note(f"{name}: {remark}")
+
+
+def _row(name: str, each: ResourceReport, report: ExportReport) -> dict[str, Any]:
+    as_of = None if each.as_of is None else each.as_of.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {
+        "resource": name,
+        **asdict(each),
+        "as_of": as_of,
+        "requests": report.requests,
+        "resumed": report.resumed,
+        "quick": report.quick,
+    }
 
 
 def _remarks(report: ResourceReport) -> Iterator[str]:
@@ -217,5 +303,7 @@ def _remarks(report: ResourceReport) -> Iterator[str]:
         some = ", ".join(map(one_line, report.failed.ids))
         more = ", …" if report.failed.count > len(report.failed.ids) else ""
         yield f"{report.failed.count} rows could not be read whole ({some}{more}); the next export tries again"
+    if report.awaited.count:
+        yield f"takeaways or transcripts of {report.awaited.count} sessions are still awaited; the next export asks again"
     if report.odd:
         yield f"{report.odd} rows are no objects and were left out"

@@ -54,6 +54,11 @@ class Target:
         Raises:
             ValueError: a default can't be found, or the arguments do not fit.
         """
+        if place == "-":
+            raise ValueError(
+                "--to - would be the standard output, which can't hold an export that goes on where it stopped: give a file, "
+                "or use `sessions-us list RESOURCE --json`"
+            )
         is_url = "://" in place
         shown = without_secrets(place)
         chosen = format or ("dlt" if is_url else _format(place))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .dlt_sink import DltSink as DltSink
     from .export import export as export
     from .ndjson import NDJSONSink as NDJSONSink
+    from .notices import note_webhook as note_webhook
     from .parquet import ParquetSink as ParquetSink
     from .plan import RESOURCES as RESOURCES
     from .plan import Child as Child
@@ -35,6 +36,7 @@ else:  # a type checker refuses names that are not there
             "dlt_sink": ("DltSink",),
             "export": ("export",),
             "ndjson": ("NDJSONSink",),
+            "notices": ("note_webhook",),
             "parquet": ("ParquetSink",),
             "plan": ("RESOURCES", "Child", "Resource"),
             "report": ("ExportReport", "ResourceReport", "RowIds"),

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -46,8 +46,11 @@ _REPLACE: Final = "delete-insert"
 _TORN: Final = re.compile(r":\*\*\*@[^/]*@")
 """A place whose password contains `@`. dlt ends the password there and would show the rest as a host."""
 
-_NOTHING: Final = ""
+_NOTHING: Final = "nothing"
 """The checkpoint before anything was loaded."""
+
+_ERASED: Final = "_erased"
+"""The column that makes dlt delete the rows with the same ids. Rows that stay have no value in it."""
 
 
 class DltSink:
@@ -73,6 +76,7 @@ class DltSink:
             DuckDB's file, or the destination can't replace rows. Files, for instance, can only be appended to.
     """
 
+    is_whole: bool = False
     # A load takes a second or two, however little it brings.
     rows_per_commit: int = 1_000
     seconds_per_commit: float = 60.0
@@ -100,31 +104,31 @@ class DltSink:
         """The dataset and its database."""
         return f"dlt {self._location} {self._dataset}"
 
-    def open(self, checkpoint: str | None, resources: Sequence[str]) -> None:
-        """Start, or resume after the commit that returned `checkpoint`. Later rows are merged once more.
+    def open(self, checkpoint: str | None, resources: Sequence[str]) -> bool:
+        """Connect to the database.
+
+        Returns:
+            Whether it has the load that `checkpoint` names.
 
         Raises:
-            ExportError: the database can't be reached, or does not have that commit.
+            ExportError: the database can't be reached.
         """
         self.close()
-        self._checkpoint = checkpoint or _NOTHING
         pipeline = self._begin()
         try:
-            known = _has_load(pipeline, self._checkpoint)
+            known = _has_load(pipeline, checkpoint or _NOTHING) or checkpoint in {None, "", _NOTHING}
         except Exception as error:  # of dlt's, or of a driver of its
             self.close()
             raise ExportError(f"{self._location} can't be reached: {_reason(error)}") from error
-        if checkpoint and not known:
-            self.close()
-            raise ExportError(
-                f"the state speaks of rows that are not in the dataset {self._dataset!r} of {self._location}: "
-                "give the database of the last time, or start over with another state"
-            )
+        self._checkpoint = (checkpoint or _NOTHING) if known else _NOTHING
+        return known
 
-    def write(self, resource: str, rows: Sequence[Row]) -> None:
+    def write(self, resource: str, rows: Iterable[Row], erased: Sequence[str] = ()) -> None:
         """Add rows to the next commit. A row replaces an earlier one with its id."""
         for row in map(identified, rows):
             self._rows.setdefault(resource, {})[row["id"]] = row
+        for name in erased:
+            self._rows.setdefault(resource, {})[name] = {"id": name, _ERASED: True}
 
     def commit(self) -> str:
         """Load the rows.
@@ -150,10 +154,6 @@ class DltSink:
         self._checkpoint = loaded.loads_ids[-1]
         self._rows.clear()
         return self._checkpoint
-
-    def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
-        """Do nothing: every commit has merged its rows."""
-        return iter(())
 
     def close(self) -> None:
         """Drop uncommitted rows, and remove the working directory. A second call does nothing."""
@@ -197,7 +197,6 @@ def _destination(given: str | Destination[Any, Any], dataset: str) -> tuple[Dest
         found = Destination.from_reference(name, credentials=given if separator else None)
         if found is None:
             raise InvalidDestinationReference(name)
-        strategies = found.capabilities().supported_merge_strategies or ()
         settings = found.spec()
         if isinstance(settings, DestinationClientDwhConfiguration):
             settings._bind_dataset_name(dataset)  # noqa: SLF001  # dlt has no other name for it, and documents this one
@@ -213,22 +212,29 @@ def _destination(given: str | Destination[Any, Any], dataset: str) -> tuple[Dest
     except InvalidNativeValue:
         problem = f"the URL of the destination {name!r} can't be used: look at its host and port"
     else:
-        if _TORN.search(location):
-            raise ConfigurationError(
-                f"the URL of the destination {name!r} can't be used: write an @ in a password as %40"
-            )
-        if _catalog(configuration) == dataset.casefold():
-            raise ConfigurationError(
-                f"DuckDB can't tell the file {location} from its dataset {dataset!r}, because both have one name: give the "
-                "file another name, or DltSink another dataset"
-            )
-        if _REPLACE in strategies:
+        refusal = _refusal(found, configuration, dataset)
+        if refusal is None:
             return found, location
-        problem = (
-            f"{found.destination_name} can't replace rows, so that an export that goes on would write some twice: "
-            "give a database, such as duckdb:///sessions.duckdb"
-        )
+        problem = refusal
     raise ConfigurationError(problem)
+
+
+def _refusal(found: Destination[Any, Any], configuration: Any, dataset: str) -> str | None:
+    """Return why a destination that can be reached is no place for rows; None if it is one."""
+    location, name = str(configuration), found.destination_name
+    if _TORN.search(location):
+        return f"the URL of the destination {name!r} can't be used: write an @ in a password as %40"
+    if _catalog(configuration) == dataset.casefold():
+        return (
+            f"DuckDB can't tell the file {location} from its dataset {dataset!r}, because both have one name: give the "
+            "file another name, or DltSink another dataset"
+        )
+    if _REPLACE not in (found.capabilities().supported_merge_strategies or ()):
+        return (
+            f"{name} can't replace rows, so an export that goes on would write some twice: give a database, such as "
+            "duckdb:///sessions.duckdb"
+        )
+    return None
 
 
 def _catalog(configuration: Any) -> str | None:
@@ -277,6 +283,8 @@ def _quiet() -> Iterator[None]:
 
 def _resource(name: str, rows: list[dict[str, Any]]) -> DltResource:
     table = table_of(columns(name))
+    if any(_ERASED in row for row in rows):
+        table.columns[_ERASED] = {"data_type": "bool", "hard_delete": True}
     resource: DltResource = dlt.resource(
         rows,
         name=name,

@@ -1,47 +1,102 @@
-"""Write files that survive a crash: content that was synced is complete after it."""
+"""Write files that are whole at any time: a new one is made durable, and then takes the place of the old one."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
-import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
 
 from ..errors import ExportError
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ("checksum", "hold", "replace", "sync", "sync_directory")
-
-_BLOCK: Final = 1 << 20
+__all__ = ("Hold", "fingerprint", "replacing", "require_unknown")
 
 
-def sync(path: Path) -> None:
-    """Make the contents of a file durable."""
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
+class Hold:
+    """Locks of open files or directories against other exports, if the system has such locks.
 
-
-def hold(descriptor: int, path: Path) -> None:
-    """Lock an open file or directory against other exports until it is closed, if the system has such locks.
-
-    The lock of the state excludes exports with the same state; this one excludes exports with another state.
-
-    Raises:
-        ExportError: another export has the lock.
+    The lock ends with the process, so nothing needs to be cleaned up after a crash.
     """
-    if sys.platform != "win32":
+
+    def __init__(self) -> None:
+        self._descriptors: dict[Path, int] = {}
+
+    def take(self, path: Path, message: str) -> None:
+        """Lock what is at a path now. The lock of what was there before is released.
+
+        Raises:
+            ExportError: another export has the lock; with the message.
+        """
+        if sys.platform == "win32":
+            return
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ExportError(f"{path} is in use: another export writes there; wait for its end, or stop it") from None
+            os.close(descriptor)
+            raise ExportError(message) from None
         except OSError:
             pass  # a file system that knows no locks
+        before, self._descriptors[path] = self._descriptors.get(path), descriptor
+        if before is not None:
+            os.close(before)
+
+    def close(self) -> None:
+        """Release all locks."""
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()
 
 
-def sync_directory(path: Path) -> None:
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name of a new file to write. If the block does not fail, it takes the place of the file, durably.
+
+    The new file has the mode of the old one before there is a row in it. What a link points to is replaced, not the link.
+    """
+    path = path.resolve()
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.unlink(missing_ok=True)  # of a process that was killed
+        new.touch()
+        if path.exists():
+            shutil.copymode(path, new)
+        yield new
+        with new.open("r+b") as file:
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def fingerprint(files: Mapping[str, Path]) -> str:
+    """Return size and time of the last change of each file, so that it shows if somebody else changes one."""
+    facts = {name: path.stat() for name, path in files.items() if path.exists()}
+    return json.dumps({name: [fact.st_size, fact.st_mtime_ns] for name, fact in facts.items()})
+
+
+def require_unknown(path: Path) -> None:
+    """Refuse to replace a file that no export of this state has written.
+
+    Raises:
+        ExportError: there is such a file, and it is not empty.
+    """
+    if path.exists() and path.stat().st_size:
+        raise ExportError(
+            f"{path} is there already, and the state knows nothing of it: export to another place, or move it away"
+        )
+
+
+def _sync_directory(path: Path) -> None:
     """Make the names in a directory durable, if the system supports that."""
     if os.name == "nt":
         return
@@ -50,19 +105,3 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def replace(new: Path, old: Path) -> None:
-    """Replace a file by a durable one, atomically."""
-    new.replace(old)
-    sync_directory(old.parent)
-
-
-def checksum(path: Path, size: int) -> int:
-    """Return the CRC-32 of the first `size` bytes."""
-    sum_ = 0
-    with path.open("rb") as file:
-        while size > 0 and (block := file.read(min(size, _BLOCK))):
-            sum_ = zlib.crc32(block, sum_)
-            size -= len(block)
-    return sum_

@@ -1,16 +1,14 @@
-"""The export job: write every row of the requested lists to the sink once, in spite of crashes and errors."""
+"""The export job: keep every row of the requested lists in a state, and write sinks from it, in spite of crashes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -29,18 +27,22 @@ from ..errors import (
     StatusError,
 )
 from ..events import ClientEvent, ExportProgress, ExportStage
+from .delivery import Delivery
 from .plan import FRESH, RESOURCES, Resource
 from .progress import requests_left, seconds_for
 from .report import ExportReport
-from .sink import Row, Sink
-from .state import Gap, JobState, Task
+from .sink import Sink
+from .state import Gap, JobState, Task, Vanished
 from .worker import Worker
 
-__all__ = ("export",)
+__all__ = ("REFRESH_CHILDREN", "export")
 
 T = TypeVar("T")
 
 _logger = logging.getLogger("sessions_us")
+
+REFRESH_CHILDREN: Final = timedelta(days=7)
+"""The default of `refresh_children` and `full_every`."""
 
 _PATIENCE: Final = 0.25
 """Seconds of waiting for a request after which the rows read so far are saved meanwhile."""
@@ -55,10 +57,14 @@ OnError = Literal["stop", "skip"]
 async def export(
     client: UserClient,
     resources: Sequence[str],
-    sink: Sink,
+    sink: Sink | Sequence[Sink],
     *,
     state: str | os.PathLike[str],
-    children: bool = True,
+    children: bool | Sequence[str] = True,
+    refresh_children: timedelta = REFRESH_CHILDREN,
+    quick: bool = False,
+    full_every: timedelta = REFRESH_CHILDREN,
+    vanished: Vanished = "keep",
     on_error: OnError = "stop",
     on_event: Callable[[ClientEvent], None] | None = None,
 ) -> ExportReport:
@@ -66,18 +72,26 @@ async def export(
 
     All requests are in the background lane, so interactive calls go first. Rows are as the server sent them, by wire names,
     with their children nested: `participants`, `transcripts` and `takeaways` in sessions, `bookings` and `collaborators` in
-    booking pages.
+    booking pages. Children are asked for only where they can exist: participants if the list does not have them, transcripts
+    and takeaways if the session has begun.
 
-    A call after the end updates the sink: new and changed rows are written, and the children of ended sessions are not
-    fetched again. Rows that the server no longer has stay in the sink and are reported.
+    A call after the end updates the sink: new and changed rows are written, and the children of ended sessions are asked for
+    again only if the row has changed, or while they are missing; see `refresh_children` and `note_webhook`.
 
     Args:
         client: the client to read with.
         resources: names from `RESOURCES`: `booking_pages`, `bookings`, `rooms`, `sessions`, `events`.
-        sink: receives the rows.
-        state: path of the SQLite file with the progress of the job. It belongs to this job alone. It holds rows that wait
-            for the sink, so only its owner can read it.
-        children: also read the children of each row, which costs requests per row: three for a session.
+        sink: receives the rows; or several sinks, which cost no further request. A sink that is new to the state, or has
+            lost its rows, gets all rows.
+        state: path of the SQLite file with all rows and the progress of the job. It belongs to this job alone, and only its
+            owner can read it.
+        children: also read the children of each row; or the names of those to read, such as `["participants", "takeaways"]`.
+        refresh_children: how long after a session's end missing takeaways and transcripts are asked for, once in each run.
+        quick: read each list only as far as its first page of known, unchanged rows, if it has the newest rows first and no
+            session behind that page should have begun meanwhile. A change of an older row waits for the next full pass.
+        full_every: how old the last complete full pass may be; if it is older, a quick run is a full one.
+        vanished: what becomes of rows that the server no longer has, once a full pass has proved it: `keep` leaves them as
+            they are, `mark` adds `deleted_at`, `delete` removes them from the state and from the sinks.
         on_error: what to do if the children of a row are refused, fail or can't be understood. `stop` raises, and the same
             call asks for them again. `skip` goes on and reports the row as `failed`; the next run asks again. An error in a
             list, a refused key or quota, a broken connection, and a server that fails for five consecutive rows always stop
@@ -88,26 +102,36 @@ async def export(
         A report of the written rows, and of rows that appeared or disappeared meanwhile.
 
     Raises:
-        ValueError: an unknown resource, or none; another `on_error`.
-        ExportError: the state or the sink is damaged, full, read-only, in use by another process, or belongs to another job.
+        ValueError: an unknown resource or kind of children, or no resource or sink; another `on_error` or `vanished`.
+        ExportError: the state or a sink is damaged, full, read-only, in use by another process, or belongs to another job.
         SessionsError: an error of a request. The rows read so far are kept.
         asyncio.CancelledError: the rows read so far are kept.
     """
     if on_error not in {"stop", "skip"}:
         raise ValueError(f"on_error is 'stop' or 'skip', not {on_error!r}")
-    wanted = [each if children else evolve(each, children=()) for each in _wanted(resources)]
+    if vanished not in {"keep", "mark", "delete"}:
+        raise ValueError(f"vanished is 'keep', 'mark' or 'delete', not {vanished!r}")
+    wanted = _wanted(resources, children)
+    sinks = list(sink) if isinstance(sink, Sequence) else [sink]
+    if not sinks:
+        raise ValueError("an export needs a sink")
     worker, exits = Worker(), ExitStack()
 
     def opened() -> JobState:
-        held = exits.enter_context(closing(JobState(Path(state), _job(client, wanted, sink, children), wanted)))
-        exits.enter_context(closing(sink))
+        job = _job(client, wanted)
+        held = exits.enter_context(closing(JobState(Path(state), job, wanted, refresh_children, _now)))
+        for each in sinks:
+            exits.enter_context(closing(each))
         return held
 
     try:
         try:
             held = await worker.run(opened)
             user = client.with_options(lane="background", **FRESH)
-            return await _Export(user, wanted, sink, held, worker, on_error, on_event).run()
+            fresh_enough = _now() - full_every if quick else None
+            deliveries = [Delivery(each, held) for each in sinks]
+            run = _Export(user, wanted, deliveries, held, worker, on_error, on_event)
+            return await run.run(fresh_enough, vanished)
         finally:
             await worker.run(exits.close)  # in the thread that opened it, also if a cancellation came right then
     finally:
@@ -121,7 +145,7 @@ class _Export:
         self,
         client: UserClient,
         resources: Sequence[Resource],
-        sink: Sink,
+        deliveries: Sequence[Delivery],
         state: JobState,
         worker: Worker,
         on_error: OnError,
@@ -129,18 +153,24 @@ class _Export:
     ) -> None:
         self._client = client
         self._resources = resources
-        self._sink = sink
+        self._deliveries = deliveries
         self._state = state
         self._worker = worker
         self._skips = on_error == "skip"
         self._on_event = on_event
         self._requests = 0
-        self._saved_at = self._written_at = time.monotonic()
-        self._sink_failed = False
+        self._saved_at = time.monotonic()
         self._failures = 0
+        self._quick = False
 
-    async def run(self) -> ExportReport:
-        resumed = await self._worker.run(self._start)
+    async def run(self, fresh_enough: datetime | None, vanished: Vanished) -> ExportReport:
+        """Run to the end.
+
+        Args:
+            fresh_enough: a full pass that began later is enough for a quick run; None: this is no quick run.
+            vanished: see `export`.
+        """
+        resumed = await self._worker.run(self._begin, fresh_enough)
         try:
             left = list(self._resources)
             while left:
@@ -150,20 +180,21 @@ class _Export:
                     await self._fetch(resource)
                 left = [resource for resource in left if not await self._worker.run(self._state.advance, resource.name)]
             await self._tell(self._resources[-1], "finishing")
-            await self._worker.run(self._finish)
+            await self._worker.run(self._finish, vanished)
         except BaseException as error:
             await self._save_what_stands(error)
             raise
         reports = {each.name: await self._worker.run(self._state.report, each.name) for each in self._resources}
-        return ExportReport(resources=reports, requests=self._requests, resumed=resumed)
+        return ExportReport(resources=reports, requests=self._requests, resumed=resumed, quick=self._quick)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     async def _list(self, resource: Resource) -> None:
-        """Read a list from the position of this pass to its end."""
+        """Read a list from the position of this pass to its end, or as far as a quick run needs."""
         progress = await self._worker.run(self._state.progress, resource.name)
         if progress.listed or progress.done:
             return
+        await self._worker.run(self._state.begin_pass, resource.name)
         stage: ExportStage = "listing" if progress.number == 1 else "verifying"
         await self._tell(resource, stage)
         before = self._requests
@@ -171,41 +202,45 @@ class _Export:
         pages = pager.pages()
         while (page := await self._ask(_next(pages))) is not None:
             self._requests = before + pager.requests
-            await self._worker.run(self._state.note_page, resource.name, page.number, page.raw, page.after)
+            known = await self._worker.run(self._state.note_page, resource.name, page.number, page.raw, page.after)
             await self._save_in_time()
             await self._tell(resource, stage)
+            if known and self._quick:
+                break
         self._requests = before + pager.requests
         await self._worker.run(self._state.note_end, resource.name, pager.complete is not False)
 
     async def _fetch(self, resource: Resource) -> None:
         """Read the children of the rows that wait for them."""
+        await self._worker.run(self._state.recall, resource.name)
         while (task := await self._worker.run(self._state.next_task, resource.name)) is not None:
-            row, gap = await self._complete(resource, task)
-            settled = gap is None and resource.is_settled(row, datetime.now(UTC))
-            await self._worker.run(self._state.complete, resource.name, task.key, row, settled=settled, gap=gap)
+            found, gap = await self._children(resource, task)
+            await self._worker.run(self._state.complete, resource.name, task, found, gap)
             await self._save_in_time()
             await self._tell(resource, "fetching")
 
-    async def _complete(self, resource: Resource, task: Task) -> tuple[Row, Gap | None]:
-        """Return a row with its children, and the gap if it is not complete."""
-        row, failure = dict(task.row), None
-        for child in resource.children:
+    async def _children(self, resource: Resource, task: Task) -> tuple[dict[str, Any], Gap | None]:
+        """Return the children of a row by name, and the gap if the row is not complete."""
+        found: dict[str, Any] = {}
+        gap: Gap | None = None
+        failure: SessionsError | None = None
+        for child in task.children:
             try:
-                row[child.name], pages = await self._ask(child.fetch(self._client, task.key))
-                self._requests += pages
-            except (NotFoundError, ValueError):  # or an id that no path can hold
+                found[child.name], requests = await self._ask(child.fetch(self._client, task.key))
+                self._requests += requests
+            except ValueError:  # no path can hold the id
+                return found, "unaskable"
+            except NotFoundError:  # the row is gone; or some servers answer so for children that do not exist yet
                 self._requests += 1
-                if child is resource.children[0]:
-                    return row, "orphan"
-                row[child.name] = None  # some servers answer so for children that never existed
+                gap = gap or "gone"
             except (StatusError, DecodeError) as error:
                 self._requests += 1
                 if not self._may_skip(error):
                     raise
-                failure = error
+                failure, gap = error, "failed"
                 _logger.info("%s: %s", resource.name, error)
         self._failures = self._failures + 1 if isinstance(failure, ServerError) else 0
-        return row, None if failure is None else "failed"
+        return found, gap
 
     def _may_skip(self, error: SessionsError) -> bool:
         """Return whether an error concerns one row alone."""
@@ -228,71 +263,49 @@ class _Export:
 
     # -- saving ------------------------------------------------------------------------------------------------------
 
-    def _start(self) -> bool:
-        """Open the sink at the checkpoint of the state. Returns whether a run is resumed."""
-        self._sink_step(lambda: self._sink.open(self._state.checkpoint, [each.name for each in self._resources]))
-        self._state.keep(self._sink_step(self._sink.commit))  # from here on the state knows what is there
+    def _begin(self, fresh_enough: datetime | None) -> bool:
+        """Open the sinks, and begin a run. Returns whether an interrupted one is resumed."""
+        for delivery in self._deliveries:
+            delivery.open([each.name for each in self._resources])
         resumed = not self._state.is_finished
-        if not resumed:
-            self._state.begin_run()
+        if resumed:
+            self._state.resume_run()
+        else:
+            self._state.begin_run(quick=fresh_enough is not None and self._state.proven_since(fresh_enough))
+        self._quick = self._state.is_quick
         return resumed
 
     async def _save_in_time(self) -> None:
-        if time.monotonic() - self._saved_at >= _LONGEST_UNSAVED or self._is_due():
+        if time.monotonic() - self._saved_at >= _LONGEST_UNSAVED:
             await self._save()
 
-    def _is_due(self) -> bool:
-        """Return whether the ready rows have waited long enough."""
-        waited = time.monotonic() - self._written_at
-        ready = self._state.ready_rows
-        return ready >= self._sink.rows_per_commit or (ready > 0 and waited >= self._sink.seconds_per_commit)
-
     async def _save(self) -> None:
-        await self._worker.run(self._write if self._is_due() else self._state.commit)
+        await self._worker.run(self._commit)
         self._saved_at = time.monotonic()
 
-    def _write(self) -> None:
-        """Move the ready rows from the state to the sink. The sink is durable before the state is committed."""
-        for resource in self._resources:
-            for rows in self._state.ready(resource.name):
-                self._sink_step(partial(self._sink.write, resource.name, rows))
-        self._state.keep(self._sink_step(self._sink.commit), written=True)
-        self._written_at = time.monotonic()
+    def _commit(self) -> None:
+        self._state.commit()
+        for delivery in self._deliveries:
+            if delivery.is_due:
+                delivery.write()
 
-    def _finish(self) -> None:
+    def _write(self) -> None:
+        self._state.commit()
+        for delivery in self._deliveries:
+            delivery.write()
+
+    def _finish(self, vanished: Vanished) -> None:
+        self._state.part_with(vanished)
         self._write()
-        checkpoints = self._sink.finish(self._state.counts())
-        while (checkpoint := self._sink_step(lambda: next(checkpoints, None))) is not None:
-            self._state.keep(checkpoint)
         self._state.end_run()
 
     async def _save_what_stands(self, error: BaseException) -> None:
         """Save the rows read so far before an error is raised. If that fails, the error gets a note."""
         try:
-            await self._worker.run(self._state.commit if self._sink_failed else self._write)
+            await self._worker.run(self._write)
         except ExportError as failure:
             if failure is not error:
                 error.add_note(f"What was read last could not be saved: {failure}")
-
-    def _sink_step(self, step: Callable[[], T]) -> T:
-        """Call the sink. After a failure only `close` is called."""
-        try:
-            return step()
-        except OSError as error:
-            self._sink_failed = True
-            raise ExportError(
-                f"{self._sink.identity} can't be used: {error.strerror or error}. Put that right and run the same export "
-                "again; what was committed is untouched"
-            ) from error
-        except sqlite3.Error as error:  # of an index that does not fit into memory
-            self._sink_failed = True
-            raise ExportError(
-                f"{self._sink.identity}: a temporary file can't be used: {error}. Make room where SQLITE_TMPDIR or TMPDIR "
-                "says, and run the same export again; what was committed is untouched"
-            ) from error
-        except BaseException:
-            self._sink_failed = True
-            raise
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
@@ -302,11 +315,11 @@ class _Export:
         progress_of = await self._worker.run(
             lambda: {each: self._state.progress(each.name) for each in self._resources}
         )
-        progress, left = progress_of[resource], requests_left(progress_of)
+        progress, left = progress_of[resource], requests_left(progress_of, quick=self._quick)
         event = ExportProgress(
             resource=resource.name,
             stage=stage,
-            done=progress.seen - progress.waiting,
+            done=max(0, progress.seen - progress.waiting),
             total=progress.seen if progress.listed or progress.number > 1 else None,
             requests=self._requests,
             requests_left=left,
@@ -320,23 +333,35 @@ class _Export:
             _logger.exception("on_event raised on an ExportProgress")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 async def _next(pages: AsyncIterator[Page[Any]]) -> Page[Any] | None:
     return await anext(pages, None)
 
 
-def _wanted(resources: Sequence[str]) -> list[Resource]:
+def _wanted(resources: Sequence[str], children: bool | Sequence[str]) -> list[Resource]:
     names = [resources] if isinstance(resources, str) else list(dict.fromkeys(resources))
     unknown = [name for name in names if name not in RESOURCES]
     if unknown or not names:
         raise ValueError(f"resources are some of {', '.join(RESOURCES)}, not {', '.join(map(repr, unknown)) or 'none'}")
-    return [RESOURCES[name] for name in names]
+    wanted = [RESOURCES[name] for name in names]
+    if children is True:
+        return wanted
+    chosen = [] if children is False else [children] if isinstance(children, str) else list(children)
+    possible = [child.name for resource in wanted for child in resource.children]
+    unknown = [name for name in chosen if name not in possible]
+    if unknown:
+        raise ValueError(f"children are some of {', '.join(possible) or 'none'}, not {', '.join(map(repr, unknown))}")
+    return [evolve(each, children=tuple(child for child in each.children if child.name in chosen)) for each in wanted]
 
 
-def _job(client: UserClient, resources: Sequence[Resource], sink: Sink, children: bool) -> dict[str, str]:
+def _job(client: UserClient, resources: Sequence[Resource]) -> dict[str, str]:
     """Return what a state is for, without a key."""
+    children = [child.name for resource in resources for child in resource.children]
     return {
-        "sink": sink.identity,
         "resources": ", ".join(resource.name for resource in resources),
-        "children": "yes" if children else "no",
+        "children": ", ".join(children) or "none",
         "server and key": client.fingerprint("export"),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
@@ -28,7 +27,6 @@ from .._calls.decoding import Decoder, NotUnderstood
 from .._calls.envelopes import rows_of
 from .._calls.pager import Pager
 from ..client import SharedOptions, UserClient
-from .sink import Row
 
 __all__ = ("FRESH", "RESOURCES", "Child", "Resource")
 
@@ -48,12 +46,21 @@ class Child:
         shape: its type, such as `list[Participant]` or `Takeaways`.
         operation: the id of the operation that reads it.
         pager: opens its list for the id of a row, if it is paginated.
+        is_in_rows: whether the rows of the list may have it already.
+        comes_late: whether it exists only after a session has begun, and may appear long after its end.
     """
 
     name: str
     shape: Any
     operation: str
     pager: OpenOf | None = None
+    is_in_rows: bool = False
+    comes_late: bool = False
+
+    @property
+    def nothing(self) -> Any:
+        """The value where there are none."""
+        return None if isinstance(self.shape, type) else []
 
     @property
     def usual_requests(self) -> int:
@@ -96,26 +103,6 @@ class Resource:
     pager: Open
     children: tuple[Child, ...] = ()
 
-    def is_settled(self, row: Row, now: datetime) -> bool:
-        """Return whether the children of a row, which were just read, can no longer change.
-
-        An ended session is settled once it has takeaways and transcripts, which are written after its end, or else an hour
-        after its end.
-        """
-        if not self.children:
-            return True
-        ended = row.get("endedAt")
-        if not isinstance(ended, str):
-            return False
-        if row.get("takeaways") and row.get("transcripts"):
-            return True
-        try:
-            return now - datetime.fromisoformat(ended) >= _NOTES_WITHIN
-        except (ValueError, TypeError):
-            return False
-
-
-_NOTES_WITHIN: Final = timedelta(hours=1)
 
 _ALL: Final = (
     Resource(
@@ -144,9 +131,9 @@ _ALL: Final = (
         Session,
         lambda client, page: client.sessions.list(page=page, verify_end=True),
         (
-            Child("participants", list[Participant], "list_session_participants"),
-            Child("transcripts", list[Transcript], "get_session_transcripts"),
-            Child("takeaways", Takeaways, "get_session_takeaways"),
+            Child("participants", list[Participant], "list_session_participants", is_in_rows=True),
+            Child("transcripts", list[Transcript], "get_session_transcripts", comes_late=True),
+            Child("takeaways", Takeaways, "get_session_takeaways", comes_late=True),
         ),
     ),
     Resource("events", Event, lambda client, page: client.events.list(page=page, verify_end=True)),

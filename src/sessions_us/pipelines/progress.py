@@ -19,19 +19,24 @@ _PROOFS: Final = 2
 """Requests of a pass without rows: one for the number of the first page, one for the end."""
 
 
-def requests_left(progress_of: Mapping[Resource, Progress]) -> int | None:
-    """Return how many requests a run still needs if no row moves; None while the length of a list is unknown."""
+def requests_left(progress_of: Mapping[Resource, Progress], *, quick: bool = False) -> int | None:
+    """Return how many requests a run still needs if no row moves; None while the length of a list is unknown.
+
+    Args:
+        progress_of: the progress of each resource.
+        quick: whether the run reads each list once, and only its beginning.
+    """
     left = 0
-    for resource, progress in progress_of.items():
+    for progress in progress_of.values():
         read_once = progress.listed or progress.number > 1
-        if not read_once and not progress.known:
+        if not read_once and (quick or not progress.known):
             return None
         rows = progress.seen if read_once else max(progress.known, progress.seen)
         pages = math.ceil(rows / _PAGE_ROWS) + _PROOFS
-        if not progress.done:
+        if not progress.done and not quick:
             left += max(0, _PASSES - progress.number) * pages
             left += 0 if progress.listed else max(1, pages - progress.pages)
-        left += progress.waiting * sum(child.usual_requests for child in resource.children)
+        left += progress.due
     return left
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 __all__ = ("Row", "Sink")
@@ -14,50 +14,53 @@ Row = Mapping[str, Any]
 class Sink(Protocol):
     """Receives rows. An export calls it in one worker thread, one method at a time.
 
-    A failure raises; an `OSError` becomes an `ExportError` that names the file.
+    The state has all rows, so a sink has nothing to remember: what it lost, or did not get to know as committed, is written
+    again. A failure raises; an `OSError` becomes an `ExportError` that names the file.
 
     Attributes:
-        identity: kind and absolute place of the sink, without secrets, so that a state is never used with another sink.
-        rows_per_commit: how many rows may wait until they are written and committed.
-        seconds_per_commit: how long rows may wait. Until then they are in the state.
+        identity: kind and absolute place of the sink, without secrets. The state knows it by this name.
+        is_whole: whether `write` gets all rows of a resource, and replaces what was there. Otherwise it gets the rows that
+            are new or have changed, some of them perhaps twice.
+        rows_per_commit: for a sink that is not whole, how many rows are written before each commit.
+        seconds_per_commit: how long rows that are new or have changed may wait in the state.
     """
 
     @property
     def identity(self) -> str: ...
     @property
+    def is_whole(self) -> bool: ...
+    @property
     def rows_per_commit(self) -> int: ...
     @property
     def seconds_per_commit(self) -> float: ...
 
-    def open(self, checkpoint: str | None, resources: Sequence[str]) -> None:
-        """Open the sink, and undo everything after `checkpoint`.
+    def open(self, checkpoint: str | None, resources: Sequence[str]) -> bool:
+        """Check that the place can be used.
 
         Args:
-            checkpoint: the result of the last `commit` that the state has; None: nothing was committed.
+            checkpoint: the result of the last `commit`; empty if there was none yet; None: this state has never opened it.
             resources: the resources of the rows.
 
+        Returns:
+            Whether everything that was committed is there. If not, all rows are written again.
+
         Raises:
-            ExportError: the content does not match the checkpoint, or, without a checkpoint, is not this export's.
+            ExportError: the place can't be used, or holds what is not this export's.
         """
         ...
 
-    def write(self, resource: str, rows: Sequence[Row]) -> None:
-        """Write rows. A row supersedes an earlier row with its id, at the latest in `finish`."""
+    def write(self, resource: str, rows: Iterable[Row], erased: Sequence[str] = ()) -> None:
+        """Write rows. A row supersedes an earlier row with its id.
+
+        Args:
+            resource: the resource.
+            rows: all rows, or those that are new or have changed; see `is_whole`.
+            erased: for a sink that is not whole, the ids of rows to delete.
+        """
         ...
 
     def commit(self) -> str:
-        """Make all written rows durable. Returns the checkpoint."""
-        ...
-
-    def finish(self, counts: Mapping[str, int]) -> Iterator[str]:
-        """End a run. Afterwards the sink has each row once.
-
-        Args:
-            counts: the number of distinct rows of each resource.
-
-        Yields:
-            Checkpoints, if anything changes. Each is committed to the state before the next is requested.
-        """
+        """Make all written rows durable. Returns the checkpoint, which is not empty."""
         ...
 
     def close(self) -> None:

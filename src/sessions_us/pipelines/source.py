@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import dlt
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from attrs import evolve
 
 from ..client import ClientOptions, UserClient
 from ..errors import NotFoundError
 from ..keys import UserKey
-from .dlt_tables import NESTING, identified, loadable, table_of
-from .plan import FRESH, RESOURCES, Child, Resource
-from .rows import key_of
-from .schema import Column, columns
+from .dlt_tables import NESTING, identified, table_of
+from .due import Asked, is_due
+from .export import REFRESH_CHILDREN
+from .plan import FRESH, RESOURCES, Resource
+from .rows import digest_of, key_of
+from .schema import columns
 
 if TYPE_CHECKING:
-    from dlt.common.schema.typing import TColumnSchema
     from dlt.extract import DltResource, DltSource
 
 __all__ = ("sessions_source",)
 
 Row = dict[str, Any]
 T = TypeVar("T")
-
-_GONE: Final = "gone"
-"""The column that makes dlt delete rows with the same keys. Rows that stay have no value in it."""
-
-_PLACE: Final = "position"
-"""The column for the position of an item without an id: an utterance."""
 
 
 def sessions_source(
@@ -45,18 +41,16 @@ def sessions_source(
     children: bool = True,
     **connection: Unpack[ClientOptions],
 ) -> DltSource:
-    """Make a source for `dlt.pipeline(…).run(…)`, with a resource for each list, merged by id, and one for each kind of
-    children.
+    """Make a source for `dlt.pipeline(…).run(…)`, with a resource for each list, merged by id.
 
-    The children are `session_participants`, `session_transcripts`, `session_takeaways` and `booking_page_collaborators`,
-    which replace those of the same session or page, and `booking_page_bookings`, which are merged: the server lists only
-    future bookings, and earlier ones stay. Rows that lists no longer have stay too. Column types are those of the API's
-    document; undocumented fields are kept.
+    The tables are those of `DltSink`: the children of a row are in tables such as `sessions__participants`, which dlt joins
+    by `_dlt_parent_id`, or in columns such as `takeaways__takeaways_text`. Rows that lists no longer have stay. Column types
+    are those of the API's document; undocumented fields are kept.
 
-    Lists have neither order nor filter, so each run reads them whole. The children of an ended session are read once: dlt's
-    state, which is loaded together with the rows, has the ids of these sessions as long as the list has them. A run of dlt
-    is all or nothing: if it is killed, its rows are lost. So use `export` with a `DltSink`, which resumes, for the first
-    hours of a large account, and this source afterwards.
+    Each run reads the lists whole. The children of an ended session are read once, and for seven days again while its
+    takeaways or transcripts are missing: dlt's state, which is loaded together with the rows, has a digest of each row that
+    is whole. A run of dlt is all or nothing: if it is killed, its rows are lost. So use `export` with a `DltSink`, which
+    resumes, for the first hours of a large account, and this source afterwards.
 
     All requests are in the background lane. While it is read, the source has one client in a thread of its own; a process
     can use a key in one event loop at a time. dlt sends telemetry about runs unless `RUNTIME__DLTHUB_TELEMETRY` is `false`.
@@ -64,7 +58,7 @@ def sessions_source(
     Args:
         api_key: the USER key; None reads `SESSIONS_USER_KEY`. dlt does not store it.
         resources: names from `RESOURCES`: `booking_pages`, `bookings`, `rooms`, `sessions`, `events`.
-        children: also read the children of each row, which costs requests per row: three for a session.
+        children: also read the children of each row; see `export`.
         connection: options of `UserClient`: `base_url`, `quota`, `timeout`, …
 
     Raises:
@@ -84,9 +78,7 @@ def sessions_source(
     def sessions_us() -> Iterator[DltResource]:
         for resource in RESOURCES.values():
             if resource.name in resources:
-                yield (rows := _list(desk, resource))
-                for child in resource.children if children else ():
-                    yield _children(desk, rows, resource, child)
+                yield _list(desk, resource if children else evolve(resource, children=()))
 
     return sessions_us()
 
@@ -134,22 +126,29 @@ class _Desk:
 
 def _list(desk: _Desk, resource: Resource) -> DltResource:
     async def rows() -> AsyncIterator[list[Row]]:
-        seen: set[str | None] = set()
+        before, settled = _settled(), dict[str, str]()
         with desk as user:
             pages = resource.pager(user, None).pages()
             while (page := await desk.ask(lambda: anext(pages, None))) is not None:
-                found = [row for row in page.new_rows if isinstance(row, dict)]
-                seen.update(map(key_of, found))
-                yield [identified(row) for row in found]
-        for child in resource.children:
-            done = _done(_table_name(resource, child))
-            done[:] = [name for name in done if name in seen]  # what is gone need not be remembered
+                found = []
+                for row in page.new_rows:
+                    name, digest = key_of(row), digest_of(row).hex()
+                    if name is None or before.get(name) != digest:
+                        whole, is_settled = await desk.ask(partial(_with_children, user, resource, row))
+                        found.append(whole)
+                    else:
+                        is_settled = True
+                    if name is not None and is_settled and resource.children:
+                        settled[name] = digest
+                yield [identified(row) for row in found if isinstance(row, dict)]
+        before.clear()  # what is gone need not be remembered
+        before.update(settled)
 
-    table = table_of(columns(resource.name, children=False))
+    table = table_of(columns(resource.name, children=bool(resource.children)))
     made: DltResource = dlt.resource(
         rows,
         name=resource.name,
-        write_disposition="merge",
+        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
         primary_key="id",
         columns=table.columns,
         nested_hints=table.nested_hints,
@@ -157,75 +156,27 @@ def _list(desk: _Desk, resource: Resource) -> DltResource:
     return made
 
 
-def _children(desk: _Desk, parents: DltResource, resource: Resource, child: Child) -> DltResource:
-    table_name = _table_name(resource, child)
-    parent_key = _PARENT_KEYS[resource.name]
-    shape, own_key = _shape(resource, child)
-    replaced = (resource.name, child.name) != ("booking_pages", "bookings")
-
-    async def rows(page: list[Row]) -> AsyncIterator[list[Row]]:
-        done = _done(table_name)
-        known = set(done)
-        with desk as user:
-            for parent in page:
-                name = parent["id"]
-                if name in known and parent.get("endedAt"):
-                    continue
-                try:
-                    found, _ = await desk.ask(partial(child.fetch, user, name))
-                except (NotFoundError, ValueError):
-                    continue  # it went while the list was read, or its id can't stand in a path
-                if resource.is_settled({**parent, "transcripts": found, "takeaways": found}, datetime.now(UTC)):
-                    done.append(name)
-                children = [_child_row(each, place, own_key) for place, each in enumerate(_each(found))]
-                if replaced and not children:  # without a row, dlt would keep the earlier ones
-                    children = [{_GONE: True, **dict.fromkeys(own_key, 0 if own_key == (_PLACE,) else "")}]
-                yield [{**row, parent_key: name} for row in children]
-
-    table = table_of(shape)
-    types: dict[str, TColumnSchema] = {**table.columns, parent_key: {"data_type": "text"}}
-    if replaced:
-        types[_GONE] = {"data_type": "bool", "hard_delete": True}
-    made: DltResource = dlt.transformer(
-        rows,
-        data_from=parents,
-        name=table_name,
-        write_disposition="merge",
-        primary_key=(parent_key, *own_key),
-        merge_key=parent_key if replaced else (),
-        columns=types,
-        nested_hints=table.nested_hints,
-    )
-    return made
+async def _with_children(client: UserClient, resource: Resource, row: Any) -> tuple[Any, bool]:
+    """Return a row with all its children, and whether they need not be read again while the row does not change."""
+    name, now, settled = key_of(row), datetime.now(UTC), True
+    if name is None:
+        return row, False
+    whole = dict(row)
+    for child in resource.children:
+        asked = None
+        if is_due(child, row, None, changed=True, now=now, patience=REFRESH_CHILDREN):
+            try:
+                whole[child.name], _ = await child.fetch(client, name)
+            except (NotFoundError, ValueError):  # it went while the list was read, or its id can't stand in a path
+                whole[child.name] = child.nothing
+            asked = Asked(found=bool(whole[child.name]), by_this_process=False)
+            settled &= not is_due(child, row, asked, changed=False, now=now, patience=REFRESH_CHILDREN)
+        elif not (child.is_in_rows and row.get(child.name)):
+            whole[child.name] = child.nothing
+    return whole, settled
 
 
-_PARENT_KEYS: Final = {"booking_pages": "bookingPageId", "sessions": "sessionId"}
-
-
-def _table_name(resource: Resource, child: Child) -> str:
-    return f"{resource.name.removesuffix('s')}_{child.name}"
-
-
-def _shape(resource: Resource, child: Child) -> tuple[Sequence[Column], tuple[str, ...]]:
-    """Return the columns of a kind of children, and their key besides that of the parent."""
-    (column,) = (each for each in columns(resource.name) if each.name == child.name)
-    if column.item is None:
-        return column.fields, ()
-    if any(each.name == "id" for each in column.item.fields):
-        return column.item.fields, ("id",)
-    return (*column.item.fields, Column(_PLACE, "integer")), (_PLACE,)
-
-
-def _each(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else [found] if found else []
-
-
-def _child_row(found: Any, place: int, key: tuple[str, ...]) -> Row:
-    row = found if isinstance(found, dict) else {"value": found}
-    return identified(row) if key == ("id",) else loadable(row | dict.fromkeys(key, place))
-
-
-def _done(name: str) -> list[str]:
-    """Return the sessions, in dlt's state, whose children of a kind need not be read again. dlt stores it with the rows."""
-    ids: list[str] = dlt.current.resource_state(name).setdefault("done", [])
-    return ids
+def _settled() -> dict[str, str]:
+    """Return the rows, in dlt's state, that are whole in the database: their digests by id. dlt stores it with the rows."""
+    digests: dict[str, str] = dlt.current.resource_state().setdefault("settled", {})
+    return digests

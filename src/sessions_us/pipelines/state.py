@@ -1,8 +1,7 @@
-"""The state of a job: every id with a digest of its row, so that memory stays flat, and the rows that are not in the sink
-yet.
+"""The state of an export: all rows, their children, and when each was last asked for, in one SQLite file.
 
-Some of these rows wait for their children; the others are complete and wait for the sink. The state commits a checkpoint
-after the sink made it durable. The next start undoes what the sink has beyond the checkpoint.
+The file is the truth, and sinks are written from it. Each change of a row has a number, its version; a sink has got all
+versions up to one. Memory stays flat: rows are read one by one.
 """
 
 from __future__ import annotations
@@ -10,45 +9,55 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from attrs import frozen
 
-from .plan import Resource
+from .due import Asked, expected_change, is_awaited, is_due, is_newest_first
+from .plan import Child, Resource
 from .report import ResourceReport, RowIds
 from .rows import digest_of, key_of
 from .sink import Row
 from .statefile import StateFile
 
-__all__ = ("Gap", "JobState", "Progress", "Task")
+__all__ = ("Changes", "Gap", "JobState", "Progress", "Task", "Vanished")
 
-Gap = Literal["orphan", "failed"]
-"""Why a row is not complete: it is gone from the server with its children, or its children could not be read."""
+Gap = Literal["gone", "unaskable", "failed"]
+"""Why a row is not complete: the server answered 404 for its children, no path can hold its id, or its children could not be
+read."""
+
+Vanished = Literal["keep", "mark", "delete"]
+"""What becomes of rows that the server no longer has."""
 
 _MOST_PASSES: Final = 5
-_CHUNK_ROWS: Final = 500
-_CHUNK_CHARACTERS: Final = 1_000_000
 _TOLD: Final = 20
+_CHUNK: Final = 50
+"""Rows that are in memory at once."""
 
 _TABLES: Final = (
     """CREATE TABLE resources (
         name TEXT PRIMARY KEY, pass INTEGER NOT NULL DEFAULT 1, pages INTEGER NOT NULL DEFAULT 0, cursor TEXT,
-        listed INTEGER NOT NULL DEFAULT 0, proven INTEGER NOT NULL DEFAULT 1,
-        moved INTEGER NOT NULL DEFAULT 0, moved_before INTEGER NOT NULL DEFAULT 0, complete INTEGER NOT NULL DEFAULT 0,
-        done INTEGER NOT NULL DEFAULT 0, added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
-        odd INTEGER NOT NULL DEFAULT 0,
-        known INTEGER NOT NULL)""",
+        listed INTEGER NOT NULL DEFAULT 0, proven INTEGER NOT NULL DEFAULT 1, start INTEGER NOT NULL DEFAULT 0, began REAL,
+        moved INTEGER NOT NULL DEFAULT 0, moved_before INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0,
+        added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0, odd INTEGER NOT NULL DEFAULT 0,
+        known INTEGER NOT NULL DEFAULT 0, complete INTEGER NOT NULL DEFAULT 0, as_of REAL)""",
     """CREATE TABLE rows (
-        resource TEXT, key TEXT, listed BLOB NOT NULL, written BLOB, settled INTEGER NOT NULL DEFAULT 0,
-        run INTEGER NOT NULL, first_pass INTEGER NOT NULL, pass INTEGER NOT NULL, page INTEGER NOT NULL,
-        lack TEXT, PRIMARY KEY (resource, key)) WITHOUT ROWID""",
-    """CREATE TABLE queue (
-        seq INTEGER PRIMARY KEY, resource TEXT NOT NULL, key TEXT NOT NULL, ready INTEGER NOT NULL, row TEXT NOT NULL,
-        sum INTEGER NOT NULL, UNIQUE (resource, key))""",
-    "CREATE INDEX next ON queue (resource, ready, seq)",
+        seq INTEGER PRIMARY KEY, resource TEXT NOT NULL, key TEXT NOT NULL, has_id INTEGER NOT NULL,
+        row TEXT NOT NULL, sum INTEGER NOT NULL, listed BLOB NOT NULL, written BLOB, version INTEGER NOT NULL DEFAULT 0,
+        run INTEGER NOT NULL, start INTEGER NOT NULL, first_pass INTEGER NOT NULL, pass INTEGER NOT NULL, page INTEGER NOT NULL,
+        due INTEGER NOT NULL DEFAULT 0, awaits INTEGER NOT NULL DEFAULT 0, expected REAL, lack TEXT, deleted_at TEXT,
+        erased INTEGER, UNIQUE (resource, key))""",
+    "CREATE INDEX waiting ON rows (resource, seq) WHERE due",
+    "CREATE INDEX changes ON rows (version)",
+    "CREATE INDEX places ON rows (resource, seq)",
+    """CREATE TABLE children (
+        resource TEXT, key TEXT, name TEXT, value TEXT, sum INTEGER, asked REAL, start INTEGER, due INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (resource, key, name)) WITHOUT ROWID""",
+    "CREATE TABLE notices (resource TEXT, key TEXT, name TEXT, PRIMARY KEY (resource, key, name)) WITHOUT ROWID",
 )
 
 
@@ -63,7 +72,8 @@ class Progress:
         listed: whether this pass has read the list to its end.
         done: whether no further pass is needed.
         seen: rows that this run has seen.
-        waiting: those of them that wait for their children.
+        waiting: rows that wait for their children.
+        due: the usual number of requests for these children.
         known: rows of earlier runs.
     """
 
@@ -74,15 +84,38 @@ class Progress:
     done: bool
     seen: int
     waiting: int
+    due: int
     known: int
 
 
 @frozen
 class Task:
-    """A row that waits for its children."""
+    """A row that waits for children.
+
+    Attributes:
+        key: the key of the row.
+        children: the children to ask for.
+    """
 
     key: str
-    row: Row
+    children: tuple[Child, ...]
+
+
+@frozen
+class Changes:
+    """Rows of one resource that are new or have changed.
+
+    Attributes:
+        resource: the resource.
+        rows: the rows.
+        erased: the keys of rows to delete.
+        version: the version of the last one.
+    """
+
+    resource: str
+    rows: list[Row]
+    erased: list[str]
+    version: int
 
 
 class JobState:
@@ -92,19 +125,38 @@ class JobState:
         path: the file. It is created if it does not exist.
         job: the properties of the job, by the names that errors use.
         resources: the resources of the job, in order.
+        patience: how long after a session's end missing takeaways and transcripts are asked for.
+        clock: tells the time.
 
     Raises:
         ExportError: the file is unusable, damaged, in use, of another version, or of another job. Every method may raise it.
     """
 
-    def __init__(self, path: Path, job: Mapping[str, str], resources: Sequence[Resource]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        job: Mapping[str, str],
+        resources: Sequence[Resource],
+        patience: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._resources = {resource.name: resource for resource in resources}
+        self._patience = patience
+        self._clock = clock
         self._file = file = StateFile(path, _TABLES, job)
         try:
-            self.run: int = int(file.get("run") or 0)
+            self.run: int = self._number("run")
+            self._start = self._number("start") + 1
+            file.set("start", str(self._start))
+            (self.version,) = file.one("SELECT COALESCE(MAX(version), 0) FROM rows")
             self._seen = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE run = ? GROUP BY 1", self.run))
-            self._waiting = Counter(file.counts("SELECT resource, COUNT(*) FROM queue WHERE NOT ready GROUP BY 1"))
-            self.ready_rows: int = file.one("SELECT COUNT(*) FROM queue WHERE ready")[0]
+            self._waiting = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE due GROUP BY 1"))
+            self._due: Counter[tuple[str, str]] = Counter()
+            for resource, name, count in file.query(
+                "SELECT resource, name, COUNT(*) FROM children WHERE due GROUP BY 1, 2"
+            ):
+                self._due[resource, name] = count
+            file.commit()
         except BaseException:
             file.close()
             raise
@@ -117,35 +169,43 @@ class JobState:
         return self._file.get("finished") != "no"
 
     @property
-    def checkpoint(self) -> str | None:
-        """The last checkpoint of the sink."""
-        return self._file.get("mark")
+    def is_quick(self) -> bool:
+        """Whether this run is a quick one, which stops each list at the first page of known, unchanged rows."""
+        return self._file.get("quick") == "yes"
 
-    def begin_run(self) -> None:
+    def proven_since(self, moment: datetime) -> bool:
+        """Return whether the last full pass over each list began after a moment, and proved it complete."""
+        (count,) = self._file.one("SELECT COUNT(*) FROM resources WHERE complete AND as_of >= ?", moment.timestamp())
+        return bool(count == len(self._resources))
+
+    def begin_run(self, *, quick: bool) -> None:
         """Start a new run over all lists."""
         self.run += 1
         self._file.set("run", str(self.run))
         self._file.set("finished", "no")
-        self._file.change("DELETE FROM resources")
+        self._file.set("quick", "yes" if quick else "no")
         for name in self._resources:
-            self._file.change(
-                "INSERT INTO resources (name, known) SELECT ?, COUNT(*) FROM rows WHERE resource = ?", name, name
-            )
+            self._file.change("INSERT OR IGNORE INTO resources (name) VALUES (?)", name)
+        self._file.change(
+            "UPDATE resources SET pass = 1, pages = 0, cursor = NULL, listed = 0, proven = 1, moved = 0, moved_before = 0,"
+            " done = 0, added = 0, changed = 0, odd = 0,"
+            " known = (SELECT COUNT(*) FROM rows WHERE resource = name AND erased IS NULL)"
+        )
         self._file.commit()
         self._seen.clear()
+
+    def resume_run(self) -> None:
+        """Go on with an interrupted run. It ends after a pass that begins now, so that it has no older rows."""
+        self._file.change("UPDATE resources SET done = 0")
 
     def end_run(self) -> None:
         self._file.set("finished", "yes")
         self._file.commit()
 
-    def keep(self, checkpoint: str, *, written: bool = False) -> None:
-        """Commit the changes with the sink's checkpoint. `written`: all ready rows are in the sink."""
-        self._file.set("mark", checkpoint)
-        if written:
-            self._file.change("DELETE FROM queue WHERE ready")
-        self._file.commit()
-        if written:
-            self.ready_rows = 0
+    @property
+    def resources(self) -> list[str]:
+        """The names of the resources."""
+        return list(self._resources)
 
     def commit(self) -> None:
         """Commit the changes."""
@@ -155,6 +215,75 @@ class JobState:
         """Close the file. Uncommitted changes are lost."""
         self._file.close()
 
+    # -- sinks -------------------------------------------------------------------------------------------------------
+
+    def delivered(self, sink: str) -> tuple[int, str | None]:
+        """Return the version up to which a sink has all changes, and its checkpoint; None if it is new."""
+        found = self._file.get(f"sink {sink}")
+        if found is None:
+            return 0, None
+        version, checkpoint = json.loads(found)
+        return version, checkpoint
+
+    def deliver(self, sink: str, version: int, checkpoint: str) -> None:
+        """Commit that a sink has all changes up to a version."""
+        self._file.set(f"sink {sink}", json.dumps([version, checkpoint]))
+        self._file.commit()
+
+    def changed(self, version: int) -> list[str]:
+        """Return the resources with changes after a version."""
+        found = {name for (name,) in self._file.query("SELECT DISTINCT resource FROM rows WHERE version > ?", version)}
+        return [name for name in self._resources if name in found]
+
+    def rows(self, resource: str) -> Iterator[Row]:
+        """Yield all rows of a resource, in the order in which they were first seen."""
+        last = 0
+        while found := self._file.query(  # no query is left open if the sink fails
+            "SELECT seq, key, row, sum, deleted_at FROM rows WHERE resource = ? AND version > 0 AND erased IS NULL AND seq > ?"
+            " ORDER BY seq LIMIT ?",
+            *(resource, last, _CHUNK),
+        ):
+            for last, key, text, sum_, deleted_at in found:  # noqa: B007
+                yield self._composed(resource, key, self._json(text, sum_), deleted_at)
+
+    def changes(self, version: int, limit: int) -> Iterator[Changes]:
+        """Yield the next changes after a version, at most so many rows, by resource."""
+        found = self._file.query(
+            "SELECT resource, key, row, sum, deleted_at, erased, version FROM rows WHERE version > ? ORDER BY version LIMIT ?",
+            version,
+            limit,
+        )
+        for name in self._resources:
+            own = [row for row in found if row[0] == name]
+            kept = [
+                self._composed(name, key, self._json(text, sum_), deleted_at)
+                for _, key, text, sum_, deleted_at, erased, _ in own
+                if erased is None
+            ]
+            if own:
+                yield Changes(name, kept, [key for _, key, *_, erased, _ in own if erased is not None], found[-1][-1])
+
+    def _composed(self, resource: str, key: str, row: dict[str, Any], deleted_at: str | None = None) -> Row:
+        """Return a row with its children."""
+        children = self._resources[resource].children
+        stored = {
+            name: (value, sum_)
+            for name, value, sum_ in self._file.query(
+                "SELECT name, value, sum FROM children WHERE resource = ? AND key = ?", resource, key
+            )
+        }
+        for child in children:
+            value, sum_ = stored.get(child.name, (None, None))
+            if child.is_in_rows and row.get(child.name):
+                continue
+            if value is not None:
+                row[child.name] = self._json(value, sum_)
+            elif child.name not in stored:  # else it could not be read
+                row[child.name] = child.nothing
+        if deleted_at is not None:
+            row["deleted_at"] = deleted_at
+        return row
+
     # -- lists -------------------------------------------------------------------------------------------------------
 
     def progress(self, resource: str) -> Progress:
@@ -163,51 +292,137 @@ class JobState:
             "SELECT pass, pages, cursor, listed, done, known FROM resources WHERE name = ?", resource
         )
         seen, waiting = self._seen[resource], self._waiting[resource]
-        return Progress(number, pages, cursor, bool(listed), bool(done), seen, waiting, known)
+        due = sum(
+            self._due[resource, child.name] * child.usual_requests for child in self._resources[resource].children
+        )
+        return Progress(number, pages, cursor, bool(listed), bool(done), seen, waiting, due, known)
 
-    def note_page(self, resource: str, number: int, rows: Sequence[Any], after: str) -> None:
-        """Record the rows of a page, and the cursor after it. New rows, and rows that may have changed, are queued."""
+    def begin_pass(self, resource: str) -> None:
+        """Record when a pass begins. Rows are at least as new as that."""
+        self._file.change(
+            "UPDATE resources SET start = ?, began = ? WHERE name = ? AND pages = 0",
+            self._start,
+            self._clock().timestamp(),
+            resource,
+        )
+
+    def note_page(self, resource: str, number: int, rows: Sequence[Any], after: str) -> bool:
+        """Record the rows of a page, and the cursor after it. Children that may have changed become due.
+
+        Returns:
+            Whether a quick run may stop here: the newest rows are first, the rows of this page are known and unchanged, and
+            none of those behind it is expected to have changed.
+        """
         (this_pass,) = self._file.one("SELECT pass FROM resources WHERE name = ?", resource)
+        is_known = True
         for row in rows:
             if isinstance(row, dict):
-                self._note_row(self._resources[resource], row, this_pass, number)
+                is_known &= self._note_row(self._resources[resource], row, this_pass, number)
             else:
                 self._file.change("UPDATE resources SET odd = odd + 1 WHERE name = ?", resource)
         self._file.change("UPDATE resources SET pages = pages + 1, cursor = ? WHERE name = ?", after, resource)
+        return is_known and is_newest_first(rows) and not self._expects_change(resource)
 
     def note_end(self, resource: str, is_proven: bool) -> None:
         """Record that this pass has read the list to its end, and whether the end is certain."""
         self._file.change("UPDATE resources SET listed = 1, proven = ? WHERE name = ?", is_proven, resource)
 
-    def _note_row(self, resource: Resource, row: dict[str, Any], this_pass: int, page: int) -> None:
+    def _note_row(self, resource: Resource, row: dict[str, Any], this_pass: int, page: int) -> bool:
+        """Record a row. Returns whether an earlier run had the same one."""
         digest = digest_of(row)
-        key = key_of(row) or f"\0{digest.hex()}"  # the key of a row without an id is its digest
+        name = key_of(row)
+        key = name or f"\0{digest.hex()}"  # the key of a row without an id is its digest
         place = (resource.name, key)
         found = self._file.query(
-            "SELECT listed, settled, run, pass, page FROM rows WHERE resource = ? AND key = ?", *place
+            "SELECT listed, run, start, pass, page, first_pass FROM rows WHERE resource = ? AND key = ?", *place
         )
-        listed, settled, run, pass_, at = found[0] if found else (None, False, None, None, None)
-        if run == self.run:  # later passes look for what was missed, not for what has changed meanwhile
-            if pass_ == this_pass and at != page:
-                self._file.change("UPDATE resources SET moved = 1 WHERE name = ?", resource.name)
+        listed, run, start, pass_, at, first_pass = found[0] if found else (None,) * 6
+        if run == self.run and pass_ == this_pass and at != page:
+            self._file.change("UPDATE resources SET moved = 1 WHERE name = ?", resource.name)
+        changed = listed != digest
+        now = self._clock()
+        if not found or changed:
+            text = json.dumps(row)  # in ASCII, so that half a surrogate pair does no harm
             self._file.change(
-                "UPDATE rows SET pass = ?, page = ? WHERE resource = ? AND key = ?", this_pass, page, *place
+                "INSERT INTO rows (resource, key, has_id, row, sum, listed, run, start, first_pass, pass, page)"
+                " VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0)"
+                " ON CONFLICT DO UPDATE SET row = excluded.row, sum = excluded.sum, listed = excluded.listed",
+                *(*place, name is not None, text, zlib.crc32(text.encode()), digest),
             )
-            return
         self._file.change(
-            "INSERT INTO rows (resource, key, listed, run, first_pass, pass, page) VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET listed = excluded.listed, run = excluded.run, first_pass = excluded.first_pass,"
-            " pass = excluded.pass, page = excluded.page, lack = NULL",
-            *(*place, digest, self.run, this_pass, this_pass, page),
+            "UPDATE rows SET run = ?, start = ?, first_pass = ?, pass = ?, page = ?, deleted_at = NULL, erased = NULL,"
+            " expected = ?, lack = CASE WHEN ? THEN lack END WHERE resource = ? AND key = ?",
+            *(self.run, self._start, first_pass if run == self.run else this_pass, this_pass, page),
+            *(expected_change(row, now), run == self.run and not changed, *place),
         )
-        self._seen[resource.name] += 1
-        if listed == digest and settled:
-            return
-        if resource.children:
-            self._enqueue(resource.name, key, row)
-            self._waiting[resource.name] += 1
-        else:
-            self._complete(resource.name, key, row, settled=True)
+        self._seen[resource.name] += run != self.run
+        if changed or start != self._start:
+            self._decide(resource, key, row, changed=changed, now=now)
+        return bool(found) and not changed and run != self.run
+
+    def _expects_change(self, resource: str) -> bool:
+        """Return whether a row that this run has not seen should have begun, or was on, since the last full pass."""
+        return bool(
+            self._file.query(
+                "SELECT 1 FROM rows r JOIN resources f ON f.name = r.resource WHERE r.resource = ? AND r.run < ?"
+                " AND r.deleted_at IS NULL AND r.expected > f.as_of AND r.expected <= ? LIMIT 1",
+                *(resource, self.run, self._clock().timestamp()),
+            )
+        )
+
+    def recall(self, resource: str) -> None:
+        """Make due what webhooks have noted, and in a quick run what is awaited for rows that were not listed."""
+        if self.is_quick:
+            for key, text, sum_ in self._file.query(
+                "SELECT key, row, sum FROM rows WHERE resource = ? AND awaits AND run < ? AND deleted_at IS NULL",
+                *(resource, self.run),
+            ):
+                self._decide(self._resources[resource], key, self._json(text, sum_), changed=False, now=self._clock())
+        children = {child.name for child in self._resources[resource].children}
+        for key, name in self._file.query("SELECT key, name FROM notices WHERE resource = ?", resource):
+            if name in children and self._file.query(
+                "SELECT 1 FROM rows WHERE resource = ? AND key = ? AND erased IS NULL", resource, key
+            ):
+                self._make_due(resource, key, [name])
+        self._file.change("DELETE FROM notices WHERE resource = ?", resource)
+
+    def _decide(self, resource: Resource, key: str, row: Row, *, changed: bool, now: datetime) -> None:
+        """Make the children of a row due that may have changed. Without any the row is complete."""
+        asked = self._asked(resource.name, key)
+        due = [
+            child.name
+            for child in resource.children
+            if is_due(child, row, asked.get(child.name), changed=changed, now=now, patience=self._patience)
+        ]
+        if due:
+            self._make_due(resource.name, key, due)
+        elif not self._file.one("SELECT due FROM rows WHERE resource = ? AND key = ?", resource.name, key)[0]:
+            self._completed(resource.name, key)
+
+    def _asked(self, resource: str, key: str) -> dict[str, Asked]:
+        return {
+            name: Asked(value not in {None, "null", "[]"}, start == self._start)
+            for name, value, start in self._file.query(
+                "SELECT name, value, start FROM children WHERE resource = ? AND key = ? AND asked IS NOT NULL",
+                resource,
+                key,
+            )
+        }
+
+    def _make_due(self, resource: str, key: str, names: Sequence[str]) -> None:
+        for name in names:
+            if self._file.query(
+                "SELECT 1 FROM children WHERE resource = ? AND key = ? AND name = ? AND due", resource, key, name
+            ):
+                continue
+            self._due[resource, name] += 1
+            self._file.change(
+                "INSERT INTO children (resource, key, name, due) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET due = 1",
+                *(resource, key, name),
+            )
+        (was_due,) = self._file.one("SELECT due FROM rows WHERE resource = ? AND key = ?", resource, key)
+        self._waiting[resource] += not was_due
+        self._file.change("UPDATE rows SET due = 1 WHERE resource = ? AND key = ?", resource, key)
 
     def advance(self, resource: str) -> bool:
         """Decide after a pass whether another one is needed. Returns True if not.
@@ -215,103 +430,162 @@ class JobState:
         Page numbers are not a snapshot: a deletion before the reader's position moves a row past it. A pass missed no row
         that was there all the time if it saw no row twice, and if the next pass sees all of its rows again: then nothing
         before the position was deleted. If the end of the list is uncertain, a further pass proves no more.
+
+        A pass that an earlier process began does not end a run: the first rows of it may be old.
         """
-        number, moved_before, proven = self._file.one(
-            "SELECT pass, moved_before, proven FROM resources WHERE name = ?", resource
+        number, moved_before, proven, start, began = self._file.one(
+            "SELECT pass, moved_before, proven, start, began FROM resources WHERE name = ?", resource
         )
+        if self.is_quick:
+            self._file.change("UPDATE resources SET done = 1 WHERE name = ?", resource)
+            return True
         (missing,) = self._file.one(
             "SELECT COUNT(*) FROM rows WHERE resource = ? AND run = ? AND pass = ?", resource, self.run, number - 1
         )
         quiet = number > 1 and not moved_before and not missing
-        done = quiet or number >= _MOST_PASSES
+        done = start == self._start and (quiet or number >= _MOST_PASSES)
         if done:
             complete = quiet and bool(proven)
-            self._file.change("UPDATE resources SET done = 1, complete = ? WHERE name = ?", complete, resource)
+            self._file.change(
+                "UPDATE resources SET done = 1, complete = ?, as_of = ? WHERE name = ?", complete, began, resource
+            )
         else:
             self._file.change(
                 "UPDATE resources SET pass = pass + 1, pages = 0, cursor = NULL, listed = 0, moved_before = moved, moved = 0,"
                 " odd = 0 WHERE name = ?",
                 resource,
             )
-        self._file.commit()
         return done
+
+    def part_with(self, vanished: Vanished) -> None:
+        """Mark or erase the rows that the server no longer has. Does nothing for a list that is not proven complete."""
+        if self.is_quick or vanished == "keep":
+            return
+        for resource in self._resources:
+            gone = self._file.query(
+                "SELECT key FROM rows r JOIN resources f ON f.name = r.resource WHERE r.resource = ? AND f.complete AND r.has_id"
+                " AND NOT (r.run = ? AND r.pass = f.pass) AND erased IS NULL AND (deleted_at IS NULL OR ?)",
+                *(resource, self.run, vanished == "delete"),
+            )
+            for (key,) in gone:
+                self._part_with(resource, key, erase=vanished == "delete")
+
+    def _part_with(self, resource: str, key: str, *, erase: bool) -> None:
+        self.version += 1
+        self._file.change(
+            "UPDATE rows SET deleted_at = COALESCE(deleted_at, ?), version = ?, written = ? WHERE resource = ? AND key = ?",
+            *(self._clock().isoformat(timespec="milliseconds"), self.version, None if erase else b"", resource, key),
+        )
+        if erase:  # the key stays, so that sinks of later runs hear of it
+            self._file.change("DELETE FROM children WHERE resource = ? AND key = ?", resource, key)
+            self._file.change(
+                "UPDATE rows SET erased = ?, row = '{}', sum = ?, listed = x'', awaits = 0 WHERE resource = ? AND key = ?",
+                *(self.run, zlib.crc32(b"{}"), resource, key),
+            )
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
     def next_task(self, resource: str) -> Task | None:
-        """Return the next row that waits for its children."""
-        found = self._file.query(
-            "SELECT key, row, sum FROM queue WHERE resource = ? AND NOT ready ORDER BY seq LIMIT 1", resource
-        )
-        return Task(found[0][0], self._row(*found[0][1:])) if found else None
+        """Return the next row that waits for children."""
+        found = self._file.query("SELECT key FROM rows WHERE resource = ? AND due ORDER BY seq LIMIT 1", resource)
+        if not found:
+            return None
+        key: str = found[0][0]
+        due = {
+            name
+            for (name,) in self._file.query(
+                "SELECT name FROM children WHERE resource = ? AND key = ? AND due", resource, key
+            )
+        }
+        return Task(key, tuple(child for child in self._resources[resource].children if child.name in due))
 
-    def complete(self, resource: str, key: str, row: Row, *, settled: bool, gap: Gap | None = None) -> None:
-        """Record a row with its children. If the sink has the same row, nothing is written.
+    def complete(self, resource: str, task: Task, found: Mapping[str, Any], gap: Gap | None = None) -> None:
+        """Record the answers for a row.
 
         Args:
-            resource, key: the resource, and the key of the row.
-            row: the row with its children.
-            settled: whether its children can no longer change.
-            gap: why the row is not complete, if it is not. Then the row in the sink is kept, if there is one.
+            resource: the resource.
+            task: what was asked for.
+            found: the children by name. What is missing keeps its earlier value.
+            gap: why the row is not complete, if it is not. After `failed` the next run asks again.
         """
+        place = (resource, task.key)
+        for child in task.children:
+            self._due[resource, child.name] -= 1
+            if child.name in found:
+                self._answer(*place, child.name, found[child.name])
+            elif gap == "failed":
+                self._file.change(
+                    "UPDATE children SET due = 0, asked = NULL WHERE resource = ? AND key = ? AND name = ?",
+                    *place,
+                    child.name,
+                )
+            else:
+                (value,) = self._file.one(
+                    "SELECT value FROM children WHERE resource = ? AND key = ? AND name = ?", *place, child.name
+                )
+                self._answer(*place, child.name, child.nothing if value is None else json.loads(value))
         self._waiting[resource] -= 1
-        self._file.change("UPDATE rows SET lack = ? WHERE resource = ? AND key = ?", gap, resource, key)
-        self._complete(resource, key, row, settled=settled, whole=gap is None)
+        self._file.change("UPDATE rows SET due = 0, lack = ? WHERE resource = ? AND key = ?", gap, resource, task.key)
+        self._completed(resource, task.key)
 
-    def _complete(self, resource: str, key: str, row: Row, *, settled: bool, whole: bool = True) -> None:
-        digest = digest_of(row)
-        (before,) = self._file.one("SELECT written FROM rows WHERE resource = ? AND key = ?", resource, key)
-        if before == digest or not (whole or before is None):
-            self._file.change("DELETE FROM queue WHERE resource = ? AND key = ?", resource, key)
-        else:
-            self._enqueue(resource, key, row, ready=True)
-            self.ready_rows += 1
-            is_new = before is None
+    def _answer(self, resource: str, key: str, name: str, value: Any) -> None:
+        text = json.dumps(value)
+        self._file.change(
+            "UPDATE children SET due = 0, value = ?, sum = ?, asked = ?, start = ? WHERE resource = ? AND key = ? AND name = ?",
+            *(text, zlib.crc32(text.encode()), self._clock().timestamp(), self._start, resource, key, name),
+        )
+
+    def _completed(self, resource: str, key: str) -> None:
+        """Give a row a new version, if it is another than before."""
+        text, sum_, before, deleted_at = self._file.one(
+            "SELECT row, sum, written, deleted_at FROM rows WHERE resource = ? AND key = ?", resource, key
+        )
+        row = self._json(text, sum_)
+        asked, now = self._asked(resource, key), self._clock()
+        awaits = any(
+            is_awaited(child, row, found=asked[child.name].found, now=now, patience=self._patience)
+            for child in self._resources[resource].children
+            if child.name in asked
+        )
+        digest = digest_of(self._composed(resource, key, row, deleted_at))
+        if digest != before:
+            self.version += 1
             self._file.change(
                 "UPDATE resources SET added = added + ?, changed = changed + ? WHERE name = ?",
-                is_new,
-                not is_new,
-                resource,
+                *(before is None, before is not None, resource),
             )
-            self._file.change("UPDATE rows SET written = ? WHERE resource = ? AND key = ?", digest, resource, key)
-        self._file.change("UPDATE rows SET settled = ? WHERE resource = ? AND key = ?", settled, resource, key)
+        self._file.change(
+            "UPDATE rows SET awaits = ?, written = ?, version = CASE WHEN ? THEN ? ELSE version END"
+            " WHERE resource = ? AND key = ?",
+            *(awaits, digest, digest != before, self.version, resource, key),
+        )
 
-    def ready(self, resource: str) -> Iterator[list[Row]]:
-        """Yield the rows that wait for the sink, in their order, in chunks that fit into memory."""
-        chunk: list[Row] = []
-        size = 0
-        for text, sum_ in self._file.stream(
-            "SELECT row, sum FROM queue WHERE resource = ? AND ready ORDER BY seq", resource
-        ):
-            chunk.append(self._row(text, sum_))
-            size += len(text)
-            if len(chunk) >= _CHUNK_ROWS or size >= _CHUNK_CHARACTERS:
-                yield chunk
-                chunk, size = [], 0
-        if chunk:
-            yield chunk
-
-    def counts(self) -> dict[str, int]:
-        """Return how many rows of each resource the sink has once all ready rows are written."""
-        counted = self._file.counts("SELECT resource, COUNT(*) FROM rows WHERE written IS NOT NULL GROUP BY 1")
-        return {name: counted.get(name, 0) for name in self._resources}
+    # -- the report --------------------------------------------------------------------------------------------------
 
     def report(self, resource: str) -> ResourceReport:
         """Return the report of a resource for this run."""
-        number, complete, added, changed, odd = self._file.one(
-            "SELECT pass, complete, added, changed, odd FROM resources WHERE name = ?", resource
+        number, complete, as_of, added, changed, odd = self._file.one(
+            "SELECT pass, complete, as_of, added, changed, odd FROM resources WHERE name = ?", resource
         )
+        (rows,) = self._file.one(
+            "SELECT COUNT(*) FROM rows WHERE resource = ? AND version > 0 AND erased IS NULL", resource
+        )
+        full, zone = not self.is_quick, self._clock().tzinfo
         return ResourceReport(
-            rows=self.counts()[resource],
+            rows=rows,
             added=added,
             changed=changed,
-            passes=number,
+            passes=number if full else 0,
             complete=bool(complete),
+            as_of=None if as_of is None else datetime.fromtimestamp(as_of, zone),
             appeared=self._row_ids("run = ? AND first_pass > 1", resource, self.run),
             gone=self._row_ids("run = ? AND pass < ?", resource, self.run, number),
-            vanished=self._row_ids("run < ?", resource, self.run),
-            orphaned=self._row_ids("run = ? AND lack = 'orphan'", resource, self.run),
+            vanished=self._row_ids("? AND run < ? AND COALESCE(erased, ?) = ?", resource, full, *[self.run] * 3),
+            orphaned=self._row_ids(
+                "run = ? AND (lack = 'unaskable' OR lack = 'gone' AND pass < ?)", resource, self.run, number
+            ),
             failed=self._row_ids("run = ? AND lack = 'failed'", resource, self.run),
+            awaited=self._row_ids("awaits AND deleted_at IS NULL", resource),
             odd=odd,
         )
 
@@ -321,15 +595,10 @@ class JobState:
         first = tuple(key.removeprefix("\0") for (key,) in islice(found, _TOLD))
         return RowIds(len(first) + sum(1 for _ in found), first)
 
-    def _enqueue(self, resource: str, key: str, row: Row, *, ready: bool = False) -> None:
-        text = json.dumps(row)  # in ASCII, so that half a surrogate pair does no harm
-        self._file.change(
-            "INSERT OR REPLACE INTO queue (resource, key, ready, row, sum) VALUES (?, ?, ?, ?, ?)",
-            *(resource, key, ready, text, zlib.crc32(text.encode())),
-        )
+    def _number(self, name: str) -> int:
+        return int(self._file.get(name) or 0)
 
-    def _row(self, text: str, sum_: int) -> Row:
-        if zlib.crc32(text.encode()) != sum_:
+    def _json(self, text: str, sum_: int) -> Any:
+        if zlib.crc32(str(text).encode()) != sum_:
             raise self._file.damaged()
-        row: Row = json.loads(text)
-        return row
+        return json.loads(text)

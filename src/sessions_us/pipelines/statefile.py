@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,19 +14,24 @@ from typing import Any, Final
 from zlib import crc32
 
 from ..errors import ExportError
+from .durable import Hold
 
-__all__ = ("StateFile",)
+__all__ = ("StateFile", "connection")
 
 _OURS: Final = 0x5E551045
 """The application id in the file's header, so that another database is not taken for a state."""
-_VERSION: Final = 3
+_VERSION: Final = 4
+_BUSY: Final = 30.0
+"""Seconds to wait while another process reads the file or notes something in it."""
+
+_IN_USE: Final = "the state {} is in use: another export of this job is running; wait for its end, or stop it"
 
 
 class StateFile:
     """A SQLite file for one job. It is used in one thread.
 
-    Only its owner can read it. It is locked while it is open; the lock is the operating system's, so it ends with the
-    process.
+    Only its owner can read it. Another export can't open it meanwhile; the lock is the operating system's, so it ends with
+    the process. Others may read it.
 
     Args:
         path: the file. Its directory must exist.
@@ -38,18 +44,22 @@ class StateFile:
 
     def __init__(self, path: Path, tables: Sequence[str], job: Mapping[str, str]) -> None:
         self.path: Path = path.absolute()
-        _require_writable(self.path)
-        with self._explained():
-            self._db = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+        self._hold = Hold()
+        self._name = _claim(self.path)
         try:
-            for setting in ("locking_mode = EXCLUSIVE", "synchronous = FULL", "trusted_schema = OFF"):
-                self.query(f"PRAGMA {setting}")
-            self.change("PRAGMA schema_version")  # the lock is taken here, before anything is looked at
+            _require_writable(self.path)
+            self._hold.take(self.path, _IN_USE.format(self.path))
+            with self._explained():
+                self._db = connection(self.path)
+        except BaseException:
+            self._release()
+            raise
+        try:
             self._check_format(tables)
             self._check_job(job)
             self.commit()
         except BaseException:
-            self._db.close()
+            self.close()
             raise
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
@@ -77,7 +87,7 @@ class StateFile:
         """Execute a statement in the transaction that the next `commit` ends."""
         with self._explained():
             if not self._db.in_transaction:
-                self._db.execute("BEGIN EXCLUSIVE")
+                self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(sql, values)
 
     def commit(self) -> None:
@@ -103,6 +113,11 @@ class StateFile:
         """Close the file. Uncommitted changes are lost."""
         with suppress(sqlite3.Error):
             self._db.close()
+        self._release()
+
+    def _release(self) -> None:
+        self._hold.close()
+        _OPEN.discard(self._name)
 
     def damaged(self) -> ExportError:
         return ExportError(
@@ -155,15 +170,35 @@ class StateFile:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                raise ExportError(
-                    f"the state {self.path} is in use: another export of this job is running; wait for its end, or stop it"
-                ) from error
-            if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                raise ExportError(_IN_USE.format(self.path)) from error
+            if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "UTF-8" in str(error):
                 raise self.damaged() from error
             raise ExportError(
                 f"the state {self.path} can't be used: {error}. Put that right and run the same export again; what was "
                 "committed is untouched"
             ) from error
+
+
+def connection(path: Path) -> sqlite3.Connection:
+    """Open a state's file for any process that has a right to."""
+    db = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+    for setting in ("synchronous = FULL", "trusted_schema = OFF", "secure_delete = ON"):
+        db.execute(f"PRAGMA {setting}")
+    return db
+
+
+_OPEN: Final[set[Path]] = set()
+"""The states that are open in this process. To open and close such a file once more would drop SQLite's locks."""
+_CLAIMING: Final = threading.Lock()
+
+
+def _claim(path: Path) -> Path:
+    name = path.resolve()
+    with _CLAIMING:
+        if name in _OPEN:
+            raise ExportError(_IN_USE.format(path))
+        _OPEN.add(name)
+    return name
 
 
 def _require_writable(path: Path) -> None:

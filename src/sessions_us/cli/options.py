@@ -1,0 +1,56 @@
+"""Read the values of options: names of resources, and durations. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import TypeVar
+
+import typer
+
+__all__ = ("choice", "days", "duration_of", "unknown")
+
+E = TypeVar("E", bound=StrEnum)
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def choice(kind: type[E]) -> Callable[[str], E]:
+    """Return a parser for the names of a kind, in any case, with `_` or `-`."""
+
+    def parse(text: str) -> E:
+        spelled = text.lower().replace("_", "-")
+        found = next((each for each in kind if each.value.lower().replace("_", "-") == spelled), None)
+        if found is None:
+            raise typer.BadParameter(unknown(text, kind))
+        return found
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def unknown(text: str, names: Iterable[str]) -> str:
+    """Return what to say of a name that does not exist."""
+    known = [str(name) for name in names]
+    near = get_close_matches(text.lower().replace("_", "-"), [name.lower().replace("_", "-") for name in known], 1)
+    meant = next((name for name in known if near and name.lower().replace("_", "-") == near[0]), None)
+    hint = f" Did you mean {meant}?" if meant else ""
+    return f"{text!r} is not one of {', '.join(known)}.{hint}"
+
+
+def days(text: str) -> timedelta:
+    """Return a duration such as `7d`, `12h` or `0`."""
+    if (duration := duration_of(text)) is None:
+        raise typer.BadParameter(f"{text!r} is no duration: give a number and a unit, such as 7d, 12h or 30m")
+    return duration
+
+
+def duration_of(text: str) -> timedelta | None:
+    """Return a duration such as `7d` or `0`; None for what is none."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)([smhdw])", text.strip().lower())
+    if found is None:
+        return timedelta(0) if text.strip() == "0" else None
+    return timedelta(**{_UNITS[found[2]]: float(found[1])})
