@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import os
 import re
@@ -13,6 +14,8 @@ import pytest
 from support.command import COMMAND, Terminal, at, environment, run, started, until
 from support.list_server import ListServer, Paging
 
+from sessions_us.cli.resources import SHOWN, Listing
+from sessions_us.cli.table import cell
 from sessions_us.sandbox import Sandbox
 
 
@@ -34,7 +37,7 @@ def ids(sandbox: Sandbox, path: str) -> set[str]:
 @pytest.mark.parametrize("resource", ["sessions", "bookings", "rooms", "events", "booking-pages"])
 def test_a_list_in_a_pipe_is_ndjson_with_every_row(sessions_sandbox: Sandbox, resource: str) -> None:
     """Each row once, all of them, one JSON object a line."""
-    done = run("list", resource, **at(sessions_sandbox))
+    done = run("list", resource, "--all", **at(sessions_sandbox))
 
     assert (done.returncode, done.stderr) == (0, "")
     found = [row["id"] for row in rows(done.stdout)]
@@ -84,7 +87,7 @@ def test_limit_stops_reading(sessions_sandbox: Sandbox) -> None:
 def test_what_belongs_to_a_session_or_a_page(sessions_sandbox: Sandbox) -> None:
     """Participants, transcripts, takeaways, a page's bookings and collaborators."""
     environ = at(sessions_sandbox)
-    sessions = rows(run("list", "sessions", **environ).stdout)
+    sessions = rows(run("list", "sessions", "--all", **environ).stdout)
     ended = next(each["id"] for each in sessions if each.get("endedAt"))
     page = rows(run("list", "booking-pages", "--limit", "1", **environ).stdout)[0]["id"]
     found = {
@@ -117,6 +120,11 @@ def test_what_belongs_to_a_session_or_a_page(sessions_sandbox: Sandbox) -> None:
         (["participants", ".."], "id must not be"),
         (["nothing"], "booking-pages"),
         (["sessions", "--limit", "0"], "--limit"),
+        (["sesions"], "Did you mean sessions?"),
+        (["rooms", "--all", "--limit", "3"], "--all and --limit exclude each other"),
+        (["rooms", "--page", "2", "--cursor", "x"], "--page and --cursor exclude each other"),
+        (["rooms", "-o", "csv", "--json"], "exclude each other"),
+        (["rooms", "--since", "soon"], "neither a date"),
     ],
 )
 def test_what_makes_no_sense_sends_nothing(sessions_sandbox: Sandbox, arguments: list[str], said: str) -> None:
@@ -129,8 +137,8 @@ def test_what_makes_no_sense_sends_nothing(sessions_sandbox: Sandbox, arguments:
 
 
 def test_a_terminal_gets_a_table(sessions_sandbox: Sandbox) -> None:
-    """Headings and whole ids, though what is long goes on in the next line."""
-    with Terminal("list", "sessions", "--limit", "3", columns=90, **at(sessions_sandbox)) as terminal:
+    """Headings and whole ids, where there is room for them."""
+    with Terminal("list", "sessions", "--limit", "3", columns=130, **at(sessions_sandbox)) as terminal:
         output = terminal.read()
 
     assert terminal.status == 0
@@ -144,7 +152,7 @@ def test_a_terminal_gets_a_table(sessions_sandbox: Sandbox) -> None:
 
 def test_json_on_a_terminal_is_json(sessions_sandbox: Sandbox) -> None:
     """Nothing else is written between the lines."""
-    with Terminal("list", "rooms", "--json", **at(sessions_sandbox)) as terminal:
+    with Terminal("list", "rooms", "--json", "--all", **at(sessions_sandbox)) as terminal:
         output = terminal.read()
 
     assert len(rows(output)) == len(ids(sessions_sandbox, "/api/rooms"))
@@ -155,7 +163,7 @@ async def test_a_list_that_may_not_be_complete_says_so() -> None:
     """A server that ignores page numbers: its rows are printed, and the exit status and one line tell the rest."""
     async with ListServer(93, Paging(ignored=True)) as server:
         place = {"SESSIONS_USER_KEY": "key", "SESSIONS_BASE_URL": server.url, "SESSIONS_QUOTA": "1000/1s"}
-        done = await asyncio.to_thread(run, "list", "rooms", **place)
+        done = await asyncio.to_thread(run, "list", "rooms", "--all", **place)
 
     assert len(rows(done.stdout)) == 20
     assert (done.returncode, "rows may be missing" in done.stderr) == (19, True)
@@ -168,17 +176,77 @@ def test_an_empty_list(sessions_sandbox: Sandbox) -> None:
     assert run("list", "rooms", "--table", **at(sessions_sandbox)).stdout == "No rooms.\n"
 
 
+@pytest.mark.parametrize("columns", [40, 80, 160])
+@pytest.mark.parametrize("resource", ["sessions", "bookings", "events"])
+def test_nothing_is_cut_without_a_mark(sessions_sandbox: Sandbox, resource: str, columns: int) -> None:
+    """In a pipe as on a terminal no line is longer; the time comes first; each cell is whole, or an id with a mark, and a
+    column that there is no room for is named."""
+    environ = {**at(sessions_sandbox), "COLUMNS": str(columns)}
+    done = run("list", resource, "--table", "--limit", "3", **environ)
+    first = rows(run("list", resource, "--limit", "1", **environ).stdout)[0]
+    lines = done.stdout.splitlines()
+    table = [line for line in lines if not line.startswith("Not shown")]
+    shown = SHOWN[Listing(resource)].columns
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, lines)) <= columns
+    assert lines[0].startswith("starts (UTC)")
+    hidden = "".join(done.stdout.partition("Not shown for want of room: ")[2].split())
+    for heading, where in shown.items():
+        value = cell(first, where)
+        if heading not in lines[0]:
+            assert heading.replace(" ", "") in hidden, heading
+        elif value not in table[2]:
+            words = " ".join(" ".join(table[2:5]).split())
+            assert f"{value[:8]}…" in table[2] or all(word in words for word in value.split()), heading
+    assert ("…" in done.stdout) == ("Ids are shortened" in " ".join(done.stdout.split()))
+
+
 def test_a_narrow_terminal_without_unicode(sessions_sandbox: Sandbox) -> None:
-    """In 40 columns of ASCII no line is longer, and nothing of an id is lost."""
+    """In 40 columns of ASCII no line is longer."""
     environ = at(sessions_sandbox)
     done = run("list", "rooms", "--table", "--limit", "2", COLUMNS="40", PYTHONIOENCODING="ascii", **environ)
-    room = rows(run("list", "rooms", "--limit", "1", **environ).stdout)[0]
 
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, done.stdout.splitlines())) <= 40
     assert done.stdout.isascii()
-    column = "".join(line.partition("|")[0].strip() for line in done.stdout.splitlines()[2:])
-    assert room["id"] in column
+
+
+def test_a_list_has_a_limit_and_says_what_all_would_cost(sessions_sandbox: Sandbox) -> None:
+    """One request; the cursor that it tells goes on with what was not shown."""
+    done = run("list", "rooms", **at(sessions_sandbox))
+    assert (done.returncode, len(rows(done.stdout)), len(sessions_sandbox.requests)) == (0, 20, 1)
+    assert "the first 20 rows, for one request; --all costs one for each further 20" in done.stderr
+    cursor = done.stderr.partition("--cursor ")[2].split()[0]
+    rest = run("list", "rooms", "--cursor", cursor, **at(sessions_sandbox))
+
+    assert {row["id"] for row in rows(done.stdout + rest.stdout)} == ids(sessions_sandbox, "/api/rooms")
+    assert rest.stderr == ""
+
+
+def test_the_forms_of_rows(sessions_sandbox: Sandbox) -> None:
+    """An array, CSV and chosen fields."""
+    environ = at(sessions_sandbox)
+    array = json.loads(run("list", "bookings", "--limit", "2", "-o", "json", **environ).stdout)
+    table = run("list", "bookings", "--limit", "2", "-o", "csv", "--fields", "startAt,guests", **environ).stdout
+    lines = run("list", "bookings", "-n", "2", "-o", "ndjson", "--fields", "id,participantName", **environ).stdout
+
+    assert list(csv.DictReader(table.splitlines())) == [
+        {"startAt": row["startAt"], "guests": json.dumps(row["guests"])} for row in array
+    ]
+    assert rows(lines) == [{name: row[name] for name in ("id", "participantName")} for row in array]
+
+
+def test_rows_since_a_moment(sessions_sandbox: Sandbox) -> None:
+    """Those that start later, of all pages."""
+    environ = at(sessions_sandbox)
+    every = rows(run("list", "sessions", "--all", **environ).stdout)
+    moment = sorted(row["startAt"] for row in every if row["startAt"])[60]
+    found = rows(run("list", "sessions", "--all", "--since", moment, **environ).stdout)
+
+    assert [row["id"] for row in found] == [
+        row["id"] for row in every if (row["startAt"] or row["createdAt"]) >= moment
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
@@ -187,7 +255,7 @@ def test_json_survives_any_encoding(sessions_sandbox: Sandbox, encoding: str) ->
     name = "Café \U0001f600 \u202e"
     with httpx.Client(base_url=sessions_sandbox.url, headers={"x-api-key": sessions_sandbox.user_key}) as http:
         http.post("/api/rooms", json={"name": name}).raise_for_status()
-    done = run("list", "rooms", PYTHONIOENCODING=encoding, **at(sessions_sandbox))
+    done = run("list", "rooms", "--all", PYTHONIOENCODING=encoding, **at(sessions_sandbox))
 
     assert name in [row["name"] for row in rows(done.stdout)]
 
@@ -212,19 +280,19 @@ def test_a_reader_that_went_away(sessions_sandbox: Sandbox) -> None:
 @pytest.mark.sessions_sandbox(limit=2, window=600)
 def test_ctrl_c_shows_what_was_read(sessions_sandbox: Sandbox) -> None:
     """The rows until then, and exit status 130."""
-    with started("list", "sessions", "--table", **at(sessions_sandbox)) as process:
+    with started("list", "sessions", "--table", "--all", **at(sessions_sandbox)) as process:
         until(lambda: sum(request.status == 200 for request in sessions_sandbox.requests) == 2)
         process.send_signal(signal.SIGINT)
         output, problems = process.communicate(timeout=60)
 
     assert (process.returncode, problems) == (130, "")
-    assert len(re.findall(r"^[0-9a-f]{8}-", output, re.MULTILINE)) >= 20
+    assert len(re.findall(r"^20\d\d-", output, re.MULTILINE)) >= 20
 
 
 @pytest.mark.sessions_sandbox(limit=1, window=600)
 def test_max_wait_keeps_what_was_read(sessions_sandbox: Sandbox) -> None:
     """The first page is there, the second would have to wait: exit status 14, and no 429."""
-    done = run("list", "sessions", "--max-wait", "0", **at(sessions_sandbox))
+    done = run("list", "sessions", "--all", "--max-wait", "0", **at(sessions_sandbox))
 
     assert done.returncode == 14
     assert len(rows(done.stdout)) == 20
@@ -235,7 +303,7 @@ def test_max_wait_keeps_what_was_read(sessions_sandbox: Sandbox) -> None:
 @pytest.mark.sessions_sandbox(limit=1, window=600)
 def test_a_terminal_says_what_is_waited_for(sessions_sandbox: Sandbox) -> None:
     """The quota, and for how long; Ctrl-C shows what was read and gives the cursor back."""
-    with Terminal("list", "sessions", **at(sessions_sandbox)) as terminal:
+    with Terminal("list", "sessions", "--all", **at(sessions_sandbox)) as terminal:
         terminal.read(until=lambda output: "20 rows, waiting for the quota, " in output)
         terminal.press("\x03")
         output = terminal.read()

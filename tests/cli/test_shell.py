@@ -6,7 +6,9 @@ import shlex
 import subprocess
 
 import pytest
-from support.command import COMMAND, environment, python, run
+from support.command import COMMAND, at, environment, python, run
+
+from sessions_us.sandbox import Sandbox
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,17 @@ except SystemExit:
 
     assert "typer" in loaded
     assert not {"pyarrow", "dlt", "duckdb", "starlette", "uvicorn", "fastapi", "redis", "httpx", "sqlite3"} & loaded
+
+
+def test_rows_for_a_closed_output_are_not_asked_for(sessions_sandbox: Sandbox) -> None:
+    """They would be lost, and the quota with them."""
+    for command in ("list rooms", "api GET /api/rooms"):
+        done = subprocess.run(
+            ["sh", "-c", f"exec {shlex.join(COMMAND)} {command} >&-"],
+            capture_output=True, encoding="utf-8", check=False, timeout=60, env=environment(**at(sessions_sandbox)),
+        )  # fmt: skip
+        assert (done.returncode, "the standard output is closed" in done.stderr) == (1, True)
+    assert sessions_sandbox.requests == []
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])

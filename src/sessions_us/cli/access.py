@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from attrs import evolve
 
 from ..errors import ConfigurationError
-from ..events import ClientEvent
-from ..keys import UserKey
+from ..events import ClientEvent, RequestQueued, RequestSent, ResponseReceived, RetryScheduled
+from ..keys import GuestKey, UserKey
+from .text import one_line
 
 if TYPE_CHECKING:
     from .._send.retry_policy import RetryPolicy
-    from ..client import UserClient
+    from ..client import GuestClient, UserClient
     from ..quota import Quota
 
-__all__ = ("KeyFile", "MaxWait", "QuotaStore", "budget", "connect", "user_key")
+__all__ = (
+    "KeyFile",
+    "MaxWait",
+    "QuotaStore",
+    "be_verbose",
+    "budget",
+    "connect",
+    "connect_guest",
+    "guest_key",
+    "user_key",
+)
+
+K = TypeVar("K", UserKey, GuestKey)
 
 KeyFile = Annotated[
     Path | None,
@@ -43,16 +58,25 @@ MaxWait = Annotated[
 
 
 def user_key(file: Path | None) -> UserKey:
-    """Return the key in a private file, else the key in the environment.
+    """Return the user's key in a private file, else the key in the environment.
 
     Raises:
         ConfigurationError: there is no usable key, or others can read the file. The message does not quote the key.
     """
+    return _key(UserKey, file)
+
+
+def guest_key(file: Path | None) -> GuestKey:
+    """Return the guest's key, as `user_key` does."""
+    return _key(GuestKey, file)
+
+
+def _key(kind: type[K], file: Path | None) -> K:
     if file is not None:
-        return UserKey.from_file(file)
-    if not UserKey.is_set():
-        raise ConfigurationError(f"there is no key: set {UserKey.variable}, or give --key-file a file that holds it")
-    found = UserKey.resolve(None)
+        return kind.from_file(file)
+    if not kind.is_set():
+        raise ConfigurationError(f"there is no key: set {kind.variable}, or give --key-file a file that holds it")
+    found = kind.resolve(None)
     if isinstance(found, ConfigurationError):
         raise found
     return found
@@ -86,4 +110,56 @@ def connect(
     """Open a client for one command."""
     from ..client import UserClient
 
-    return UserClient(key, quota=quota, max_wait=max_wait, retries=retries, on_event=on_event)
+    return UserClient(
+        key, quota=quota, max_wait=max_wait, retries=retries, on_event=_listener(on_event), allow_http=_allows_http()
+    )
+
+
+def connect_guest(
+    key: GuestKey, quota: Quota, *, on_event: Callable[[ClientEvent], None], max_wait: float | None = None
+) -> GuestClient:
+    """Open a guest's client for one command."""
+    from ..client import GuestClient
+
+    return GuestClient(key, quota=quota, max_wait=max_wait, on_event=_listener(on_event), allow_http=_allows_http())
+
+
+def _allows_http() -> bool:
+    return os.environ.get("SESSIONS_ALLOW_HTTP", "").strip() == "1"
+
+
+_verbose = False
+
+
+def be_verbose() -> None:
+    """Print each request, wait and retry of this command on stderr."""
+    global _verbose  # a command is a process
+    _verbose = True
+
+
+def _listener(on_event: Callable[[ClientEvent], None]) -> Callable[[ClientEvent], None]:
+    if not _verbose:
+        return on_event
+
+    def listen(event: ClientEvent) -> None:
+        on_event(event)
+        if (line := _line(event)) is not None:
+            print(f"sessions-us: {one_line(line)}", file=sys.stderr, flush=True)  # noqa: T201
+
+    return listen
+
+
+def _line(event: ClientEvent) -> str | None:
+    match event:
+        case RequestQueued(operation=operation, expected_wait=seconds):
+            return f"{operation} waits for the quota" + (
+                "" if seconds is None else f", {seconds:.1f} s or a little more"
+            )
+        case RequestSent(method=method, path=path):
+            return f"> {method} {path}"
+        case ResponseReceived(method=method, path=path, status_code=status):
+            return f"< {status} {method} {path}"
+        case RetryScheduled(operation=operation, delay=seconds, reason=reason):
+            return f"{operation} is tried again in {seconds:.1f} s: {reason}"
+        case _:
+            return None

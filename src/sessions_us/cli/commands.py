@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from . import demo, export, fail, listing, quota, sandbox, spec, webhooks
+from . import api, demo, export, fail, listing, quota, sandbox, spec, webhooks
+from .access import be_verbose
 from .statuses import MEANINGS, Status
 
 __all__ = ("run",)
@@ -22,7 +23,9 @@ address and SESSIONS_QUOTA the budget (10/60s), as in the library. Rows are a ta
 Examples:
   sessions-us export sessions --to sessions.ndjson
   sessions-us list sessions
-  sessions-us list bookings --json | jq .startAt
+  sessions-us list bookings --all --json | jq .startAt
+  sessions-us get sessions 5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3
+  sessions-us api GET /api/rooms -f page=2
   sessions-us quota --watch
   sessions-us demo
 
@@ -44,6 +47,7 @@ def _app() -> typer.Typer:
     app = typer.Typer(
         help=_HELP,
         rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,  # they print the locals of frames, and those may hold a key
     )
 
@@ -52,10 +56,24 @@ def _app() -> typer.Typer:
         version: Annotated[
             bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
         ] = False,
+        verbose: Annotated[
+            bool, typer.Option("--verbose", "-v", help="Print each request, wait and retry on stderr.")
+        ] = False,
     ) -> None:
-        pass
+        if verbose:
+            be_verbose()
 
-    for command in (export.export, listing.list_, quota.quota, demo.demo, sandbox.sandbox):
+    for command in (
+        export.export,
+        listing.list_,
+        api.get,
+        api.create,
+        api.cancel,
+        api.api,
+        quota.quota,
+        demo.demo,
+        sandbox.sandbox,
+    ):
         app.command(command.__name__.rstrip("_"))(command)
     app.add_typer(webhooks.app, name="webhooks")
     app.add_typer(spec.app, name="spec")

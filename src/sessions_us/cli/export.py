@@ -21,9 +21,8 @@ from ..errors import SessionsError
 from ..keys import UserKey
 from . import fail
 from .access import KeyFile, QuotaStore, budget, connect, user_key
-from .listing import AsJson
 from .options import choice, days
-from .output import print_rows, screen, wants_json
+from .output import AsJson, print_rows, screen, wants_json
 from .progress import ProgressLine
 from .statuses import Status, failure
 from .table import table

@@ -19,11 +19,11 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def choice(kind: type[E]) -> Callable[[str], E]:
-    """Return a parser for the names of a kind, in any case, with `_` or `-`."""
+    """Return a parser for the names of a kind, in any case, with `_` or `-`, in the singular too."""
 
     def parse(text: str) -> E:
         spelled = text.lower().replace("_", "-")
-        found = next((each for each in kind if each.value.lower().replace("_", "-") == spelled), None)
+        found = next((each for each in kind if each.value in {spelled, f"{spelled}s"}), None)
         if found is None:
             raise typer.BadParameter(unknown(text, kind))
         return found

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import os
 import sys
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,10 +17,45 @@ from rich.console import Console
 from .statuses import Status
 from .text import json_line
 
-__all__ = ("Form", "print_rows", "screen", "wants_json")
+__all__ = (
+    "AsJson",
+    "Fields",
+    "Form",
+    "Output",
+    "OutputOption",
+    "columns_of",
+    "form_of",
+    "picked",
+    "print_all",
+    "print_rows",
+    "screen",
+    "wants_json",
+)
 
 Form = bool | None
 """True: NDJSON; False: a table; None: a table on a terminal, else NDJSON."""
+
+AsJson = Annotated[
+    Form, typer.Option("--json/--table", help="NDJSON or a table; by default a table on a terminal, else NDJSON.")
+]
+
+
+class Output(StrEnum):
+    """The forms of rows."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+OutputOption = Annotated[
+    Output | None, typer.Option("--output", "-o", help="The form of the rows; json is one array of them.")
+]
+Fields = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="The fields to show, by wire names with dots, such as id,name,booking.startAt."),
+]
 
 
 class _Screen(Console):
@@ -33,12 +73,91 @@ def wants_json(form: Form) -> bool:
     return not sys.stdout.isatty() if form is None else form
 
 
+def form_of(form: Form, output: Output | None) -> Output:
+    """Return the form of rows, before any request is sent.
+
+    Raises:
+        OSError: the standard output is closed, so that rows would be lost.
+        ValueError: two forms were given.
+    """
+    if getattr(sys.stdout, "name", None) == os.devnull:  # `main` put it in the place of a closed one
+        raise OSError("the standard output is closed, so that all rows would be lost: use >/dev/null if that is meant")
+    if output is None:
+        return Output.NDJSON if wants_json(form) else Output.TABLE
+    if form is not None:
+        raise ValueError("--output and --json or --table exclude each other")
+    return output
+
+
+def print_all(rows: Sequence[Any], output: Output, columns: Mapping[str, str]) -> None:
+    """Print all rows of a command.
+
+    Args:
+        rows: JSON values.
+        output: their form.
+        columns: headings, and the paths of their values; for a table and for CSV.
+    """
+    from .table import table
+
+    match output:
+        case Output.NDJSON:
+            print_rows(rows)
+        case Output.JSON:
+            _write("[" + ",\n ".join(json_line(row, ascii=_is_plain()) for row in rows) + "]\n")
+        case Output.CSV:
+            text = io.StringIO()
+            writer = csv.writer(text)
+            writer.writerow(columns)
+            writer.writerows([_csv_cell(row, where) for where in columns.values()] for row in rows)
+            _write(text.getvalue())
+        case Output.TABLE:
+            console = screen()
+            console.print(table(columns, rows, console.width))
+
+
+def picked(rows: Iterable[Any], fields: str | None) -> list[Any]:
+    """Return rows with the chosen fields alone, by their paths; all fields if none are chosen."""
+    if fields is None:
+        return list(rows)
+    return [{path: _at(row, path) for path in _paths(fields)} for row in rows]
+
+
+def columns_of(fields: str | None, otherwise: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the columns of a table: the chosen fields, or else the usual ones."""
+    return otherwise if fields is None else {path: path for path in _paths(fields)}
+
+
+def _paths(fields: str) -> list[str]:
+    return [path for path in fields.replace(" ", "").split(",") if path]
+
+
+def _at(row: Any, where: str) -> Any:
+    """Return the value under a path; a list if there are several."""
+    from .table import values_at
+
+    found = [value for path in where.split("+") for value in values_at(row, path.split("."))]
+    return found[0] if len(found) == 1 else found or None
+
+
+def _csv_cell(row: Any, where: str) -> str:
+    value = _at(row, where)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=_is_plain(), separators=(",", ":"))
+
+
 def print_rows(rows: Iterable[Any]) -> None:
     """Print rows as NDJSON in UTF-8, or in ASCII if the output has another encoding, and flush."""
-    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    lines = "".join(f"{json_line(row, ascii=plain)}\n" for row in rows)
+    _write("".join(f"{json_line(row, ascii=_is_plain())}\n" for row in rows))
+
+
+def _write(text: str) -> None:
     try:
-        sys.stdout.buffer.write(lines.encode())
+        sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise typer.Exit(Status.BROKEN_PIPE) from None
+
+
+def _is_plain() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"

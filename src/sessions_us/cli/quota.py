@@ -17,8 +17,7 @@ from rich.text import Text
 
 from ..errors import RateLimitedError
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
-from .listing import AsJson
-from .output import print_rows, screen, wants_json
+from .output import AsJson, print_rows, screen, wants_json
 from .waiting import Waiting
 
 if TYPE_CHECKING:

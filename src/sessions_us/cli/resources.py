@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from attrs import frozen
+from attrs import define, frozen
 
 from .._calls.arguments import path_id
 from .._calls.decoding import Decoder, NotUnderstood
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ..client import UserClient
 
 __all__ = ("SHOWN", "Listing", "Shown", "batches")
+
+
+_PAGE_ROWS = 20  # of a page that may have one behind it
 
 
 class Listing(StrEnum):
@@ -54,32 +57,32 @@ SHOWN: Mapping[Listing, Shown] = {
     ),
     Listing.BOOKINGS: Shown(
         {
-            "id": "id",
-            "name": "name",
-            "with": "participantName",
-            "e-mail": "participantEmail",
             "starts (UTC)": "startAt",
+            "id": "id",
+            "e-mail": "participantEmail",
+            "with": "participantName",
+            "name": "name",
         }
     ),
     Listing.ROOMS: Shown({"id": "id", "name": "name", "description": "description"}),
     Listing.SESSIONS: Shown(
         {
+            "starts (UTC)": "startAt",
             "id": "id",
             "name": "name",
-            "starts (UTC)": "startAt",
-            "planned end": "plannedEnd",
             "ended": "endedAt",
             "participants": "participants",
+            "planned end": "plannedEnd",
         }
     ),
     Listing.EVENTS: Shown(
-        {"id": "id", "name": "session.name", "starts (UTC)": "session.startAt", "session": "session.id"}
+        {"starts (UTC)": "session.startAt", "id": "id", "name": "session.name", "session": "session.id"}
     ),
     Listing.PARTICIPANTS: Shown(
         {
             "id": "id",
-            "name": "user.firstName+user.lastName+guest.firstName+guest.lastName",
             "e-mail": "user.email+guest.email",
+            "name": "user.firstName+user.lastName+guest.firstName+guest.lastName",
             "owner": "isOwner",
         },
         owner="SESSION_ID",
@@ -97,8 +100,8 @@ SHOWN: Mapping[Listing, Shown] = {
     Listing.COLLABORATORS: Shown(
         {
             "id": "id",
-            "name": "user.firstName+user.lastName",
             "e-mail": "email+user.email",
+            "name": "user.firstName+user.lastName",
             "role": "role",
             "priority": "priority",
         },
@@ -107,12 +110,28 @@ SHOWN: Mapping[Listing, Shown] = {
 }
 
 
-def batches(user: UserClient, resource: Listing, id: str | None) -> AsyncIterator[list[Any]]:
+@define
+class Position:
+    """Where a list begins, and where it stopped.
+
+    Attributes:
+        page: a page number or a cursor to begin with; None is the beginning.
+        after: the cursor to go on with; None if the list was read to its end.
+        may_go_on: whether there may be more rows.
+    """
+
+    page: int | str | None = None
+    after: str | None = None
+    may_go_on: bool = False
+
+
+def batches(user: UserClient, resource: Listing, id: str | None, position: Position) -> AsyncIterator[list[Any]]:
     """Yield the rows as the server sent them, page by page, without repeated rows.
 
     Args:
         user: the client.
         resource: the list.
+        position: where to begin; it follows what is read.
         id: id of the session or the booking page of the list.
 
     Raises:
@@ -122,27 +141,29 @@ def batches(user: UserClient, resource: Listing, id: str | None) -> AsyncIterato
         if SHOWN[resource].owner is not None:
             raise ValueError(f"list {resource} needs the {SHOWN[resource].owner} that they belong to")
         lists: dict[Listing, Callable[[], Pager[Any]]] = {
-            Listing.BOOKING_PAGES: lambda: user.booking_pages.list(),
-            Listing.BOOKINGS: lambda: user.bookings.list(),
-            Listing.ROOMS: lambda: user.rooms.list(),
-            Listing.SESSIONS: lambda: user.sessions.list(),
-            Listing.EVENTS: lambda: user.events.list(),
+            Listing.BOOKING_PAGES: lambda: user.booking_pages.list(page=position.page),
+            Listing.BOOKINGS: lambda: user.bookings.list(page=position.page),
+            Listing.ROOMS: lambda: user.rooms.list(page=position.page),
+            Listing.SESSIONS: lambda: user.sessions.list(page=position.page),
+            Listing.EVENTS: lambda: user.events.list(page=position.page),
         }
-        return _paged(lists[resource]())
+        return _paged(lists[resource](), position)
     match resource:
         case Listing.BOOKINGS:
-            return _paged(user.booking_pages.bookings(id))
+            return _paged(user.booking_pages.bookings(id, page=position.page), position)
         case Listing.COLLABORATORS:
-            return _paged(user.booking_pages.collaborators.list(id))
+            return _paged(user.booking_pages.collaborators.list(id, page=position.page), position)
         case Listing.PARTICIPANTS | Listing.TRANSCRIPTS | Listing.TAKEAWAYS:
             return _whole(user, id, resource)
         case _:
             raise ValueError(f"list {resource} takes no id")
 
 
-async def _paged(pager: Pager[Any]) -> AsyncIterator[list[Any]]:
+async def _paged(pager: Pager[Any], position: Position) -> AsyncIterator[list[Any]]:
     async for page in pager.pages():
+        position.after, position.may_go_on = page.after, len(page.raw) >= _PAGE_ROWS
         yield page.new_rows
+    position.may_go_on = False
     if pager.complete is False:
         raise PagingError(
             "rows may be missing: the server repeats pages, or orders the rows differently for each request"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 from enum import IntEnum
 from pathlib import Path
 from traceback import extract_tb
 
+from .._send.origin import PRODUCTION
 from ..errors import (
     AuthenticationError,
     ConfigurationError,
@@ -100,4 +102,18 @@ def failure(error: Exception) -> tuple[str, Status]:
         return f"this is a bug: {type(error).__name__} in {where}; please report it", Status.FAILED
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return "the reader of the output went away", Status.BROKEN_PIPE
-    return str(error) or type(error).__name__, kind
+    return _explained(error), kind
+
+
+def _explained(error: Exception) -> str:
+    """Return the message of an error for people who have a command, and no Python."""
+    message = str(error) or type(error).__name__
+    if isinstance(error, TransportError):
+        given = os.environ.get("SESSIONS_BASE_URL", "").strip()
+        server = f"{given}, as SESSIONS_BASE_URL says" if given else f"{PRODUCTION}, since SESSIONS_BASE_URL is not set"
+        return f"{message}; the server is {server}"
+    if isinstance(error, ConfigurationError):
+        return message.replace("base_url is", "SESSIONS_BASE_URL is").replace(
+            "pass allow_http=True", "set SESSIONS_ALLOW_HTTP=1"
+        )
+    return message

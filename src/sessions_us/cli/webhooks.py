@@ -10,8 +10,7 @@ from rich.text import Text
 from sessions_us_api.models import WebhookPermission, WebhookTrigger
 
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
-from .listing import AsJson
-from .output import print_rows, screen, wants_json
+from .output import AsJson, print_rows, screen, wants_json
 from .table import table
 from .text import one_line
 from .waiting import Waiting

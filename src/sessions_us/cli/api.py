@@ -1,0 +1,333 @@
+"""`sessions-us api`, `get`, `create` and `cancel`: single requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+from attrs import frozen
+from rich.text import Text
+
+from .._calls.arguments import path_id
+from .access import KeyFile, MaxWait, QuotaStore, budget, connect, connect_guest, guest_key, user_key
+from .options import choice
+from .output import AsJson, Fields, Output, OutputOption, columns_of, form_of, picked, print_all, screen
+from .table import cell
+from .text import one_line
+from .waiting import Waiting
+
+if TYPE_CHECKING:
+    from ..client import GuestClient, UserClient
+
+__all__ = ("api", "cancel", "create", "get")
+
+_GUESTS = "/api/guests/"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+FieldOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        "-f",
+        metavar="KEY=VALUE",
+        help="A field of the JSON body, or of the query of a GET, as text.",
+    ),
+]
+TypedFields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--typed-field", "-F", metavar="KEY=JSON", help="The same, with a value in JSON: 5, true, null, [1, 2]."
+    ),
+]
+InputFile = Annotated[
+    Path | None,
+    typer.Option("--input", metavar="FILE", help="The JSON body; - is the standard input.", allow_dash=True),
+]
+
+
+class Gettable(StrEnum):
+    """The resources of `get`: the API has no request for one booking or event."""
+
+    BOOKING_PAGES = "booking-pages"
+    ROOMS = "rooms"
+    SESSIONS = "sessions"
+
+
+class Writable(StrEnum):
+    """The resources of `create` and `cancel`."""
+
+    BOOKINGS = "bookings"
+    SESSIONS = "sessions"
+
+
+@frozen
+class Access:
+    """The options of a command that sends one request."""
+
+    key_file: Path | None
+    store: str | None
+    max_wait: float | None
+
+    def as_user(self, doing: str, ask: Callable[[UserClient], Coroutine[Any, Any, Any]]) -> Any:
+        """Send with the user's key, and return the answer without the key."""
+        key, waiting = user_key(self.key_file), Waiting(doing)
+
+        async def run() -> Any:
+            quota = budget(self.store)
+            async with connect(key, quota, on_event=waiting.on_event, max_wait=self.max_wait) as client:
+                with waiting:
+                    return await ask(client)
+
+        return key.redact_json(asyncio.run(run()))
+
+    def as_guest(self, doing: str, ask: Callable[[GuestClient], Coroutine[Any, Any, Any]]) -> Any:
+        """Send with the guest's key, and return the answer without the key."""
+        key, waiting = guest_key(self.key_file), Waiting(doing)
+
+        async def run() -> Any:
+            quota = budget(self.store)
+            async with connect_guest(key, quota, on_event=waiting.on_event, max_wait=self.max_wait) as client:
+                with waiting:
+                    return await ask(client)
+
+        return key.redact_json(asyncio.run(run()))
+
+
+def api(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help=f"One of {', '.join(_METHODS)}.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="From /api on, percent-encoded.")],
+    field: FieldOptions = None,
+    typed_field: TypedFields = None,
+    input: InputFile = None,
+    key_file: KeyFile = None,
+    quota_store: QuotaStore = None,
+    max_wait: MaxWait = None,
+) -> None:
+    """Send one request to any path of the API, and print the JSON of the answer.
+
+    The key is the guest's (SESSIONS_GUEST_KEY) for /api/guests/, else the user's. Quota, retries and exit statuses are those
+    of the other commands. Only GET is repeated after a failure that leaves open what happened.
+
+    \b
+    Examples:
+      sessions-us api GET /api/rooms -f page=2
+      sessions-us api POST /api/rooms -f name=Studio
+      echo '{"name": "Studio"}' | sessions-us api POST /api/rooms --input -
+    """
+    verb, where = method.upper(), path if path.startswith("/") else f"/{path}"
+    if verb not in _METHODS:
+        raise ValueError(f"METHOD is one of {', '.join(_METHODS)}, not {method}")
+    form_of(None, None)
+    fields = _fields(field or [], typed_field or [])
+    if input is not None and fields:
+        raise ValueError("--field and --input exclude each other")
+    body = _read(input) if input is not None else fields or None
+    params, body = (fields, None) if verb == "GET" and input is None else (None, body)
+
+    async def ask(client: UserClient | GuestClient) -> Any:
+        return await client.request(verb, where, json=body, params=params)
+
+    access = Access(key_file, quota_store, max_wait)
+    _print_json((access.as_guest if where.startswith(_GUESTS) else access.as_user)(f"{verb} {where}", ask))
+
+
+def get(
+    resource: Annotated[
+        Gettable,
+        typer.Argument(
+            metavar="RESOURCE",
+            help=f"One of {', '.join(Gettable)}.",
+            parser=choice(Gettable),
+            autocompletion=lambda: list(Gettable),
+        ),
+    ],
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")],
+    json: AsJson = None,
+    output: OutputOption = None,
+    fields: Fields = None,
+    key_file: KeyFile = None,
+    quota_store: QuotaStore = None,
+    max_wait: MaxWait = None,
+) -> None:
+    """Show one session, booking page or room, with all fields.
+
+    \b
+    Examples:
+      sessions-us get sessions 5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3
+      sessions-us get sessions 5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3 --fields name,startAt,sessionLink
+    """
+    form = form_of(json, output)
+    path = f"/api/{resource}/{quote(path_id(id), safe='')}"
+
+    async def ask(client: UserClient | GuestClient) -> Any:
+        return await client.request("GET", path)
+
+    row = Access(key_file, quota_store, max_wait).as_user(f"reading {resource}", ask)
+    if form is Output.TABLE:
+        _print_object(row, fields)
+    else:
+        print_all(picked([row], fields), form, columns_of(fields, {name: name for name in row}))
+
+
+def create(
+    resource: Annotated[
+        Writable,
+        typer.Argument(
+            metavar="RESOURCE",
+            help=f"One of {', '.join(Writable)}.",
+            parser=choice(Writable),
+            autocompletion=lambda: list(Writable),
+        ),
+    ],
+    name: Annotated[str | None, typer.Option(help="Of the session, or of the person who books.")] = None,
+    start: Annotated[str | None, typer.Option(metavar="MOMENT", help="Such as 2030-01-31T10:00:00+01:00.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="MOMENT", help="The planned end of a session.")] = None,
+    time_zone: Annotated[str | None, typer.Option(metavar="ZONE", help="Such as Europe/Bucharest.")] = None,
+    page: Annotated[str | None, typer.Option(metavar="ID", help="The booking page to book on.")] = None,
+    email: Annotated[str | None, typer.Option(help="Of the person who books.")] = None,
+    field: FieldOptions = None,
+    typed_field: TypedFields = None,
+    key_file: KeyFile = None,
+    quota_store: QuotaStore = None,
+    max_wait: MaxWait = None,
+) -> None:
+    """Create a session, or book a time on a booking page as a guest (SESSIONS_GUEST_KEY).
+
+    It is sent once: after a failure that leaves open what happened, look before you try again. Further fields go with -f, by
+    wire names.
+
+    \b
+    Examples:
+      sessions-us create sessions --name Kick-off --start 2030-01-31T10:00:00Z --end 2030-01-31T11:00:00Z --time-zone UTC
+      sessions-us create bookings --page PAGE_ID --start 2030-01-31T10:00:00Z --name Ada --email ada@example.com
+    """
+    extra, access = _fields(field or [], typed_field or []), Access(key_file, quota_store, max_wait)
+    form_of(None, None)
+    if resource is Writable.SESSIONS:
+        _require(resource, {"--name": name, "--start": start, "--end": end, "--time-zone": time_zone})
+    else:
+        _require(resource, {"--page": page, "--start": start, "--name": name, "--email": email})
+
+    async def session(client: UserClient) -> Any:
+        made = await client.sessions.create(
+            name=str(name), start_at=str(start), planned_end=str(end), time_zone=str(time_zone), extra=extra
+        )
+        return made.to_dict()
+
+    async def booking(client: GuestClient) -> Any:
+        made = await client.bookings.create(
+            booking_page_id=page,
+            start_at=start,
+            participant_name=name,
+            participant_email=email,
+            time_zone=time_zone,
+            extra=extra,
+        )
+        return None if made is None else made.to_dict()
+
+    doing = f"creating {resource}"
+    is_session = resource is Writable.SESSIONS
+    _print_json(access.as_user(doing, session) if is_session else access.as_guest(doing, booking))
+
+
+def _require(resource: Writable, options: Mapping[str, str | None]) -> None:
+    missing = [option for option, value in options.items() if value is None]
+    if missing:
+        raise ValueError(f"create {resource} needs {', '.join(missing)}")
+
+
+def cancel(
+    resource: Annotated[
+        Writable,
+        typer.Argument(
+            metavar="RESOURCE",
+            help=f"One of {', '.join(Writable)}.",
+            parser=choice(Writable),
+            autocompletion=lambda: list(Writable),
+        ),
+    ],
+    id: Annotated[str, typer.Argument(metavar="ID", help="Of the booking or the session.")],
+    key_file: KeyFile = None,
+    quota_store: QuotaStore = None,
+    max_wait: MaxWait = None,
+) -> None:
+    """Cancel a booking, or delete a session.
+
+    \b
+    Examples:
+      sessions-us cancel bookings 64b1c3d2-5e8f-4a21-b0c7-d9e8f7a6b5c4
+      sessions-us cancel sessions 5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3
+    """
+
+    async def ask(client: UserClient) -> None:
+        await (client.bookings.cancel(id) if resource is Writable.BOOKINGS else client.sessions.delete(id))
+
+    Access(key_file, quota_store, max_wait).as_user(f"cancelling {resource}", ask)
+    screen(stderr=True).print(Text(f"Cancelled {one_line(id)}."))
+
+
+def _fields(texts: list[str], typed: list[str]) -> dict[str, Any]:
+    """Return the fields of `KEY=VALUE` and `KEY=JSON`.
+
+    Raises:
+        ValueError: there is no `=`, or JSON that is none.
+    """
+    fields: dict[str, Any] = {}
+    for given in (*texts, *typed):
+        name, equals, value = given.partition("=")
+        if not equals or not name:
+            raise ValueError(f"a field is KEY=VALUE, not {given!r}")
+        fields[name] = value
+    for given in typed:
+        name, _, value = given.partition("=")
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            raise ValueError(f"--typed-field {name} is no JSON: {value!r}; for text there is --field") from None
+    return fields
+
+
+def _read(file: Path) -> Any:
+    """Return the JSON of a file.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it holds no JSON.
+    """
+    try:
+        return json.loads(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"--input {file} holds no JSON: {error}") from None
+
+
+def _print_json(answer: Any) -> None:
+    """Print an answer, if it is not empty: indented on a terminal, else in one line."""
+    if answer is None:
+        return
+    if not sys.stdout.isatty():
+        print_all([answer], Output.NDJSON, {})
+        return
+    screen().print(
+        Text("\n".join(map(_clean, json.dumps(answer, indent=2, ensure_ascii=False).splitlines()))), soft_wrap=True
+    )
+
+
+def _clean(line: str) -> str:
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return indent + one_line(line)
+
+
+def _print_object(row: Any, fields: str | None) -> None:
+    """Print an object as a line for each field, in full."""
+    console = screen()
+    names = columns_of(fields, {name: name for name in row} if isinstance(row, dict) else {})
+    width = max(map(len, names), default=0)
+    for name, path in names.items():
+        console.print(Text.assemble((f"{one_line(name):<{width}}  ", "dim"), cell(row, path)), soft_wrap=True)

@@ -1,0 +1,138 @@
+"""Single requests: `api`, `get`, `create` and `cancel`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from support.command import at, run
+
+from sessions_us.sandbox import Sandbox
+
+
+def environ(sandbox: Sandbox) -> dict[str, str]:
+    return {**at(sandbox), "SESSIONS_GUEST_KEY": sandbox.guest_key}
+
+
+def asked(sandbox: Sandbox) -> list[tuple[str, str, str]]:
+    return [(request.method, request.path, request.key_role) for request in sandbox.requests]
+
+
+def answer(done: Any) -> Any:
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1), done
+    return json.loads(done.stdout)
+
+
+def test_any_request_can_be_sent(sessions_sandbox: Sandbox) -> None:
+    """Fields are the query of a GET, and the body of others; the key is that of the path."""
+    room = answer(run("api", "post", "/api/rooms", "-f", "name=5", **environ(sessions_sandbox)))
+    page = answer(run("api", "GET", "api/rooms", "-F", "page=2", **environ(sessions_sandbox)))
+    gone = run("api", "DELETE", f"/api/rooms/{room['id']}", **environ(sessions_sandbox))
+    guest = run("api", "POST", "/api/guests/bookings/nothing", **environ(sessions_sandbox))
+
+    assert room["name"] == "5"
+    assert isinstance(page, list)
+    assert (gone.returncode, gone.stdout) == (0, "")
+    assert guest.returncode == 12
+    assert asked(sessions_sandbox) == [
+        ("POST", "/api/rooms", "user"),
+        ("GET", "/api/rooms", "user"),
+        ("DELETE", f"/api/rooms/{room['id']}", "user"),
+        ("POST", "/api/guests/bookings/nothing", "guest"),
+    ]
+
+
+def test_a_body_comes_from_a_file(sessions_sandbox: Sandbox, tmp_path: Any) -> None:
+    """Whole, with what no option could say."""
+    (tmp_path / "room.json").write_text('{"name": "Blue", "description": "Deep"}')
+    room = answer(run("api", "POST", "/api/rooms", "--input", "room.json", cwd=tmp_path, **environ(sessions_sandbox)))
+
+    assert (room["name"], room["description"]) == ("Blue", "Deep")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["api", "FETCH", "/api/rooms"], 2, "METHOD is one of GET"),
+        (["api", "POST", "/api/rooms", "-f", "name"], 2, "a field is KEY=VALUE, not 'name'"),
+        (["api", "POST", "/api/rooms", "-F", "name=x"], 2, "is no JSON"),
+        (["api", "POST", "/api/rooms", "--input", "nothing.json"], 1, "nothing.json"),
+        (["api", "POST", "/api/rooms", "--input", "a", "-f", "b=c"], 2, "exclude each other"),
+        (["get", "bookings", "x"], 2, "is not one of booking-pages, rooms, sessions"),
+        (["get", "sessions", ".."], 2, "id"),
+        (["create", "session", "--name", "x"], 2, "create sessions needs --start, --end, --time-zone"),
+        (["create", "booking", "--name", "x"], 2, "create bookings needs --page, --start, --email"),
+        (
+            ["create", "session", "--name", "x", "--start", "2030-01-01T10:00", "--end", "x", "--time-zone", "UTC"],
+            2,
+            "offset",
+        ),
+    ],
+)
+def test_what_makes_no_sense_sends_nothing(
+    sessions_sandbox: Sandbox, arguments: list[str], status: int, said: str
+) -> None:
+    """One line that says what to do."""
+    done = run(*arguments, **environ(sessions_sandbox))
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (status, "", 1), done
+    assert said in done.stderr
+    assert sessions_sandbox.requests == []
+
+
+def test_one_object_in_each_form(sessions_sandbox: Sandbox) -> None:
+    """Whole ids and links on a terminal however narrow; JSON in a pipe; the fields that one wants."""
+    told = environ(sessions_sandbox)
+    session = sessions_sandbox.data["sessions"][0]
+    table = run("get", "session", session["id"], "--table", COLUMNS="40", **told).stdout
+    row = answer(run("get", "sessions", session["id"], **told))
+    chosen = run("get", "sessions", session["id"], "-o", "csv", "--fields", "name,startAt", **told).stdout
+
+    assert f"sessionLink   {session['sessionLink']}" in table
+    assert row["id"] == session["id"]
+    assert chosen.splitlines() == ["name,startAt", f"{session['name']},{session['startAt']}"]
+
+
+def test_a_session_is_created_and_deleted(sessions_sandbox: Sandbox) -> None:
+    """And a booking made, with the guest's key, and cancelled."""
+    told = environ(sessions_sandbox)
+    times = ("--start", "2030-01-31T10:00:00+01:00", "--end", "2030-01-31T11:00:00+01:00", "--time-zone", "UTC")
+    made = answer(run("create", "session", "--name", "Kick-off", *times, **told))
+    assert made["startAt"] == "2030-01-31T09:00:00.000Z"
+    assert run("cancel", "session", made["id"], **told).returncode == 0
+    assert made["id"] not in {row["id"] for row in sessions_sandbox.data["sessions"]}
+
+    booking = sessions_sandbox.data["bookings"][0]["id"]
+    done = run("cancel", "bookings", booking, **told)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"Cancelled {booking}.\n")
+
+
+def test_requests_can_be_watched(sessions_sandbox: Sandbox) -> None:
+    """On stderr, so that the rows stay what they are."""
+    done = run("-v", "api", "GET", "/api/rooms", **environ(sessions_sandbox))
+
+    assert done.stderr.splitlines() == ["sessions-us: > GET /api/rooms", "sessions-us: < 200 GET /api/rooms"]
+
+
+def test_an_error_names_the_server_and_who_chose_it() -> None:
+    """The usual reason is an address that is no longer true."""
+    place = {"SESSIONS_USER_KEY": "k", "SESSIONS_BASE_URL": "http://127.0.0.1:1"}
+    done = run("list", "rooms", "--max-wait", "1", **place)
+
+    assert done.returncode == 15
+    assert "the server is http://127.0.0.1:1, as SESSIONS_BASE_URL says" in done.stderr
+
+
+def test_plain_http_can_be_allowed_without_python() -> None:
+    """The message says how."""
+    place = {"SESSIONS_USER_KEY": "k", "SESSIONS_BASE_URL": "http://192.0.2.1:9"}
+    refused = run("list", "rooms", **place)
+
+    assert refused.returncode == 10
+    assert "set SESSIONS_ALLOW_HTTP=1" in refused.stderr
+
+
+def test_help_has_a_short_form() -> None:
+    """As everywhere."""
+    assert run("list", "-h").stdout == run("list", "--help").stdout != ""
