@@ -66,7 +66,7 @@ def test_a_body_comes_from_a_file(sessions_sandbox: Sandbox, tmp_path: Any) -> N
         (
             ["create", "session", "--name", "x", "--start", "2030-01-01T10:00", "--end", "x", "--time-zone", "UTC"],
             2,
-            "offset",
+            "start_at has no time zone",
         ),
     ],
 )

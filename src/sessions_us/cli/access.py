@@ -152,9 +152,7 @@ def _listener(on_event: Callable[[ClientEvent], None]) -> Callable[[ClientEvent]
 def _line(event: ClientEvent) -> str | None:
     match event:
         case RequestQueued(operation=operation, expected_wait=seconds):
-            return f"{operation} waits for the quota" + (
-                "" if seconds is None else f", {seconds:.1f} s or a little more"
-            )
+            return f"{operation} waits for the quota" + ("" if seconds is None else f", at least {seconds:.1f} s")
         case RequestSent(method=method, path=path):
             return f"> {method} {path}"
         case ResponseReceived(method=method, path=path, status_code=status):

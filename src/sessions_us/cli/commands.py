@@ -10,11 +10,11 @@ from . import api, demo, export, fail, listing, quota, sandbox, spec, webhooks
 from .access import be_verbose
 from .statuses import MEANINGS, Status
 
-__all__ = ("run",)
+__all__ = ("HELP", "run")
 
 _STATUSES = "\n".join(f"  {status:<4}{meaning}" for status, meaning in MEANINGS.items())
 
-_HELP = f"""The Sessions API from the command line, within its ten requests a minute.
+HELP = f"""The Sessions API from the command line, within its ten requests a minute.
 
 The key comes from SESSIONS_USER_KEY, or from a private file (--key-file), never from an argument. SESSIONS_BASE_URL is the
 address and SESSIONS_QUOTA the budget (10/60s), as in the library. Rows are a table on a terminal and NDJSON in a pipe.
@@ -45,7 +45,7 @@ def _version(wanted: bool) -> None:
 
 def _app() -> typer.Typer:
     app = typer.Typer(
-        help=_HELP,
+        help=HELP,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,  # they print the locals of frames, and those may hold a key

@@ -56,7 +56,7 @@ def list_(
     ] = None,
     page: Annotated[int | None, typer.Option(min=0, metavar="N", help="Begin with this page.")] = None,
     cursor: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="Go on where an earlier list stopped, as it told.")
+        str | None, typer.Option("--cursor", metavar="TEXT", help="Go on where an earlier list stopped, as it told.")
     ] = None,
     key_file: KeyFile = None,
     quota_store: QuotaStore = None,
@@ -116,7 +116,7 @@ def list_(
                     print_all(rows, form, columns_of(fields, SHOWN[resource].columns))
         if not count and form is Output.TABLE:
             screen().print(Text(f"No {resource}."))
-        if limit is None and count == most and position.may_go_on:
+        if count == most and position.may_go_on and (limit is None or position.after is not None):
             waiting.note(_more(count, position))
 
     asyncio.run(read())
@@ -130,8 +130,8 @@ def _exclude(*pairs: Mapping[str, bool]) -> None:
 
 def _more(count: int, position: Position) -> str:
     """Return what to say of rows that were not read."""
-    where = f"; --cursor {position.after} goes on here" if position.after else ""
-    return f"the first {count} rows, for one request; --all costs one for each further 20 and two to be sure of the end{where}"
+    cost = f"{count} rows, and more may follow; --all costs one request for each 20 and two to be sure of the end"
+    return cost if position.after is None else f"{cost}; --cursor {position.after} goes on here"
 
 
 def _moment(text: str) -> datetime:

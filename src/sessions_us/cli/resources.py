@@ -116,7 +116,7 @@ class Position:
 
     Attributes:
         page: a page number or a cursor to begin with; None is the beginning.
-        after: the cursor to go on with; None if the list was read to its end.
+        after: the cursor to go on with; None if it is not known.
         may_go_on: whether there may be more rows.
     """
 
@@ -161,7 +161,8 @@ def batches(user: UserClient, resource: Listing, id: str | None, position: Posit
 
 async def _paged(pager: Pager[Any], position: Position) -> AsyncIterator[list[Any]]:
     async for page in pager.pages():
-        position.after, position.may_go_on = page.after, len(page.raw) >= _PAGE_ROWS
+        numbered = pager.requests > 1 or position.page is not None  # else the next page may be this one
+        position.after, position.may_go_on = page.after if numbered else None, len(page.raw) >= _PAGE_ROWS
         yield page.new_rows
     position.may_go_on = False
     if pager.complete is False:

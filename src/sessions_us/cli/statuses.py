@@ -54,7 +54,7 @@ class Status(IntEnum):
 MEANINGS: dict[Status, str] = {
     Status.DONE: "done",
     Status.FAILED: "the work failed: a file, a disk, a port",
-    Status.USAGE: "the command makes no sense, or an extra is missing",
+    Status.USAGE: "wrong arguments, or an extra is missing",
     Status.HARMLESS: "spec diff: only harmless changes",
     Status.BREAKING: "spec diff: changes that break something",
     Status.CONFIGURATION: "no usable key, key file, quota or address",

@@ -47,7 +47,7 @@ class Ticker:
     def on_event(self, event: ClientEvent) -> None:
         match event:
             case RequestQueued(expected_wait=float(seconds), operation=operation) if seconds >= _WORTH_SAYING:
-                self.remark(f"{operation} waits for the next window, {seconds:.1f} s or a little more")
+                self.remark(f"{operation} waits for the next window, at least {seconds:.1f} s")
             case RequestGranted(waited=seconds):
                 self._granted = seconds  # sending follows at once, in the same step of the event loop
             case RequestSent(method=method, path=path):
