@@ -100,6 +100,25 @@ def test_a_stop_saves_and_tells_how_to_go_on(
     assert sum(request.status == 429 for request in sessions_sandbox.requests[:whole]) == 0
 
 
+def test_two_places_cost_no_more_than_one(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Both have all rows; a quick run says as of when nothing is missing; either spelling of a resource is taken."""
+    environ = at(sessions_sandbox)
+    command = ("export", "booking_pages", "--no-children", "--to", "a.ndjson", "--to", "b.parquet")
+    first = run(*command, cwd=tmp_path, **environ)
+    sent = len(sessions_sandbox.requests)
+    quick = run(*command, "--quick", cwd=tmp_path, **environ)
+
+    import pyarrow.parquet as pq
+
+    written = {row["id"] for row in rows(tmp_path / "a.ndjson")}
+    assert written == set(pq.read_table(tmp_path / "b.parquet" / "booking_pages.parquet")["id"].to_pylist())
+    assert sent == json.loads(first.stdout)["requests"] == 8
+    told = json.loads(quick.stdout)
+    assert (told["quick"], told["resumed"], told["complete"]) == (True, False, True)
+    assert told["as_of"] == json.loads(first.stdout)["as_of"]
+    assert "a quick run; complete as of 20" in quick.stderr
+
+
 def test_a_row_that_can_not_be_read(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
     """It stops the export; with --on-error skip it is named, and status 19 says that something is missing, until it is not."""
     one = sorted(ids(sessions_sandbox, "/api/sessions"))[3]
@@ -206,6 +225,11 @@ def test_a_file_that_is_not_ours_is_left_alone(sessions_sandbox: Sandbox, tmp_pa
         (["rooms", "--to", "postgresql://me:sardine@db.example.com/x"], "give --state"),
         (["rooms", "--to", "duckdb:///x.duckdb", "--format", "parquet"], "goes into files"),
         (["participants", "--to", "x.ndjson"], "booking-pages"),
+        (["rooms", "--to", "-"], "--to - would be the standard output"),
+        (["sesions", "--to", "x"], "Did you mean sessions?"),
+        (["rooms", "--to", "x", "--full-every", "soon"], "'soon' is no duration"),
+        (["sessions", "--to", "x", "--children", "notes"], "children are some of participants, transcripts, takeaways"),
+        (["rooms", "--to", "x", "--mark-vanished", "--delete-vanished"], "exclude each other"),
         (["rooms"], "--to"),
         ([], "RESOURCE"),
     ],
