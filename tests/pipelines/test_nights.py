@@ -147,6 +147,22 @@ async def test_a_quick_run_is_a_full_one_now_and_then(sandbox, user, out):
     assert [report.quick for report in (first, again, late)] == [False, True, False]
 
 
+async def test_a_quick_run_that_was_stopped_begins_again(sandbox, user, out):
+    """As a full one, if that is wanted then: what came meanwhile is not missed."""
+    await sessions(user, out)
+
+    def fail(event):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await sessions(user, out, quick=True, on_event=fail)
+    new = add(sandbox, "New")
+    report = await sessions(user, out)
+
+    assert (report.quick, report.resumed) == (False, False)
+    assert rows(out)[new] == there(sandbox)[new]
+
+
 async def test_a_list_in_another_order_is_read_whole(tmp_path):
     """Where the oldest rows are first, new ones are at the end."""
     made = [{"id": f"{n}", "createdAt": f"2026-01-01T00:{n:02}:00.000Z"} for n in range(6)]

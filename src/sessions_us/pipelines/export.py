@@ -267,7 +267,7 @@ class _Export:
         """Open the sinks, and begin a run. Returns whether an interrupted one is resumed."""
         for delivery in self._deliveries:
             delivery.open([each.name for each in self._resources])
-        resumed = not self._state.is_finished
+        resumed = not self._state.is_finished and not self._state.is_quick  # a quick run begins again
         if resumed:
             self._state.resume_run()
         else:
