@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -110,9 +109,7 @@ def connect(
     """Open a client for one command."""
     from ..client import UserClient
 
-    return UserClient(
-        key, quota=quota, max_wait=max_wait, retries=retries, on_event=_listener(on_event), allow_http=_allows_http()
-    )
+    return UserClient(key, quota=quota, max_wait=max_wait, retries=retries, on_event=_listener(on_event))
 
 
 def connect_guest(
@@ -121,11 +118,7 @@ def connect_guest(
     """Open a guest's client for one command."""
     from ..client import GuestClient
 
-    return GuestClient(key, quota=quota, max_wait=max_wait, on_event=_listener(on_event), allow_http=_allows_http())
-
-
-def _allows_http() -> bool:
-    return os.environ.get("SESSIONS_ALLOW_HTTP", "").strip() == "1"
+    return GuestClient(key, quota=quota, max_wait=max_wait, on_event=_listener(on_event))
 
 
 _verbose = False
