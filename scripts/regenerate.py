@@ -27,6 +27,7 @@ from pathlib import Path
 from regeneration import toolchain, tree
 from regeneration.build import Result, build, diff, driven, load, pull
 from regeneration.document import InputError, LostError
+from regeneration.progress import Progress
 from regeneration.report.render import BREAKING, FORMATS, render
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,19 +43,25 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
             print(render(found, options.format))
             return found.status
         inputs = load(root)
-        source = options.drive or options.pull
-        if not source and options.pull is None:
-            result = build(inputs, tools, _tell if options.drive is not None else lambda words: None)
-        else:
-            result = pull(root, inputs, source or None, tools, _tell, accept=options.accept)
-        if options.pull is not None or options.drive is not None:
-            result = driven(root, inputs, result, _tell)
+        with Progress() as tell:
+            result = _made(root, inputs, tools, tell, options)
         if options.check:
             return check(root, result)
         return put(root, result, inputs, options)
     except (InputError, OSError) as error:
         print(f"regenerate: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if options.check and isinstance(error, LostError) else 2
+
+
+def _made(
+    root: Path, inputs: dict[str, bytes], tools: toolchain.Toolchain, tell: Progress, options: argparse.Namespace
+) -> Result:
+    source = options.drive or options.pull
+    if not source and options.pull is None:
+        result = build(inputs, tools, tell)
+    else:
+        result = pull(root, inputs, source or None, tools, tell, accept=options.accept)
+    return result if options.pull is None and options.drive is None else driven(root, inputs, result, tell)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -77,10 +84,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.drive is not None and options.pull is not None:
         parser.error("--drive writes nothing; name the document behind --drive, without --pull")
     return options
-
-
-def _tell(words: str) -> None:
-    print(f"regenerate: {words} …", file=sys.stderr, flush=True)
 
 
 def check(root: Path, result: Result) -> int:

@@ -117,7 +117,7 @@ def _number(found: Shape) -> Any:
         return shown[0]
     least, most, step = limits.get("minimum"), limits.get("maximum"), limits.get("multipleOf")
     above, below = (_bound(limits, word) for word in ("exclusiveMinimum", "exclusiveMaximum"))
-    number = max([1, *([least] if least is not None else []), *([above + 1] if above is not None else [])])
+    number: Any = max([1, *([least] if least is not None else []), *([above + 1] if above is not None else [])])
     number = min([number, *([most] if most is not None else []), *([below - 1] if below is not None else [])])
     return step * -(-number // step) if step else number
 

@@ -110,7 +110,7 @@ def _pulled_text(report: Report) -> Iterator[str]:
     for title, entries in summary.sections(report):
         if entries:
             yield from (title, *(f"  {entry}" for entry in entries))
-    yield summary.closing(report)
+    yield from summary.closing(report)
     yield f"Next: {summary.next_command(report)}"
 
 
@@ -119,7 +119,7 @@ def _pulled_markdown(report: Report) -> Iterator[str]:
     for title, entries in summary.sections(report):
         if entries:
             yield from ("", f"### {title}", "", *(f"- {_escaped(entry)}" for entry in entries))
-    yield from ("", _escaped(summary.closing(report)), "", f"Next: `{summary.next_command(report)}`")
+    yield from ("", _escaped("; ".join(summary.closing(report))), "", f"Next: `{summary.next_command(report)}`")
 
 
 def _markdown(report: Report) -> str:

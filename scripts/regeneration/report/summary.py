@@ -63,10 +63,9 @@ def next_command(report: Report) -> str:
     return f"{_REGENERATE} --pull FROM"
 
 
-def closing(report: Report) -> str:
+def closing(report: Report) -> list[str]:
     """Where the document was, and the counts."""
-    plain = [note for note in report.warnings if not note.startswith("warning: ")]
-    return "; ".join([*plain, report.counts])
+    return [*(f"note: {note}" for note in report.warnings if not note.startswith("warning: ")), report.counts]
 
 
 def grouped(entries: Iterable[str]) -> Iterator[str]:
