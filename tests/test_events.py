@@ -109,7 +109,9 @@ ENDS = {
     "an answer after failures": End([Say(500), Reset(), FINE], "answered", 200, attempts=3, request_id="abc"),
     "an answer after a broken body": End([CUT, FINE], "answered", 200, attempts=2, request_id="abc"),
     "failures only": End([Say(500)], "status_error", 500, "ServerError", attempts=3),
-    "silence": End([Silence()], "transport_error", None, "RequestTimeoutError", options={"timeout": 0.05}, call=write),
+    "silence": End(
+        [Silence()], "transport_error", None, "RequestTimeoutError", options={"timeout": 0.05, "retries": 0}, call=write
+    ),
     "a reset": End([Reset()], "transport_error", None, "TransportError", call=write),
     "a broken body of a write": End([CUT], "decode_error", 200, "DecodeError", call=write, options={"strict": True}),
     "no JSON": End([Say(body=b"{", headers=ID)], "decode_error", 200, "DecodeError", request_id="abc"),
@@ -266,18 +268,30 @@ async def test_an_attempt_that_never_left():
     assert heard.the_end().attempts == 3
 
 
-@pytest.mark.parametrize(
-    ("does", "reason"), [(Reset(), "ReadError"), (Silence(), "TimeoutError"), (CUT, "RemoteProtocolError")]
-)
+@pytest.mark.parametrize(("does", "reason"), [(Reset(), "ReadError"), (CUT, "RemoteProtocolError")])
 async def test_an_attempt_that_may_have_arrived(does, reason):
     """No answer came, or not all of it."""
     heard = Heard()
-    async with Scripted(does) as server, client(server, timeout=0.2, on_event=heard.append) as user:
+    async with Scripted(does) as server, client(server, on_event=heard.append) as user:
         await outcome(read(user))
 
     (failed,) = heard.of(RequestFailed)
     assert (failed.sent, failed.reason) == ("unknown", reason)
     assert len(heard.of(ResponseReceived)) == (does is CUT)
+
+
+def test_an_attempt_that_took_too_long() -> None:
+    """It took what the call allows."""
+
+    async def main() -> Heard:
+        heard, clock = Heard(), LoopClock(asyncio.get_running_loop().time)
+        options: dict[str, Any] = {"clock": clock, "transport": Slow(), "timeout": 2}
+        async with client("http://127.0.0.1", on_event=heard.append, **options) as user:
+            await outcome(write(user))
+        return heard
+
+    (failed,) = run(main()).of(RequestFailed)
+    assert (failed.sent, failed.reason, failed.elapsed) == ("unknown", "TimeoutError", pytest.approx(2))
 
 
 # -- shared reads --------------------------------------------------------------------------------------------------------
