@@ -160,17 +160,16 @@ def test_notes_that_come_late_are_read(
 ) -> None:
     """Takeaways are written after the end, so a session that is just over and has none is read again until it has; its
     participants are not."""
-    sessions_sandbox.end_session(few["session"])
+    sessions_sandbox.end_session(few["session"], takeaways="", transcript=())
     run(duck, resources=["sessions"])
     before = len(sessions_sandbox.requests)
     run(duck, resources=["sessions"])
     assert requests(sessions_sandbox, before)["takeaways"] == 1
     assert requests(sessions_sandbox, before)["participants"] == 0
 
-    sessions_sandbox.end_session(few["session"], takeaways="We agreed.")
     (present, _) = asked(sessions_sandbox, f"/api/sessions/{few['session']}/participants")
     said = {"participantId": present["id"], "sourceTimestamp": MOMENT, "content": [{"text": "Yes."}]}
-    sessions_sandbox.load({"sessions": [{"id": few["session"], "transcripts": [said]}]})
+    sessions_sandbox.load({"sessions": [{"id": few["session"], "takeaways": "We agreed.", "transcripts": [said]}]})
     run(duck, resources=["sessions"])
     before = len(sessions_sandbox.requests)
     run(duck, resources=["sessions"])
