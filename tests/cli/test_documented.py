@@ -90,10 +90,8 @@ def test_a_documented_command_works(sessions_sandbox: Sandbox, tmp_path: Path, c
     if "| jq" in command and shutil.which("jq") is None:
         command = command.partition("| jq")[0]
     sessions_sandbox.load({"sessions": [{"id": IDS["sessions"], "name": "Kick-off"}]})
-    page, more = (
-        sessions_sandbox.data["booking_pages"][0]["id"],
-        {"startAt": "2030-01-31T10:00:00Z", "participantName": "Ada"},
-    )
+    (page,) = sessions_sandbox.load({"booking_pages": [{"name": "Intro"}]})["booking_pages"]
+    more = {"startAt": "2030-01-31T10:00:00Z", "participantName": "Ada"}
     sessions_sandbox.load({"bookings": [{"id": IDS["bookings"], "bookingPageId": page, **more}]})
     shim = tmp_path / "bin" / "sessions-us"
     shim.parent.mkdir()
