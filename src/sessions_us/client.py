@@ -263,7 +263,7 @@ class _Client(Generic[K]):
             The decoded JSON, whatever it is (hence `Any`); None for an empty body.
 
         Raises:
-            ValueError: a path that would lead elsewhere.
+            ValueError: a path that would lead elsewhere, or a path and a query of more than 60,000 characters.
             SessionsError: see `sessions_us.errors`.
         """
         return await self._calls.raw(method, path, body=json, params=params)

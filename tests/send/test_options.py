@@ -146,7 +146,11 @@ async def test_further_headers_and_parameters():
     assert all(each.headers["x-api-key"] == "further" for each in server.arrived)
 
 
-@pytest.mark.parametrize("name", ["x-api-key", "X-API-Key", "Host", "content-type", "User-Agent", "a b", "", "a\r\nb"])
+@pytest.mark.parametrize(
+    "name",
+    ["x-api-key", "X-API-Key", "Host", "content-type", "User-Agent", "Content-Encoding", "Expect", "Keep-Alive",
+     "Proxy-Connection", "a b", "", "a\r\nb"],
+)  # fmt: skip
 def test_headers_that_are_not_the_callers_are_refused(name):
     """Those that the client sets itself, and what is no header. No value is shown: it may be a secret."""
     with pytest.raises(ConfigurationError, match="headers: ") as caught:
@@ -159,3 +163,17 @@ def test_a_header_that_can_not_be_sent_is_refused(value):
     """Before anything is sent."""
     with pytest.raises(ConfigurationError, match="headers"):
         UserClient("k").with_options(headers={"traceparent": value})
+
+
+def test_a_header_is_given_once():
+    """Capitals make no other name; which of the two would count is up to the server."""
+    with pytest.raises(ConfigurationError, match="headers: one name is given twice"):
+        UserClient("k").with_options(headers={"X-A": "canary", "x-a": "2"})
+
+
+@pytest.mark.parametrize("option", ["headers", "query"])
+@pytest.mark.parametrize("value", [(("a", 1),), (("a", "b", "c"),), ("ab",), [("a", "b")], {"a": 1}, "ab", None])
+def test_what_is_no_mapping_of_strings_is_refused(option, value):
+    """When the copy is made, not at its first call."""
+    with pytest.raises(ConfigurationError, match=f"{option} is a mapping of strings to strings"):
+        UserClient("k").with_options(**{option: value})
