@@ -236,6 +236,10 @@ class _Client(Generic[K]):
             for name, each in vars(self).items()
             if not isinstance(getattr(kind, name, None), cached_property)
         }
+        match object.__getstate__(self):
+            case (_, dict() as slots):  # those of a subclass with `__slots__`
+                for name, each in slots.items():
+                    object.__setattr__(copy, name, each)
         vars(copy).update(own, _calls=self._calls.but(self._calls.options.but(**options)), _owner=False)
         return copy
 

@@ -129,6 +129,27 @@ def test_a_copy_has_what_a_subclass_added():
     assert user.tenant == "acme"
 
 
+class SlottedClient(TenantClient):
+    """With attributes of its own in slots, one of them private."""
+
+    __slots__ = ("__secret", "never_set", "region")
+
+    def __init__(self) -> None:
+        super().__init__("acme", "key")
+        self.region, self.__secret = "eu", "canary"
+
+    def has(self) -> tuple[str, str, str]:
+        return self.tenant, self.region, self.__secret
+
+
+def test_a_copy_has_what_is_in_slots():
+    """Beside what is not; a slot that is empty stays so."""
+    copy = SlottedClient().with_options(timeout=5)
+
+    assert copy.has() == ("acme", "eu", "canary")
+    assert not hasattr(copy, "never_set")
+
+
 @pytest.mark.anyio
 async def test_further_headers_and_parameters():
     """They go with each request of the copy, pages of lists too. Reads that differ by them are not the same."""
