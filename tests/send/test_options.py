@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from functools import partial
+
 import pytest
 from support.command import python
 from support.scripted import Say, Scripted
@@ -83,14 +86,17 @@ async def test_the_user_agent_names_the_application(app_info):
 
 
 def test_a_listener_that_would_never_run_is_refused():
-    """An `async def`, as a function and as a method that is called."""
+    """An `async def`, as a function and as a method that is called, with and without arguments that are known before."""
 
     async def listen(event: object) -> None: ...
+
+    async def generate(event: object) -> AsyncIterator[None]:
+        yield
 
     class Listener:
         async def __call__(self, event: object) -> None: ...
 
-    for each in (listen, Listener()):
+    for each in (listen, generate, Listener(), partial(listen), partial(generate), partial(partial(Listener()))):
         with pytest.raises(ConfigurationError, match="async def"):
             UserClient("k", on_event=each)  # type: ignore[arg-type]
 
