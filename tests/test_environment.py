@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from support.command import run
 
-from sessions_us import ConfigurationError, GuestClient, GuestKey, Quota, SQLiteStore, UserClient, UserKey
+from sessions_us import ConfigurationError, GuestClient, GuestKey, Quota, RedisStore, SQLiteStore, UserClient, UserKey
 from sessions_us.fastapi import clients_of, sessions_lifespan
 from sessions_us.sandbox import Sandbox
 
@@ -110,6 +111,22 @@ def test_a_file_that_can_not_be_used(
     assert CANARY not in repr([frame.f_locals for frame in frames])
 
 
+def test_a_file_that_fails_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one on a disk that is damaged: it was opened. And a path that no file can have."""
+
+    def fail(descriptor: int, size: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = held(tmp_path / "key")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", fail)
+        with pytest.raises(ConfigurationError, match=r"key.*can't be read \(Input/output error\)"):
+            UserKey.from_file(path)
+    with pytest.raises(ConfigurationError, match=r"k\\x00x.*can't be read \(embedded null byte\)"):
+        UserKey.from_file("k\0x")
+    assert UserKey.from_file(path) == UserKey(CANARY)
+
+
 def test_a_key_where_its_file_belongs_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a slip that is easily made: the message names the variable, and not what it holds."""
     monkeypatch.setenv("SESSIONS_USER_KEY_FILE", CANARY)
@@ -173,6 +190,7 @@ def test_the_environment_names_the_store(tmp_path: Path) -> None:
     assert Quota.from_env({"SESSIONS_QUOTA_STORE": path, "SESSIONS_QUOTA": "5/30s"}) == Quota(
         5, 30, store=SQLiteStore(path)
     )
+    assert Quota.from_env({"SESSIONS_QUOTA_STORE": "REDIS://localhost"}) == Quota(store=RedisStore("redis://localhost"))
     assert "hush" not in repr(Quota.from_env({"SESSIONS_QUOTA_STORE": "redis://:hush@localhost"}))
     assert Quota.from_env({"SESSIONS_QUOTA_STORE": " "}).store is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 import re
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -39,6 +40,7 @@ from sessions_us import (
     RetryScheduled,
     SchemaDrift,
     StatusError,
+    TransportError,
     UserClient,
     events,
 )
@@ -490,6 +492,22 @@ async def test_the_request_id_is_on_events_and_errors(header):
     assert [event.request_id for event in heard.of(ResponseReceived)] == ["id 0", "id 1", "id 2"]
     assert [event.request_id for event in heard.of(RetryScheduled)] == ["id 0"]
     assert [event.request_id for event in heard.of(CallEnded)] == ["id 1", "id 2"]
+
+
+async def test_the_request_id_of_an_answer_that_breaks_off():
+    """It is all that the operator of the server needs to find the request."""
+    heard = Heard()
+    broken = b'HTTP/1.1 200 OK\r\ncontent-length: 50\r\nx-request-id: id 0\r\n\r\n{"id"'
+    async with Scripted(Say(raw=broken, close=True)) as server, client(server, on_event=heard.append) as user:
+        error = await outcome(read(user))
+    async with Scripted(Reset()) as server, client(server) as user:
+        unanswered = await outcome(read(user))
+
+    assert isinstance(error, TransportError)
+    assert isinstance(unanswered, TransportError)
+    assert (error.request_id, unanswered.request_id) == ("id 0", None)
+    assert pickle.loads(pickle.dumps(error)).request_id == "id 0"
+    assert [event.request_id for event in heard.of(CallEnded)] == ["id 0"]
 
 
 async def test_a_request_id_that_echoes_the_key():

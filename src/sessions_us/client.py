@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypedDict, TypeVar, Unpack
 
 from ._calls.calls import Calls
@@ -15,7 +14,7 @@ from ._send.cache import Cache
 from ._send.call import Identity
 from ._send.connections import Connections
 from ._send.http import Http
-from ._send.listener import listener
+from ._send.listener import ASYNC_LISTENER, is_async, listener
 from ._send.options import Options
 from ._send.origin import Origin
 from ._send.retry import Retry
@@ -236,6 +235,10 @@ class _Client(Generic[K]):
             for name, each in vars(self).items()
             if not isinstance(getattr(kind, name, None), cached_property)
         }
+        match object.__getstate__(self):
+            case (_, dict() as slots):  # those of a subclass with `__slots__`
+                for name, each in slots.items():
+                    object.__setattr__(copy, name, each)
         vars(copy).update(own, _calls=self._calls.but(self._calls.options.but(**options)), _owner=False)
         return copy
 
@@ -263,7 +266,7 @@ class _Client(Generic[K]):
             The decoded JSON, whatever it is (hence `Any`); None for an empty body.
 
         Raises:
-            ValueError: a path that would lead elsewhere.
+            ValueError: a path that would lead elsewhere, or a path and a query of more than 60,000 characters.
             SessionsError: see `sessions_us.errors`.
         """
         return await self._calls.raw(method, path, body=json, params=params)
@@ -382,8 +385,8 @@ def _check_kinds(*, quota: object, on_event: object, transport: object, clock: o
         raise ConfigurationError(f"quota is a Quota, such as Quota.parse('10/60s'), not {quota!r}")
     if on_event is not None and not callable(on_event):
         raise ConfigurationError(f"on_event is a function that takes an event, not {on_event!r}")
-    if iscoroutinefunction(on_event) or iscoroutinefunction(type(on_event).__call__):
-        raise ConfigurationError("on_event is a plain function: an `async def` would never run. Start a task in it")
+    if is_async(on_event):
+        raise ConfigurationError(ASYNC_LISTENER)
     if transport is not None and not hasattr(transport, "handle_async_request"):
         raise ConfigurationError(f"transport is an httpx.AsyncBaseTransport, not {transport!r}")
     if clock is not None and not (hasattr(clock, "now") and hasattr(clock, "call_at")):

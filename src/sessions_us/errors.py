@@ -92,13 +92,15 @@ class TransportError(SessionsError):
     Attributes:
         sent: `"no"` if the request provably never left this machine, `"unknown"` if the server may have acted on it.
         method, path: of the request.
+        request_id: the server's id of the request, of an answer that broke off; None if there is none.
     """
 
-    def __init__(self, message: str, *, sent: Sent, method: str, path: str) -> None:
+    def __init__(self, message: str, *, sent: Sent, method: str, path: str, request_id: str | None = None) -> None:
         super().__init__(message)
         self.sent: Sent = sent
         self.method = method
         self.path = path
+        self.request_id = request_id
 
 
 class RequestTimeoutError(TransportError):

@@ -87,7 +87,7 @@ class ApiKey:
         if problem is None:
             return cls(value)
         # A key that was put where its file belongs must not be shown.
-        shown = f" {path}" if not named_by or Path(path).exists() else ""
+        shown = f" {path!r}" if not named_by or Path(path).exists() else ""
         return ConfigurationError(f"{named_by}the key file{shown} is no place for a {cls.role} key: {problem}")
 
     @classmethod
@@ -188,11 +188,13 @@ def _held(path: str) -> tuple[str, str | None]:
     try:
         # A pipe without a writer must not block. `fstat` of the open file can't be about another file.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        return "", f"it can't be read ({error.strerror})"
+    except (OSError, ValueError) as error:  # ValueError: no path has such characters
+        return "", f"it can't be read ({getattr(error, 'strerror', error)})"
     try:
         exposure = _exposure(path, os.fstat(descriptor))
         held = b"" if exposure else os.read(descriptor, _LONGEST_FILE + 1)
+    except OSError as error:
+        return "", f"it can't be read ({error.strerror})"
     finally:
         os.close(descriptor)
     if len(held) > _LONGEST_FILE:

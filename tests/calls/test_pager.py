@@ -154,7 +154,10 @@ async def test_the_end_is_a_place_too():
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("bad", [-1, True, "-2", "²", "page:", "page:x", "page:-1", 1.0])
+HUGE = "9" * 5000
+
+
+@pytest.mark.parametrize("bad", [-1, True, "-2", "²", "page:", "page:x", "page:-1", 1.0, 10**18, HUGE, f"page:{HUGE}"])
 async def test_a_bad_cursor_is_refused_at_once(bad):
     """Before anything is sent."""
     with pytest.raises(ValueError, match="cursor"):

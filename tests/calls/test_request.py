@@ -8,7 +8,7 @@ import pytest
 from support.rooms import retrying
 from support.scripted import Reset, Say, Scripted
 
-from sessions_us import TransportError
+from sessions_us import InvalidIdError, TransportError
 
 pytestmark = pytest.mark.anyio
 
@@ -55,3 +55,44 @@ async def test_what_is_no_json_is_not_sent():
         assert user.quota.snapshot().in_flight == 0
 
     assert server.arrived == []
+
+
+SURROGATE = {"a": "\ud800"}
+CANT_BE_SENT = {
+    "a long id": lambda user: user.rooms.get("x" * 70_000),
+    "a long id of a write": lambda user: user.rooms.update("x" * 5000, name="a"),
+    "a long path": lambda user: user.request("GET", "/api/" + "y" * 70_000),
+    "a path that is long once it is encoded": lambda user: user.request("GET", "/api/" + "é" * 15_000),
+    "a long query": lambda user: user.request("GET", "/api/x", params={"a": "é" * 15_000}),
+    "a long query of the options": lambda user: user.with_options(query={"a": "b" * 70_000}).rooms.list().collect(),
+    "a lone surrogate in a path": lambda user: user.request("GET", "/api/\ud800"),
+    "a lone surrogate in a query": lambda user: user.request("GET", "/api/x", params=SURROGATE),
+    "a lone surrogate in the query of a write": lambda user: user.with_options(query=SURROGATE).rooms.update(
+        "a", name="x"
+    ),
+}
+
+
+@pytest.mark.parametrize("call", CANT_BE_SENT.values(), ids=CANT_BE_SENT)
+async def test_what_no_url_can_hold_is_refused_before_it_waits(call):
+    """It would fail on its way, cost a place in the quota, and be tried again as if it might have arrived."""
+    heard: list[object] = []
+    async with Scripted(Say(body={"id": "a"})) as server, retrying(server, on_event=heard.append) as user:
+        with pytest.raises(ValueError, match=r"at most (4096|60000)|lone surrogates"):
+            await call(user)
+        snapshot = user.quota.snapshot()
+
+    assert (server.arrived, heard, snapshot.remaining, snapshot.in_flight) == ([], [], 10, 0)
+
+
+async def test_the_longest_that_goes_out():
+    """An id of 4,096 characters, and a path and a query of 60,000, arrive."""
+    async with Scripted(Say(body={"id": "a"})) as server, retrying(server) as user:
+        await user.rooms.get("x" * 4096)
+        with pytest.raises(InvalidIdError, match="4097"):
+            await user.rooms.get("x" * 4097)
+        await user.request("GET", "/api/" + "x" * 50_000, params={"a": "b" * 9_993})
+        with pytest.raises(ValueError, match="60001"):
+            await user.request("GET", "/api/" + "x" * 50_000, params={"a": "b" * 9_994})
+
+    assert [len(arrived.target) for arrived in server.arrived] == [len("/api/rooms/") + 4096, 60_001]

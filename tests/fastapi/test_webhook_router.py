@@ -388,6 +388,18 @@ def test_it_starts_again_with_its_application() -> None:
         assert len(plain) == number + 1
 
 
+def test_it_works_without_a_lifespan_after_one_has_ended() -> None:
+    """As before the first one: what is told to be accepted is handled, after the answer and with retries."""
+    heard = Heard()
+    app = application({"*": heard}, pauses=[0.001])
+    with TestClient(app) as sender:
+        sender.post(f"/hooks/sessions/{SECRET}", json=body(name="0"))
+    for number in (1, 2):
+        heard.tries, heard.failures = 0, 1
+        assert TestClient(app).post(f"/hooks/sessions/{SECRET}", json=body(name=str(number))).status_code == 202
+        assert len(heard.webhooks) == number + 1
+
+
 def test_it_is_no_part_of_the_public_document() -> None:
     """The path with its secret is nobody else's to know."""
     assert application({"*": print}).openapi()["paths"] == {}

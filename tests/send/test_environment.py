@@ -8,6 +8,7 @@ import sys
 from typing import Any
 from uuid import uuid4
 
+import certifi
 import httpx
 import pytest
 from support.command import run
@@ -25,10 +26,15 @@ REFUSED = {
     "no scheme of a proxy": ("HTTPS_PROXY", "ftp://127.0.0.1:9"),
     "a port that is none": ("HTTPS_PROXY", "http://ada:secret@127.0.0.1:port"),
     "in small letters": ("https_proxy", "127.0.0.1:port"),
+    "a proxy without a host": ("HTTPS_PROXY", "http://"),
+    "a proxy without a host, for all": ("all_proxy", "http://:80"),
     "a proxy that is not used": ("HTTP_PROXY", "ftp://127.0.0.1:9"),
     "no such file": ("SSL_CERT_FILE", "/nowhere/certificates.pem"),
     "a file without certificates": ("SSL_CERT_FILE", "/dev/null"),
     "no such folder": ("SSLKEYLOGFILE", "/nowhere/keys.log"),
+    "no such folders of certificates": ("SSL_CERT_DIR", "/nowhere:/nowhere/else"),
+    "a file for a folder of certificates": ("SSL_CERT_DIR", "/dev/null"),
+    "a folder without certificates": ("SSL_CERT_DIR", "/dev"),
 }
 
 
@@ -55,6 +61,19 @@ async def test_a_variable_that_cant_be_used_is_named(variable, value, monkeypatc
         assert (snapshot.in_flight, snapshot.remaining, sum(snapshot.waiting.values())) == (0, 10, 0)
         monkeypatch.delenv(variable)
         monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", answer)
+        assert (await user.rooms.get("r1")).id == "r1"
+
+
+async def test_one_folder_of_certificates_is_enough(monkeypatch, tmp_path):
+    """Others may be missing. A file that is named too goes before all folders."""
+    (tmp_path / "0a775a30.0").touch()
+    monkeypatch.setenv("SSL_CERT_DIR", f"/nowhere:{tmp_path}")
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", answer)
+    async with UserClient(f"key-{uuid4()}", base_url=HOST) as user:
+        assert (await user.rooms.get("r1")).id == "r1"
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    async with UserClient(f"key-{uuid4()}", base_url=HOST) as user:
         assert (await user.rooms.get("r1")).id == "r1"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from functools import partial
+
 import pytest
 from support.command import python
 from support.scripted import Say, Scripted
@@ -83,14 +86,17 @@ async def test_the_user_agent_names_the_application(app_info):
 
 
 def test_a_listener_that_would_never_run_is_refused():
-    """An `async def`, as a function and as a method that is called."""
+    """An `async def`, as a function and as a method that is called, with and without arguments that are known before."""
 
     async def listen(event: object) -> None: ...
+
+    async def generate(event: object) -> AsyncIterator[None]:
+        yield
 
     class Listener:
         async def __call__(self, event: object) -> None: ...
 
-    for each in (listen, Listener()):
+    for each in (listen, generate, Listener(), partial(listen), partial(generate), partial(partial(Listener()))):
         with pytest.raises(ConfigurationError, match="async def"):
             UserClient("k", on_event=each)  # type: ignore[arg-type]
 
@@ -129,6 +135,27 @@ def test_a_copy_has_what_a_subclass_added():
     assert user.tenant == "acme"
 
 
+class SlottedClient(TenantClient):
+    """With attributes of its own in slots, one of them private."""
+
+    __slots__ = ("__secret", "never_set", "region")
+
+    def __init__(self) -> None:
+        super().__init__("acme", "key")
+        self.region, self.__secret = "eu", "canary"
+
+    def has(self) -> tuple[str, str, str]:
+        return self.tenant, self.region, self.__secret
+
+
+def test_a_copy_has_what_is_in_slots():
+    """Beside what is not; a slot that is empty stays so."""
+    copy = SlottedClient().with_options(timeout=5)
+
+    assert copy.has() == ("acme", "eu", "canary")
+    assert not hasattr(copy, "never_set")
+
+
 @pytest.mark.anyio
 async def test_further_headers_and_parameters():
     """They go with each request of the copy, pages of lists too. Reads that differ by them are not the same."""
@@ -146,7 +173,11 @@ async def test_further_headers_and_parameters():
     assert all(each.headers["x-api-key"] == "further" for each in server.arrived)
 
 
-@pytest.mark.parametrize("name", ["x-api-key", "X-API-Key", "Host", "content-type", "User-Agent", "a b", "", "a\r\nb"])
+@pytest.mark.parametrize(
+    "name",
+    ["x-api-key", "X-API-Key", "Host", "content-type", "User-Agent", "Content-Encoding", "Expect", "Keep-Alive",
+     "Proxy-Connection", "a b", "", "a\r\nb"],
+)  # fmt: skip
 def test_headers_that_are_not_the_callers_are_refused(name):
     """Those that the client sets itself, and what is no header. No value is shown: it may be a secret."""
     with pytest.raises(ConfigurationError, match="headers: ") as caught:
@@ -159,3 +190,17 @@ def test_a_header_that_can_not_be_sent_is_refused(value):
     """Before anything is sent."""
     with pytest.raises(ConfigurationError, match="headers"):
         UserClient("k").with_options(headers={"traceparent": value})
+
+
+def test_a_header_is_given_once():
+    """Capitals make no other name; which of the two would count is up to the server."""
+    with pytest.raises(ConfigurationError, match="headers: one name is given twice"):
+        UserClient("k").with_options(headers={"X-A": "canary", "x-a": "2"})
+
+
+@pytest.mark.parametrize("option", ["headers", "query"])
+@pytest.mark.parametrize("value", [(("a", 1),), (("a", "b", "c"),), ("ab",), [("a", "b")], {"a": 1}, "ab", None])
+def test_what_is_no_mapping_of_strings_is_refused(option, value):
+    """When the copy is made, not at its first call."""
+    with pytest.raises(ConfigurationError, match=f"{option} is a mapping of strings to strings"):
+        UserClient("k").with_options(**{option: value})

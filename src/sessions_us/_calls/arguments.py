@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from sessions_us_api.types import Model
@@ -32,6 +32,7 @@ T = TypeVar("T")
 Extra = Mapping[str, Any]
 """Fields beyond the typed ones, by their wire names; any JSON value, sent as it is."""
 
+_LONGEST_ID: Final = 4096  # characters
 _CONTROL_OR_SURROGATE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # all of Unicode's categories Cc and Cs
 
 
@@ -41,13 +42,15 @@ def path_id(value: str, name: str = "id") -> str:
     Ids are opaque: everything else is percent-encoded when the URL is made.
 
     Raises:
-        InvalidIdError: it is empty, `.`, `..`, or has control characters or lone surrogates.
+        InvalidIdError: it is empty, `.`, `..`, longer than 4,096 characters, or has control characters or lone surrogates.
         TypeError: it is no string.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if value in {"", ".", ".."}:
         raise InvalidIdError(f"{name} must not be {value!r}: that would address another path")
+    if len(value) > _LONGEST_ID:
+        raise InvalidIdError(f"{name} is {len(value)} characters long, and at most {_LONGEST_ID} can be sent")
     if _CONTROL_OR_SURROGATE.search(value):
         raise InvalidIdError(f"{name} must not hold control characters")
     return value

@@ -25,7 +25,7 @@ from ..quota.clock import Clock
 from .arguments import Extra, json_body
 from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood
 from .envelopes import Parse, object_in, page_in, rows_in, unwrapped
-from .operation import Endpoint, described, request_for, request_to
+from .operation import Endpoint, described, request_for, request_to, sendable
 from .page_source import ListSource
 from .pager import Pager
 
@@ -167,12 +167,12 @@ class Calls:
         """The request with the headers and the query of the options.
 
         Raises:
-            ValueError: the query has a parameter that the client sets itself.
+            ValueError: the query has a parameter that the client sets itself, or is too long.
         """
         query = self.options.query
         if own := {name for name, _ in request.params} & {name for name, _ in query}:
             raise ValueError(f"query can't set {min(own)!r} here: the client sets it itself")
-        return evolve(request, params=[*request.params, *query], headers=self.options.headers)
+        return sendable(evolve(request, params=[*request.params, *query], headers=self.options.headers))
 
     def _tell_near_miss(self, operation: str) -> None:
         """A moment such as now makes a read that nobody asked before, nor will."""

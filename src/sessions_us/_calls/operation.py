@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import quote, urlencode
 
 from sessions_us_api.operations import OPERATIONS
 from sessions_us_api.types import Decode, Operation
@@ -16,11 +17,12 @@ from .._send.call import Request
 from .._send.origin import api_path
 from .arguments import encode, path_id, wire_datetime, wire_value
 
-__all__ = ("Endpoint", "described", "request_for", "request_to")
+__all__ = ("Endpoint", "described", "request_for", "request_to", "sendable")
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+_LONGEST: Final = 60_000  # characters of a path and its query; httpx refuses a URL of more than 65,536
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -70,12 +72,12 @@ def request_to(method: str, path: str, body: object | None, params: Mapping[str,
     """The request to any path of the API.
 
     Raises:
-        ValueError: no method of HTTP, or a path that would lead elsewhere.
+        ValueError: no method of HTTP, a path that would lead elsewhere, or a path or a query that no URL can hold.
     """
     method = method.upper()
     if method not in _METHODS:
         raise ValueError(f"method is one of {', '.join(_METHODS)}")
-    return Request(
+    request = Request(
         f"{method} {path}",
         method,
         api_path(path),
@@ -85,6 +87,22 @@ def request_to(method: str, path: str, body: object | None, params: Mapping[str,
         invalidates=() if method in {"HEAD", "OPTIONS"} else None,
         removes=_removes(method, path),
     )
+    return sendable(request)
+
+
+def sendable(request: Request) -> Request:
+    """Return the request if httpx can send its URL. An operation without further parameters needs no such check.
+
+    Raises:
+        ValueError: the path and the query are too long, or hold lone surrogates.
+    """
+    try:
+        length = len(quote(request.path, safe="/%")) + len(urlencode(request.params) if request.params else "")
+    except UnicodeEncodeError:
+        raise ValueError("the path and the query must not hold lone surrogates") from None
+    if length > _LONGEST:
+        raise ValueError(f"the path and the query are {length} characters long, and at most {_LONGEST} can be sent")
+    return request
 
 
 def _removes(method: str, path: str) -> bool:

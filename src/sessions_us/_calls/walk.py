@@ -28,6 +28,7 @@ suggests is kept for later lists. The rules:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -45,6 +46,8 @@ gets on."""
 
 _MOST_MIXED: Final = 1
 """Insertions alone may mix one page."""
+
+_NUMBER: Final = re.compile("[0-9]{1,18}")
 
 _NOT_FOUND: Final = 404
 
@@ -102,16 +105,16 @@ class Place:
                 return cls()
             case "end" | "end:doubtful":
                 return cls(is_end=True, is_doubtful=cursor != "end")
-            case int() if cursor >= 0 and not isinstance(cursor, bool):
+            case int() if 0 <= cursor < 10**18 and not isinstance(cursor, bool):
                 return cls(cursor)
             case str():
-                if cursor.isascii() and cursor.isdigit():  # out of a query string, or a command
+                if _NUMBER.fullmatch(cursor):  # out of a query string, or a command
                     return cls(int(cursor))
                 kind, _, rest = cursor.partition(":")
                 number, _, head = rest.partition(":")
-                if kind == "page" and number.isascii() and number.isdigit():
+                if kind == "page" and _NUMBER.fullmatch(number):
                     return cls(int(number), head, is_cursor=True)
-        raise ValueError(f"page is a page number (0 or more) or the cursor of a Pager, not {cursor!r}")
+        raise ValueError(f"page is a page number (0 or more) or the cursor of a Pager, not {cursor!r:.60}")
 
 
 @frozen

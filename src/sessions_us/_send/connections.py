@@ -16,7 +16,7 @@ from .. import __version__
 from ..errors import ClientClosedError, ConfigurationError
 from ..keys import ApiKey
 from .adapters import Borrowed, KeyAuth
-from .environment import REFUSALS, refused_proxy, trusted_certificates
+from .environment import REFUSALS, check_proxies, refused_proxy, trusted_certificates
 from .origin import Origin
 from .shield import shield
 
@@ -114,6 +114,8 @@ class Connections:
         if self._tls is None:
             self._tls = self._certificates()
         try:
+            if self._origin.scheme == "https" and self._transport is None:
+                check_proxies()
             http = httpx.AsyncClient(
                 auth=KeyAuth(self._key, self._origin),
                 headers={

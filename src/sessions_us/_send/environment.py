@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from pathlib import Path
 from typing import Final
 from urllib.request import getproxies
 
@@ -11,20 +12,27 @@ import httpx
 
 from ..errors import ConfigurationError
 
-__all__ = ("REFUSALS", "refused_proxy", "trusted_certificates")
+__all__ = ("REFUSALS", "check_proxies", "refused_proxy", "trusted_certificates")
 
 REFUSALS: Final = (ValueError, ImportError, httpx.InvalidURL)
 """What httpx raises for a proxy, or an exception to one, that it can't use."""
 
 _FILES: Final = ("SSL_CERT_FILE", "SSLKEYLOGFILE")
+_PROXIES: Final = {"http", "https", "all"}
 
 
 def trusted_certificates() -> ssl.SSLContext:
     """Read the certificates that are trusted. That takes as long as many calls, and the event loop stands still.
 
     Raises:
-        ConfigurationError: a variable of the environment names a file that can't be used.
+        ConfigurationError: a variable of the environment names a file or a folder that can't be used.
     """
+    folders = os.environ.get("SSL_CERT_DIR", "")
+    if folders and not os.environ.get("SSL_CERT_FILE") and not any(map(_has_certificates, folders.split(os.pathsep))):
+        raise ConfigurationError(
+            "SSL_CERT_DIR names no folder that can be used: certificates have their hashes as names there, as "
+            "`openssl rehash` makes them"
+        )
     try:
         return httpx.create_ssl_context()
     except OSError as error:
@@ -33,10 +41,21 @@ def trusted_certificates() -> ssl.SSLContext:
     raise ConfigurationError(f"{variables} names a file that can't be used ({problem})")
 
 
+def check_proxies() -> None:
+    """Refuse a proxy without a host, as httpx refuses others. It would fail at each request, as if the network did.
+
+    Raises:
+        httpx.InvalidURL: a proxy can't be used.
+    """
+    for scheme, proxy in getproxies().items():
+        if scheme in _PROXIES and not _url_of(proxy).host:
+            raise httpx.InvalidURL("no host")
+
+
 def refused_proxy() -> ConfigurationError:
     """Find the variable that httpx refused. Its value stays out of the message: it may hold a password."""
     for scheme, url in getproxies().items():
-        if scheme in {"http", "https", "all"} and (problem := _problem_of(url)):
+        if scheme in _PROXIES and (problem := _problem_of(url)):
             return ConfigurationError(f"{_spelling(scheme)} can't be used: {problem}")
     return ConfigurationError(
         f"{_spelling('no')} can't be used: it lists names of hosts and addresses, and no IPv6 network or brackets"
@@ -45,14 +64,22 @@ def refused_proxy() -> ConfigurationError:
 
 def _problem_of(proxy: str) -> str:
     try:
-        httpx.AsyncHTTPTransport(
-            proxy=proxy if "://" in proxy else f"http://{proxy}", verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        )
+        httpx.AsyncHTTPTransport(proxy=_url_of(proxy), verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        if _url_of(proxy).host:
+            return ""
     except ImportError:
         return "a SOCKS proxy needs one more package, pip install 'httpx[socks]'"
     except (ValueError, httpx.InvalidURL):
-        return "a proxy looks like http://host:port"
-    return ""
+        pass
+    return "a proxy looks like http://host:port"
+
+
+def _url_of(proxy: str) -> httpx.URL:
+    return httpx.URL(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _has_certificates(folder: str) -> bool:
+    return any(Path(folder).glob("????????.[0-9]*"))
 
 
 def _spelling(scheme: str) -> str:

@@ -90,7 +90,9 @@ class Http:
             return self._outcome(request, response, AnswerBody(b"", f"the body broke off ({type(problem).__name__})"))
         call.met_closed_connection = trace.met_a_closed_connection
         call.is_hopeless = _asks_for_a_password(problem)
-        return self._failure(call, problem, sent)
+        failure = self._failure(call, problem, sent)
+        failure.request_id = None if response is None else self._request_id(response)
+        return failure
 
     async def _exchange(
         self, http: httpx.AsyncClient, call: Call, lease: Lease, trace: Trace, started: float

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from functools import partial
+from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import Final
 
 from ..events import ClientEvent, Emit, RequestRefused, RequestThrottled, RetryScheduled, subject
 
-__all__ = ("listener", "log_event")
+__all__ = ("ASYNC_LISTENER", "is_async", "listener", "log_event")
+
+ASYNC_LISTENER: Final = "on_event is a plain function: an `async def` would never run. Start a task in it"
 
 _logger = logging.getLogger("sessions_us")
 
@@ -17,16 +22,32 @@ def listener(on_event: Callable[[ClientEvent], None] | None) -> Emit:
     if on_event is None:
         return log_event
 
+    told = False
+
     def emit(event: ClientEvent) -> None:
+        nonlocal told
         log_event(event)
         try:
-            on_event(event)
+            returned: object = on_event(event)
+            if isinstance(returned, Coroutine):
+                returned.close()
+            if isinstance(returned, Coroutine | AsyncGenerator) and not told:
+                told = True
+                _logger.error(ASYNC_LISTENER)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException:  # among them the CancelledError of a future that it looked at, which cancels nothing here
             _logger.exception("on_event raised on a %s", type(event).__name__)
 
     return emit
+
+
+def is_async(on_event: object) -> bool:
+    """Whether it can be seen that calling this runs nothing. A function that returns a coroutine shows it when it is called."""
+    while isinstance(on_event, partial):
+        on_event = on_event.func
+    each = (on_event, type(on_event).__call__)
+    return any(iscoroutinefunction(function) or isasyncgenfunction(function) for function in each)
 
 
 def log_event(event: ClientEvent) -> None:

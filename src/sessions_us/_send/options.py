@@ -45,7 +45,11 @@ def _abort_on(options: Options, attribute: Attribute[Any], value: object) -> Non
 
 
 _OURS: Final = {"accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "host"} | {
+    "content-encoding",
+    "expect",
+    "keep-alive",
     "proxy-authorization",
+    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
@@ -65,6 +69,8 @@ def _headers(given: Any) -> Pairs:
             raise ConfigurationError(f"headers: {name[:40]!r} can't be sent as a header, or its value can't")
         if name.lower() in _OURS:
             raise ConfigurationError(f"headers: {name} is set by the client itself")
+    if len({name.lower() for name, _ in pairs}) < len(pairs):
+        raise ConfigurationError("headers: one name is given twice, in capitals and in small letters")
     return tuple(sorted((name.lower(), value) for name, value in pairs))
 
 
@@ -74,11 +80,14 @@ def _query(given: Any) -> Pairs:
 
 def _pairs(what: str, given: Any) -> Pairs:
     """A mapping as pairs. What was converted before stays as it is."""
-    if isinstance(given, tuple):
-        return given
-    if not isinstance(given, Mapping) or not all(isinstance(part, str) for pair in given.items() for part in pair):
+    pairs = tuple(given.items()) if isinstance(given, Mapping) else given
+    if not isinstance(pairs, tuple) or not all(_is_pair(each) for each in pairs):
         raise ConfigurationError(f"{what} is a mapping of strings to strings")  # its values may be secrets
-    return tuple(given.items())
+    return pairs
+
+
+def _is_pair(given: object) -> bool:
+    return isinstance(given, tuple) and len(given) == 2 and all(isinstance(part, str) for part in given)
 
 
 @frozen(kw_only=True)

@@ -58,7 +58,7 @@ class Origin:
         if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
             raise ConfigurationError(
                 f"base_url is plain http to {host}: the key could be read on its way. "
-                "Use https, or pass allow_http=True if that network is yours."
+                "Use https, or pass allow_http=True or set SESSIONS_ALLOW_HTTP=1 if that network is yours."
             )
         default = 443 if parts.scheme == "https" else 80
         return cls(parts.scheme, host.lower(), port or default, prefix)

@@ -90,9 +90,14 @@ class Handling:
         """Wait for the handlers, without further pauses, and cancel those that take longer than `drain`."""
         if self._ending is not None:
             self._ending.set()
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=self._drain)
+        try:
+            if self._tasks:
+                await self._drained(self._tasks)
+        finally:
+            self._ending = None  # a webhook that still comes is waited for where it is answered
+
+    async def _drained(self, tasks: set[asyncio.Task[bool]]) -> None:
+        _, late = await asyncio.wait(tasks, timeout=self._drain)
         for task in late:
             task.cancel()
         if late:

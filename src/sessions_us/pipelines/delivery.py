@@ -11,7 +11,7 @@ from ..errors import ExportError
 from .sink import Sink
 from .state import JobState
 
-__all__ = ("Delivery",)
+__all__ = ("SinkDelivery",)
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ _SHARE: Final = 50
 """A write may come again after this many times the seconds that it took, so that large sinks do not slow an export."""
 
 
-class Delivery:
+class SinkDelivery:
     """One sink of a run. After a failure it is only closed.
 
     Args:

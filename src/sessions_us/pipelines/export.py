@@ -27,7 +27,7 @@ from ..errors import (
     StatusError,
 )
 from ..events import ClientEvent, ExportProgress, ExportStage
-from .delivery import Delivery
+from .delivery import SinkDelivery
 from .plan import FRESH, RESOURCES, Resource
 from .progress import requests_left, seconds_for
 from .report import ExportReport
@@ -129,7 +129,7 @@ async def export(
             held = await worker.run(opened)
             user = client.with_options(lane="background", **FRESH)
             fresh_enough = _now() - full_every if quick else None
-            deliveries = [Delivery(each, held) for each in sinks]
+            deliveries = [SinkDelivery(each, held) for each in sinks]
             run = _Export(user, wanted, deliveries, held, worker, on_error, on_event)
             return await run.run(fresh_enough, vanished)
         finally:
@@ -145,7 +145,7 @@ class _Export:
         self,
         client: UserClient,
         resources: Sequence[Resource],
-        deliveries: Sequence[Delivery],
+        deliveries: Sequence[SinkDelivery],
         state: JobState,
         worker: Worker,
         on_error: OnError,

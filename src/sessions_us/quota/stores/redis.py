@@ -73,6 +73,7 @@ class RedisStore(SharedStore):
         timeout: float = 2.0,
     ) -> None:
         scheme, _, rest = str(url).partition("://")
+        scheme = scheme.lower()
         if scheme not in _SCHEMES or not rest:
             raise ConfigurationError(
                 "RedisStore needs a URL such as redis://host:6379/0 or rediss://user:password@host."

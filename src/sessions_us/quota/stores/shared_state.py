@@ -24,7 +24,7 @@ from sessions_us.quota.single_task import SingleTask
 from sessions_us.quota.stores import Held, MemoryStore, Store, StoreFailure
 from sessions_us.quota.stores.failover import Share, fail_back, fail_over
 
-__all__ = ("AT_ONCE", "RETRY", "Decide", "Replica", "User")
+__all__ = ("AT_ONCE", "RETRY", "Decide", "LoopUser", "Replica")
 
 T = TypeVar("T")
 Decide = Callable[[QuotaState, float], tuple[QuotaState, T]]
@@ -36,7 +36,7 @@ _DRIFT = 0.001  # seconds by which two clocks may drift apart between two steps 
 _log = logging.getLogger("sessions_us")
 
 
-class User(Protocol):
+class LoopUser(Protocol):
     """What a replica asks of the dispatcher of an event loop."""
 
     loop: asyncio.AbstractEventLoop
@@ -98,7 +98,7 @@ class Replica:
         self.must_refuse: bool = False
         self.share: Share = Share(1.0 if self.store.fallback is None else self.store.fallback)
         self.is_common: bool = False
-        self._users: tuple[User, ...] = ()  # replaced and never changed, because other threads read it
+        self._users: tuple[LoopUser, ...] = ()  # replaced and never changed, because other threads read it
         self._lock = threading.Lock()
         self._name = name
         self._alone = quota.store is None
@@ -157,7 +157,7 @@ class Replica:
             if user.loop is not loop:
                 user.wake()
 
-    def join(self, user: User) -> None:
+    def join(self, user: LoopUser) -> None:
         """Add a user."""
         with self._lock:
             self._set_users((*self._users, user))
@@ -170,7 +170,7 @@ class Replica:
         with self._lock:
             self._set_users(tuple([user for user in self._users if not user.loop.is_closed()]))
 
-    def _set_users(self, users: tuple[User, ...]) -> None:
+    def _set_users(self, users: tuple[LoopUser, ...]) -> None:
         self._users, self.is_common = users, len(users) > 1
 
     async def seek(self) -> None:

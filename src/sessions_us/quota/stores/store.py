@@ -41,6 +41,7 @@ class Store(Protocol):
 
     def of(self, loop: asyncio.AbstractEventLoop) -> Store:
         """Return the store of the same place whose files and connections only this loop of this process uses."""
+        ...
 
     async def load(self, name: str) -> Held:
         """Read what is held under a name.
@@ -60,3 +61,4 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """Close files and connections. The next step opens them again."""
+        ...
