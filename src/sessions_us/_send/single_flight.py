@@ -49,7 +49,7 @@ class SingleFlight(OuterStage):
     """
 
     _flights: Flights = _PROCESS
-    _callers: set[Caller[Answer]] = field(factory=set, init=False)
+    _callers: dict[Caller[Answer], asyncio.AbstractEventLoop] = field(factory=dict, init=False)
 
     async def send(self, call: Call) -> Answer:
         """The answer: of this call, or of the same read in flight.
@@ -115,9 +115,12 @@ class SingleFlight(OuterStage):
 
     async def _end(self) -> None:
         """End this client's flights, and its part in those of others."""
-        for caller in list(self._callers):
-            caller.settle(ClientClosedError())
         tasks, here = set(self._tasks), asyncio.get_running_loop()
+        for caller, loop in self._callers.copy().items():
+            if loop is here:
+                caller.settle(ClientClosedError())
+            elif loop.is_running():
+                loop.call_soon_threadsafe(caller.settle, ClientClosedError())
         await super()._end()
         for (loop, _), flight in self._flights.copy().items():
             if loop is here and flight.task in tasks and flight.task.done():
@@ -147,14 +150,14 @@ class SingleFlight(OuterStage):
     ) -> Answer | BaseException:
         """What the caller gets. If nobody waits any more, the flight ends, and so does its lease."""
         waiters = flight.call.waiters
-        self._callers.add(caller)
+        self._callers[caller] = asyncio.get_running_loop()
         try:
             async with nullcontext() if abort_on is None else cancel_scope(abort_on):
                 if is_news:
                     await flight.call.raise_lane()
                 return await caller.outcome()
         finally:
-            self._callers.discard(caller)
+            self._callers.pop(caller, None)
             waiters.leave(caller)
             if not waiters.callers and not flight.task.done():
                 self._land(flight.call)
