@@ -174,14 +174,20 @@ class Raises(httpx.AsyncBaseTransport):
         raise Odd
 
 
+def alive() -> list[object]:
+    """Errors of any kind, the caller's own or what they are made of, and requests with their bodies."""
+    kinds = (SessionsError, httpx.HTTPError, TimeoutError, Odd, httpx.Request)
+    return [each for each in gc.get_objects() if isinstance(each, kinds)]
+
+
 async def left(make: Make, user: UserClient) -> list[str]:
-    """What three calls leave: errors of any kind, the caller's own or what they are made of, and requests with their bodies."""
-    before = tasks()
+    """What three calls leave."""
+    others, before = alive(), tasks()
     for _ in range(3):
         await outcome(make(user))
     await until(lambda: tasks() <= before)
-    kinds = (SessionsError, httpx.HTTPError, TimeoutError, Odd, httpx.Request)
-    return [type(each).__name__ for each in gc.get_objects() if isinstance(each, kinds)]
+    known = set(map(id, others))
+    return [type(each).__name__ for each in alive() if id(each) not in known]
 
 
 HALF = Say(raw=b'HTTP/1.1 200 X\r\ncontent-length: 99\r\n\r\n{"id":', close=True)
