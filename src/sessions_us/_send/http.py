@@ -126,10 +126,8 @@ class Http:
             body = await self._body(response)
         finally:
             await response.aclose()
-            response.stream, outgoing.extensions = (
-                httpx.ByteStream(b""),
-                {},
-            )  # these hold the response, with the request
+            response.stream = httpx.ByteStream(b"")  # it holds the response, and so do the extensions
+            outgoing.extensions = {}
         return self._outcome(request, response, body)
 
     def _outcome(self, request: Request, response: httpx.Response, body: AnswerBody) -> Answer | StatusError:
