@@ -13,10 +13,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from support.redis_server import RedisServer, binary
-from support.scripted import Say, Scripted
+from support.rooms import client, warm
+from support.scripted import Numbered, Say, Scripted
 from support.threads import LoopThread, until_true
+from support.waiting import outcome, start, until
 
-from sessions_us import ConfigurationError, Quota, UserClient
+from sessions_us import ConfigurationError, Quota, Room, TransportError, UserClient
 from sessions_us.fastapi import UserDep, sessions_lifespan
 from sessions_us.quota import Lane, Lease, Limiter, MemoryStore, RedisStore, SQLiteStore
 from sessions_us.quota.stores import Store
@@ -276,6 +278,52 @@ async def test_closing_in_another_loop_ends_the_waits() -> None:
             error = await asyncio.to_thread(waits.exception, 10)
             assert type(error).__name__ == "ClientClosedError"
             assert not isinstance(error, CancelledError)
+
+
+@pytest.mark.anyio
+async def test_closing_in_another_loop_waits_for_writes() -> None:
+    """A write in flight ends as it would have; what only waits, or reads, ends at once."""
+    async with Numbered() as server:
+        user = client(server)
+        await warm(user, server)
+        write, read = start(outcome(user.rooms.update("r1", name="new")), outcome(user.rooms.get("r2")))
+        await until(lambda: len(server.arrived) == 2)
+        with LoopThread() as one:
+            closing = one.start(user.aclose())
+            assert type(await asyncio.wait_for(read, 20)).__name__ == "ClientClosedError"
+            await until(lambda: server.gone)
+            assert not write.done()
+            assert not closing.done()
+            server.release()
+            await asyncio.to_thread(closing.result, 20)
+            assert isinstance(await write, Room)
+
+
+@pytest.mark.anyio
+async def test_closing_in_another_loop_waits_no_longer_than_a_timeout() -> None:
+    """The thread of the loop is busy, perhaps with waiting for just that."""
+    async with Numbered() as server:
+        user = client(server, timeout=0.2)
+        await warm(user, server)
+        write = start(outcome(user.rooms.update("r1", name="new")))
+        await until(lambda: server.arrived)
+        with LoopThread() as one:
+            one.start(user.aclose()).result(20)  # blocks this loop
+        assert isinstance(await write[0], TransportError)
+
+
+@pytest.mark.anyio
+async def test_closing_waits_for_no_write_of_a_loop_that_stopped(loops: tuple[LoopThread, LoopThread]) -> None:
+    """Nothing of it can end any more."""
+    one, _ = loops
+    async with Numbered() as server:
+        user = client(server, timeout=3600)
+        server.hold()
+        one.start(outcome(user.rooms.update("r1", name="new")))
+        await until(lambda: server.arrived)
+        await asyncio.to_thread(one.stop)
+        await asyncio.wait_for(user.aclose(), 20)
+        await asyncio.to_thread(one.go_on)
 
 
 @pytest.mark.anyio

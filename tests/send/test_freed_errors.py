@@ -8,10 +8,11 @@ import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from support.rooms import client, spend, warm
-from support.scripted import Numbered, Say
-from support.waiting import start, until
+from support.scripted import Numbered, Reset, Say, Scripted, Silence
+from support.waiting import outcome, start, until
 
 from sessions_us import (
     CallAbandonedError,
@@ -22,6 +23,7 @@ from sessions_us import (
     RequestTimeoutError,
     RetryPolicy,
     ServerError,
+    SessionsError,
     TransportError,
     UserClient,
 )
@@ -161,3 +163,66 @@ async def test_a_client_that_is_closed_meanwhile():
         await asyncio.sleep(0)
 
     assert [error() for error in left] == [None] * 3
+
+
+class Odd(Exception):
+    """What the caller's own transport raises."""
+
+
+class Raises(httpx.AsyncBaseTransport):
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        raise Odd
+
+
+def alive() -> list[object]:
+    """Errors of any kind, the caller's own or what they are made of, and requests with their bodies."""
+    kinds = (SessionsError, httpx.HTTPError, TimeoutError, Odd, httpx.Request)
+    return [each for each in gc.get_objects() if isinstance(each, kinds)]
+
+
+async def leaves_nothing(make: Make, user: UserClient) -> bool:
+    """Whether all that three calls made is freed, once the event loop and the server have let go of it."""
+    others = alive()
+    known = set(map(id, others))
+    for _ in range(3):
+        await outcome(make(user))
+    try:
+        await until(lambda: all(id(each) in known for each in alive()), 10)
+    except TimeoutError:
+        return False
+    return True
+
+
+HALF = Say(raw=b'HTTP/1.1 200 X\r\ncontent-length: 99\r\n\r\n{"id":', close=True)
+
+
+@pytest.mark.parametrize("make", CALLS.values(), ids=CALLS.keys())
+@pytest.mark.parametrize("step", [Reset(), HALF, Silence()], ids=["reset", "half", "silence"])
+async def test_an_attempt_that_broke_off(make, step):
+    """Neither what httpx raised, nor the request with its body."""
+    async with Scripted(step) as server, client(server, timeout=0.05) as user:
+        assert await leaves_nothing(make, user)
+
+
+@pytest.mark.parametrize("make", CALLS.values(), ids=CALLS.keys())
+async def test_an_error_of_the_callers_own_transport(make):
+    """It is the caller's, and no frame of ours keeps it."""
+    async with client("http://localhost", transport=Raises()) as user:
+        assert await leaves_nothing(make, user)
+
+
+@pytest.mark.parametrize("make", [CALLS["read"], CALLS["write"]], ids=["read", "write"])
+async def test_calls_in_tasks_of_their_own(make):
+    """The visitor leaves while they wait. The tasks are dropped with their errors."""
+    async with Numbered() as server, client(server) as user:
+        await spend(user, server)
+        gone = asyncio.get_running_loop().create_future()
+        calls = [asyncio.ensure_future(make(user.with_options(abort_on=gone))) for _ in range(3)]
+        await until(lambda: sum(user.quota.snapshot().waiting.values()))
+        gone.set_result(None)
+        await asyncio.wait(calls)
+        assert {type(call.exception()) for call in calls} == {CallAbandonedError}
+        tasks_left = [weakref.ref(call) for call in calls]
+        del calls
+        await asyncio.sleep(0)
+        assert [task() for task in tasks_left] == [None] * 3

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from support.clock import HandClock
 from support.rooms import SPENT, client, spend, warm
@@ -20,6 +22,7 @@ from sessions_us import (
     ConfigurationError,
     DecodeError,
     NotFoundError,
+    Quota,
     QuotaTimeoutError,
     RequestTimeoutError,
     ResponseShared,
@@ -361,6 +364,77 @@ async def test_a_lane_is_raised_before_the_queue():
 
         assert user.quota.snapshot().waiting == {"interactive": 1, "background": 0}
         await cancelled(*calls)
+
+
+# -- a transport that raises what is no Exception ------------------------------------------------------------------------
+
+
+class _Halt(BaseException):
+    """Not an Exception."""
+
+
+class _Raising(httpx.AsyncBaseTransport):
+    """Raises it once the gate is open; counts its requests."""
+
+    def __init__(self, problem: BaseException) -> None:
+        self.problem, self.requests, self.gate = problem, 0, asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        if self.requests > 5:
+            raise ValueError("sent again and again")
+        await self.gate.wait()
+        raise self.problem
+
+
+async def _any_outcome(call: Awaitable[Any]) -> Any:
+    try:
+        return await call
+    except BaseException as error:
+        return error
+
+
+@pytest.mark.parametrize("make", [asyncio.CancelledError, GeneratorExit, _Halt, ClientClosedError])
+@pytest.mark.parametrize("callers", [1, 3])
+async def test_what_a_transport_raises_is_not_sent_again(make, callers):
+    """Nobody cancelled or closed anything. All callers get it after one attempt, as the caller of a write does."""
+    transport = _Raising(make("x"))
+    key = f"key-{uuid4()}"
+    async with client("http://localhost", key, transport=transport, retries=RetryPolicy(backoff=0)) as user:
+        calls = start(*(_any_outcome(user.rooms.get("r1")) for _ in range(callers)))
+        await until(lambda: transport.requests)
+        transport.gate.set()
+        reads = await asyncio.gather(*calls)
+        assert [type(error) for error in reads] == [make] * callers
+        assert transport.requests == (callers if make is ClientClosedError else 1)
+        assert user.quota.snapshot().in_flight == 0
+        assert type(await _any_outcome(user.rooms.update("r1", name="n"))) is make
+
+
+async def test_a_task_of_others_that_was_cancelled_is_not_awaited_again():
+    """The transport waits for it, to learn a token, say. The read's place in the quota counts as used."""
+    token = asyncio.ensure_future(asyncio.sleep(60))
+
+    class Awaiting(httpx.AsyncBaseTransport):
+        requests = 0
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.requests += 1
+            if self.requests > 5:
+                raise ValueError("sent again and again")
+            await token
+            raise AssertionError
+
+    transport = Awaiting()
+    async with client("http://localhost", transport=transport, quota=Quota(limit=10)) as user:
+        call = asyncio.ensure_future(_any_outcome(user.rooms.get("r1")))
+        await until(lambda: transport.requests)
+        token.cancel()
+        assert type(await call) is asyncio.CancelledError
+        snapshot = user.quota.snapshot()
+
+    assert transport.requests == 1
+    assert (snapshot.in_flight, snapshot.remaining) == (0, 9)
 
 
 # -- the stage alone -----------------------------------------------------------------------------------------------------

@@ -193,7 +193,7 @@ class Call:
             return False
         return invalidates is None or (operation is None and bool(invalidates)) or operation in invalidates
 
-    def begin_again(self, joined: Call, outcome: Exception) -> None:
+    def begin_again(self, joined: Call, outcome: BaseException) -> None:
         """The call that was joined came to nothing. The deadline stays, and so do the attempts that are left."""
         mine = self.waiters.first
         self.attempt = self.options.retries.attempts - mine.attempts

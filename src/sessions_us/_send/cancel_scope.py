@@ -26,7 +26,7 @@ async def cancel_scope(abort_on: asyncio.Future[None]) -> AsyncIterator[None]:
 
     def end(_: asyncio.Future[None]) -> None:
         if not over:  # a callback that is scheduled already can't be removed any more
-            patience.reschedule(loop.time())
+            patience.reschedule(loop.time())  # noqa: F821  # it is deleted when this is over
 
     try:
         async with patience:
@@ -39,4 +39,8 @@ async def cancel_scope(abort_on: asyncio.Future[None]) -> AsyncIterator[None]:
     except TimeoutError:
         if not patience.expired():
             raise
-        raise CallAbandonedError from None
+    else:
+        return
+    finally:
+        del patience  # it holds the task, which holds the error that ends it; a frame of the TimeoutError holds it too
+    raise CallAbandonedError from None

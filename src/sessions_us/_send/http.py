@@ -61,7 +61,7 @@ class Http:
     async def aclose(self) -> None:
         await self._connections.aclose()
 
-    async def _attempt(self, call: Call) -> Answer | SessionsError:
+    async def _attempt(self, call: Call) -> Answer | Exception:
         """Failures are returned, so that no frame of httpx, which holds the headers, is part of any traceback."""
         request, lease = call.request, call.lease
         assert lease is not None  # noqa: S101  # the stage outside takes one for each attempt
@@ -77,12 +77,20 @@ class Http:
             self._tell_failed(call, trace, caught, started, sent="unknown")
             await lease.unknown()  # cancelled on the way: the server may have counted it
             raise
+        try:
+            return await self._failed(call, trace, problem, started)
+        finally:
+            del problem  # its own traceback holds this frame
+
+    async def _failed(self, call: Call, trace: Trace, problem: Exception, started: float) -> Answer | Exception:
+        """End the lease of an attempt that broke off, and return what that means."""
+        request, lease, response = call.request, call.lease, trace.response
+        assert lease is not None  # noqa: S101
         if not isinstance(problem, _FAILURES):  # a bug, or the caller's own transport
             self._tell_failed(call, trace, problem, started, sent="unknown")
             await lease.unknown()
             problem.__cause__ = problem.__context__ = None
-            raise problem.with_traceback(None)  # without the frames that hold the key
-        response = trace.response
+            return problem.with_traceback(None)  # without the frames that hold the key
         sent: Sent = "no" if trace.never_left else "unknown"
         self._tell_failed(call, trace, problem, started, sent=sent)
         await (lease.refund() if trace.never_left else lease.unknown())
@@ -120,6 +128,8 @@ class Http:
             body = await self._body(response)
         finally:
             await response.aclose()
+            response.stream = httpx.ByteStream(b"")  # it holds the response, and so do the extensions
+            outgoing.extensions = {}
         return self._outcome(request, response, body)
 
     def _outcome(self, request: Request, response: httpx.Response, body: AnswerBody) -> Answer | StatusError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import nullcontext
 
 from attrs import define, field
@@ -28,6 +30,26 @@ __all__ = ("Retry",)
 
 
 @define(eq=False, repr=False)
+class _Write:
+    """A write in flight.
+
+    Attributes:
+        timeout: seconds that it may take.
+        over: done when it has ended; it can be waited for in another event loop.
+    """
+
+    timeout: float
+    over: Future[None] = field(factory=Future, init=False)
+    _loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop, init=False)
+    _process: int = field(factory=os.getpid, init=False)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its loop runs. That of a forked child's parent only looks as if it did."""
+        return self._process == os.getpid() and self._loop.is_running()
+
+
+@define(eq=False, repr=False)
 class Retry(OuterStage):
     """The stage that repeats a call.
 
@@ -39,7 +61,7 @@ class Retry(OuterStage):
 
     _limiter: Limiter
     _jitter: Callable[[], float] = random.random
-    _writes: set[asyncio.Future[None]] = field(factory=set, init=False)
+    _writes: set[_Write] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._limiter.join(self)
@@ -78,18 +100,19 @@ class Retry(OuterStage):
 
     async def _write(self, call: Call) -> Answer:
         """Send once. A write in flight is not broken off when the client is closed."""
-        over = asyncio.get_running_loop().create_future()
-        self._writes.add(over)
+        write = _Write(call.options.timeout)
+        self._writes.add(write)
         try:
             return await self._inner.send(call)
         finally:
-            self._writes.discard(over)
-            over.set_result(None)
+            self._writes.discard(write)
+            write.over.set_result(None)
 
     async def _end(self) -> None:
         await self._limiter.leave(self)
-        if writes := [write for write in self._writes if write.get_loop() is asyncio.get_running_loop()]:
-            await asyncio.wait(writes)  # each has its timeout
+        if writes := [write for write in self._writes.copy() if write.goes_on]:
+            ends = [asyncio.wrap_future(write.over) for write in writes]
+            await asyncio.wait(ends, timeout=max(write.timeout for write in writes))  # their loop may stop meanwhile
 
     async def _lease(self, call: Call, failure: SessionsError | None) -> Lease:
         """A place in the quota: the one of the last attempt, but before all others of the lane after a 429."""

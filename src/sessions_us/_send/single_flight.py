@@ -49,7 +49,7 @@ class SingleFlight(OuterStage):
     """
 
     _flights: Flights = _PROCESS
-    _callers: set[Caller[Answer]] = field(factory=set, init=False)
+    _callers: dict[Caller[Answer], asyncio.AbstractEventLoop] = field(factory=dict, init=False)
 
     async def send(self, call: Call) -> Answer:
         """The answer: of this call, or of the same read in flight.
@@ -59,6 +59,7 @@ class SingleFlight(OuterStage):
 
         Raises:
             SessionsError: what the inner stage raises; a joined caller gets a copy.
+            BaseException: what a transport raises, a `CancelledError` too; joined callers get the same one.
         """
         if not call.request.repeatable:
             try:
@@ -90,13 +91,13 @@ class SingleFlight(OuterStage):
             finally:
                 del outcome  # an error whose traceback holds it would live on
 
-    def _goes_on(self, call: Call, outcome: Exception) -> bool:
+    def _goes_on(self, call: Call, outcome: BaseException) -> bool:
         """Whether a caller of a call that failed allows more than that call did, and has time for it."""
         caller, retries = call.waiters.first, call.options.retries
-        if self._closed or isinstance(outcome, ClientClosedError):
-            return not self._closed  # the client that sent it was closed
-        if not caller.joined or caller.gave_up or not isinstance(outcome, SessionsError):
+        if self._closed or not caller.joined or caller.gave_up or not isinstance(outcome, SessionsError):
             return False
+        if isinstance(outcome, ClientClosedError):
+            return True  # the client that sent it was closed
         used = retries.attempts - caller.attempts
         return retries.delay(outcome, attempt=used, repeatable=True, jitter=0.0) is not None
 
@@ -114,9 +115,12 @@ class SingleFlight(OuterStage):
 
     async def _end(self) -> None:
         """End this client's flights, and its part in those of others."""
-        for caller in list(self._callers):
-            caller.settle(ClientClosedError())
         tasks, here = set(self._tasks), asyncio.get_running_loop()
+        for caller, loop in self._callers.copy().items():
+            if loop is here:
+                caller.settle(ClientClosedError())
+            elif loop.is_running():
+                loop.call_soon_threadsafe(caller.settle, ClientClosedError())
         await super()._end()
         for (loop, _), flight in self._flights.copy().items():
             if loop is here and flight.task in tasks and flight.task.done():
@@ -124,14 +128,15 @@ class SingleFlight(OuterStage):
                 flight.call.waiters.settle(ClientClosedError())
 
     async def _fly(self, call: Call) -> None:
-        outcome: Answer | Exception | None = None
         try:
-            outcome = await self._inner.send(call)
-        except Exception as error:
-            outcome = error
+            outcome: Answer | BaseException = await self._inner.send(call)
+        except BaseException as error:
+            outcome = ClientClosedError() if self._closed and isinstance(error, asyncio.CancelledError) else error
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise  # it ends the event loop
         finally:
             self._land(call)
-            call.waiters.settle(ClientClosedError() if outcome is None else outcome)
+            call.waiters.settle(outcome)
             del outcome
 
     def _land(self, call: Call) -> None:
@@ -142,17 +147,17 @@ class SingleFlight(OuterStage):
 
     async def _outcome(
         self, flight: _Flight, caller: Caller[Answer], abort_on: asyncio.Future[None] | None, is_news: bool
-    ) -> Answer | Exception:
+    ) -> Answer | BaseException:
         """What the caller gets. If nobody waits any more, the flight ends, and so does its lease."""
         waiters = flight.call.waiters
-        self._callers.add(caller)
+        self._callers[caller] = asyncio.get_running_loop()
         try:
             async with nullcontext() if abort_on is None else cancel_scope(abort_on):
                 if is_news:
                     await flight.call.raise_lane()
                 return await caller.outcome()
         finally:
-            self._callers.discard(caller)
+            self._callers.pop(caller, None)
             waiters.leave(caller)
             if not waiters.callers and not flight.task.done():
                 self._land(flight.call)
@@ -160,7 +165,7 @@ class SingleFlight(OuterStage):
                 await asyncio.wait([flight.task])
 
 
-def _told(call: Call, outcome: Exception) -> Exception:
+def _told(call: Call, outcome: BaseException) -> BaseException:
     """The error, with the request that had no answer in time."""
     if not isinstance(outcome, TimeoutError):
         return outcome

@@ -43,7 +43,7 @@ class Caller(Generic[T]):
     gave_up: bool = field(default=False, init=False)
     timer: Timer | None = field(default=None, init=False)
     lapse: Timer | None = field(default=None, init=False)
-    _outcome: T | Exception | None = field(default=None, init=False)
+    _outcome: T | BaseException | None = field(default=None, init=False)
     _future: asyncio.Future[None] | None = field(default=None, init=False)
 
     @property
@@ -51,7 +51,7 @@ class Caller(Generic[T]):
         """No further attempt begins later, on the client's clock; None: nothing was sent, or attempts are the bound."""
         return None if self.total is None or self.sent_at is None else self.sent_at + self.total
 
-    async def outcome(self) -> T | Exception:
+    async def outcome(self) -> T | BaseException:
         """Wait for the answer, or for an error that is nobody else's."""
         if self._outcome is None:
             self._future = asyncio.get_running_loop().create_future()
@@ -59,7 +59,7 @@ class Caller(Generic[T]):
         assert self._outcome is not None  # noqa: S101  # that is what it waited for
         return self._outcome
 
-    def settle(self, outcome: T | Exception) -> None:
+    def settle(self, outcome: T | BaseException) -> None:
         """Deliver the outcome. Only the first one counts."""
         self._stop()
         if self._outcome is None:
@@ -136,7 +136,7 @@ class Waiters(Generic[T]):
         if caller in self.callers:
             self.callers.remove(caller)
 
-    def settle(self, outcome: T | Exception) -> None:
+    def settle(self, outcome: T | BaseException) -> None:
         """The call has ended. Every caller gets the outcome, and of an error a copy of its own."""
         callers, self.callers = self.callers, []
         for place, caller in enumerate(callers):
