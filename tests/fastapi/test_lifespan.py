@@ -254,7 +254,7 @@ async def patiently(sandbox: Sandbox, client: UserClient | GuestClient, lane: La
             await waiting
 
 
-@pytest.mark.sessions_sandbox(limit=1, window=3_600, clock=lambda: 1_772_434_800.0)
+@pytest.mark.sessions_sandbox(limit=1, window=3_600, time="runs", clock=lambda: 1_772_434_800.0)
 def test_no_max_wait_is_as_long_as_it_takes(sessions_sandbox: Sandbox) -> None:
     """None takes the place of the 5 seconds."""
     app = FastAPI(
@@ -272,7 +272,7 @@ def test_no_max_wait_is_as_long_as_it_takes(sessions_sandbox: Sandbox) -> None:
     assert sessions_sandbox.limiter.refused == 0
 
 
-@pytest.mark.sessions_sandbox(limit=20, window=3_600, clock=lambda: 1_772_434_800.0)
+@pytest.mark.sessions_sandbox(limit=20, window=3_600, time="runs", clock=lambda: 1_772_434_800.0)
 def test_requests_are_urgent_and_background_work_is_patient(sessions_sandbox: Sandbox) -> None:
     """`UserDep` is interactive for every page, and waits for 5 seconds; `BackgroundUserDep` is background for every page, without
     a limit to its wait or a visitor."""
