@@ -45,6 +45,15 @@ TABLE = {
     "bodies_required": (0, "works: 47 of 47"),
     "body_with_more": (4, "'hostId' is a required property"),
     "bearer": (4, "all 47 methods: the document wants the key as Authorization: Bearer"),
+    "prefix_missing": (0, "works: 47 of 47"),
+    "prefix_in_the_server": (0, "works: 47 of 47"),
+    "prefix_missing_below_the_server": (4, "and 41 more: the document has it under /, not /api"),
+    "server_under_api_v1": (4, "and 41 more: the document has it under /api/v1, not /api"),
+    "server_with_variables": (4, "and 41 more: the document has it under /public/v2, not /api"),
+    "server_with_variables_of_ours": (0, "works: 47 of 47"),
+    "server_above_ours": (4, "and 41 more: the document has it under /v3/api, not /api"),
+    "rooms_on_another_server": (4, "user.rooms.list, user.rooms.create, user.rooms.get, user.rooms.update and 3 more"),
+    "trailing_slashes": (4, "the document has it with a slash at its end"),
     "another_api": (2, "this is another API: it has 0 of the 45 operations"),
 }
 LONG = os.environ.get("SESSIONS_LONG_TESTS") == "1"

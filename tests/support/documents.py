@@ -450,9 +450,45 @@ def prefix_in_the_server(document: Json) -> None:
 @works
 def prefix_missing(document: Json) -> None:
     moved(document, lambda path: path.removeprefix("/api"))
+    del document["servers"]
+
+
+@breaks
+def prefix_missing_below_the_server(document: Json) -> None:
+    moved(document, lambda path: path.removeprefix("/api"))
+
+
+@breaks
+def server_under_api_v1(document: Json) -> None:
+    moved(document, lambda path: path.removeprefix("/api"))
+    document["servers"] = [{"url": "https://api.app.sessions.us/api/v1"}]
+
+
+@breaks
+def server_with_variables(document: Json) -> None:
+    moved(document, lambda path: path.removeprefix("/api"))
+    document["servers"] = [{"url": "/public/{version}", "variables": {"version": {"default": "v2"}}}]
 
 
 @works
+def server_with_variables_of_ours(document: Json) -> None:
+    moved(document, lambda path: path.removeprefix("/api"))
+    document["servers"] = [{"url": "https://{host}/api", "variables": {"host": {"default": "api.app.sessions.us"}}}]
+
+
+@breaks
+def server_above_ours(document: Json) -> None:
+    document["servers"] = [{"url": "https://api.app.sessions.us/v3"}]
+
+
+@breaks
+def rooms_on_another_server(document: Json) -> None:
+    for path, item in document["paths"].items():
+        if "/rooms" in path:
+            item["servers"] = [{"url": "https://rooms.app.sessions.us"}]
+
+
+@breaks
 def trailing_slashes(document: Json) -> None:
     moved(document, lambda path: f"{path}/" if path.count("/") == 2 else path)
 

@@ -12,11 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from regeneration.document import METHODS, Document, InputError, copied, routes
+from regeneration.document import METHODS, Document, InputError, Route, copied, routes
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 #: Where the API is known to live; documents of some frameworks leave it out.
 _USUAL_PREFIX = "/api"
+#: On an operation: the path at which its server has it, where that is not the one that it has here.
+_SERVED_AT = "x-served-at"
 
 Key = tuple[str, str]
 
@@ -26,7 +28,7 @@ class Aligned:
     """A document in the spelling of another.
 
     Attributes:
-        document: it.
+        document: it; `x-served-at` stands on the operations that the document's server has elsewhere.
         renamed: of each operation, the path parameters that are called otherwise: from their name to the other's.
         notes: operations that turned out to be the same one.
     """
@@ -73,9 +75,37 @@ def align(document: Document, reference: Document) -> Aligned:
                     if parameter.get("in") == "path":
                         parameter["name"] = names[parameter["name"]]
                 target[key] = value
+                place = _place(document, (value, item), prefix, _with_names(path, names))
+                if place != spelling:
+                    value[_SERVED_AT] = place
                 if changed:
                     renamed[key, full] = changed
     return Aligned(result, renamed, tuple(notes))
+
+
+def served_at(route: Route) -> str:
+    """The path at which the document's server has an operation of an aligned document."""
+    return str(route.operation.get(_SERVED_AT, route.path))
+
+
+def elsewhere(route: Route) -> str:
+    """Where an operation is that is not served at its path, in words that many may share; empty if it is."""
+    place, path = served_at(route), route.path
+    if place == path:
+        return ""
+    if place == f"{path}/":
+        return "with a slash at its end"
+    while path.count("/") > 1 and place.rpartition("/")[2] == path.rpartition("/")[2]:
+        place, path = place.rpartition("/")[0], path.rpartition("/")[0]
+    return f"under {place or '/'}, not {path or '/'} (servers and paths together)"
+
+
+def unmarked(document: Document) -> Document:
+    """A copy without the marks of where operations are served."""
+    result: Document = copied(document)
+    for route in routes(result):
+        route.operation.pop(_SERVED_AT, None)
+    return result
 
 
 def recognise(document: Document, reference: Document) -> None:
@@ -119,12 +149,43 @@ def _prefix(document: Document, known: set[Key]) -> str:
     return candidates[counts.index(max(counts))]
 
 
+def _with_names(path: str, names: dict[str, str]) -> str:
+    return _BRACES.sub(lambda match: f"{{{names[match[1]]}}}", path)
+
+
+def _place(document: Document, holders: Iterable[Document], prefix: str, path: str) -> str:
+    """Where an operation is: its path below that of its server; with the host, if that is another than the document's.
+
+    Where no server is named, the document does not say what stands before its paths, and the prefix counts.
+    """
+    of_document = _address(document)
+    own = next((address for holder in holders if (address := _address(holder)) is not None), of_document)
+    if own is None:
+        return prefix + path
+    host, before = own
+    moved = host if host and (of_document is None or host != of_document[0]) else ""
+    return f"{moved}{before}{path}"
+
+
 def _server_paths(document: Document) -> Iterable[str]:
-    servers = document.get("servers")
-    for server in servers[:1] if isinstance(servers, list) else ():
-        url = server.get("url") if isinstance(server, dict) else None
-        if isinstance(url, str) and "{" not in url:
-            yield urlsplit(url).path.rstrip("/")
+    address = _address(document)
+    if address is not None:
+        yield address[1]
+
+
+def _address(holder: Document) -> tuple[str, str] | None:
+    """The host and the path of the first server, its variables as they are by default; None if it names none."""
+    servers = holder.get("servers")
+    server = servers[0] if isinstance(servers, list) and servers else None
+    url = server.get("url") if isinstance(server, dict) else None
+    if not isinstance(server, dict) or not isinstance(url, str):
+        return None
+    variables = server.get("variables")
+    for name, variable in variables.items() if isinstance(variables, dict) else ():
+        if isinstance(variable, dict):
+            url = url.replace(f"{{{name}}}", str(variable.get("default", "")))
+    parts = urlsplit(url)
+    return parts.netloc, parts.path.rstrip("/")
 
 
 def _servers_without(servers: list[Document], prefix: str) -> list[Document]:

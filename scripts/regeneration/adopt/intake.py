@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from regeneration.adopt.alignment import align, template
+from regeneration.adopt.alignment import align, template, unmarked
 from regeneration.adopt.class_names import Naming, flatten
 from regeneration.adopt.grafting import graft
 from regeneration.adopt.naming import name_operations
@@ -56,7 +56,7 @@ def take_in(published: Document, overlay: Any, reconstruction: Document) -> Inta
     identifiers = {
         (route.method, template(route.path)): route.operation.get("operationId") for route in routes(aligned.document)
     }
-    document, unfit = apply_tolerantly(aligned.document, overlay)
+    document, unfit = apply_tolerantly(unmarked(aligned.document), overlay)
     defects = [*mended.defects, *aligned.notes]
     notes = name_operations(document, ours, identifiers)
     flatten(document, notes)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from openapi_schema_validator import OAS30WriteValidator, OAS31Validator, oas30_format_checker, oas31_format_checker
 
-from regeneration.adopt.alignment import template
+from regeneration.adopt.alignment import elsewhere, served_at, template
 from regeneration.answers import answer, envelope, inside, is_json
 from regeneration.document import Document, Route, follow, parameters, routes
 from regeneration.drive.values import made
@@ -115,7 +115,7 @@ class Api:
     # Requests
 
     def _find(self, method: str, path: str) -> tuple[Document, Route, Route | None]:
-        fitting = [entry for entry in self._routes if _fits(entry[1].path, path)]
+        fitting = [entry for entry in self._routes if _fits(served_at(entry[1]), path)]
         fitting.sort(key=lambda entry: entry[1].path.count("{"))
         for entry in fitting:
             if entry[1].method == method.lower():
@@ -123,7 +123,9 @@ class Api:
         if fitting:
             there = ", ".join(sorted({entry[1].method.upper() for entry in fitting}))
             raise RefusedError(405, f"the document has no {method} {fitting[0][1].path}, only {there}")
-        raise RefusedError(404, f"the document has no path for {method} {path}")
+        moved = next((entry[1] for entry in self._routes if _fits(entry[1].path, path)), None)
+        there = f", but has it {elsewhere(moved)}" if moved is not None else ""
+        raise RefusedError(404, f"the document has no path for {method} {path}{there}")
 
     def _check_key(
         self, document: Document, route: Route, headers: Mapping[str, str], query: Mapping[str, str]
@@ -141,8 +143,8 @@ class Api:
     def _check_parameters(
         self, document: Document, route: Route, path: str, headers: Mapping[str, str], query: Mapping[str, str]
     ) -> None:
-        names = re.findall(r"\{([^{}]*)\}", route.path)
-        matched = _pattern(route.path).fullmatch(path)
+        names = re.findall(r"\{([^{}]*)\}", served_at(route))
+        matched = _pattern(served_at(route)).fullmatch(path)
         segments = dict(zip(names, matched.groups() if matched else (), strict=False))
         sent = {"query": query, "header": headers, "path": {name: unquote(text) for name, text in segments.items()}}
         for parameter in parameters(document, route):

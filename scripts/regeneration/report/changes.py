@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from regeneration.adopt.alignment import Key, align, template
+from regeneration.adopt.alignment import Key, align, elsewhere, template
 from regeneration.answers import is_json
 from regeneration.document import METHODS, Document, Route, follow, routes
 from regeneration.repair.mending import Mended, mend
@@ -107,7 +107,9 @@ class _Comparing:
         self._webhooks()
         before = {(route.method, template(route.path)): route for route in routes(self.old)}
         after = {(route.method, template(route.path)): route for route in routes(self.new)}
-        self._keys([(route, after[key]) for key, route in before.items() if key in after])
+        pairs = [(route, after[key]) for key, route in before.items() if key in after]
+        self._keys(pairs)
+        self._places(pairs)
         for key, route in before.items():
             self._operation = str(route)
             if key not in after:
@@ -143,6 +145,15 @@ class _Comparing:
                     " or ".join(sorted(" and ".join(sorted(one)) for one in each)) or "none" for each in (after, before)
                 ]
                 self._tell("key-changed", "", level, f"the key travels as {names[0]}, not as {names[1]}")
+
+    def _places(self, pairs: list[tuple[Route, Route]]) -> None:
+        """Where operations are served that are elsewhere now; said once where it is the same of every operation."""
+        found = [(elsewhere(old), elsewhere(new), str(new)) for old, new in pairs]
+        once = len({(before, after) for before, after, _ in found}) == 1
+        for before, after, operation in found:
+            if before != after:
+                self._operation = EVERYWHERE if once else operation
+                self._tell("place-changed", "", CALLERS, f"is served {after or 'at its path again'}")
 
     def _webhooks(self) -> None:
         before, after = (doc.get("webhooks", {}) for doc in (self.old, self.new))
