@@ -103,18 +103,18 @@ def test_a_base_that_nobody_says_is_unknown(page: dict[str, Any]) -> None:
 )
 @pytest.mark.parametrize("kind", ["integer", "number", ["integer", "null"]])
 def test_the_size_is_the_default_of_the_size_parameter(name: str, kind: object) -> None:
-    """The document's default comes before the overlay's size; without one, the parameter is known all the same."""
+    """The document's default comes before the overlay's size; without one, only the parameter is known."""
     declared = listed(None, {"size": 20}, **{name: {"type": kind, "default": 50}})
     assert facts(declared) == PageFacts("page", None, name, 50)
     silent = listed(None, {"size": 20}, **{name: {"type": kind, "maximum": 100}})
-    assert facts(silent) == PageFacts("page", None, name, 20)
+    assert facts(silent) == PageFacts("page", None, name, None)
     assert facts(listed(None, None, **{name: {"type": kind}})) == PageFacts("page", None, name, None)
 
 
 @pytest.mark.parametrize("default", [0, -5, 2.5, "50", True, None])
 def test_a_default_that_is_no_number_of_rows_is_no_size(default: object) -> None:
-    """Then the overlay's counts, and without that the size is unknown."""
-    assert facts(listed(None, {"size": 20}, limit={**NUMBER, "default": default})).size == 20
+    """The size is unknown then, whatever the overlay says of a list without such a parameter."""
+    assert facts(listed(None, {"size": 20}, limit={**NUMBER, "default": default})).size is None
     assert facts(listed(None, None, limit={**NUMBER, "default": default})).size is None
 
 
@@ -183,7 +183,7 @@ def test_what_deletes_or_cancels_removes() -> None:
 
 
 def test_a_pulled_document_brings_its_own_facts() -> None:
-    """Default, minimum and size parameter of a published document arrive; what it does not say is the overlay's, or unknown."""
+    """Default, minimum and size parameter of a published document arrive; without a page parameter a list has no pages."""
     document = nestjs.document()
     paths = document["paths"]
     paths["/bookings"]["get"]["parameters"] = []
@@ -193,10 +193,10 @@ def test_a_pulled_document_brings_its_own_facts() -> None:
     ]
     found = operations(take_in(document, OVERLAY, WHOLE).document)
     pages = {name: tuple(entry["pagination"].values()) for name, entry in found.items() if entry["pagination"]}
-    assert pages["list_booking_pages"] == ("page", 1, "limit", 20)
+    assert pages["list_booking_pages"] == ("page", 1, "limit", None)
     assert pages["list_sessions"] == ("page", 0, "take", 50)
     assert pages["list_events"] == ("page", 1, None, 20)
-    assert pages["list_bookings"] == pages["list_rooms"] == ("page", None, None, 20)
+    assert "list_bookings" not in pages
     assert found["delete_session"]["removes"]
     assert found["cancel_booking"]["removes"]
 

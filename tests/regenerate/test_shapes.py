@@ -32,6 +32,16 @@ TABLE = {
     "offset_limit": (0, "works: 47 of 47"),
     "page_number": (0, "works: 47 of 47"),
     "cursor": (4, "is not paginated"),
+    "size_without_default": (0, "works: 47 of 47"),
+    "take_up_to_15": (0, "works: 47 of 47"),
+    **dict.fromkeys(
+        (
+            *("offset_alone", "limit_alone", "page_and_count", "last_key", "limit_as_text", "page_as_json"),
+            *("page_in_an_object", "page_not_declared"),
+        ),
+        (4, "user.bookings.list and 3 more: is not paginated"),
+    ),
+    "participants_may_be_cut": (4, "user.sessions.participants.list: lists"),
     "rows_in_docs": (0, "works: 47 of 47"),
     "rows_in_data_items": (0, "works: 47 of 47"),
     "rows_beside_others": (4, "more than one array that may be the rows"),

@@ -190,6 +190,63 @@ def offset_required(document: Json) -> None:
 
 
 @works
+def size_without_default(document: Json) -> None:
+    repage(document, {"name": "page", "schema": number(minimum=1)}, {"name": "limit", "schema": number()})
+
+
+@works
+def take_up_to_15(document: Json) -> None:
+    repage(document, {"name": "skip", "schema": number(default=0)}, {"name": "take", "schema": number(maximum=15)})
+
+
+@breaks
+def offset_alone(document: Json) -> None:
+    repage(document, {"name": "offset", "schema": number(default=0)})
+
+
+@breaks
+def limit_alone(document: Json) -> None:
+    repage(document, {"name": "limit", "schema": number(default=10)})
+
+
+@breaks
+def page_and_count(document: Json) -> None:
+    repage(
+        document, {"name": "page", "schema": number(default=1)}, {"name": "resultsPerPage", "schema": number(default=9)}
+    )
+
+
+@breaks
+def last_key(document: Json) -> None:
+    repage(document, {"name": "lastKey", "schema": {"type": "string"}})
+
+
+@breaks
+def limit_as_text(document: Json) -> None:
+    text = {"type": "string", "default": "10"}
+    repage(document, {"name": "page", "schema": number(default=1)}, {"name": "limit", "schema": text})
+
+
+@breaks
+def page_as_json(document: Json) -> None:
+    content = {"application/json": {"schema": number(default=1)}}
+    repage(document, {"name": "page", "content": content})
+
+
+@breaks
+def page_in_an_object(document: Json) -> None:
+    fields = {"page": number(default=1), "limit": number(default=10)}
+    schema = {"type": "object", "properties": fields}
+    repage(document, {"name": "pagination", "style": "deepObject", "explode": True, "schema": schema})
+
+
+@breaks
+def participants_may_be_cut(document: Json) -> None:
+    operation = document["paths"]["/api/sessions/{id}/participants"]["get"]
+    operation["parameters"].append({"name": "count", "in": "query", "schema": number()})
+
+
+@breaks
 def page_not_declared(document: Json) -> None:
     repage(document)
 

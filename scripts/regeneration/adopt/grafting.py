@@ -11,7 +11,7 @@ from regeneration.adopt.alignment import template
 from regeneration.adopt.class_names import reachable
 from regeneration.answers import answer, says_something
 from regeneration.document import Document, Route, copied, follow, parameters, references, routes
-from regeneration.generate.page_facts import CURSORS, plain, which_page
+from regeneration.generate.page_facts import left_open, which_page
 from regeneration.shapes import shape
 
 MARK = "x-filled-from"
@@ -42,7 +42,7 @@ def graft(document: Document, ours: Document) -> list[str]:
             notes.append(f"{route}: not in the document; {name} is filled from the reconstruction")
         else:
             notes += _answer(document, ours, route, theirs)
-            notes += _pagination(document, route, theirs)
+            notes += _pagination(document, ours, route, theirs)
     notes += _schemas(document, ours)
     return notes
 
@@ -98,28 +98,25 @@ def _fields(document: Document, name: str, source: Document) -> list[str]:
     return notes
 
 
-def _pagination(document: Document, route: Route, theirs: Route) -> list[str]:
-    """See to it that the page parameter is one that the document declares: theirs under another name, else ours."""
+def _pagination(document: Document, ours: Document, route: Route, theirs: Route) -> list[str]:
+    """See to it that the page parameter is one that the document declares; without one, the list is not paged."""
     facts = theirs.operation.get("x-pagination")
     if not isinstance(facts, dict):
         return []
-    name = facts.get("parameter")
-    query = [parameter["name"] for parameter in parameters(document, theirs) if parameter["in"] == "query"]
-    if name in query:
-        return []
-    theirs_own = which_page(query)
+    declared = [parameter for parameter in parameters(document, theirs) if parameter["in"] == "query"]
+    query = [parameter["name"] for parameter in declared]
+    name, notes = facts["parameter"], []
+    theirs_own = None if name in query else which_page(query)
     if theirs_own is not None:
+        notes = [f"{theirs}: the parameter of its pages is called {theirs_own['parameter']!r}, not {name!r}"]
         theirs.operation["x-pagination"] = {**facts, **theirs_own}
-        return [f"{theirs}: the parameter of its pages is called {theirs_own['parameter']!r}, not {name!r}"]
-    if any(plain(each) in CURSORS for each in query):
-        del theirs.operation["x-pagination"]
-        return [f"{theirs}: its pages are followed by a cursor, which the client does not do"]
-    for parameter in route.operation.get("parameters", []):
-        if parameter.get("name") == name:
-            theirs.operation.setdefault("parameters", []).append({**copied(parameter), MARK: _SOURCE})
-            return [f"{theirs}: does not declare the parameter {name!r} of its pages; filled from the reconstruction"]
+        name = theirs_own["parameter"]
+    known = [parameter["name"] for parameter in parameters(ours, route)]
+    why = left_open(document, declared, name, known)
+    if not why:
+        return notes
     del theirs.operation["x-pagination"]
-    return []
+    return [f"{theirs}: how its pages are counted is not established: {why}"]
 
 
 def _schemas(document: Document, ours: Document) -> list[str]:

@@ -101,9 +101,9 @@ class _Drive:
             _compare_rows(items, self._api.rows(route), promised, has_ids=self._has_ids())
         else:
             result = await result
-            content = self._api.exchanges[-1].content
+            content, rows = self._api.exchanges[-1].content, self._api.exchanges[-1].rows
             if "list[" in promised and isinstance(content, list):
-                _compare_rows(result or [], len(content), promised, has_ids=False)
+                _compare_rows(result or [], rows, promised, has_ids=False)
             elif promised != "None":
                 _compare_one(result, content, promised)
         odd = next((drift for drift in self._drifts if _loses(drift)), None)

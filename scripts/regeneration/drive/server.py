@@ -20,12 +20,13 @@ from regeneration.adopt.alignment import elsewhere, served_at, template
 from regeneration.answers import answer, envelope, inside, is_json
 from regeneration.document import Document, Route, follow, parameters, routes
 from regeneration.drive.values import made
-from regeneration.generate.page_facts import CURSORS, PageFacts, page_facts, plain, which_page
+from regeneration.generate.page_facts import CURSORS, SIZES, PageFacts, left_open, page_facts, plain, which_page
 from regeneration.shapes import shape
 
 #: Rows of a list beyond its whole pages; and of a page where the document does not say, which are the vendor's own words.
 _REST, _SIZE = 5, 20
-_SIZES = {"limit", "size", "pagesize", "perpage", "take", "itemsperpage"}
+#: Rows of a page where a parameter says how many, and the document not, how many without it.
+_UNSAID_SIZE = 10
 
 
 @dataclass
@@ -35,12 +36,14 @@ class Exchange:
     Attributes:
         refused: why it was refused, in words; empty if it was not.
         content: what the answer is about, out of its envelope; None if there is no body.
+        rows: of a list, how many there are on all pages together.
     """
 
     method: str
     path: str
     refused: str = ""
     content: Any = None
+    rows: int = 0
 
 
 @dataclass
@@ -85,8 +88,7 @@ class Api:
     def rows(self, route: Route) -> int:
         """How many rows a list of the document has."""
         found = next(entry for entry in self._routes if entry[2] is not None and entry[2].operation is route.operation)
-        size = self._size(found[0], found[1], found[2], {})
-        return (2 if size <= 50 else 1) * size + _REST
+        return self._total(found[0], found[1])
 
     def declared(self, route: Route) -> tuple[Document, Route]:
         """What the document says of an operation of the package; the package's own where it does not have it."""
@@ -194,6 +196,7 @@ class Api:
         holder, last = _holder(body, names)
         content = body if holder is None else holder[last]
         if isinstance(content, list):
+            exchange.rows = self._slice(document, route, other, query)[2]
             content = self._page(document, route, other, query, schema, otherwise, names)
             if holder is None:
                 body = content
@@ -225,16 +228,12 @@ class Api:
             parameter["name"]: parameter for parameter in parameters(document, route) if parameter["in"] == "query"
         }
         which, facts = which_page(declared), _facts(self.made_of_it, other)
-        cut = any(plain(name) in CURSORS for name in declared) or any(
-            "default" in shape(document, declared[name].get("schema")).limits
-            for name in declared
-            if plain(name) in _SIZES
-        )
-        if which is None and facts is None and not cut:
+        name = which["parameter"] if which else facts.parameter if facts and facts.parameter in declared else ""
+        is_whole = facts is None and not name and not self._may_be_cut(document, declared)
+        if is_whole:
             return 0, 3, 3
-        size = self._size(document, route, other, query)
-        total = (2 if size <= 50 else 1) * size + _REST
-        name = which["parameter"] if which else facts.parameter if facts and not cut else ""
+        size = self._size(document, route, query)
+        total = self._total(document, route)
         limits = shape(document, declared[name].get("schema")).limits if name in declared else {}
         base = limits.get("default", limits.get("minimum", 1))
         base = base if base in (0, 1) else 1
@@ -246,13 +245,23 @@ class Api:
             raise RefusedError(400, f"the first page is {base}")
         return (int(query[name]) - base) * size, size, total
 
-    def _size(self, document: Document, route: Route, other: Route | None, query: Mapping[str, str]) -> int:
+    def _may_be_cut(self, document: Document, declared: Mapping[str, Document]) -> bool:
+        """Whether a parameter of a list without pages may be one of pages all the same."""
+        beside = [{"name": "", "in": "query", "schema": {"type": "integer"}}, *declared.values()]
+        return any(plain(name) in SIZES | CURSORS for name in declared) or bool(left_open(document, beside, ""))
+
+    def _total(self, document: Document, route: Route) -> int:
+        size = self._size(document, route, {})
+        return (2 if size <= 50 else 1) * size + _REST
+
+    def _size(self, document: Document, route: Route, query: Mapping[str, str]) -> int:
         for parameter in parameters(document, route):
-            if parameter["in"] == "query" and plain(parameter["name"]) in _SIZES:
-                default = shape(document, parameter.get("schema")).limits.get("default")
-                sent = query.get(parameter["name"], default)
+            if parameter["in"] == "query" and plain(parameter["name"]) in SIZES:
+                limits = shape(document, parameter.get("schema")).limits
+                sent = query.get(parameter["name"], limits.get("default"))
                 if isinstance(sent, int | str) and str(sent).isdigit():
                     return max(1, int(sent))
+                return max(1, min(_UNSAID_SIZE, int(limits.get("maximum", _UNSAID_SIZE))))
         return _SIZE
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from regeneration.document import Document, Route, follow, parameters
+from regeneration.shapes import shape
 
 #: What a parameter for the rows of a page is called, without marks between the words; the surest name first.
 _SIZE_NAMES = ("pagesize", "perpage", "itemsperpage", "limit", "take", "size")
+SIZES = frozenset(_SIZE_NAMES)
 #: What a parameter for the number of the page, and one for the rows before it, is called, likewise.
 _PAGE_NAMES = {"page", "pagenumber", "pagenum", "pageno", "pageindex"}
 _OFFSET_NAMES = {"offset", "skip", "startindex"}
@@ -45,9 +47,10 @@ def page_facts(document: Document, route: Route) -> PageFacts | None:
     query = {parameter["name"]: _schemas(document, parameter.get("schema")) for parameter in declared}
     page = query.pop(said["parameter"])
     size_parameter = _size_parameter(query)
-    size = _size(query.get(size_parameter or "", ()), said.get("size"))
     counts_rows = said.get("counts") == "rows"
-    sends_size = size is not None and size_parameter is not None and (counts_rows or size_parameter in required)
+    says_size = size_parameter is None or counts_rows or size_parameter in required
+    size = _size(query.get(size_parameter or "", ()), said.get("size") if says_size else None)
+    sends_size = size is not None and size_parameter is not None and says_size
     base = 0 if counts_rows else _base(page)
     return PageFacts(
         parameter=said["parameter"],
@@ -67,6 +70,41 @@ def which_page(names: Iterable[str]) -> dict[str, str] | None:
             if plain(name) in words:
                 return {"parameter": name} | ({"counts": counts} if counts == "rows" else {})
     return None
+
+
+def left_open(document: Document, declared: Sequence[Document], page: str, known: Iterable[str] = ()) -> str:
+    """What the query parameters of a list leave open of its pages, in words; empty if nothing.
+
+    Args:
+        declared: its query parameters.
+        page: the one that says which page.
+        known: names of others that are known to have nothing to do with pages.
+    """
+    kinds = {each["name"]: _kind(document, each) for each in declared}
+    sizes = [name for name in kinds if plain(name) in SIZES]
+    if page not in kinds:
+        return next(
+            (f"its pages are followed by a cursor, {name!r}" for name in kinds if plain(name) in CURSORS),
+            "no parameter for the number of a page, nor for the rows before it, is declared",
+        )
+    for name, kind in kinds.items():
+        if kind != "number" and (name in sizes or (name == page and kind == "object")):
+            return f"the parameter {name!r} of its pages is declared as something else than a number"
+        if kind and name not in {page, *sizes, *known} and plain(name) not in _PAGE_NAMES | _OFFSET_NAMES:
+            return f"the parameter {name!r} may be one of its pages"
+    if plain(page) in _OFFSET_NAMES and not sizes:
+        return f"{page!r} counts rows, and no parameter for the rows of a page is declared"
+    return ""
+
+
+def _kind(document: Document, parameter: Document) -> str:
+    """Whether a parameter may count: `number`, or an `object` in which something may; else empty."""
+    if "content" in parameter or parameter.get("style") == "deepObject":
+        return "object"
+    if any(map(_is_number, _schemas(document, parameter.get("schema")))):
+        return "number"
+    found = shape(document, parameter.get("schema"))
+    return {"integer": "number", "number": "number", "object": "object"}.get(found.type, "")
 
 
 def plain(name: str) -> str:
@@ -112,7 +150,7 @@ def _is_number(schema: Document) -> bool:
 
 
 def _size(schemas: Sequence[Document], otherwise: int | None) -> int | None:
-    """The default, else what the overlay says, as far as the parameter may go."""
+    """The default, else what the overlay says, as far as the parameter may go; None where neither is known."""
     default = _default(schemas)
     if default is not None and default >= 1:
         return default
