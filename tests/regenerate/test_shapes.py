@@ -64,6 +64,10 @@ TABLE = {
     "server_above_ours": (4, "and 41 more: the document has it under /v3/api, not /api"),
     "rooms_on_another_server": (4, "user.rooms.list, user.rooms.create, user.rooms.get, user.rooms.update and 3 more"),
     "trailing_slashes": (4, "the document has it with a slash at its end"),
+    "cookie_required": (4, "and 41 more: the cookie parameter sid is required"),
+    "authorization_required": (4, "user.bookings.list: the header parameter Authorization is required"),
+    "bodies_of_another_json": (4, "the body has to be application/vnd.api+json, not application/json"),
+    "three_names_but_for_case": (0, "works: 47 of 47"),
     "another_api": (2, "this is another API: it has 0 of the 45 operations"),
 }
 LONG = os.environ.get("SESSIONS_LONG_TESTS") == "1"

@@ -289,6 +289,19 @@ def header_required(document: Json) -> None:
         operation.setdefault("parameters", []).append(more)
 
 
+@breaks
+def cookie_required(document: Json) -> None:
+    for _, _, operation in operations(document):
+        more = {"name": "sid", "in": "cookie", "required": True, "schema": {"type": "string"}}
+        operation.setdefault("parameters", []).append(more)
+
+
+@breaks
+def authorization_required(document: Json) -> None:
+    more = {"name": "Authorization", "in": "header", "required": True, "schema": {"type": "string"}}
+    document["paths"]["/api/bookings"]["get"]["parameters"].append(more)
+
+
 # Envelopes.
 
 
@@ -426,6 +439,14 @@ def same_but_for_case(document: Json) -> None:
     text = json.dumps(document).replace("schemas/Collaborator", "schemas/collaborator")
     document.clear()
     document.update(json.loads(text))
+
+
+@works
+def three_names_but_for_case(document: Json) -> None:
+    schemas(document)["room"] = {"type": "object", "properties": {"id": {"type": "string"}, "a": number()}}
+    inner = {"$ref": "#/components/schemas/room"}
+    schemas(document)["ROOM"] = {"type": "object", "properties": {"id": {"type": "string"}, "room": inner}}
+    schemas(document)["Room"]["properties"]["last"] = {"$ref": "#/components/schemas/ROOM"}
 
 
 @works
@@ -603,6 +624,12 @@ def body_with_more(document: Json) -> None:
         schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
         schema.setdefault("properties", {})["hostId"] = {"type": "string"}
         schema["required"] = [*schema.get("required", []), "hostId"]
+
+
+@breaks
+def bodies_of_another_json(document: Json) -> None:
+    for body in bodies(document):
+        body["content"] = {"application/vnd.api+json": body["content"].pop("application/json")}
 
 
 @breaks

@@ -16,6 +16,7 @@ from openapi_python_client.strings import ClassName
 
 from regeneration.adopt.alignment import template
 from regeneration.answers import answer, envelope, inside, says_something
+from regeneration.class_file import class_file
 from regeneration.document import Document, Route, copied, follow, references, routes
 from regeneration.pointers import redirect
 
@@ -147,9 +148,9 @@ class Naming:
         What no answer claims keeps our name where it may be the same thing.
         """
         known = self.ours["components"]["schemas"]
-        wanted = {str(ClassName(ours, "field_")): ours for ours in known}
+        wanted = {class_file(ours): ours for ours in known}
         for name in list(self.schemas):
-            ours = wanted.get(str(ClassName(name, "field_")))
+            ours = wanted.get(class_file(name))
             if ours is None or winners.get(ours) == name or (name == ours and winners.get(ours, name) is None):
                 continue
             if ours not in winners and _sort(self.schemas[name]) == _sort(known[ours]):
@@ -189,9 +190,9 @@ class Naming:
         node.update({"allOf": [{"$ref": _PREFIX + name}], "nullable": True} if nullable else {"$ref": _PREFIX + name})
 
     def _free(self, wanted: str) -> str:
-        taken = {str(ClassName(name, "field_")) for name in (*self.schemas, *self.ours["components"]["schemas"])}
+        taken = {class_file(name) for name in (*self.schemas, *self.ours["components"]["schemas"])}
         name, number = wanted, 2
-        while str(ClassName(name, "field_")) in taken:
+        while class_file(name) in taken:
             name, number = f"{wanted}{number}", number + 1
         return name
 

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from openapi_schema_validator import OAS30WriteValidator, OAS31Validator, oas30_format_checker, oas31_format_checker
 
 from regeneration.adopt.alignment import elsewhere, served_at, template
-from regeneration.answers import answer, envelope, inside, is_json
+from regeneration.answers import answer, envelope, inside
 from regeneration.document import Document, Route, follow, parameters, routes
 from regeneration.drive.values import made
 from regeneration.generate.page_facts import CURSORS, SIZES, PageFacts, left_open, page_facts, plain, which_page
@@ -148,10 +148,15 @@ class Api:
         names = re.findall(r"\{([^{}]*)\}", served_at(route))
         matched = _pattern(served_at(route)).fullmatch(path)
         segments = dict(zip(names, matched.groups() if matched else (), strict=False))
-        sent = {"query": query, "header": headers, "path": {name: unquote(text) for name, text in segments.items()}}
+        sent = {
+            "query": query,
+            "header": headers,
+            "cookie": {},
+            "path": {name: unquote(text) for name, text in segments.items()},
+        }
         for parameter in parameters(document, route):
             name, where = parameter["name"], parameter["in"]
-            if where == "cookie" or (where == "header" and name.lower() in {"accept", "content-type", "authorization"}):
+            if where == "header" and name.lower() in {"accept", "content-type"}:
                 continue
             value = sent[where].get(name.lower() if where == "header" else name)
             if value is None:
@@ -169,9 +174,11 @@ class Api:
             if declared.get("required"):
                 raise RefusedError(400, "a body is required")
             return
-        media = next((media for name, media in content.items() if is_json(name)), None)
+        kind = headers.get("content-type", "").split(";")[0].strip().lower()
+        allowed = {kind, f"{kind.partition('/')[0]}/*", "*/*"}
+        media = next((media for name, media in content.items() if name.split(";")[0].strip().lower() in allowed), None)
         if media is None:
-            raise RefusedError(415, f"the body has to be {' or '.join(content)}, not JSON")
+            raise RefusedError(415, f"the body has to be {' or '.join(content)}, not {kind or 'without a type'}")
         problem = _problem(document, media.get("schema", {}), json.loads(body))
         if problem:
             raise RefusedError(400, f"the body: {problem}")

@@ -13,6 +13,7 @@ from typing import Any
 
 from openapi_python_client.strings import ClassName, PythonIdentifier
 
+from regeneration.class_file import class_file
 from regeneration.document import METHODS, Document, InputError, copied, follow, references
 from regeneration.pointers import component_of, is_alias, moved, redirect
 from regeneration.repair.pruning import prune
@@ -123,16 +124,16 @@ class _Mending:
             plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("_") or "Schema"
             wanted = f"{plain}Schema" if ClassName(plain, "field_") in _TAKEN_CLASSES else plain
             number = 2
-            while ClassName(wanted, "field_") in classes:
+            while class_file(wanted) in classes:
                 wanted, number = f"{plain}{number}", number + 1
-            known = classes.get(ClassName(plain, "field_"))
+            known = classes.get(class_file(plain))
             if known is not None:
                 self.defects.append(
                     f"{name}: the schemas {known!r} and {name!r} would be one class; this one is called {wanted}"
                 )
             elif wanted != name:
                 self.defects.append(f"{name}: no usable name of a schema; called {wanted}")
-            classes[ClassName(wanted, "field_")] = name
+            classes[class_file(wanted)] = name
             names[name] = wanted
         aliases = {name: value["$ref"] for name, value in schemas.items() if is_alias(value)}
         renamed = {

@@ -34,12 +34,13 @@ _CURES: Final = (
         r"\1",
         f"of a page, say `base` in x-pagination ({_OVERLAY}); else callers pass it by with_options(query=…)",
     ),
-    (r"(the header parameter \S+ is required)", r"\1", "callers pass it by with_options(headers=…)"),
+    (r"(the (?:header|cookie) parameter \S+ is required)", r"\1", "callers pass it by with_options(headers=…)"),
     (
         r"(the body: .* is a required property)",
         r"\1",
         "callers pass it in `extra`, until the method has an argument for it",
     ),
+    (r"(the body has to be .*)", r"\1", "bodies are written in src/sessions_us/_calls"),
     (r"(the body: .*)", r"\1", "the method sends what the document refuses; correct either"),
     (
         r"TypeError: \S+ (needs a page|is not paginated)(.*)",

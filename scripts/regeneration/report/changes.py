@@ -297,12 +297,12 @@ class _Comparing:
             self._schema(one, other, place, "", sent=sent)
 
     def _media_types(self, before: Document, after: Document, place: str, *, sent: bool) -> None:
-        """Which are gone and which are new; one kind of JSON stands for another."""
+        """Which are gone and which are new; in answers one kind of JSON stands for another."""
         for name in before:
-            if name not in after and not (is_json(name) and _json_in(after)):
+            if name not in after and not _stand_in(name, after, sent):
                 self._tell("media-removed", place, CALLERS if sent else PARSING, f"{place}: no {name}")
         for name in after:
-            if name not in before and not (is_json(name) and _json_in(before)):
+            if name not in before and not _stand_in(name, before, sent):
                 how = " as well" if before.keys() & after.keys() else " instead" if before else ", not nothing"
                 self._tell("media-added", place, HARMLESS, f"{place}: {name}{how}")
 
@@ -495,6 +495,13 @@ def _comparable(before: Document, after: Document) -> tuple[str, str] | None:
         return one, other
     first = next((name for name in before if name in after), None)
     return None if first is None else (first, first)
+
+
+def _stand_in(name: str, others: Iterable[str], sent: bool) -> bool:
+    """Whether one of the others will do for a kind of JSON."""
+    if not is_json(name):
+        return False
+    return "*/*" in others if sent else _json_in(others) is not None
 
 
 def _json_in(media_types: Iterable[str]) -> str | None:
