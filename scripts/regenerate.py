@@ -28,7 +28,7 @@ from regeneration import toolchain, tree
 from regeneration.build import Result, build, diff, driven, load, pull
 from regeneration.document import InputError, LostError
 from regeneration.progress import Progress
-from regeneration.report.render import BREAKING, FORMATS, render
+from regeneration.report.render import BREAKING, FORMATS, refused, render
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -49,7 +49,11 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
             return check(root, result)
         return put(root, result, inputs, options)
     except (InputError, OSError) as error:
-        print(f"regenerate: {' '.join(str(error).split())}", file=sys.stderr)
+        reason = " ".join(str(error).split())
+        print(f"regenerate: {reason}", file=sys.stderr)
+        reports = options.diff or options.pull is not None or options.drive is not None
+        if reports and options.format != "text":
+            print(refused(reason, options.format))
         return 1 if options.check and isinstance(error, LostError) else 2
 
 

@@ -106,7 +106,10 @@ def follow(document: Document, node: Any) -> Any:
 
 def _target(document: Document, reference: str) -> Any:
     if not reference.startswith("#/"):
-        raise InputError(f"the reference {reference} leads out of the document; everything is read offline")
+        raise InputError(
+            f"the reference {reference} leads out of the document; everything is read offline. Put the files into one first, "
+            "with any bundler of OpenAPI documents"
+        )
     node: Any = document
     for part in reference[2:].split("/"):
         key = unquote(part).replace("~1", "/").replace("~0", "~")
@@ -115,7 +118,9 @@ def _target(document: Document, reference: str) -> Any:
         elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
             node = node[int(key)]
         else:
-            raise InputError(f"the reference {reference} leads nowhere")
+            raise InputError(
+                f"the reference {reference} leads nowhere; correct it in a copy of the document, and give that instead"
+            )
     return node
 
 

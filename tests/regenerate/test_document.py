@@ -87,7 +87,10 @@ def test_text_that_begins_as_utf_16_does_is_read_so() -> None:
             {"paths": {"/a": {"$ref": "a.yaml#/get"}}},
             "make one document of it with `npx @redocly/cli bundle FILE -o openapi.json`",
         ),
-        ({"paths": {"/a": {"$ref": "#/gone"}}}, "f: the reference #/gone leads nowhere$"),
+        (
+            {"paths": {"/a": {"$ref": "#/gone"}}},
+            "f: the reference #/gone leads nowhere; correct it in a copy of the document, and give that instead$",
+        ),
     ],
 )
 def test_what_is_no_whole_document_says_what_to_pull(document: dict[str, Any], message: str) -> None:

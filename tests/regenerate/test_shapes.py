@@ -5,6 +5,7 @@ There is no third outcome: 0 and every method of the client works, or 4 or 2 and
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,9 @@ TABLE = {
     "rows_beside_others": (4, "more than one array that may be the rows"),
     "components_empty": (0, "works: 47 of 47"),
     "mongo_ids": (4, "has no id, which the client reads; it has _id"),
+    "ids_objects": (4, "user.rooms.get: its answer is not understood: no id"),
+    "ids_in_bodies_integers": (4, "Id: '1' is not of type 'integer'"),
+    "time_zones_numbers": (4, "timeZone: '1' is not of type 'integer'"),
     "same_but_for_case": (0, "works: 47 of 47"),
     "property_of_all_of": (0, "works: 47 of 47"),
     "event_is_an_array_and_nothing_else": (0, "works: 47 of 47"),
@@ -182,6 +186,24 @@ def test_a_large_document_of_another_api_is_refused_in_no_time(regenerate: Regen
     process = regenerate(ROOT, "--drive", str(tmp_path / "document.json"))
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr.startswith("regenerate: this is another API: it has 0 of the 45 operations")
+
+
+@pytest.mark.parametrize(
+    ("reference", "cure"),
+    [("rooms.yaml#/Room", "with any bundler of OpenAPI"), ("#/components/schemas/Gone", "correct it in a copy")],
+)
+def test_a_refusal_is_in_the_report_too(reference: str, cure: str, regenerate: Regenerate, tmp_path: Path) -> None:
+    """As Markdown and JSON, which somebody reads instead of stderr; and it says what to do."""
+    document = made()
+    document["components"]["schemas"]["Room"]["properties"]["owner"] = {"$ref": reference}
+    (tmp_path / "document.json").write_bytes(dump_json(document))
+    process = regenerate(ROOT, "--drive", str(tmp_path / "document.json"), "--format", "markdown")
+    assert process.returncode == 2
+    assert process.stdout.startswith("**REFUSED: ")
+    assert cure in process.stdout
+    process = regenerate(ROOT, "--drive", str(tmp_path / "document.json"), "--format", "json")
+    assert json.loads(process.stdout)["status"] == 2
+    assert cure in process.stderr
 
 
 def test_the_overlay_can_say_which_other_method_is_meant(whole: Path, regenerate: Regenerate, tmp_path: Path) -> None:

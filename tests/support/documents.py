@@ -404,6 +404,28 @@ def ids_integers(document: Json) -> None:
             schema["properties"]["id"] = number()
 
 
+@breaks
+def ids_objects(document: Json) -> None:
+    schemas(document)["Room"]["properties"]["id"] = {"type": "object", "properties": {"$oid": {"type": "string"}}}
+
+
+@breaks
+def ids_in_bodies_integers(document: Json) -> None:
+    for body in bodies(document):
+        for media in body["content"].values():
+            for name in media["schema"].get("properties", {}):
+                if name.endswith("Id"):
+                    media["schema"]["properties"][name] = number()
+
+
+@breaks
+def time_zones_numbers(document: Json) -> None:
+    for body in bodies(document):
+        for media in body["content"].values():
+            if "timeZone" in media["schema"].get("properties", {}):
+                media["schema"]["properties"]["timeZone"] = number()
+
+
 @works
 def ids_uuids(document: Json) -> None:
     for schema in schemas(document).values():

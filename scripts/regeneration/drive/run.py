@@ -187,7 +187,17 @@ def _value(parameter: inspect.Parameter, document: Document, fields: Any) -> Any
     known = fields.fields.get(_wire(parameter.name))
     if known is None or plain == MOMENT or shape(document, known).type == "anything":
         return plain
-    return made((document, known), 1)
+    return _as_annotated(annotation, made((document, known), 1), plain)
+
+
+def _as_annotated(annotation: str, value: Any, plain: Any) -> Any:
+    """A value of the document's schema as callers pass it, who go by the annotation: an id that is text stays text."""
+    if re.search(r"Sequence\[str|Iterable\[str", annotation):
+        rows = value if isinstance(value, list) else plain
+        return [str(each) if isinstance(each, int | float) else each for each in rows]
+    if re.search(r"Sequence|Iterable|Mapping|bool|int\b|float|Any", annotation) or "str" not in annotation:
+        return value
+    return plain if isinstance(value, list | dict) else str(value)
 
 
 def _wire(name: str) -> str:

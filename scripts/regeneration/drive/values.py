@@ -90,6 +90,8 @@ def _id(document: Document, schema: Any, number: int) -> Any:
     found = shape(document, schema)
     if found.type in ("integer", "number"):
         return number
+    if found.type in ("object", "array", "boolean"):
+        return made((document, schema), number)
     texts = (f"{number:024x}", str(UUID(int=number)), str(number), f"id{number}")
     return _text(found, texts[1:] if found.format == "uuid" else texts)
 

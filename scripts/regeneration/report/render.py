@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # it imports the tools, which may be missing, and which whoev
 
 Format = Literal["text", "markdown", "json"]
 FORMATS: Final[tuple[Format, ...]] = ("text", "markdown", "json")
-UNCHANGED, HARMLESS_ONLY, BREAKING = 0, 3, 4
+UNCHANGED, REFUSED, HARMLESS_ONLY, BREAKING = 0, 2, 3, 4
 _MARKUP: Final = {ord(sign): f"&#{ord(sign)};" for sign in "&\\`*_[]<>|#~!@"}
 _ORDER: Final[tuple[Level, ...]] = (CALLERS, PARSING, HARMLESS)
 
@@ -78,6 +78,13 @@ class Report:
 def render(report: Report, form: Format) -> str:
     """The report, without a newline at its end."""
     return _RENDERERS[form](report)
+
+
+def refused(reason: str, form: Format) -> str:
+    """The report of a document that is not taken in; nothing as text, for then the reason is on stderr alone."""
+    if form == "json":
+        return json.dumps({"status": REFUSED, "verdict": f"REFUSED: {reason}"}, indent=2, ensure_ascii=False)
+    return f"**REFUSED: {_escaped(reason)}**" if form == "markdown" else ""
 
 
 def _by_operation(changes: Sequence[Change]) -> Mapping[str, list[Change]]:
