@@ -29,7 +29,7 @@ IDS = [
     "/", "//evil.example", "https://evil.example/api", "\\\\evil.example", "../../admin", "..%2f..%2fadmin", "%2E%2e/x",
     "..;/admin", "a/../../b", "a?b=c", "a#b", "a@evil.example", ":443", "a b", "%", "%zz", "%00", "%0d%0aHost: evil",
     "\u2025", "\u2024\u2024", "\uff0e\uff0e", "\u2215admin", "\uff0fadmin", "\u29f8", "\u2044", "s1\u200b", "\u202e1s", "é",
-    "e\u0301", "%2e%2e", "%252e%252e", "😀", "\ufeff", "~", "%7e", "=", "&", "+", ";", ",", "x" * 1_000_000, "é" * 100_000,
+    "e\u0301", "%2e%2e", "%252e%252e", "😀", "\ufeff", "~", "%7e", "=", "&", "+", ";", ",", "x" * 4_096, "é" * 4_096,
 ]  # fmt: skip
 REFUSED = ["", ".", "..", "\x00", "a\x00b", "a\r\nb", "\n", "\t", "\x7f", "\x1b[2J", "\x85", "\ud800", "a\udfffb"]
 
@@ -91,7 +91,7 @@ def same_shape(url: httpx.URL, template: str, value: str) -> None:
 
 @pytest.mark.parametrize("case", WITH_ID, ids=lambda case: case.operation)
 async def test_an_id_stays_one_segment_of_its_path(case):
-    """Through every method that takes one: traversal, URLs, look-alikes, a megabyte of it."""
+    """Through every method that takes one: traversal, URLs, look-alikes, as long as an id may be."""
     for value in IDS:
         for url in await asked(case, value):
             same_shape(url, case.path, value)
