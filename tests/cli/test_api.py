@@ -45,10 +45,10 @@ def test_any_request_can_be_sent(sessions_sandbox: Sandbox) -> None:
 
 def test_a_body_comes_from_a_file(sessions_sandbox: Sandbox, tmp_path: Any) -> None:
     """Whole, with what no option could say."""
-    (tmp_path / "room.json").write_text('{"name": "Blue", "description": "Deep"}')
+    (tmp_path / "room.json").write_text('{"name": "Blue", "colour": "deep"}')
     room = answer(run("api", "POST", "/api/rooms", "--input", "room.json", cwd=tmp_path, **environ(sessions_sandbox)))
 
-    assert (room["name"], room["description"]) == ("Blue", "Deep")
+    assert (room["name"], room["colour"]) == ("Blue", "deep")
 
 
 @pytest.mark.parametrize(

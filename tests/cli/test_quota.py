@@ -40,7 +40,7 @@ def test_people_read_it_as_text(sessions_sandbox: Sandbox) -> None:
 def test_with_a_file_it_costs_nothing(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
     """What another process used is known, and no request is sent to know it."""
     environ = {**at(sessions_sandbox), "SESSIONS_QUOTA_STORE": str(tmp_path / "quota.db")}
-    run("list", "rooms", **environ)
+    run("list", "rooms", "--all", **environ)
     sent = len(sessions_sandbox.requests)
     told = json.loads(run("quota", **environ).stdout)
 
@@ -56,7 +56,7 @@ def test_with_a_server_it_costs_nothing(sessions_sandbox: Sandbox, tmp_path: Pat
     server = RedisServer(tmp_path)
     server.start()
     try:
-        run("list", "rooms", "--quota-store", server.url, **at(sessions_sandbox))
+        run("list", "rooms", "--all", "--quota-store", server.url, **at(sessions_sandbox))
         told = json.loads(run("quota", "--quota-store", server.url, **at(sessions_sandbox)).stdout)
     finally:
         server.stop()

@@ -77,13 +77,19 @@ TABLE = {
 LONG = os.environ.get("SESSIONS_LONG_TESTS") == "1"
 
 
+OFTEN = {"page_required", "offset_limit", "components_empty", "mongo_ids", "prefix_in_the_server"}
+"""One of each kind; each takes seconds."""
+
+
 def pull(regenerate: Regenerate, folder: Path, *names: str) -> CompletedProcess[str]:
     """Drive the document with these changes."""
     (folder / "document.json").write_bytes(dump_json(made(*names)))
     return regenerate(ROOT, "--drive", str(folder / "document.json"))
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize(
+    "name", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.further) for name in TABLE]
+)
 def test_what_a_document_may_say(name: str, regenerate: Regenerate, tmp_path: Path) -> None:
     """Required parameters, other pages, envelopes, empty models, other names, methods, paths, bodies and keys."""
     status, words = TABLE[name]
