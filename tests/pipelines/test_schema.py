@@ -33,8 +33,9 @@ CHILDREN = {
 
 def documented(schema: dict[str, Any]) -> Any:
     """The type that the document gives, written down independently of the library."""
-    if "allOf" in schema:
-        (schema,) = schema["allOf"]
+    for wrap in ("allOf", "anyOf"):  # the latter with null beside
+        if wrap in schema:
+            (schema,) = [each for each in schema[wrap] if each.get("enum") != [None]]
     if "$ref" in schema:
         schema = SPEC["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     match schema.get("type"), schema.get("format"):

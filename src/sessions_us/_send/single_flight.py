@@ -128,10 +128,12 @@ class SingleFlight(OuterStage):
                 flight.call.waiters.settle(ClientClosedError())
 
     async def _fly(self, call: Call) -> None:
+        outcome: Answer | BaseException = ClientClosedError()
         try:
-            outcome: Answer | BaseException = await self._inner.send(call)
+            outcome = await self._inner.send(call)
         except BaseException as error:
-            outcome = ClientClosedError() if self._closed and isinstance(error, asyncio.CancelledError) else error
+            if not (self._closed and isinstance(error, asyncio.CancelledError)):
+                outcome = error
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise  # it ends the event loop
         finally:

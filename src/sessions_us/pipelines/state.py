@@ -148,7 +148,8 @@ class JobState:
             self.run: int = self._number("run")
             self._start = self._number("start") + 1
             file.set("start", str(self._start))
-            (self.version,) = file.one("SELECT COALESCE(MAX(version), 0) FROM rows")
+            (version,) = file.one("SELECT COALESCE(MAX(version), 0) FROM rows")
+            self.version: int = version
             self._seen = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE run = ? GROUP BY 1", self.run))
             self._waiting = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE due GROUP BY 1"))
             self._due: Counter[tuple[str, str]] = Counter()
