@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -166,11 +165,6 @@ async def test_a_client_that_is_closed_meanwhile():
     assert [error() for error in left] == [None] * 3
 
 
-FREED_AT_ONCE = pytest.mark.skipif(
-    sys.version_info >= (3, 12), reason="from 3.12 on a cycle remains until the next collection; its cause is not known"
-)
-
-
 class Odd(Exception):
     """What the caller's own transport raises."""
 
@@ -202,7 +196,6 @@ async def leaves_nothing(make: Make, user: UserClient) -> bool:
 HALF = Say(raw=b'HTTP/1.1 200 X\r\ncontent-length: 99\r\n\r\n{"id":', close=True)
 
 
-@FREED_AT_ONCE
 @pytest.mark.parametrize("make", CALLS.values(), ids=CALLS.keys())
 @pytest.mark.parametrize("step", [Reset(), HALF, Silence()], ids=["reset", "half", "silence"])
 async def test_an_attempt_that_broke_off(make, step):
@@ -211,7 +204,6 @@ async def test_an_attempt_that_broke_off(make, step):
         assert await leaves_nothing(make, user)
 
 
-@FREED_AT_ONCE
 @pytest.mark.parametrize("make", CALLS.values(), ids=CALLS.keys())
 async def test_an_error_of_the_callers_own_transport(make):
     """It is the caller's, and no frame of ours keeps it."""
@@ -219,7 +211,6 @@ async def test_an_error_of_the_callers_own_transport(make):
         assert await leaves_nothing(make, user)
 
 
-@FREED_AT_ONCE
 @pytest.mark.parametrize("make", [CALLS["read"], CALLS["write"]], ids=["read", "write"])
 async def test_calls_in_tasks_of_their_own(make):
     """The visitor leaves while they wait. The tasks are dropped with their errors."""

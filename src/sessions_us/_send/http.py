@@ -80,7 +80,8 @@ class Http:
         try:
             return await self._failed(call, trace, problem, started)
         finally:
-            del problem  # its own traceback holds this frame
+            _drop_frames(problem)
+            del problem  # this frame is in the traceback of the error that the caller gets
 
     async def _failed(self, call: Call, trace: Trace, problem: Exception, started: float) -> Answer | Exception:
         """End the lease of an attempt that broke off, and return what that means."""
@@ -89,8 +90,7 @@ class Http:
         if not isinstance(problem, _FAILURES):  # a bug, or the caller's own transport
             self._tell_failed(call, trace, problem, started, sent="unknown")
             await lease.unknown()
-            problem.__cause__ = problem.__context__ = None
-            return problem.with_traceback(None)  # without the frames that hold the key
+            return problem
         sent: Sent = "no" if trace.never_left else "unknown"
         self._tell_failed(call, trace, problem, started, sent=sent)
         await (lease.refund() if trace.never_left else lease.unknown())
@@ -209,6 +209,15 @@ class Http:
             request_id=request_id,
             retry_after=parse_retry_after(headers.multi_items()),
         )
+
+
+def _drop_frames(problem: BaseException) -> None:
+    """Take the tracebacks off an error and all that led to it. Their frames hold the key, the body, and the error itself."""
+    chain: list[BaseException | None] = [problem]
+    while chain:
+        if (error := chain.pop()) is not None:
+            chain += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
+            error.__traceback__ = error.__cause__ = error.__context__ = None
 
 
 def _asks_for_a_password(problem: Exception) -> bool:
