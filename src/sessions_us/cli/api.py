@@ -17,7 +17,7 @@ from rich.text import Text
 
 from .._calls.arguments import path_id
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, connect_guest, guest_key, user_key
-from .options import choice
+from .options import one_of
 from .output import AsJson, Fields, Output, OutputOption, columns_of, form_of, picked, print_all, screen
 from .table import cell
 from .text import one_line
@@ -139,15 +139,7 @@ def api(
 
 
 def get(
-    resource: Annotated[
-        Gettable,
-        typer.Argument(
-            metavar="RESOURCE",
-            help=f"One of {', '.join(Gettable)}.",
-            parser=choice(Gettable),
-            autocompletion=lambda: list(Gettable),
-        ),
-    ],
+    resource: Annotated[Gettable, one_of(Gettable)],
     id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")],
     json: AsJson = None,
     output: OutputOption = None,
@@ -177,15 +169,7 @@ def get(
 
 
 def create(
-    resource: Annotated[
-        Writable,
-        typer.Argument(
-            metavar="RESOURCE",
-            help=f"One of {', '.join(Writable)}.",
-            parser=choice(Writable),
-            autocompletion=lambda: list(Writable),
-        ),
-    ],
+    resource: Annotated[Writable, one_of(Writable)],
     name: Annotated[str | None, typer.Option(help="Of the session, or of the person who books.")] = None,
     start: Annotated[str | None, typer.Option(metavar="MOMENT", help="Such as 2030-01-31T10:00:00+01:00.")] = None,
     end: Annotated[str | None, typer.Option(metavar="MOMENT", help="The planned end of a session.")] = None,
@@ -244,15 +228,7 @@ def _require(resource: Writable, options: Mapping[str, str | None]) -> None:
 
 
 def cancel(
-    resource: Annotated[
-        Writable,
-        typer.Argument(
-            metavar="RESOURCE",
-            help=f"One of {', '.join(Writable)}.",
-            parser=choice(Writable),
-            autocompletion=lambda: list(Writable),
-        ),
-    ],
+    resource: Annotated[Writable, one_of(Writable)],
     id: Annotated[str, typer.Argument(metavar="ID", help="Of the booking or the session.")],
     key_file: KeyFile = None,
     quota_store: QuotaStore = None,

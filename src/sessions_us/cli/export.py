@@ -21,7 +21,7 @@ from ..errors import SessionsError
 from ..keys import UserKey
 from . import fail
 from .access import KeyFile, QuotaStore, budget, connect, user_key
-from .options import choice, days
+from .options import days, one_of
 from .output import AsJson, print_rows, screen, wants_json
 from .progress import ProgressLine
 from .statuses import Status, failure
@@ -67,12 +67,7 @@ def export(
     context: typer.Context,
     resources: Annotated[
         list[Exportable],
-        typer.Argument(
-            metavar="RESOURCE...",
-            help=f"Some of {', '.join(Exportable)}.",
-            parser=choice(Exportable),
-            autocompletion=lambda: list(Exportable),
-        ),
+        one_of(Exportable, several=True),
     ],
     to: Annotated[
         list[str],

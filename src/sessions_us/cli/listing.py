@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
-from .options import choice, duration_of
+from .options import duration_of, one_of
 from .output import AsJson, Fields, Output, OutputOption, columns_of, form_of, picked, print_all, print_rows, screen
 from .resources import SHOWN, Listing, Position, batches
 from .table import values_at
@@ -25,15 +25,7 @@ _LIMIT = 20
 
 
 def list_(
-    resource: Annotated[
-        Listing,
-        typer.Argument(
-            metavar="RESOURCE",
-            help=f"One of {', '.join(Listing)}.",
-            parser=choice(Listing),
-            autocompletion=lambda: list(Listing),
-        ),
-    ],
+    resource: Annotated[Listing, one_of(Listing)],
     id: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="Of the session or booking page it belongs to.")
     ] = None,

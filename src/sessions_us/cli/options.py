@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import TypeVar
 
 import typer
+from typer.models import ArgumentInfo
 
-__all__ = ("choice", "days", "duration_of", "unknown")
+__all__ = ("choice", "days", "duration_of", "one_of", "unknown")
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -30,6 +31,16 @@ def choice(kind: type[E]) -> Callable[[str], E]:
 
     parse.__name__ = kind.__name__
     return parse
+
+
+def one_of(kind: type[StrEnum], *, several: bool = False) -> ArgumentInfo:
+    """Return the argument that names a resource, or several."""
+    metavar, word = ("RESOURCE...", "Some") if several else ("RESOURCE", "One")
+    names = list(kind)
+    argument: ArgumentInfo = typer.Argument(
+        metavar=metavar, help=f"{word} of {', '.join(names)}.", parser=choice(kind), autocompletion=lambda: names
+    )
+    return argument
 
 
 def unknown(text: str, names: Iterable[str]) -> str:
