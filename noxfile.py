@@ -130,12 +130,15 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python="3.12")
 def eager(session: nox.Session) -> None:
-    """The tests where a task starts within `create_task`, with the coverage of all that they start; arguments go to pytest."""
+    """The tests where a task starts within `create_task`, with the coverage of all that they start, and then those that `tests`
+    leaves out; arguments go to pytest."""
     _install(session, "test", "regenerate", "coverage")
-    arguments = session.posargs or ("-n", "auto", f"--ignore={ALONE}")
-    session.run(*PYTEST, *BOUNDED, "--cov", "--cov-report=term-missing", *arguments, env={"SESSIONS_EAGER": "1"})
+    chosen = session.posargs or (*AT_ONCE, "-m", "not further", f"--ignore={ALONE}")
+    tasks = {"SESSIONS_EAGER": "1"}
+    session.run(*PYTEST, *BOUNDED, "--cov", "--cov-report=term-missing", *chosen, env=tasks)
     if not session.posargs:
-        session.run(*PYTEST, *BOUNDED, TIMED, env={"SESSIONS_EAGER": "1"})
+        session.run(*PYTEST, *BOUNDED, TIMED, env=tasks)
+        session.run(*PYTEST, *BOUNDED, *AT_ONCE, "-m", "further", env=tasks)
 
 
 @nox.session(python="3.13")

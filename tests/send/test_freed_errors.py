@@ -33,7 +33,6 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 def no_collector() -> Iterator[None]:
-    gc.collect()
     gc.disable()
     yield
     gc.enable()
