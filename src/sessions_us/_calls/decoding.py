@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from datetime import UTC, date, datetime
 from enum import Enum
-from functools import cache, partial
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from functools import cache, cached_property, partial
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from attrs import define, field
 from sessions_us_api.types import Model
@@ -30,6 +30,8 @@ _DEEPEST = 100
 """Maximum depth of arrays and objects. Python's recursion limit is reached between 300 and 1000 levels, depending on the
 caller: during decoding, or later in `to_dict`."""
 _TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
+
+_NESTING = (dict, list)
 
 UNKNOWN_FIELD = "unknown field"
 """The only problem that strict decoding accepts, because the document announces additional properties."""
@@ -119,7 +121,7 @@ def _converter(shape: Any) -> Convert:
         return partial(_constant, get_args(shape))
     if isinstance(shape, type):
         if issubclass(shape, Model):
-            return partial(_object, shape)
+            return partial(_object, _Plan(shape))
         if issubclass(shape, Enum):
             return partial(_member, shape)
         return _SCALARS.get(shape, _anything)
@@ -158,14 +160,20 @@ def _whole(value: float) -> int:
     return int(value)
 
 
-def _moment(value: str) -> datetime:
-    moment = datetime.fromisoformat(value.upper())
-    if moment.utcoffset() is None:
-        raise NotUnderstood("date-time without a zone")  # the zone is not guessed
+def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
+    if type(value) is not str:
+        raise NotUnderstood("unexpected type")
     try:
-        moment.astimezone(UTC)  # some moments of the first and last day of the calendar have no UTC
-    except OverflowError:
-        raise NotUnderstood("date-time beyond the calendar") from None
+        moment = datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise NotUnderstood("no date-time") from None
+    if moment.tzinfo is None:
+        raise NotUnderstood("date-time without a zone")  # the zone is not guessed
+    if moment.year in {1, 9999}:
+        try:
+            moment.astimezone(UTC)  # some moments of the first and last day of the calendar have no UTC
+        except OverflowError:
+            raise NotUnderstood("date-time beyond the calendar") from None
     return moment
 
 
@@ -174,7 +182,7 @@ _SCALARS: Mapping[type, Convert] = {
     bool: _flag,
     int: partial(_scalar, _whole, (int, float), "unexpected type"),
     float: partial(_scalar, float, (int, float), "unexpected type"),
-    datetime: partial(_scalar, _moment, (str,), "no date-time"),
+    datetime: _moment,
     date: partial(_scalar, date.fromisoformat, (str,), "no date"),
     types.NoneType: partial(_scalar, lambda value: value, (types.NoneType,), ""),
 }
@@ -214,55 +222,83 @@ def _first(variants: list[Convert], decoder: Decoder, value: Any, path: str) -> 
 def _list(convert: Convert, decoder: Decoder, value: Any, path: str) -> list[Any]:
     if not isinstance(value, list):
         raise NotUnderstood("unexpected type")
-    result = []
+    result, inside = [], f"{path}[]"
     for item in value:
         try:
-            result.append(convert(decoder, item, f"{path}[]"))
+            result.append(convert(decoder, item, inside))
         except NotUnderstood as error:
-            decoder.note(f"{path}[]", str(error))
+            decoder.note(inside, str(error))
     return result
 
 
-Fields = tuple[tuple[str, str, Convert, bool], ...]
-"""Of each field its wire name, its name, what reads it, and whether it is required."""
+class _Field(NamedTuple):
+    """A field that may be missing: what reads its values, and the type whose values stand for themselves."""
+
+    name: str
+    convert: Convert
+    plain: type | None
 
 
-@cache
-def _fields_of(model: type[Model]) -> Fields:
-    return tuple(
-        (field.wire, field.name, _identity if field.required else _converter(field.shape), field.required)
-        for field in model.wire_fields()
-    )
+class _Plan:
+    """How the objects of a model are read. Its parts are made when they are first used: a model may contain itself."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self.model = model
+
+    @cached_property
+    def required(self) -> dict[str, str]:
+        """The names of the required fields by their wire names."""
+        return {field.wire: field.name for field in self.model.wire_fields() if field.required}
+
+    @cached_property
+    def optional(self) -> dict[str, _Field]:
+        """The other fields by their wire names."""
+        return {
+            field.wire: _Field(field.name, _converter(field.shape), field.shape if field.shape in {str, bool} else None)
+            for field in self.model.wire_fields()
+            if not field.required
+        }
+
+    @cached_property
+    def wires(self) -> frozenset[str]:
+        """The wire names of all fields."""
+        return frozenset((*self.required, *self.optional))
 
 
-def _object(model: type[Model], decoder: Decoder, value: Any, path: str) -> Model:
+def _object(plan: _Plan, decoder: Decoder, value: Any, path: str) -> Model:
     raw = _as_object(decoder, value, path)
     if path.removesuffix("[]") == decoder.place and is_deep(raw):
         raise NotUnderstood(_TOO_DEEP)
     inside = f"{path}." if path else ""
-    unknown = raw.keys() - _wire_names(model).values()  # type: ignore[arg-type]  # every type is hashable
-    spelled = spellings(model, raw) if unknown else {}
-    values: dict[str, Any] = {}
-    extra = {wire: raw[wire] for wire in unknown.difference(spelled.values())}
-    if unknown:
+    spelled: Mapping[str, str] = {}
+    extra: dict[str, Any] = {}
+    if not raw.keys() <= plan.wires:
+        spelled = spellings(plan.model, raw)
+        extra = {wire: raw[wire] for wire in (raw.keys() - plan.wires).difference(spelled.values())}
         _note_unknown(decoder, inside, spelled.values(), extra)
-    fields: Fields = _fields_of(model)  # type: ignore[arg-type]  # now and not before: a model may contain itself
-    for wire, name, convert, required in fields:
-        sent_as = spelled.get(wire, wire)
-        given = raw.get(sent_as)
-        if required:
-            values[name] = convert(decoder, given, inside + wire)
-        elif given is not None:
-            try:
-                values[name] = understood = convert(decoder, given, inside + wire)
-            except NotUnderstood as error:
-                decoder.note(inside + wire, str(error))
-                extra[sent_as] = given
-            else:
-                if isinstance(given, list) and len(understood) < len(given):
-                    extra[sent_as] = given
-    result = model(**values)
-    result.additional_properties.update(extra)
+        raw = {**raw, **{wire: raw[sent_as] for wire, sent_as in spelled.items()}}
+    values: dict[str, Any] = {
+        name: _identity(decoder, raw.get(wire), inside + wire) for wire, name in plan.required.items()
+    }
+    optional = plan.optional
+    for wire, given in raw.items():
+        if given is None or wire not in optional:
+            continue
+        name, convert, plain = optional[wire]
+        if type(given) is plain:  # most values of a page: they cost no call
+            values[name] = given
+            continue
+        try:
+            values[name] = understood = convert(decoder, given, inside + wire)
+        except NotUnderstood as error:
+            decoder.note(inside + wire, str(error))
+            extra[spelled.get(wire, wire)] = given
+        else:
+            if type(given) is list and len(understood) < len(given):
+                extra[spelled.get(wire, wire)] = given
+    result = plan.model(**values)
+    if extra:
+        result.additional_properties.update(extra)
     return result
 
 
@@ -272,15 +308,14 @@ def _note_unknown(decoder: Decoder, inside: str, spelled: Iterable[str], extra: 
             decoder.note(inside + wire, problem)
 
 
-def is_deep(value: Any) -> bool:
+def is_deep(value: Any, most: int = _DEEPEST) -> bool:
     """Return whether a value is nested deeper than models may be."""
-    level = [value]
-    for _ in range(_DEEPEST):
-        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
-        if not inner:
-            return False
-        level = [item for items in inner for item in items]
-    return any(isinstance(each, dict | list) for each in level)
+    if not isinstance(value, _NESTING):
+        return False
+    if not most:
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return any([is_deep(each, most - 1) for each in inner if isinstance(each, _NESTING)])
 
 
 def _identity(decoder: Decoder, value: Any, path: str) -> str:
@@ -296,6 +331,8 @@ def _identity(decoder: Decoder, value: Any, path: str) -> str:
 
 
 def _as_object(decoder: Decoder, value: Any, path: str) -> Mapping[str, Any]:
+    if type(value) is dict:
+        return value
     if isinstance(value, str) and value.lstrip().startswith("{"):  # an object was seen as a string of JSON
         try:
             value = parsed(value)

@@ -6,9 +6,8 @@ import asyncio
 import os
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from http.cookiejar import DefaultCookiePolicy
 
 import httpx
 
@@ -39,10 +38,14 @@ class Connections:
     def __init__(
         self, origin: Origin, key: ApiKey, transport: httpx.AsyncBaseTransport | None = None, app_info: str = ""
     ) -> None:
-        self.base_url: str = origin.base_url
-        self._user_agent = (
-            f"sessions-us/{__version__} python/{sys.version_info.major}.{sys.version_info.minor} {app_info}"
-        )
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        self._base_url = origin.base_url
+        self._headers = [
+            ("accept", "application/json"),
+            ("accept-encoding", "gzip"),
+            ("connection", "keep-alive"),
+            ("user-agent", f"sessions-us/{__version__} python/{python} {app_info}".rstrip()),
+        ]
         self._origin = origin
         self._key = key
         self._transport = transport
@@ -76,6 +79,20 @@ class Connections:
                 del self._busy[http]
                 if self._http is not http:
                     await shield(http.aclose())
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        params: Sequence[tuple[str, str]],
+        headers: Sequence[tuple[str, str]],
+        content: bytes | None,
+    ) -> httpx.Request:
+        """The request that httpx sends. It is built here, because `build_request` merges URLs, headers and cookies each time."""
+        said = [*self._headers, *headers]
+        if content is not None:
+            said.append(("content-type", "application/json"))
+        return httpx.Request(method, self._base_url + path, params=list(params) or None, headers=said, content=content)
 
     async def aclose(self) -> None:
         """Close the connections. A second call does nothing."""
@@ -118,11 +135,6 @@ class Connections:
                 check_proxies()
             http = httpx.AsyncClient(
                 auth=KeyAuth(self._key, self._origin),
-                headers={
-                    "accept": "application/json",
-                    "accept-encoding": "gzip",
-                    "user-agent": self._user_agent.rstrip(),
-                },
                 timeout=None,  # noqa: S113  # the whole attempt is timed, not its parts
                 follow_redirects=False,
                 # No bound on connections: waiting for one would count as the attempt's time, and the quota is a bound.
@@ -135,7 +147,8 @@ class Connections:
         except REFUSALS:
             problem = refused_proxy()
         else:
-            http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # an API client has no sessions
+            # An API client has no sessions. httpx would make requests of urllib for each answer to find that out.
+            http.cookies.extract_cookies = _keep_none  # type: ignore[method-assign]
             return http
         raise problem
 
@@ -144,3 +157,7 @@ class Connections:
         if self._origin.scheme == "https" and self._transport is None:
             return trusted_certificates()
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _keep_none(response: httpx.Response) -> None:
+    pass

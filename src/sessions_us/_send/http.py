@@ -107,17 +107,10 @@ class Http:
     ) -> Answer | SessionsError:
         """One request and its response; raises what httpx raises. The connection is given back whatever happens."""
         request = call.request
-        outgoing = http.build_request(
-            request.method,
-            self._connections.base_url + request.path,
-            params=list(request.params) or None,
-            content=request.content,
-            headers=[
-                *request.headers,
-                *((("content-type", "application/json"),) if request.content is not None else ()),
-            ],
-            extensions={"trace": trace},
+        outgoing = self._connections.request(
+            request.method, request.path, request.params, request.headers, request.content
         )
+        outgoing.extensions["trace"] = trace
         response = await http.send(outgoing, stream=True)
         try:
             trace.answered, trace.response = True, response
