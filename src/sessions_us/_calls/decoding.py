@@ -315,7 +315,7 @@ def is_deep(value: Any, most: int = _DEEPEST) -> bool:
     if not most:
         return True
     inner = value.values() if isinstance(value, dict) else value
-    return any([is_deep(each, most - 1) for each in inner if isinstance(each, _NESTING)])
+    return any(is_deep(each, most - 1) for each in inner if isinstance(each, _NESTING))
 
 
 def _identity(decoder: Decoder, value: Any, path: str) -> str:

@@ -234,8 +234,7 @@ class Pager(Generic[T]):
     def _fresh(self, ask: Ask, items: list[T], raw: list[Any]) -> Page[T]:
         """The page with what was not given before."""
         names = self._walk.names(raw)
-        fresh = {name for name in names if name not in self._given}
-        self._given.add(names)
+        fresh = self._given.add(names)
         new_items: dict[object, T] = {}
         for place, item in enumerate(items):
             name = getattr(item, "id", None)

@@ -48,16 +48,23 @@ class Seen:
         self._hashes = array("q")
 
     def __contains__(self, name: str) -> bool:
-        hashed = hash(name)
-        place = bisect_left(self._hashes, hashed)
-        return place < len(self._hashes) and self._hashes[place] == hashed
+        return self._place(hash(name)) is None
 
-    def add(self, names: Iterable[str]) -> None:
-        """Remember names."""
+    def add(self, names: Iterable[str]) -> set[str]:
+        """Remember names. Returns those that did not come before."""
+        fresh: set[str] = set()
         for name in names:
-            if name not in self:
-                hashed = hash(name)
-                self._hashes.insert(bisect_left(self._hashes, hashed), hashed)
+            hashed = hash(name)
+            place = self._place(hashed)
+            if place is not None:
+                self._hashes.insert(place, hashed)
+                fresh.add(name)
+        return fresh
+
+    def _place(self, hashed: int) -> int | None:
+        """Where a hash would be inserted; None if it is there."""
+        place = bisect_left(self._hashes, hashed)
+        return None if place < len(self._hashes) and self._hashes[place] == hashed else place
 
 
 def is_nameless(name: str) -> bool:

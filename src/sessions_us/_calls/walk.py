@@ -290,8 +290,8 @@ class Walk:
             return
         is_first = self._last is None
         names = self.names(raw)
-        new = [name for name in names if name not in self._seen]
-        self._seen.add(names)
+        fresh = self._seen.add(names)
+        new = [name for name in names if name in fresh]
         is_short = self._doubt_size(len(raw), news=bool(new))
         is_forward = not self._is_again
         self._look_at_top(raw, names, new)
@@ -463,8 +463,7 @@ class Walk:
             self.renamed = [*self._first_names, *self._names]
             self._seen.add(self.renamed)
         names = self.names(raw)
-        self._pages_with_news += any(name not in self._seen for name in names)
-        self._seen.add(names)
+        self._pages_with_news += bool(self._seen.add(names))
         head = digest(names[0]) if names else self._head
         is_top_known = head == self._head or names[0] in self._first_names or names[0] in self._names
         if check == "repetition" and self._seen_to.first_unseen(self._lengths) <= self._position:

@@ -46,11 +46,12 @@ from __future__ import annotations
 from math import inf, nextafter
 from typing import NamedTuple
 
-import attrs
+from attrs import define, field
 
 from sessions_us.quota.rules.evolve import evolve
 from sessions_us.quota.rules.headers import Report
 from sessions_us.quota.rules.reading import MARGIN, Reading, later, reset_of
+from sessions_us.quota.rules.stamps import Stamps, stamps_of
 
 __all__ = ("Capacity", "InFlight", "Reading", "Window")
 
@@ -84,7 +85,7 @@ class Capacity(NamedTuple):
     known: bool
 
 
-@attrs.define(slots=False)
+@define(slots=False)
 class Window:
     """What is known of one key at one server, as a value. Times are seconds on a monotonic clock.
 
@@ -115,7 +116,7 @@ class Window:
     flights: tuple[InFlight, ...] = ()
     probe: int | None = None
     unconfirmed: tuple[float, ...] = ()
-    log: tuple[float, ...] = ()
+    log: Stamps = field(default=Stamps(), converter=stamps_of)
     own: int = 0
     blocked_until: float | None = None
     refused_probes: int = 0
@@ -140,7 +141,7 @@ class Window:
             return Capacity(0, 0, inf, known=False)
         if self.has_headers is False:
             return self._capacity_by_log(now)
-        log, half = self._recent(self.log, now), self.limit // 2
+        log, half = self.log.within(self.seconds, now), self.limit // 2
         if self.shares_key_until is not None and now < self.shares_key_until and len(log) > half:
             return Capacity(0, 0, log[len(log) - half - 1] + self.seconds, known=False)
         left = (reading.remaining if reading else 0) - len(self.flights) - len(self._recent(self.unconfirmed, now))
@@ -166,7 +167,7 @@ class Window:
         elif self.quiet_since is not None and now < self.quiet_since + self.seconds:
             free, careful_until = min(slots, self.slow_start) - in_flight, self.quiet_since + self.seconds
         elif self.sliding_log and not in_flight:
-            log = self._recent(self.log, now)
+            log = self.log.within(self.seconds, now)
             wake = min(wake, log[0] + self.seconds) if log else wake
             if self.limit - len(log) > max(slots, 0):  # unconfirmed requests can make it negative
                 return Capacity(1, self.limit - len(log), wake, known=True)
@@ -176,7 +177,7 @@ class Window:
 
     def _capacity_by_log(self, now: float) -> Capacity:
         """Apply rule 10. Also while unconfirmed requests forbid a probe of a server with headers: it costs time, never a 429."""
-        log, in_flight = self._recent(self.log, now), len(self.flights)
+        log, in_flight = self.log.within(self.seconds, now), len(self.flights)
         slots = self.limit - in_flight - len(log)
         free, wake = slots, log[0] + self.seconds if log else inf
         is_quiet = self.quiet_since is not None and now >= self.quiet_since + self.seconds
@@ -188,7 +189,7 @@ class Window:
 
     def next_free(self, beyond: int, now: float) -> float:
         """When our own log has one more slot free than now, after `beyond` others."""
-        log = self._recent(self.log, now)
+        log = self.log.within(self.seconds, now)
         if beyond < len(log):
             return log[beyond] + self.seconds
         return now + self.seconds + self.windows(beyond - len(log))
@@ -200,7 +201,7 @@ class Window:
             return 0
         if self.reading is not None and now < self.reading.expires:
             return max(0, self.reading.remaining - in_flight - len(self._recent(self.unconfirmed, now)))
-        return max(0, self.limit - in_flight - len(self._recent(self.log, now)))
+        return max(0, self.limit - in_flight - len(self.log.within(self.seconds, now)))
 
     def resets_at(self, now: float) -> float | None:
         """When more becomes free at the latest: the end of a block, or the reset; None if neither is known."""
@@ -211,7 +212,7 @@ class Window:
         """Whether nothing that is known of it holds a request back any more."""
         moments = [self.blocked_until, self.shares_key_until, None if self.reading is None else self.reading.expires]
         moments += [inf if flight.expires_at is None else flight.expires_at + self.seconds for flight in self.flights]
-        moments += [stamp + self.seconds for stamp in (*self.log[-1:], *self.unconfirmed[-1:])]
+        moments += [stamp + self.seconds for stamp in (*([self.log[-1]] if self.log else ()), *self.unconfirmed[-1:])]
         return not any(moment is not None and now < moment for moment in moments)
 
     def last_tenth(self) -> float | None:
@@ -266,7 +267,7 @@ class Window:
             return self
         window = self.refunded(lease)
         window.unconfirmed = (*self._recent(self.unconfirmed, now), now)
-        window.log = (*self._recent(self.log, now), now)
+        window.log = self.log.within(self.seconds, now).plus(now)
         return window
 
     def moved(self, seconds: float) -> Window:
@@ -283,7 +284,7 @@ class Window:
             self,
             reading=reading,
             unconfirmed=tuple([stamp + seconds for stamp in self.unconfirmed]),
-            log=tuple([stamp + seconds for stamp in self.log]),
+            log=stamps_of([stamp + seconds for stamp in self.log]),
             blocked_until=moved(self.blocked_until),
             offset=None if self.offset is None else self.offset - seconds,
             quiet_since=moved(self.quiet_since),
@@ -378,7 +379,7 @@ class Window:
         window = self.refunded(flight.lease)
         if self.unconfirmed:
             window.unconfirmed = tuple([at for at in self._recent(self.unconfirmed, now) if at > flight.sent])
-        window.log = (*self._recent(self.log, now), now)
+        window.log = self.log.within(self.seconds, now).plus(now)
         return window
 
     def _reading_of(self, flight: InFlight, now: float, report: Report) -> Reading:
@@ -397,7 +398,7 @@ class Window:
         """Whether the server counts a sliding log (rule 5), and whether slots refill one by one, by a probe's answer."""
         sliding_log, refills, used = self.sliding_log, self.refills, self.limit - new.remaining
         begun = new.earliest + MARGIN >= flight.sent + self.seconds - MARGIN
-        sliding_log |= begun and 1 + others < used <= 1 + others + len(self._recent(self.log, flight.sent))
+        sliding_log |= begun and 1 + others < used <= 1 + others + len(self.log.within(self.seconds, flight.sent))
         if begun or self.opened > 1:  # otherwise what was used before is unknown, and what the reset will free
             refills = not begun and used > 1 + others
         return sliding_log, refills

@@ -12,6 +12,7 @@ from typing import Any
 from zlib import crc32
 
 from sessions_us.quota.rules.evolve import evolve
+from sessions_us.quota.rules.stamps import Stamps, stamps_of
 from sessions_us.quota.rules.state import QuotaState, Ticket
 from sessions_us.quota.rules.window import InFlight, Reading, Window
 
@@ -48,14 +49,18 @@ def from_text(text: str) -> QuotaState:
         window = data["window"]
         window["reading"] = window["reading"] and Reading(*window["reading"])
         window["flights"] = tuple([InFlight(*row) for row in window["flights"]])
-        window["unconfirmed"], window["log"] = tuple(window["unconfirmed"]), tuple(window["log"])
+        window["unconfirmed"], window["log"] = tuple(window["unconfirmed"]), stamps_of(window["log"])
         return QuotaState(**{**data, "window": Window(**window)})
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise Unreadable(f"another format: {type(problem).__name__}") from None
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, default=vars, separators=(",", ":"), allow_nan=False)
+    return json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, Stamps) else vars(value)
 
 
 # There may be hundreds of tickets, and few of them change. So each is converted once.

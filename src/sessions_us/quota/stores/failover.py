@@ -7,9 +7,10 @@ holds, and one probe asks the server for a new count.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from sessions_us.quota.rules.evolve import evolve
+from sessions_us.quota.rules.stamps import stamps_of
 from sessions_us.quota.rules.state import QuotaState, in_order
 from sessions_us.quota.rules.window import SHARED_KEY_WINDOWS, Window
 
@@ -61,7 +62,7 @@ def fail_back(
             flights=flights,
             probe=window.probe if window.probe in known else mine.window.probe,
             unconfirmed=_merged(window.unconfirmed, mine.window.unconfirmed),
-            log=_merged(window.log, mine.window.log),
+            log=stamps_of(_merged(window.log, mine.window.log)),
             blocked_until=_latest(window.blocked_until, mine.window.blocked_until),
             shares_key_until=_latest(window.shares_key_until, now + shares_key_for),
             opened=window.opened,
@@ -100,7 +101,7 @@ class Share:
         return [moment for moment in self.ended if now < moment + window.seconds]
 
 
-def _merged(theirs: tuple[float, ...], mine: tuple[float, ...]) -> tuple[float, ...]:
+def _merged(theirs: Iterable[float], mine: Iterable[float]) -> tuple[float, ...]:
     return tuple(sorted({*theirs, *mine}))
 
 
