@@ -314,8 +314,10 @@ def is_deep(value: Any, most: int = _DEEPEST) -> bool:
         return False
     if not most:
         return True
-    inner = value.values() if isinstance(value, dict) else value
-    return any(is_deep(each, most - 1) for each in inner if isinstance(each, _NESTING))
+    for each in value.values() if isinstance(value, dict) else value:  # no generator for each row
+        if isinstance(each, _NESTING) and is_deep(each, most - 1):
+            return True
+    return False
 
 
 def _identity(decoder: Decoder, value: Any, path: str) -> str:

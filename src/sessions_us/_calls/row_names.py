@@ -25,10 +25,13 @@ class RowNames:
     def __init__(self) -> None:
         self.are_proven = False
         self._changing: frozenset[str] = frozenset()
+        self._last: tuple[Sequence[Any], list[str]] = ((), [])
 
     def of(self, rows: Sequence[Any]) -> list[str]:
-        """The names of rows, in their order."""
-        return [_name(row, self._changing) for row in rows]
+        """The names of rows, in their order. Those of the last page are kept, because they are asked for twice."""
+        if rows is not self._last[0]:
+            self._last = rows, [_name(row, self._changing) for row in rows]
+        return self._last[1]
 
     def learn(self, one: Sequence[Any], other: Sequence[Any]) -> bool:
         """Compare two answers to one page. Returns whether fields were found that changed, so that rows have other names."""
@@ -37,6 +40,7 @@ class RowNames:
         )
         found = _changing(rows, others, self._changing)
         self._changing |= found
+        self._last = (), []
         self.are_proven = _is_same_but_for(self._changing, rows, others)
         return bool(found)
 
