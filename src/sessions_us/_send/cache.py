@@ -210,6 +210,7 @@ class Cache(OuterStage):
 
     def _reuse(self, call: Call, copy: Copy, place: int, why: Reuse) -> Answer:
         outcome = copy.answers[place]
+        call.start()
         call.answered_by = "cached"
         if call.is_watched:
             call.tell(CacheHit, request_id=outcome.request_id, age=self._age(copy), why=why)
