@@ -15,7 +15,7 @@ nox.options.error_on_external_run = True
 nox.options.sessions = ["tests", "lint", "types", "regenerate_check", "build"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-EXTRAS = "cli,sandbox,redis,fastapi,pipelines"
+EXTRAS = "cli,sandbox,redis,fastapi,pipelines,otel"
 PYTEST = ("python", "-X", "dev", "-m", "pytest")
 # Seconds after which a test that hangs fails, with what every thread was doing.
 BOUNDED = ("--timeout=180",)

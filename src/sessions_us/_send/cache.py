@@ -146,6 +146,7 @@ class Cache(OuterStage):
             trail.replay(copy, "fresh", fresh_until)
         elif self._now() < stale_until:
             trail.replay(copy, "stale-while-revalidate", stale_until)
+            call.start()  # before the renewal, which has its context
             self._renew(trail.name, copy, renew, options.cache_ttl)
 
     def _next_copy(self, call: Call, trail: Trail, copy: Copy) -> Answer:
