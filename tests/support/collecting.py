@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, Metric, Sum
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 __all__ = ("Collected", "named")
-
-Point = tuple[Mapping[str, Any], Any]
 
 
 class Collected:
@@ -28,9 +26,7 @@ class Collected:
     @property
     def spans(self) -> list[ReadableSpan]:
         """The spans that have ended, in the order of their starts."""
-        return sorted(
-            self._spans.get_finished_spans(), key=lambda span: span.context.span_id and (span.start_time or 0)
-        )
+        return sorted(self._spans.get_finished_spans(), key=lambda span: span.start_time or 0)
 
     def children(self, parent: ReadableSpan) -> list[ReadableSpan]:
         """The spans right below another one."""
@@ -40,38 +36,33 @@ class Collected:
         """The spans of calls."""
         return [span for span in self.spans if span.attributes and "sessions_us.call" in span.attributes]
 
-    def metrics(self) -> dict[str, list[Point]]:
-        """The points of each metric: attributes, and the value, which is the count and the sum of a histogram."""
-        data = self._reader.get_metrics_data()
-        found = [
-            metric
-            for resource in (data.resource_metrics if data else ())
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        ]
+    def metrics(self) -> dict[str, list[tuple[dict[str, Any], Any]]]:
+        """The points of each metric: attributes, and a number, or the count and the sum of a histogram."""
         return {
-            metric.name: [(dict(each.attributes or {}), _value(each)) for each in metric.data.data_points]
-            for metric in found
+            metric.name: [(dict(point.attributes or {}), _value(point)) for point in metric.data.data_points]
+            for metric in self._collect()
         }
 
     def described(self) -> dict[str, tuple[str, str, set[str]]]:
-        """The kind, the unit and the names of attributes of each metric."""
-        data = self._reader.get_metrics_data()
+        """The type, the unit and the names of the attributes of each metric."""
         return {
             metric.name: (
-                type(metric.data).__name__,
+                "counter" if isinstance(metric.data, Sum) else type(metric.data).__name__.lower(),
                 metric.unit or "",
-                {name for each in metric.data.data_points for name in each.attributes or {}},
+                {name for point in metric.data.data_points for name in point.attributes or {}},
             )
-            for resource in (data.resource_metrics if data else ())
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
+            for metric in self._collect()
         }
 
     def everything(self) -> str:
         """All that would be exported, as text."""
+        return "\n".join([*(span.to_json() for span in self.spans), *(metric.to_json() for metric in self._collect())])
+
+    def _collect(self) -> Iterator[Metric]:
         data = self._reader.get_metrics_data()
-        return "\n".join([*(span.to_json() for span in self.spans), data.to_json() if data else ""])
+        for resource in data.resource_metrics if data else ():
+            for scope in resource.scope_metrics:
+                yield from scope.metrics
 
 
 def named(spans: list[ReadableSpan]) -> list[str]:

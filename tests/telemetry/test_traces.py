@@ -123,8 +123,8 @@ def test_a_failed_call_whole(collected: Collected) -> None:
     operation = {"sessions_us.operation": "get_session"}
     ended = {**operation, "sessions_us.outcome": "status_error"}
     assert ({**ended, "error.type": "ServerError"}, 1) in metrics["sessions_us.calls"]
-    durations = dict((point["sessions_us.outcome"], value) for point, value in metrics["sessions_us.call.duration"])
-    flights = dict((point["sessions_us.outcome"], value) for point, value in metrics["sessions_us.call.in_flight"])
+    durations = {point["sessions_us.outcome"]: value for point, value in metrics["sessions_us.call.duration"]}
+    flights = {point["sessions_us.outcome"]: value for point, value in metrics["sessions_us.call.in_flight"]}
     assert flights["status_error"] == (1, 9.0)
     assert durations["status_error"] == (1, round(waited + 9, 3))
     assert metrics["sessions_us.throttled"] == [(operation, 1)]
