@@ -40,7 +40,7 @@ from .disconnects import DisconnectMiddleware
 from .handling import Handler
 from .lifespan import sessions_lifespan
 from .problems import Problem, install_error_handlers, problem_of
-from .quota_router import KeyQuota, QuotaHealth, quota_router
+from .quota_router import KeyQuota, QueueLengths, QuotaHealth, quota_router
 from .webhook_router import webhook_router
 
 __all__ = (
@@ -53,6 +53,7 @@ __all__ = (
     "Handler",
     "KeyQuota",
     "Problem",
+    "QueueLengths",
     "QuotaHealth",
     "UserDep",
     "clients_of",

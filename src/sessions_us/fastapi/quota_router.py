@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from attrs import asdict
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,39 +14,56 @@ from sessions_us.quota.settings import StoreStatus
 
 from .clients import clients_of
 
-__all__ = ("KeyQuota", "QuotaHealth", "quota_router")
+__all__ = ("KeyQuota", "QueueLengths", "QuotaHealth", "quota_router")
+
+Status = Literal["ok", "degraded", "down"]
 
 
-class QueueLengths(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLengths:
     """Requests that wait for the quota, by lane."""
 
     interactive: int
     background: int
 
 
-class KeyQuota(BaseModel):
-    """The quota of a key, as this process knows it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyQuota:
+    """The quota of a key, as this process knows it.
 
-    limit: int = Field(description="Requests per window.")
-    window: float = Field(description="Seconds.")
-    remaining: int = Field(description="Requests left in this window, as far as is known.")
-    resets_in: float | None = Field(description="Seconds until more is free at the latest; null if that is not known.")
+    Attributes:
+        limit: requests per window.
+        window: seconds.
+        remaining: requests left in this window, as far as is known.
+        resets_in: seconds until more is free at the latest; None if that is not known.
+        waiting: requests that wait.
+        in_flight: requests that have a place in the quota and no answer yet.
+        store: `up`, or what happens while the shared store can't be used: `alone`, this process goes on with its share;
+            `refusing`, nothing is sent.
+    """
+
+    limit: int
+    window: float
+    remaining: int
+    resets_in: float | None
     waiting: QueueLengths
-    in_flight: int = Field(description="Requests that have a place in the quota and no answer yet.")
-    store: StoreStatus = Field(
-        description="`up`; `alone`: the shared store is down, and this process goes on with its share; `refusing`: it is down, "
-        "and nothing is sent."
-    )
+    in_flight: int
+    store: StoreStatus
 
 
-class QuotaHealth(BaseModel):
-    """The quotas of an application's clients, and what they come to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaHealth:
+    """The quotas of an application's clients, and what they come to.
 
-    status: Literal["ok", "degraded", "down"] = Field(
-        description="`degraded`: a store is down; `down`: because of it nothing is sent with one of the keys."
-    )
-    user: KeyQuota | None = Field(description="Of the USER key; null if there is no client of it.")
-    guest: KeyQuota | None = Field(description="Of the GUEST key; null if there is no client of it.")
+    Attributes:
+        status: `ok`; `degraded`: the store of a shared quota can't be used; `down`: because of it, nothing is sent with one of
+            the keys.
+        user, guest: of the client of each key; None where there is none.
+    """
+
+    status: Status
+    user: KeyQuota | None
+    guest: KeyQuota | None
 
 
 def quota_router(path: str = "/quota") -> APIRouter:
@@ -76,11 +92,21 @@ def quota_router(path: str = "/quota") -> APIRouter:
     return router
 
 
-def _status(stores: list[StoreStatus]) -> Literal["ok", "degraded", "down"]:
+def _status(stores: list[StoreStatus]) -> Status:
     if "refusing" in stores:
         return "down"
     return "degraded" if "alone" in stores else "ok"
 
 
 def _told(quota: QuotaSnapshot | None) -> KeyQuota | None:
-    return None if quota is None else KeyQuota.model_validate(asdict(quota))
+    if quota is None:
+        return None
+    return KeyQuota(
+        limit=quota.limit,
+        window=quota.window,
+        remaining=quota.remaining,
+        resets_in=quota.resets_in,
+        waiting=QueueLengths(interactive=quota.waiting["interactive"], background=quota.waiting["background"]),
+        in_flight=quota.in_flight,
+        store=quota.store,
+    )
