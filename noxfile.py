@@ -254,6 +254,15 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def operations(session: nox.Session) -> None:
+    """The example's metrics in a real Prometheus. Needs Debian's prometheus."""
+    if shutil.which("prometheus") is None:
+        session.error("Prometheus is missing: apt-get install prometheus (Debian, Ubuntu), or that of your system")
+    _install(session, "operations", extras="fastapi,sandbox,otel")
+    session.run("python", "-m", "pytest", "tests/operations", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Builds the wheel, installs it alone, imports everything that needs no extra, and checks that all of it is typed."""
     session.install("build")

@@ -239,7 +239,8 @@ class _Export:
                 if not self._may_skip(error):
                     raise
                 failure, gap = error, "failed"
-                _logger.info("%s: %s", resource.name, error)
+                request = "" if error.request_id is None else f" (request {error.request_id})"
+                _logger.info("%s: %s of a row got %s%s", resource.name, child.name, error.status_code, request)
         self._failures = self._failures + 1 if isinstance(failure, ServerError) else 0
         return found, gap
 

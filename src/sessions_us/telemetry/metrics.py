@@ -161,7 +161,7 @@ class Metrics:
         gauge("sessions_us.quota.remaining", "{request}", "Requests left", least(lambda quota: quota.remaining))
         gauge(
             "sessions_us.quota.store.up",
-            "1",
+            "{store}",  # a unit of 1 would become a ratio for Prometheus
             "1 while the store of the quota can be used, else 0",
             lambda quotas: int(all(quota.store == "up" for quota in quotas)),
         )
