@@ -225,6 +225,8 @@ def test_a_refusal(collected: Collected) -> None:
     assert "http.response.status_code" not in attributes(span)
     assert events(span)[-1][0] == "sessions_us.refused"
     assert "GET /api/rooms/{id}" not in named(collected.children(span))
+    flown = [point["sessions_us.outcome"] for point, _ in collected.metrics()["sessions_us.call.in_flight"]]
+    assert flown == ["answered"]
 
 
 async def test_an_answer_that_breaks_off(collected: Collected) -> None:
