@@ -31,6 +31,7 @@ TIMED = "tests/quota/test_event_loop.py"
 ONCE = (
     "tests/booking_site",
     "tests/cli",
+    "tests/operations",
     "tests/pipelines/test_chaos.py",
     "tests/pipelines/test_cost.py",
     "tests/pipelines/test_dlt_secrets.py",

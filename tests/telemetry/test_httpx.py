@@ -80,7 +80,7 @@ async def test_attempts_are_ours_after_it_was_taken_back(collected: Collected) -
 
 async def test_a_transport_of_the_caller_that_is_instrumented(collected: Collected) -> None:
     """It can't be seen, so it has to be said."""
-    transport = AsyncOpenTelemetryTransport(httpx.AsyncHTTPTransport(), **collected.providers)
+    transport = AsyncOpenTelemetryTransport(httpx.AsyncHTTPTransport(), collected.tracers)
     await sent(collected, attempts=False, transport=transport)
     await transport.aclose()
 
