@@ -194,20 +194,22 @@ async def test_an_attempt_goes_on_when_the_caller_that_began_it_leaves(collected
 
 
 async def test_a_copy_and_its_renewal(collected: Collected) -> None:
-    """A copy is an event of its call. The renewal is a call of its own, below the one that found the copy old."""
+    """A copy is an event of its call. The renewal is a call of its own, beside the one that found the copy old."""
     async with Scripted(Say(body=SESSION)) as server:
         options: dict[str, Any] = {"cache_ttl": 0.001, "stale_while_revalidate": 600}
         async with client(server, on_event=Telemetry(**collected.providers), **options) as user:
             await read(user)
             await asyncio.sleep(0.01)
-            await read(user)
+            with collected.tracers.get_tracer("test").start_as_current_span("page"):
+                await read(user)
             await until(lambda: len(collected.calls()) == 3)
 
-    _, copied, renewed = collected.calls()
+    (page,) = (span for span in collected.spans if span.name == "page")
+    copied, renewed = sorted(collected.children(page), key=lambda span: attributes(span)["sessions_us.attempts"])
     ((name, why),) = events(copied)
     assert (name, why["sessions_us.why"]) == ("sessions_us.cache_hit", "stale-while-revalidate")
     assert attributes(copied)["sessions_us.attempts"] == 0
-    assert collected.children(copied) == [renewed]
+    assert named(collected.children(renewed)) == ["GET /api/sessions/{id}"]
     assert attributes(renewed)["sessions_us.outcome"] == "answered"
 
 

@@ -146,7 +146,6 @@ class Cache(OuterStage):
             trail.replay(copy, "fresh", fresh_until)
         elif self._now() < stale_until:
             trail.replay(copy, "stale-while-revalidate", stale_until)
-            call.start()  # before the renewal, which has its context
             self._renew(trail.name, copy, renew, options.cache_ttl)
 
     def _next_copy(self, call: Call, trail: Trail, copy: Copy) -> Answer:
@@ -211,7 +210,6 @@ class Cache(OuterStage):
 
     def _reuse(self, call: Call, copy: Copy, place: int, why: Reuse) -> Answer:
         outcome = copy.answers[place]
-        call.start()
         call.answered_by = "cached"
         if call.is_watched:
             call.tell(CacheHit, request_id=outcome.request_id, age=self._age(copy), why=why)

@@ -208,7 +208,8 @@ class Call:
         return Call(self.request, self.options.for_nobody(), self.identity, "background", self._clock, self.emit)
 
     def tell(self, event: type[CallEvent], **fields: Any) -> None:
-        """Emit an event of this call."""
+        """Emit an event of this call, after its start."""
+        self.start()
         self.emit(event(call=self.number, operation=self.request.operation, **fields))
 
     def start(self) -> None:

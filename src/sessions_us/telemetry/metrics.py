@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ("Metrics",)
 
-Quotas = Mapping[tuple[Role, Server], list[QuotaSnapshot]]
-
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """The bounds that the semantic conventions of HTTP ask for."""
 _PATIENT: Final = (*_SECONDS, 15, 30, 60, 120, 300, 600)
@@ -147,27 +145,28 @@ class Metrics:
     # -- quotas ------------------------------------------------------------------------------------------------------
 
     def _make_gauges_of_quotas(self) -> None:
-        def least(tell: Callable[[QuotaSnapshot], int]) -> Callable[[list[QuotaSnapshot]], int]:
-            return lambda quotas: tell(min(quotas, key=lambda quota: quota.remaining))
-
-        def gauge(name: str, unit: str, description: str, tell: Callable[[list[QuotaSnapshot]], int]) -> None:
-            def observe(options: CallbackOptions) -> Iterator[Observation]:
-                for attributes, quotas in self._quotas():
-                    yield metrics.Observation(tell(quotas), attributes)
-
-            self._meter.create_observable_gauge(name, [observe], unit, description)
-
-        gauge("sessions_us.quota.limit", "{request}", "Requests per window", least(lambda quota: quota.limit))
-        gauge("sessions_us.quota.remaining", "{request}", "Requests left", least(lambda quota: quota.remaining))
-        gauge(
+        requests, tell = "{request}", self._observable
+        tell("sessions_us.quota.limit", requests, "Requests per window", lambda quotas: _tightest(quotas).limit)
+        tell("sessions_us.quota.remaining", requests, "Requests left", lambda quotas: _tightest(quotas).remaining)
+        stores = "1 while the store of the quota can be used, else 0"
+        # A unit of 1 would become a ratio for Prometheus.
+        tell(
             "sessions_us.quota.store.up",
-            "{store}",  # a unit of 1 would become a ratio for Prometheus
-            "1 while the store of the quota can be used, else 0",
-            lambda quotas: int(all(quota.store == "up" for quota in quotas)),
+            "{store}",
+            stores,
+            lambda quotas: int(all(each.store == "up" for each in quotas)),
         )
-        self._meter.create_observable_gauge(
-            "sessions_us.queue.length", [self._queues], "{request}", "Requests that wait for the quota"
-        )
+        waiting = "Requests that wait for the quota"
+        self._meter.create_observable_gauge("sessions_us.queue.length", [self._queues], requests, waiting)
+
+    def _observable(self, name: str, unit: str, description: str, tell: Callable[[list[QuotaSnapshot]], int]) -> None:
+        """Make a gauge of the quotas of each role at a server."""
+
+        def observe(options: CallbackOptions) -> Iterator[Observation]:
+            for attributes, quotas in self._quotas():
+                yield metrics.Observation(tell(quotas), attributes)
+
+        self._meter.create_observable_gauge(name, [observe], unit, description)
 
     def _queues(self, options: CallbackOptions) -> Iterator[Observation]:
         for attributes, quotas in self._quotas():
@@ -187,3 +186,7 @@ class Metrics:
 
 def _of(operation: str) -> Attributes:
     return known(operation=operation_of(operation).name)
+
+
+def _tightest(quotas: list[QuotaSnapshot]) -> QuotaSnapshot:
+    return min(quotas, key=lambda quota: quota.remaining)
