@@ -15,7 +15,7 @@ nox.options.error_on_external_run = True
 nox.options.sessions = ["tests", "lint", "types", "regenerate_check", "build"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-EXTRAS = "cli,sandbox,redis,fastapi,pipelines"
+EXTRAS = "cli,sandbox,redis,fastapi,pipelines,otel"
 PYTEST = ("python", "-X", "dev", "-m", "pytest")
 # Seconds after which a test that hangs fails, with what every thread was doing.
 BOUNDED = ("--timeout=180",)
@@ -31,6 +31,7 @@ TIMED = "tests/quota/test_event_loop.py"
 ONCE = (
     "tests/booking_site",
     "tests/cli",
+    "tests/operations",
     "tests/pipelines/test_chaos.py",
     "tests/pipelines/test_cost.py",
     "tests/pipelines/test_dlt_secrets.py",
@@ -251,6 +252,15 @@ def browser(session: nox.Session) -> None:
     session.run(
         "python", "-m", "pytest", "tests/booking_site/test_browser.py", "tests/test_sandbox_page.py", *session.posargs
     )
+
+
+@nox.session
+def operations(session: nox.Session) -> None:
+    """The example's metrics in a real Prometheus. Needs Debian's prometheus."""
+    if shutil.which("prometheus") is None:
+        session.error("Prometheus is missing: apt-get install prometheus (Debian, Ubuntu), or that of your system")
+    _install(session, "operations", extras="fastapi,sandbox,otel")
+    session.run("python", "-m", "pytest", "tests/operations", *session.posargs)
 
 
 @nox.session

@@ -149,7 +149,7 @@ async def test_the_order_of_events():
     second = "RetryScheduled RequestGranted RequestSent ResponseReceived RequestFailed"
     third = "RetryScheduled RequestGranted RequestSent ResponseReceived SchemaDrift"
     told = heard.of_call(heard.the_end().call).replace("RequestQueued ", "")
-    assert told == f"{first} {second} {third} CallEnded"
+    assert told == f"CallStarted {first} {second} {third} CallEnded"
     assert {event.operation for event in heard.of(CallEvent)} == {"get_session"}
 
 
@@ -224,7 +224,7 @@ async def test_a_cancelled_call():
 
     end = heard.the_end()
     assert (end.outcome, end.attempts, end.waited) == ("cancelled", 0, end.elapsed)
-    assert heard.of_call(end.call) == "RequestQueued CallEnded"
+    assert heard.of_call(end.call) == "CallStarted RequestQueued CallEnded"
 
 
 @pytest.mark.parametrize("call", [read, write])
@@ -311,7 +311,7 @@ async def test_joined_reads():
 
     (shared,), ends = heard.of(ResponseShared), {end.outcome: end for end in heard.of(CallEnded)}
     assert (shared.call, shared.joined) == (ends["shared"].call, ends["answered"].call)
-    assert heard.of_call(shared.call) == "ResponseShared CallEnded"
+    assert heard.of_call(shared.call) == "CallStarted ResponseShared CallEnded"
     assert (ends["shared"].attempts, ends["shared"].waited) == (0, ends["shared"].elapsed)
     assert {end.request_id for end in ends.values()} == {"abc"} == {shared.request_id}
 
@@ -327,7 +327,7 @@ async def test_a_joined_read_whose_first_caller_leaves():
         await second
 
     (shared,) = heard.of(ResponseShared)
-    assert heard.of_call(shared.joined) == "RequestGranted RequestSent CallEnded ResponseReceived"
+    assert heard.of_call(shared.joined) == "CallStarted RequestGranted RequestSent CallEnded ResponseReceived"
     assert heard.ends == ["cancelled", "shared"]
 
 
@@ -359,7 +359,7 @@ async def test_a_copy():
 
     end = heard.the_end()
     assert (end.outcome, end.status_code, end.attempts, end.request_id) == ("cached", 200, 0, "abc")
-    assert heard.of_call(end.call) == "CacheHit CallEnded"
+    assert heard.of_call(end.call) == "CallStarted CacheHit CallEnded"
 
 
 async def test_a_renewal_is_a_call():
@@ -376,8 +376,8 @@ async def test_a_renewal_is_a_call():
 
     cached, renewed = heard.of(CallEnded)
     assert (cached.outcome, renewed.outcome) == ("cached", "answered")
-    assert heard.of_call(cached.call) == "CacheHit CallEnded"
-    assert heard.of_call(renewed.call) == "RequestGranted RequestSent ResponseReceived CallEnded"
+    assert heard.of_call(cached.call) == "CallStarted CacheHit CallEnded"
+    assert heard.of_call(renewed.call) == "CallStarted RequestGranted RequestSent ResponseReceived CallEnded"
 
 
 async def test_a_renewal_that_fails():
@@ -685,7 +685,7 @@ async def test_every_event_at_debug(caplog):
             async with client(server, **options) as user:
                 await read(user)
             told = [each.getMessage().partition("(")[0] for each in caplog.records if each.name == "sessions_us"]
-            assert told == ["RequestGranted", "RequestSent", "ResponseReceived", "CallEnded"]
+            assert told == ["CallStarted", "RequestGranted", "RequestSent", "ResponseReceived", "CallEnded"]
 
 
 def test_the_log_of_a_program_without_a_logging_setup() -> None:

@@ -64,6 +64,17 @@ def test_a_missing_extra_is_named_in_a_line():
     assert done.stdout == "sessions_us.fastapi needs fastapi: pip install 'sessions-us[fastapi]'\n"
 
 
+def test_telemetry_without_opentelemetry_names_the_extra():
+    """In a line. Everything else works without it, and never imports it, also where events are heard."""
+    missing = "import sys; sys.modules['opentelemetry'] = None"
+    code = f"{missing}\ntry:\n import sessions_us.telemetry\nexcept ImportError as e: print(e)\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heard = f"{missing}\nfrom sessions_us import UserClient; UserClient('key', on_event=print).sessions"
+
+    assert done.stdout == "sessions_us.telemetry needs opentelemetry-api: pip install 'sessions-us[otel]'\n"
+    assert "sessions_us.client" in loaded_after(heard)
+
+
 def test_every_public_name_is_there():
     """`__all__`, `dir()` and what can be imported agree, and a wrong name says so."""
     assert [name for name in sessions_us.__all__ if not hasattr(sessions_us, name)] == []

@@ -190,7 +190,7 @@ class _Client(Generic[K]):
         _check_kinds(quota=quota, on_event=on_event, transport=transport, clock=clock, app_info=app_info)
         defaults = Options(retries=RetryPolicy() if retries is None else retries, **options)
         origin = Origin.of(base_url, allow_http=allow_http or os.environ.get(_ALLOW_HTTP) == "1")
-        limiter = limiter_for(key.digest(f"quota at {origin}"), str(origin), quota, clock)
+        limiter = limiter_for(key.digest(f"quota at {origin}"), str(origin), quota, clock, self._kind.role)
 
         # Each call goes through these stages. The innermost is the first.
         http = Http(Connections(origin, key, transport, app_info), key, limiter.clock.now)

@@ -3,15 +3,16 @@
 Each event is a frozen dataclass. No event has a key, a body, or a value of a body. Later versions may add fields, so match on
 the class and name the fields.
 
-The events of one call carry its number, and come in this order. Each part may be missing but the last:
+The events of one call carry its number, and come in this order. Each part may be missing but the first and the last:
 
     attempt:  RequestQueued, RequestGranted, RequestSent, then ResponseReceived or RequestFailed
-    call:     attempt, (RetryScheduled, attempt) …, CacheHit or ResponseShared, SchemaDrift …, RequestRefused, CallEnded
+    call:     CallStarted, attempt, (RetryScheduled, attempt) …, CacheHit or ResponseShared, SchemaDrift …, RequestRefused,
+              CallEnded
 
 A RequestThrottled follows a ResponseReceived of 429, and a RequestFailed one whose body broke off. Each RequestSent is followed
-by a ResponseReceived or a RequestFailed, and each call ends with one CallEnded, whatever its end. The requests of a read that
-several calls share carry the number of the call that began it. If that call ends first and another one still waits, they go on
-with its number, after its CallEnded.
+by a ResponseReceived or a RequestFailed. Each call begins with one CallStarted and ends with one CallEnded, whatever its end.
+The requests of a read that several calls share carry the number of the call that began it. If that call ends first and another
+one still waits, they go on with its number, after its CallEnded.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = (
     "CacheHit",
     "CallEnded",
     "CallEvent",
+    "CallStarted",
     "ClientEvent",
     "ExportProgress",
     "OtherClientsSeen",
@@ -60,6 +62,7 @@ Outcome = Literal[
     "failed",
 ]
 ExportStage = Literal["listing", "fetching", "verifying", "finishing"]
+Role = Literal["USER", "GUEST"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,22 @@ class CallEvent(ClientEvent):
     call: int
     operation: str
     request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted(CallEvent):
+    """A call has started. Each call has one, and it is the first of its events.
+
+    It is emitted in the task and the context (`contextvars`) of the caller, as `CallEnded` is. The events between them may come
+    from a task that began in that context.
+
+    Attributes:
+        role: of the key: `USER` or `GUEST`.
+        origin: of the server, such as `https://api.app.sessions.us`.
+    """
+
+    role: Role
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,9 +211,10 @@ class StoreUnavailable(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreRecovered(ClientEvent):
-    """The store of a shared quota can be reached again."""
+    """The store of a shared quota can be reached again, after `elapsed` seconds."""
 
     store: str
+    elapsed: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Self
 
 from .errors import ConfigurationError
+from .events import Role
 
 __all__ = ("GuestKey", "UserKey")
 
@@ -28,7 +29,7 @@ class ApiKey:
 
     __slots__ = ("__value",)
     variable: ClassVar[str]
-    role: ClassVar[str]
+    role: ClassVar[Role]
 
     def __init__(self, value: str) -> None:
         problem = _problem(value)
@@ -156,7 +157,7 @@ class UserKey(ApiKey):
 
     __slots__ = ()
     variable = "SESSIONS_USER_KEY"
-    role = "USER"
+    role: ClassVar[Role] = "USER"
 
 
 class GuestKey(ApiKey):
@@ -165,7 +166,7 @@ class GuestKey(ApiKey):
 
     __slots__ = ()
     variable = "SESSIONS_GUEST_KEY"
-    role = "GUEST"
+    role: ClassVar[Role] = "GUEST"
 
 
 def _problem(value: object) -> str | None:

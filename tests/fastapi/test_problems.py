@@ -333,15 +333,16 @@ async def test_an_open_websocket_is_closed(status: int, code: int) -> None:
 
 
 async def test_failures_of_sessions_are_logged_for_the_operator(caplog: pytest.LogCaptureFixture) -> None:
-    """What was asked and what came of it in a line; what is the visitor's own is not worth one."""
+    """Where it was and what came of it in a line, without an id; what is the visitor's own is not worth one."""
+    said = Say(401, {"message": "canary"}, {"x-request-id": "abc"})
     with caplog.at_level(logging.INFO, "sessions_us"):
-        async with visited(Say(401, {"message": "canary"}), Say(404), Silence(), timeout=0.3) as visitor:
+        async with visited(said, Say(404), Silence(), timeout=0.3) as visitor:
             for _ in range(3):
-                await visitor.get("/room")
+                await visitor.get("/any/canary")
 
     assert [record.getMessage() for record in caplog.records if record.name == "sessions_us"] == [
-        "AuthenticationError: GET /api/rooms/r1 (401)",
-        "RequestTimeoutError: GET /api/rooms/r1 (sent: unknown)",
+        "AuthenticationError in GET /any/{room_id}: 401 answered a GET (request abc)",
+        "RequestTimeoutError in GET /any/{room_id}: no usable answer to a GET, sent: unknown",
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from pipelines.conftest import asked, change, lines, there
 from pipelines.test_export import ONCE, end_all, sessions
@@ -41,6 +43,19 @@ async def test_a_row_that_can_not_be_read_is_skipped_on_request(sandbox, user, o
     last = (await sessions(quick, out)).resources["sessions"]
     assert (last.changed, last.failed) == (1, RowIds())
     assert {row["id"]: row for row in lines(out)}[one] == whole
+
+
+async def test_a_skipped_row_in_the_log(sandbox, user, out, caplog):
+    """What it lacks, the status and the request, without its id: the report has that."""
+    end_all(sandbox)
+    one = list(there(sandbox))[7]
+    sandbox.fail(500, times=100, path=f"/api/sessions/{one}/transcripts", headers={"x-request-id": "abc"})
+    with caplog.at_level(logging.INFO, "sessions_us"):
+        await sessions(user.with_options(retries=ONCE), out, on_error="skip")
+
+    told = [record.getMessage() for record in caplog.records if record.name == "sessions_us"]
+    assert "sessions: transcripts of a row got 500 (request abc)" in told
+    assert not [line for line in told if one in line]
 
 
 async def test_a_skipped_row_that_the_sink_has_stays(sandbox, user, out):

@@ -15,6 +15,7 @@ from sessions_us.fastapi import (
     UserDep,
     clients_of,
     install_error_handlers,
+    quota_router,
     sessions_lifespan,
     webhook_router,
 )
@@ -46,6 +47,7 @@ def application() -> None:
     install_error_handlers(app)
     on = {WebhookTrigger.SESSION_ENDED: handler}
     assert_type(webhook_router("/hooks", secret="s", on={"*": [handler, plain]}), APIRouter)
+    assert_type(quota_router("/-/quota"), APIRouter)
     app.include_router(webhook_router("/hooks", secret=["s", "t"], on=on))
     assert_type(clients_of(app).user, UserClient)
     sessions_lifespan(cache="yes")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 
 from .._send.body import parsed
 from .._send.call import Answer, Call, Identity, Request
+from .._send.listener import everyone
 from .._send.options import Options
 from .._send.stage import Stage
 from .._send.trail import Trail
@@ -125,7 +126,7 @@ class Calls:
 
     def tell_paging(self, surprise: PagingSurprise) -> None:
         """The pages of a list are not as described."""
-        self._emit(surprise)
+        everyone(self._emit)(surprise)
         _logger.warning("%s: expected %s, and got %s", surprise.operation, surprise.expected, surprise.came)
 
     # -- sending -----------------------------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ class Calls:
             self._tell_near_miss(request.operation)
         if self.options.headers or self.options.query:
             request = self._extended(request)
-        call = Call(request, self.options, self.identity, lane, self._clock, self._emit, trail)
+        call = Call(request, self.options, self.identity, lane, self._clock, everyone(self._emit), trail)
         try:
             answer = await self._stage.send(call)
             result = decode(call, answer)

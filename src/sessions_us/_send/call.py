@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from attrs import define, field, frozen
 
 from ..errors import QuotaTimeoutError, SessionsError, StatusError, TransportError
-from ..events import CallEvent, Emit, RequestRefused
+from ..events import CallEvent, CallStarted, Emit, RequestRefused
 from ..quota import Lane
 from .ending import ending
 from .listener import log_event
@@ -131,6 +131,7 @@ class Call:
         began_at: when it began, on the client's clock.
         emit: gets its events.
         is_watched: whether the events that are no news to an operator are heard too.
+        has_started: whether its start was told.
         answered_by: what its answer is due to, if there is one.
         waiters: who waits for the answer, with whose lane and deadline.
         abort_on: once this is done, nobody waits any more; None where the waiters have futures of their own.
@@ -153,6 +154,7 @@ class Call:
     number: int = field(factory=partial(next, _NUMBERS), init=False)
     began_at: float = field(init=False)
     is_watched: bool = field(init=False)
+    has_started: bool = field(default=False, init=False)
     answered_by: Literal["answered", "shared", "cached"] = field(default="answered", init=False)
     waiters: Waiters[Answer] = field(init=False)
     abort_on: asyncio.Future[None] | None = field(init=False)
@@ -206,8 +208,19 @@ class Call:
         return Call(self.request, self.options.for_nobody(), self.identity, "background", self._clock, self.emit)
 
     def tell(self, event: type[CallEvent], **fields: Any) -> None:
-        """Emit an event of this call."""
+        """Emit an event of this call, after its start."""
+        self.start()
         self.emit(event(call=self.number, operation=self.request.operation, **fields))
+
+    def start(self) -> None:
+        """Tell that it has started, if that was not told yet.
+
+        A page of a list does not start where copies of an earlier walk don't go on: the list is read again, by other calls.
+        """
+        if self.is_watched and not self.has_started:
+            self.has_started = True
+            identity = self.identity
+            self.tell(CallStarted, role="GUEST" if identity.is_guest else "USER", origin=identity.origin)
 
     def ended(self, outcome: Answer | BaseException) -> None:
         """Tell how it ended. A page whose list is read again from its beginning ended as its request did, if it had one.
@@ -219,6 +232,7 @@ class Call:
             if outcome.failure is None:
                 return
             outcome = outcome.failure
+        self.start()
         if isinstance(outcome, QuotaTimeoutError):
             lane, position, retry_after = outcome.lane, outcome.position, outcome.retry_after
             self.tell(RequestRefused, lane=lane, position=position, retry_after=retry_after)

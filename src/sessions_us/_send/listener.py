@@ -10,23 +10,47 @@ from typing import Final
 
 from ..events import ClientEvent, Emit, RequestRefused, RequestThrottled, RetryScheduled, subject
 
-__all__ = ("ASYNC_LISTENER", "is_async", "listener", "log_event")
+__all__ = ("ASYNC_LISTENER", "everyone", "is_async", "listen", "listener", "log_event")
 
 ASYNC_LISTENER: Final = "on_event is a plain function: an `async def` would never run. Start a task in it"
 
 _logger = logging.getLogger("sessions_us")
+_process: Emit | None = None
 
 
 def listener(on_event: Callable[[ClientEvent], None] | None) -> Emit:
     """Return what logs events, and gives them to `on_event`, which can't break a call."""
-    if on_event is None:
-        return log_event
+    return log_event if on_event is None else _both(log_event, _guarded(on_event))
 
+
+def listen(on_event: Callable[[ClientEvent], None] | None) -> None:
+    """Set what gets the events of all clients of this process; None: nothing does.
+
+    A call gives its events to what was set when it began, so that nothing gets an end without a beginning.
+    """
+    global _process
+    _process = None if on_event is None else _guarded(on_event)
+
+
+def everyone(emit: Emit) -> Emit:
+    """Return what gives events to `emit`, and to what gets those of all clients. If there is none it is `emit` itself."""
+    return emit if _process is None else _both(emit, _process)
+
+
+def _both(first: Emit, second: Emit) -> Emit:
+    def emit(event: ClientEvent) -> None:
+        first(event)
+        second(event)
+
+    return emit
+
+
+def _guarded(on_event: Callable[[ClientEvent], object]) -> Emit:
+    """Return a listener that raises nothing. What it raises is logged."""
     told = False
 
     def emit(event: ClientEvent) -> None:
         nonlocal told
-        log_event(event)
         try:
             returned: object = on_event(event)
             if isinstance(returned, Coroutine):

@@ -61,6 +61,7 @@ class SingleFlight(OuterStage):
             SessionsError: what the inner stage raises; a joined caller gets a copy.
             BaseException: what a transport raises, a `CancelledError` too; joined callers get the same one.
         """
+        call.start()  # here, so that its task has what a listener sets in the caller's context
         if not call.request.repeatable:
             try:
                 return await self._inner.send(call)

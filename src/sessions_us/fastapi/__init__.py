@@ -40,6 +40,7 @@ from .disconnects import DisconnectMiddleware
 from .handling import Handler
 from .lifespan import sessions_lifespan
 from .problems import Problem, install_error_handlers, problem_of
+from .quota_router import KeyQuota, QueueLengths, QuotaHealth, quota_router
 from .webhook_router import webhook_router
 
 __all__ = (
@@ -50,7 +51,10 @@ __all__ = (
     "DisconnectMiddleware",
     "GuestDep",
     "Handler",
+    "KeyQuota",
     "Problem",
+    "QueueLengths",
+    "QuotaHealth",
     "UserDep",
     "clients_of",
     "get_background_guest",
@@ -59,6 +63,7 @@ __all__ = (
     "get_user",
     "install_error_handlers",
     "problem_of",
+    "quota_router",
     "sessions_lifespan",
     "webhook_router",
 )

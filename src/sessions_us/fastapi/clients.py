@@ -9,7 +9,9 @@ from starlette.requests import HTTPConnection
 
 from sessions_us.client import GuestClient, UserClient
 from sessions_us.errors import ConfigurationError
+from sessions_us.events import Role
 from sessions_us.keys import ApiKey, GuestKey, UserKey
+from sessions_us.quota import QuotaSnapshot
 
 __all__ = ("STATE", "Clients", "clients_of")
 
@@ -37,6 +39,15 @@ class Clients:
         if self._guest is None:
             raise _missing(GuestKey)
         return self._guest
+
+    def snapshots(self) -> dict[Role, QuotaSnapshot]:
+        """Return the quota of each client that there is, by the role of its key. Sends nothing."""
+        quotas: dict[Role, QuotaSnapshot] = {}
+        if self._user is not None:
+            quotas["USER"] = self._user.quota.snapshot()
+        if self._guest is not None:
+            quotas["GUEST"] = self._guest.quota.snapshot()
+        return quotas
 
 
 def clients_of(where: Starlette | HTTPConnection) -> Clients:

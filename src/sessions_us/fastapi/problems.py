@@ -112,7 +112,8 @@ def install_error_handlers(app: Starlette) -> None:
 
     `ConfigurationError`, and `ValueError` for a bad argument other than an id, are not handled: they are bugs of the
     application. A handler that is added later for one of the classes replaces this one. Failures of Sessions are logged (logger
-    `sessions_us`) with method, path and status. An open WebSocket is closed with 1013 (try again later) or 1011.
+    `sessions_us`) with the template of the route, the status and the request id, and without paths, which have ids. An open
+    WebSocket is closed with 1013 (try again later) or 1011.
     """
     handler: Any = _answer  # for requests and WebSockets, which Starlette's types keep apart
     for kind in (
@@ -133,12 +134,26 @@ async def _answer(connection: Request | WebSocket, error: Exception) -> Response
         raise error
     problem = problem_of(error)
     if isinstance(error, StatusError | TransportError | DecodeError) and problem.status >= 500:
-        known = str(error.status_code) if isinstance(error, StatusError | DecodeError) else f"sent: {error.sent}"
-        _logger.warning("%s: %s %s (%s)", type(error).__name__, error.method, error.path, known)
+        _logger.warning("%s in %s: %s", type(error).__name__, _place(connection), _known(error))
     if isinstance(connection, WebSocket):
         await connection.close(1013 if problem.status == 503 else 1011)
         return None
     return problem.response()
+
+
+def _place(connection: Request | WebSocket) -> str:
+    """Return what was asked of this application: the method, and the template of the route, without what a visitor filled in."""
+    scope = connection.scope
+    template = getattr(scope.get("route"), "path", None) or getattr(scope.get("endpoint"), "__name__", "no route")
+    return f"{scope.get('method', 'WebSocket')} {template}"
+
+
+def _known(error: StatusError | TransportError | DecodeError) -> str:
+    """Return what is known of the answer of Sessions, for the operator."""
+    request = "" if error.request_id is None else f" (request {error.request_id})"
+    if isinstance(error, TransportError):
+        return f"no usable answer to a {error.method}, sent: {error.sent}{request}"
+    return f"{error.status_code} answered a {error.method}{request}"
 
 
 def _unanswered(error: TransportError) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 from attrs import evolve
 
 from .._calls.pager import Page
+from .._send.listener import everyone, listener, log_event
 from ..client import UserClient
 from ..errors import (
     AuthenticationError,
@@ -157,7 +158,7 @@ class _Export:
         self._state = state
         self._worker = worker
         self._skips = on_error == "skip"
-        self._on_event = on_event
+        self._emit = listener(on_event)
         self._requests = 0
         self._saved_at = time.monotonic()
         self._failures = 0
@@ -238,7 +239,8 @@ class _Export:
                 if not self._may_skip(error):
                     raise
                 failure, gap = error, "failed"
-                _logger.info("%s: %s", resource.name, error)
+                request = "" if error.request_id is None else f" (request {error.request_id})"
+                _logger.info("%s: %s of a row got %s%s", resource.name, child.name, error.status_code, request)
         self._failures = self._failures + 1 if isinstance(failure, ServerError) else 0
         return found, gap
 
@@ -310,7 +312,7 @@ class _Export:
     # -- telling -----------------------------------------------------------------------------------------------------
 
     async def _tell(self, resource: Resource, stage: ExportStage) -> None:
-        if self._on_event is None:
+        if (emit := everyone(self._emit)) is log_event:
             return
         progress_of = await self._worker.run(
             lambda: {each: self._state.progress(each.name) for each in self._resources}
@@ -325,12 +327,7 @@ class _Export:
             requests_left=left,
             seconds_left=None if left is None else seconds_for(left, self._client.quota.snapshot()),
         )
-        try:
-            self._on_event(event)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException:  # among them the CancelledError of a future that it looked at, which cancels nothing here
-            _logger.exception("on_event raised on an ExportProgress")
+        emit(event)
 
 
 def _now() -> datetime:

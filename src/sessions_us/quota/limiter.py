@@ -183,6 +183,7 @@ class Limiter:
             resets_in=None if resets_at is None else resets_at - now,
             waiting={"interactive": len(state.interactive), "background": len(state.background)},
             in_flight=len(window.flights),
+            store="up" if replica.failure is None else "refusing" if replica.must_refuse else "alone",
         )
 
     async def refresh(self) -> QuotaSnapshot:

@@ -11,11 +11,12 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from sessions_us.errors import ConfigurationError
+from sessions_us.events import Role
 from sessions_us.quota.clock import MACHINE, Clock
 from sessions_us.quota.limiter import Limiter
-from sessions_us.quota.settings import Quota
+from sessions_us.quota.settings import Quota, QuotaSnapshot
 
-__all__ = ("limiter_for",)
+__all__ = ("limiter_for", "snapshots")
 
 FEW: Final = 256
 """As many limiters are kept without a look at their use."""
@@ -27,6 +28,7 @@ class _Registry:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self._limiters: dict[tuple[str, str], Limiter] = {}
+        self.roles: dict[tuple[str, str], Role] = {}
         self._of_quota: WeakValueDictionary[tuple[int, str], Limiter] = WeakValueDictionary()
         self._most = FEW
         self._blank: set[tuple[str, str]] = set()  # were of no use at the last look, and were not asked for since
@@ -49,11 +51,20 @@ class _Registry:
             self._tidy()
         return limiter
 
+    def used(self) -> list[tuple[Role, str, Limiter]]:
+        """Return the limiters of keys whose role is known and that open clients have."""
+        return [
+            (role, place[1], limiter)
+            for place, role in self.roles.items()
+            if (limiter := self._limiters.get(place)) is not None and limiter.in_use
+        ]
+
     def _tidy(self) -> None:
         """Drop the limiters that are of no use at a second look. One that was just handed out has no client yet."""
         blank = {place for place, limiter in self._limiters.items() if limiter.is_blank}
         for place in blank & self._blank:
             del self._limiters[place]
+            self.roles.pop(place, None)
         self._blank = blank - self._blank
         self._most = max(FEW, 2 * len(self._limiters))
 
@@ -61,7 +72,7 @@ class _Registry:
 _registry: Final = _Registry()
 
 
-def limiter_for(name: str, origin: str, quota: Quota, clock: Clock | None = None) -> Limiter:
+def limiter_for(name: str, origin: str, quota: Quota, clock: Clock | None = None, role: Role | None = None) -> Limiter:
     """Return the limiter of a key at an origin. All clients of the key share it, and all clients of the same `Quota` object.
 
     While no client of the key is open, another quota or clock may be given. What was counted stays.
@@ -71,6 +82,7 @@ def limiter_for(name: str, origin: str, quota: Quota, clock: Clock | None = None
         origin: of the server. Each origin counts separately.
         quota: how much may be sent.
         clock: times the waits; None: the machine's clock, or the one of the open clients of the key.
+        role: of the key, for `snapshots`.
 
     Raises:
         ConfigurationError: an open client of the same key has another quota or clock, or a clock is given with a shared store.
@@ -78,6 +90,8 @@ def limiter_for(name: str, origin: str, quota: Quota, clock: Clock | None = None
     if clock is not None and quota.store is not None and quota.store.shared:
         raise ConfigurationError("a clock can't be given with a store that other processes use: they have their own")
     with _registry.lock:
+        if role is not None:
+            _registry.roles[name, origin] = role
         limiter = _registry.get(name, origin)
         if limiter is None or not (_fits(limiter, quota, clock) or limiter.in_use):
             return _registry.add(name, origin, quota, clock, limiter)
@@ -91,6 +105,13 @@ def limiter_for(name: str, origin: str, quota: Quota, clock: Clock | None = None
             "this process has an open client of the same key with another clock: close that one first, or give both the same"
         )
     return limiter
+
+
+def snapshots() -> list[tuple[Role, str, QuotaSnapshot]]:
+    """Return the role, the origin and the quota of each key that an open client has. Any thread may call it."""
+    with _registry.lock:
+        used = _registry.used()
+    return [(role, origin, limiter.snapshot()) for role, origin, limiter in used]
 
 
 def _fits(limiter: Limiter, quota: Quota, clock: Clock | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import attrs
 
@@ -13,6 +14,8 @@ from sessions_us.quota.rules.state import Lane
 from sessions_us.quota.stores import Store, store_at
 
 __all__ = ("Quota", "QuotaSnapshot")
+
+StoreStatus = Literal["up", "alone", "refusing"]
 
 _TEXT = re.compile(r"\s*(\d{1,9})\s*/\s*(\d{0,9}(?:\.\d{1,9})?)\s*(ms|s|sec|m|min|h|)\s*", re.ASCII)
 _SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -100,6 +103,8 @@ class QuotaSnapshot:
         resets_in: seconds until more is free at the latest; None if that is not known.
         waiting: requests that wait in each lane.
         in_flight: requests that have a place in the quota and no answer yet.
+        store: `up`, or what happens while the store of a shared quota can't be used: `alone`, this process goes on with its
+            share; `refusing`, nothing is sent.
     """
 
     limit: int
@@ -108,6 +113,7 @@ class QuotaSnapshot:
     resets_in: float | None
     waiting: Mapping[Lane, int]
     in_flight: int
+    store: StoreStatus = "up"
 
 
 def _is_a(value: object, *kinds: type) -> bool:

@@ -275,6 +275,8 @@ def test_an_outage_is_told_once_and_no_429_comes_of_it(hangs: bool, seed: int) -
         for events in company.events:
             told = [type(event) for event in events if isinstance(event, StoreUnavailable | StoreRecovered)]
             assert told == [StoreUnavailable, StoreRecovered]
+            (recovered,) = (event for event in events if isinstance(event, StoreRecovered))
+            assert 10 < recovered.elapsed < 90
         assert company.server.refused <= 2
         await company.settled()
 

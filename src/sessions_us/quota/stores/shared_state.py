@@ -110,7 +110,7 @@ class Replica:
         self._writing = SingleTask(self._write)
         # While the store fails: our leases from before, when to try it again, and whether it answers again.
         self._leases: frozenset[int] = frozenset()
-        self._retry_at = 0.0
+        self._failed_at = self._retry_at = 0.0
         self._answers = False
 
     def now(self) -> float:
@@ -272,7 +272,8 @@ class Replica:
     def _fail_over(self, failure: StoreFailure) -> None:
         tickets, leases = self._own()
         self.failure, self.must_refuse, self._answers = failure, self.store.fallback is None, False
-        self._leases, self._retry_at = frozenset(leases), self._clock() + RETRY
+        self._leases, self._failed_at = frozenset(leases), self._clock()
+        self._retry_at = self._failed_at + RETRY
         self.state = fail_over(self.state, tickets, leases, self.now(), _numbers())
         plan = "nothing is sent" if self.must_refuse else "this process goes on alone with its share"
         _log.warning("%r can't be used (%s): %s until it can", self.store, failure, plan)
@@ -292,8 +293,9 @@ class Replica:
             return
         self.failure, self.must_refuse = None, False
         self._take(held)
-        _log.warning("%r can be used again", self.store)
-        self._emit(StoreRecovered(store=repr(self.store)))
+        elapsed = self._clock() - self._failed_at
+        _log.warning("%r can be used again, after %.1f s", self.store, elapsed)
+        self._emit(StoreRecovered(store=repr(self.store), elapsed=elapsed))
 
 
 def _numbers() -> int:
