@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from support.command import COMMAND, at, environment
 
-from sessions_us.cli import api, export, listing, quota, webhooks
+from sessions_us.cli import api, export, listing, quota, trigger, webhooks
 from sessions_us.cli.commands import HELP
 from sessions_us.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/cli.md", "docs/pipelines.md")
+PAGES = ("README.md", "docs/cli.md", "docs/pipelines.md", "docs/sandbox.md", "docs/testing.md")
 IDS = {"sessions": "5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3", "bookings": "64b1c3d2-5e8f-4a21-b0c7-d9e8f7a6b5c4"}
 
 EXCEPTIONS = {
@@ -31,6 +31,7 @@ EXCEPTIONS = {
     "postgresql://": "needs a server; tests/pipelines/test_dlt_sink.py runs it",
     "spec diff": "needs documents; tests/cli/test_spec.py runs it",
     "PAGE_ID": "stands for an id; tests/cli/test_api.py books",
+    "127.0.0.1:8099": "needs a sandbox there; tests/cli/test_trigger.py triggers",
     "webhooks remove": "of a webhook that was added; tests/cli/test_webhooks.py runs it",
     "COMMAND": "stands for a command",
     "export RESOURCE": "stands for a resource",
@@ -52,10 +53,12 @@ def commands() -> Iterator[str]:
         HELP,
         *(inspect.getdoc(each) or "" for each in (export.export, listing.list_, api.api, api.get, api.create)),
     ]
-    helps += [inspect.getdoc(each) or "" for each in (api.cancel, quota.quota, webhooks.add, webhooks.remove)]
+    helps += [
+        inspect.getdoc(each) or "" for each in (api.cancel, quota.quota, trigger.trigger, webhooks.add, webhooks.remove)
+    ]
     shown += [line for text in helps for line in text.splitlines()]
     for line in shown:
-        found = re.search(r"(?:[A-Z_]+=\S+ |echo .*\| )?\bsessions-us [^#`]*", line)
+        found = re.search(r"(?:[A-Z_]+=\S+ |echo .*\| |id=\$\()?\bsessions-us [^#`]*", line)
         if found and re.match(r"[\s$0-9*]*$", line[: found.start()]):
             yield found[0].strip()
 

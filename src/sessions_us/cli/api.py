@@ -18,7 +18,19 @@ from rich.text import Text
 from .._calls.arguments import path_id
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, connect_guest, guest_key, user_key
 from .options import one_of
-from .output import AsJson, Fields, Output, OutputOption, columns_of, form_of, picked, print_all, screen
+from .output import (
+    AsJson,
+    Fields,
+    Output,
+    OutputOption,
+    columns_of,
+    form_of,
+    picked,
+    print_all,
+    print_json,
+    require_output,
+    screen,
+)
 from .table import cell
 from .text import one_line
 from .waiting import Waiting
@@ -124,7 +136,7 @@ def api(
     verb, where = method.upper(), path if path.startswith("/") else f"/{path}"
     if verb not in _METHODS:
         raise ValueError(f"METHOD is one of {', '.join(_METHODS)}, not {method}")
-    form_of(None, None)
+    require_output()
     fields = _fields(field or [], typed_field or [])
     if input is not None and fields:
         raise ValueError("--field and --input exclude each other")
@@ -135,7 +147,7 @@ def api(
         return await client.request(verb, where, json=body, params=params)
 
     access = Access(key_file, quota_store, max_wait)
-    _print_json((access.as_guest if where.startswith(_GUESTS) else access.as_user)(f"{verb} {where}", ask))
+    print_json((access.as_guest if where.startswith(_GUESTS) else access.as_user)(f"{verb} {where}", ask))
 
 
 def get(
@@ -193,7 +205,7 @@ def create(
       sessions-us create bookings --page PAGE_ID --start 2030-01-31T10:00:00Z --name Ada --email ada@example.com
     """
     extra, access = _fields(field or [], typed_field or []), Access(key_file, quota_store, max_wait)
-    form_of(None, None)
+    require_output()
     if resource is Writable.SESSIONS:
         _require(resource, {"--name": name, "--start": start, "--end": end, "--time-zone": time_zone})
     else:
@@ -218,7 +230,7 @@ def create(
 
     doing = f"creating {resource}"
     is_session = resource is Writable.SESSIONS
-    _print_json(access.as_user(doing, session) if is_session else access.as_guest(doing, booking))
+    print_json(access.as_user(doing, session) if is_session else access.as_guest(doing, booking))
 
 
 def _require(resource: Writable, options: Mapping[str, str | None]) -> None:
@@ -281,23 +293,6 @@ def _read(file: Path) -> Any:
         return json.loads(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
     except ValueError as error:
         raise ValueError(f"--input {file} holds no JSON: {error}") from None
-
-
-def _print_json(answer: Any) -> None:
-    """Print an answer, if it is not empty: indented on a terminal, else in one line."""
-    if answer is None:
-        return
-    if not sys.stdout.isatty():
-        print_all([answer], Output.NDJSON, {})
-        return
-    screen().print(
-        Text("\n".join(map(_clean, json.dumps(answer, indent=2, ensure_ascii=False).splitlines()))), soft_wrap=True
-    )
-
-
-def _clean(line: str) -> str:
-    indent = line[: len(line) - len(line.lstrip(" "))]
-    return indent + one_line(line)
 
 
 def _print_object(row: Any, fields: str | None) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import api, demo, export, fail, listing, quota, sandbox, spec, webhooks
+from . import api, demo, export, fail, listing, quota, sandbox, spec, trigger, webhooks
 from .access import be_verbose
 from .statuses import MEANINGS, Status
 
@@ -73,6 +73,7 @@ def _app() -> typer.Typer:
         quota.quota,
         demo.demo,
         sandbox.sandbox,
+        trigger.trigger,
     ):
         app.command(command.__name__.rstrip("_"))(command)
     app.add_typer(webhooks.app, name="webhooks")
