@@ -27,12 +27,13 @@ from ..errors import (
     StatusError,
 )
 from ..events import ClientEvent, ExportProgress, ExportStage
+from .children import Gap, Task
 from .delivery import SinkDelivery
 from .plan import FRESH, RESOURCES, Resource
 from .progress import requests_left, seconds_for
 from .report import ExportReport
 from .sink import Sink
-from .state import Gap, JobState, Task, Vanished
+from .state import JobState, Vanished
 from .worker import Worker
 
 __all__ = ("REFRESH_CHILDREN", "export")
@@ -129,7 +130,7 @@ async def export(
             held = await worker.run(opened)
             user = client.with_options(lane="background", **FRESH)
             fresh_enough = _now() - full_every if quick else None
-            deliveries = [SinkDelivery(each, held) for each in sinks]
+            deliveries = [SinkDelivery(each, held.versions) for each in sinks]
             run = _Export(user, wanted, deliveries, held, worker, on_error, on_event)
             return await run.run(fresh_enough, vanished)
         finally:
@@ -155,6 +156,7 @@ class _Export:
         self._resources = resources
         self._deliveries = deliveries
         self._state = state
+        self._children = state.children
         self._worker = worker
         self._skips = on_error == "skip"
         self._on_event = on_event
@@ -213,13 +215,13 @@ class _Export:
     async def _fetch(self, resource: Resource) -> None:
         """Read the children of the rows that wait for them."""
         await self._worker.run(self._state.recall, resource.name)
-        while (task := await self._worker.run(self._state.next_task, resource.name)) is not None:
-            found, gap = await self._children(resource, task)
-            await self._worker.run(self._state.complete, resource.name, task, found, gap)
+        while (task := await self._worker.run(self._children.next_task, resource.name)) is not None:
+            found, gap = await self._read(resource, task)
+            await self._worker.run(self._children.complete, resource.name, task, found, gap)
             await self._save_in_time()
             await self._tell(resource, "fetching")
 
-    async def _children(self, resource: Resource, task: Task) -> tuple[dict[str, Any], Gap | None]:
+    async def _read(self, resource: Resource, task: Task) -> tuple[dict[str, Any], Gap | None]:
         """Return the children of a row by name, and the gap if the row is not complete."""
         found: dict[str, Any] = {}
         gap: Gap | None = None
