@@ -1,4 +1,4 @@
-"""Every documented command and the snippets of exports, word for word against a sandbox."""
+"""Every documented command, word for word against a sandbox."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 import shutil
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,36 +113,3 @@ def test_a_documented_command_works(sessions_sandbox: Sandbox, tmp_path: Path, c
 
     assert done.returncode == 0, done
     assert "Traceback" not in done.stderr
-
-
-SNIPPETS = [
-    (page, code)
-    for page in ("README.md", "docs/pipelines.md")
-    for code in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
-    if "sessions_us.pipelines" in code
-]
-
-
-@pytest.mark.parametrize(("page", "code"), SNIPPETS)
-@pytest.mark.sessions_sandbox(limit=1000)
-def test_a_snippet_of_an_export_works(sessions_sandbox: Sandbox, tmp_path: Path, page: str, code: str) -> None:
-    """Pasted into a console that can await, such as `python -m asyncio`."""
-    program = f"""
-import ast, asyncio, inspect
-compiled = compile({code!r}, {page!r}, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-found = eval(compiled, {{}})
-if inspect.iscoroutine(found):
-    asyncio.run(found)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True, encoding="utf-8", cwd=tmp_path, env=environment(**at(sessions_sandbox)), timeout=300,
-        check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stderr
-
-
-def test_there_are_snippets() -> None:
-    """Of an export in both documents."""
-    assert {page for page, _ in SNIPPETS} == {"README.md", "docs/pipelines.md"}
