@@ -113,8 +113,10 @@ class Access:
 
 
 def api(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help=f"One of {', '.join(_METHODS)}.")],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="From /api on, percent-encoded.")],
+    method: Annotated[
+        str, typer.Argument(metavar="[METHOD]", help=f"One of {', '.join(_METHODS)}; GET if it is left out.")
+    ],
+    path: Annotated[str | None, typer.Argument(metavar="PATH", help="From /api on, percent-encoded.")] = None,
     field: FieldOptions = None,
     typed_field: TypedFields = None,
     input: InputFile = None,
@@ -122,20 +124,24 @@ def api(
     quota_store: QuotaStore = None,
     max_wait: MaxWait = None,
 ) -> None:
-    """Send one request to any path of the API, and print the JSON of the answer.
+    """Send any request, and print the JSON of the answer.
 
     The key is the guest's (SESSIONS_GUEST_KEY) for /api/guests/, else the user's. Quota, retries and exit statuses are those
     of the other commands. Only GET is repeated after a failure that leaves open what happened.
 
     \b
     Examples:
+      sessions-us api /api/rooms
       sessions-us api GET /api/rooms -f page=2
       sessions-us api POST /api/rooms -f name=Studio
       echo '{"name": "Studio"}' | sessions-us api POST /api/rooms --input -
     """
-    verb, where = method.upper(), path if path.startswith("/") else f"/{path}"
+    verb, where = ("GET", method) if path is None else (method.upper(), path)
     if verb not in _METHODS:
         raise ValueError(f"METHOD is one of {', '.join(_METHODS)}, not {method}")
+    if where.upper() in _METHODS:
+        raise ValueError(f"api {where} needs a PATH, such as /api/rooms")
+    where = where if where.startswith("/") else f"/{where}"
     require_output()
     fields = _fields(field or [], typed_field or [])
     if input is not None and fields:
@@ -194,10 +200,10 @@ def create(
     quota_store: QuotaStore = None,
     max_wait: MaxWait = None,
 ) -> None:
-    """Create a session, or book a time on a booking page as a guest (SESSIONS_GUEST_KEY).
+    """Create a session, or book a time as a guest.
 
-    It is sent once: after a failure that leaves open what happened, look before you try again. Further fields go with -f, by
-    wire names.
+    A booking needs the guest's key (SESSIONS_GUEST_KEY) and a booking page. The request is sent once: after a failure that
+    leaves open what happened, look before you try again. Further fields go with -f, by wire names.
 
     \b
     Examples:

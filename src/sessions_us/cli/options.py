@@ -12,7 +12,7 @@ from typing import TypeVar
 import typer
 from typer.models import ArgumentInfo
 
-__all__ = ("choice", "days", "duration_of", "one_of", "unknown")
+__all__ = ("choice", "days", "duration_of", "help_alone", "one_of", "unknown")
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -53,6 +53,12 @@ def unknown(text: str, names: Iterable[str]) -> str:
     meant = next((name for name in known if near and _spelled(name) == near[0]), None)
     hint = f" Did you mean {meant}?" if meant else ""
     return f"{text!r} is not one of {', '.join(known)}.{hint}"
+
+
+def help_alone(context: typer.Context) -> None:
+    """Show the help of a group of commands if none of them is named."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def _spelled(name: str) -> str:

@@ -9,8 +9,8 @@ import typer
 from rich.text import Text
 from sessions_us_api.models import WebhookPermission, WebhookTrigger
 
-from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
-from .options import choice
+from .access import KeyFile, MaxWait, QuotaStore, Sending, budget, connect, user_key
+from .options import choice, help_alone
 from .output import AsJson, note, print_rows, require_output, screen, wants_json
 from .text import one_line
 from .waiting import Waiting
@@ -18,7 +18,7 @@ from .waiting import Waiting
 __all__ = ("app",)
 
 app: typer.Typer = typer.Typer(
-    help="""Subscribes URLs to what happens. The API can't list webhooks: keep the id that `add` prints.
+    help="""Subscribe URLs to what happens. The API can't list webhooks: keep the id that `add` prints.
 
     \b
     Examples:
@@ -27,6 +27,7 @@ app: typer.Typer = typer.Typer(
     """,
     rich_markup_mode=None,
 )
+app.callback(invoke_without_command=True)(help_alone)
 
 _WHOSE = {
     WebhookPermission.PERSONAL: "your own objects",
@@ -34,7 +35,7 @@ _WHOSE = {
 }
 
 
-@app.command()
+@app.command(cls=Sending)
 def add(
     url: Annotated[str, typer.Option(help="Where the events go: a public https address.")],
     trigger: Annotated[
@@ -76,7 +77,7 @@ def add(
     asyncio.run(subscribe())
 
 
-@app.command()
+@app.command(cls=Sending)
 def remove(
     id: Annotated[str, typer.Argument(help="Of the webhook, as `add` printed it.")],
     json: AsJson = None,
