@@ -98,4 +98,6 @@ def _usage(error: typer.TyperException) -> str:
     message = re.sub(r"is not in the range ([\d.]+)<=x<=([\d.]+)\.$", r"must be from \1 to \2.", message)
     message = re.sub(r"is not a valid (?:int|float)(?: range)?\.$", "is no such number.", message)
     context = getattr(error, "ctx", None)
-    return message if context is None else f"{message} Help: {context.command_path} -h"
+    if context is None:
+        return message
+    return f"{message}{'' if message.endswith(('.', '?')) else '.'} Help: {context.command_path} -h"

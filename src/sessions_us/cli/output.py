@@ -140,7 +140,7 @@ def print_all(rows: Sequence[Any], output: Output, columns: Mapping[str, str]) -
             _write("[" + ",\n ".join(json_line(row, ascii=_is_plain()) for row in rows) + "]\n")
         case Output.CSV:
             text = io.StringIO()
-            writer = csv.writer(text)
+            writer = csv.writer(text, lineterminator="\n")  # as other programs of a pipe expect
             writer.writerow(columns)
             writer.writerows([_csv_cell(row, where) for where in columns.values()] for row in rows)
             _write(text.getvalue())

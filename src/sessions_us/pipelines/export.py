@@ -354,8 +354,10 @@ def _wanted(resources: Sequence[str], children: bool | Sequence[str]) -> list[Re
     chosen = [] if children is False else [children] if isinstance(children, str) else list(children)
     possible = [child.name for resource in wanted for child in resource.children]
     unknown = [name for name in chosen if name not in possible]
+    if unknown and not possible:
+        raise ValueError(f"{' and '.join(names)} have no children: leave {', '.join(map(repr, unknown))} out")
     if unknown:
-        raise ValueError(f"children are some of {', '.join(possible) or 'none'}, not {', '.join(map(repr, unknown))}")
+        raise ValueError(f"children are some of {', '.join(possible)}, not {', '.join(map(repr, unknown))}")
     return [evolve(each, children=tuple(child for child in each.children if child.name in chosen)) for each in wanted]
 
 
