@@ -27,12 +27,13 @@ def answer(done: Any) -> Any:
 def test_any_request_can_be_sent(sessions_sandbox: Sandbox) -> None:
     """Fields are the query of a GET, and the body of others; the key is that of the path."""
     room = answer(run("api", "post", "/api/rooms", "-f", "name=5", **environ(sessions_sandbox)))
-    page = answer(run("api", "api/rooms", "-F", "page=2", **environ(sessions_sandbox)))
+    page = answer(run("api", "api/rooms?page=7", "-F", "page=2", **environ(sessions_sandbox)))
     gone = run("api", "DELETE", f"/api/rooms/{room['id']}", **environ(sessions_sandbox))
     guest = run("api", "POST", "/api/guests/bookings/nothing", **environ(sessions_sandbox))
 
     assert room["name"] == "5"
     assert isinstance(page, list)
+    assert sessions_sandbox.requests[1].query_string == "page=2"
     assert (gone.returncode, gone.stdout) == (0, "")
     assert guest.returncode == 12
     assert asked(sessions_sandbox) == [

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import typer
 from attrs import frozen
@@ -113,10 +113,14 @@ class Access:
 
 
 def api(
-    method: Annotated[
-        str, typer.Argument(metavar="[METHOD]", help=f"One of {', '.join(_METHODS)}; GET if it is left out.")
+    request: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[METHOD] PATH",
+            help=f"One of {', '.join(_METHODS)}, or GET if it is left out; and the path, from /api on, percent-encoded, "
+            "perhaps with a query.",
+        ),
     ],
-    path: Annotated[str | None, typer.Argument(metavar="PATH", help="From /api on, percent-encoded.")] = None,
     field: FieldOptions = None,
     typed_field: TypedFields = None,
     input: InputFile = None,
@@ -136,24 +140,36 @@ def api(
       sessions-us api POST /api/rooms -f name=Studio
       echo '{"name": "Studio"}' | sessions-us api POST /api/rooms --input -
     """
-    verb, where = ("GET", method) if path is None else (method.upper(), path)
-    if verb not in _METHODS:
-        raise ValueError(f"METHOD is one of {', '.join(_METHODS)}, not {method}")
-    if where.upper() in _METHODS:
-        raise ValueError(f"api {where} needs a PATH, such as /api/rooms")
-    where = where if where.startswith("/") else f"/{where}"
+    verb, where = _target(request)
     require_output()
     fields = _fields(field or [], typed_field or [])
     if input is not None and fields:
         raise ValueError("--field and --input exclude each other")
+    where, _, query = where.partition("?")
+    params: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
     body = _read(input) if input is not None else fields or None
-    params, body = (fields, None) if verb == "GET" and input is None else (None, body)
+    if verb == "GET" and input is None:
+        params, body = params | fields, None
 
     async def ask(client: UserClient | GuestClient) -> Any:
-        return await client.request(verb, where, json=body, params=params)
+        return await client.request(verb, where, json=body, params=params or None)
 
     access = Access(key_file, quota_store, max_wait)
     print_json((access.as_guest if where.startswith(_GUESTS) else access.as_user)(f"{verb} {where}", ask))
+
+
+def _target(request: list[str]) -> tuple[str, str]:
+    """Return the method and the path.
+
+    Raises:
+        ValueError: another method, no path, or too many words.
+    """
+    method, path = ("GET", *request) if len(request) == 1 else (request[0].upper(), " ".join(request[1:]))
+    if path.upper() in _METHODS:
+        raise ValueError(f"api {path} needs a PATH, such as /api/rooms")
+    if method not in _METHODS:
+        raise ValueError(f"METHOD is one of {', '.join(_METHODS)}, not {request[0]}")
+    return method, path if path.startswith("/") else f"/{path}"
 
 
 def get(
