@@ -185,19 +185,20 @@ def test_an_empty_list(sessions_sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("columns", [40, 80, 160])
 @pytest.mark.parametrize("resource", ["sessions", "bookings", "events"])
 def test_nothing_is_cut_without_a_mark(sessions_sandbox: Sandbox, resource: str, columns: int) -> None:
-    """In a pipe as on a terminal no line is longer; the time comes first; each cell is whole, or an id with a mark, and a
-    column that there is no room for is named."""
+    """In a pipe as on a terminal no line is longer. The time comes first, each cell is whole, or an id with a mark, and a column
+    that there is no room for, or that is empty, is named."""
     environ = {**at(sessions_sandbox), "COLUMNS": str(columns)}
     done = run("list", resource, "--table", "--limit", "3", **environ)
     first = rows(run("list", resource, "--limit", "1", **environ).stdout)[0]
     lines = done.stdout.splitlines()
-    table = [line for line in lines if not line.startswith("Not shown")]
+    table = [line for line in lines if not line.startswith(("Empty", "Not shown"))]
     shown = SHOWN[Listing(resource)].columns
 
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, lines)) <= columns
-    assert lines[0].startswith("starts (UTC)")
-    hidden = "".join(done.stdout.partition("Not shown for want of room: ")[2].split())
+    assert lines[0].startswith("starts (UTC)") or "Empty: starts (UTC)" in done.stdout
+    notes = re.findall(r"(?:Empty|Not shown for want of room): ([^.]*)\.", " ".join(done.stdout.split()))
+    hidden = " ".join(notes).replace(" ", "")
     for heading, where in shown.items():
         value = cell(first, where)
         if heading not in lines[0]:

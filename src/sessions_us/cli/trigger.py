@@ -87,15 +87,17 @@ def _ask(sandbox: Origin, path: str, body: Any = None) -> tuple[int, Any]:
     """
     kind = HTTPSConnection if sandbox.scheme == "https" else HTTPConnection
     connection = kind(sandbox.host, sandbox.port, timeout=_TIMEOUT)
+    sent = None if body is None else json.dumps(body)
+    headers = {"Content-Type": "application/json"}
     try:
-        text = None if body is None else json.dumps(body)
-        headers = {"Content-Type": "application/json"}
-        connection.request("GET" if text is None else "POST", f"{sandbox.prefix}/_sandbox{path}", text, headers)
+        connection.request("GET" if sent is None else "POST", f"{sandbox.prefix}/_sandbox{path}", sent, headers)
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    except ValueError:
-        return answer.status, None
+        text = answer.read()
     except (OSError, HTTPException) as error:
         raise OSError(f"{sandbox} does not answer ({error}); SESSIONS_BASE_URL must be a sandbox that runs") from None
     finally:
         connection.close()
+    try:
+        return answer.status, json.loads(text)
+    except ValueError:
+        return answer.status, None
