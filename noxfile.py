@@ -43,6 +43,7 @@ ONCE = (
     "tests/test_audit.py",
     "tests/test_memory.py",
     "tests/test_site_load.py",
+    "tests/test_snippets.py",
 )
 
 # What reads a clock, or what was written by one.

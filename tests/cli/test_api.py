@@ -27,12 +27,13 @@ def answer(done: Any) -> Any:
 def test_any_request_can_be_sent(sessions_sandbox: Sandbox) -> None:
     """Fields are the query of a GET, and the body of others; the key is that of the path."""
     room = answer(run("api", "post", "/api/rooms", "-f", "name=5", **environ(sessions_sandbox)))
-    page = answer(run("api", "GET", "api/rooms", "-F", "page=2", **environ(sessions_sandbox)))
+    page = answer(run("api", "api/rooms?page=7", "-F", "page=2", **environ(sessions_sandbox)))
     gone = run("api", "DELETE", f"/api/rooms/{room['id']}", **environ(sessions_sandbox))
     guest = run("api", "POST", "/api/guests/bookings/nothing", **environ(sessions_sandbox))
 
     assert room["name"] == "5"
     assert isinstance(page, list)
+    assert sessions_sandbox.requests[1].query_string == "page=2"
     assert (gone.returncode, gone.stdout) == (0, "")
     assert guest.returncode == 12
     assert asked(sessions_sandbox) == [
@@ -55,6 +56,7 @@ def test_a_body_comes_from_a_file(sessions_sandbox: Sandbox, tmp_path: Any) -> N
     ("arguments", "status", "said"),
     [
         (["api", "FETCH", "/api/rooms"], 2, "METHOD is one of GET"),
+        (["api", "post"], 2, "api post needs a PATH, such as /api/rooms"),
         (["api", "POST", "/api/rooms", "-f", "name"], 2, "a field is KEY=VALUE, not 'name'"),
         (["api", "POST", "/api/rooms", "-F", "name=x"], 2, "is no JSON"),
         (["api", "POST", "/api/rooms", "--input", "nothing.json"], 1, "nothing.json"),
@@ -108,9 +110,10 @@ def test_a_session_is_created_and_deleted(sessions_sandbox: Sandbox) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"Cancelled {booking}.\n")
 
 
-def test_requests_can_be_watched(sessions_sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("words", ["-v api GET /api/rooms", "api GET /api/rooms -v", "api --verbose /api/rooms"])
+def test_requests_can_be_watched(sessions_sandbox: Sandbox, words: str) -> None:
     """On stderr, so that the rows stay what they are."""
-    done = run("-v", "api", "GET", "/api/rooms", **environ(sessions_sandbox))
+    done = run(*words.split(), **environ(sessions_sandbox))
 
     assert done.stderr.splitlines() == ["sessions-us: > GET /api/rooms", "sessions-us: < 200 GET /api/rooms"]
 
@@ -133,6 +136,24 @@ def test_plain_http_can_be_allowed_without_python() -> None:
     assert "set SESSIONS_ALLOW_HTTP=1" in refused.stderr
 
 
-def test_help_has_a_short_form() -> None:
-    """As everywhere."""
-    assert run("list", "-h").stdout == run("list", "--help").stdout != ""
+def test_help_in_every_form() -> None:
+    """As everywhere; a group alone shows its own."""
+    assert run("list", "-h").stdout == run("list", "--help").stdout == run("help", "list").stdout != ""
+    assert run("webhooks").stdout == run("webhooks", "-h").stdout != ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("list rooms -n 0", "0 must be at least 1. Help: sessions-us list -h"),
+        ("list rooms -n x", "'x' is no such number. Help: sessions-us list -h"),
+        ("quota --every 0", "0.0 must be from 0.1 to 3600. Help: sessions-us quota -h"),
+        ("list sessions --json id,name", "list sessions takes no id; to choose fields, give --fields id,name"),
+    ],
+)
+def test_a_wrong_command_line_says_what_to_do(words: str, said: str) -> None:
+    """In plain words, and where the help is."""
+    done = run(*words.split(), SESSIONS_USER_KEY="k")
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert done.stderr.endswith(f"{said}\n")

@@ -186,6 +186,7 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         ["sandbox"],
         ["list"],
         ["quota"],
+        ["trigger"],
         ["export"],
         ["webhooks"],
         ["webhooks", "add"],

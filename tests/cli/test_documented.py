@@ -1,4 +1,4 @@
-"""Every documented command and the snippets of exports, word for word against a sandbox."""
+"""Every documented command, word for word against a sandbox."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import re
 import shutil
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.command import COMMAND, at, environment
 
-from sessions_us.cli import api, export, listing, quota, webhooks
+from sessions_us.cli import api, export, listing, quota, trigger, webhooks
 from sessions_us.cli.commands import HELP
 from sessions_us.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/cli.md", "docs/pipelines.md")
+PAGES = ("README.md", "docs/cli.md", "docs/pipelines.md", "docs/sandbox.md", "docs/testing.md")
 IDS = {"sessions": "5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3", "bookings": "64b1c3d2-5e8f-4a21-b0c7-d9e8f7a6b5c4"}
 
 EXCEPTIONS = {
@@ -31,6 +30,7 @@ EXCEPTIONS = {
     "postgresql://": "needs a server; tests/pipelines/test_dlt_sink.py runs it",
     "spec diff": "needs documents; tests/cli/test_spec.py runs it",
     "PAGE_ID": "stands for an id; tests/cli/test_api.py books",
+    "127.0.0.1:8099": "needs a sandbox there; tests/cli/test_trigger.py triggers",
     "webhooks remove": "of a webhook that was added; tests/cli/test_webhooks.py runs it",
     "COMMAND": "stands for a command",
     "export RESOURCE": "stands for a resource",
@@ -52,10 +52,12 @@ def commands() -> Iterator[str]:
         HELP,
         *(inspect.getdoc(each) or "" for each in (export.export, listing.list_, api.api, api.get, api.create)),
     ]
-    helps += [inspect.getdoc(each) or "" for each in (api.cancel, quota.quota, webhooks.add, webhooks.remove)]
+    helps += [
+        inspect.getdoc(each) or "" for each in (api.cancel, quota.quota, trigger.trigger, webhooks.add, webhooks.remove)
+    ]
     shown += [line for text in helps for line in text.splitlines()]
     for line in shown:
-        found = re.search(r"(?:[A-Z_]+=\S+ |echo .*\| )?\bsessions-us [^#`]*", line)
+        found = re.search(r"(?:[A-Z_]+=\S+ |echo .*\| |id=\$\()?\bsessions-us [^#`]*", line)
         if found and re.match(r"[\s$0-9*]*$", line[: found.start()]):
             yield found[0].strip()
 
@@ -111,36 +113,3 @@ def test_a_documented_command_works(sessions_sandbox: Sandbox, tmp_path: Path, c
 
     assert done.returncode == 0, done
     assert "Traceback" not in done.stderr
-
-
-SNIPPETS = [
-    (page, code)
-    for page in ("README.md", "docs/pipelines.md")
-    for code in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
-    if "sessions_us.pipelines" in code
-]
-
-
-@pytest.mark.parametrize(("page", "code"), SNIPPETS)
-@pytest.mark.sessions_sandbox(limit=1000)
-def test_a_snippet_of_an_export_works(sessions_sandbox: Sandbox, tmp_path: Path, page: str, code: str) -> None:
-    """Pasted into a console that can await, such as `python -m asyncio`."""
-    program = f"""
-import ast, asyncio, inspect
-compiled = compile({code!r}, {page!r}, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-found = eval(compiled, {{}})
-if inspect.iscoroutine(found):
-    asyncio.run(found)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True, encoding="utf-8", cwd=tmp_path, env=environment(**at(sessions_sandbox)), timeout=300,
-        check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stderr
-
-
-def test_there_are_snippets() -> None:
-    """Of an export in both documents."""
-    assert {page for page, _ in SNIPPETS} == {"README.md", "docs/pipelines.md"}

@@ -207,6 +207,17 @@ def test_two_at_once(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
     assert "in use" in done.stderr.splitlines()[-1]
 
 
+def test_one_place_in_two_spellings_is_one_sink(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """It is not taken for another export, and the first line says how much there is to do."""
+    places = ("--to", "rooms.ndjson", "--to", "./rooms.ndjson")
+    first, second = (run("export", "rooms", *places, cwd=tmp_path, **at(sessions_sandbox)) for _ in range(2))
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert len(rows(tmp_path / "rooms.ndjson")) == len(ids(sessions_sandbox, "/api/rooms"))
+    assert first.stderr.splitlines()[0] == "sessions-us: rooms: starting"
+    assert second.stderr.splitlines()[0] == "sessions-us: rooms: starting, 8 requests to go"
+
+
 def test_a_file_that_is_not_ours_is_left_alone(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
     """It is told, and not a byte of it changes."""
     (tmp_path / "rooms.ndjson").write_text("mine\n")
@@ -224,6 +235,9 @@ def test_a_file_that_is_not_ours_is_left_alone(sessions_sandbox: Sandbox, tmp_pa
         (["rooms", "--to", "x.csv"], "give --format"),
         (["rooms", "--to", "postgresql://me:sardine@db.example.com/x"], "give --state"),
         (["rooms", "--to", "duckdb:///x.duckdb", "--format", "parquet"], "goes into files"),
+        (["rooms", "--to", "duckdb://x.duckdb"], "three slashes in duckdb:///sessions.duckdb"),
+        (["rooms", "--to", "x", "--refresh-children", "7"], "such as 7d, 12h or 30m. Help: sessions-us export -h"),
+        (["rooms", "--to", "x", "--children", "notes"], "rooms have no children: leave 'notes' out"),
         (["participants", "--to", "x.ndjson"], "booking-pages"),
         (["rooms", "--to", "-"], "--to - would be the standard output"),
         (["sesions", "--to", "x"], "Did you mean sessions?"),

@@ -150,12 +150,18 @@ def test_a_terminal_gets_a_table(sessions_sandbox: Sandbox) -> None:
     assert "{" not in output
 
 
+def seen(output: str) -> list[str]:
+    """The lines that a terminal shows in the end: what stood there before was erased."""
+    lines = (re.split(r"\x1b\[[?\d;]*[A-Za-z]|\r", line.removesuffix("\r"))[-1] for line in output.split("\n"))
+    return [line for line in lines if line]
+
+
 def test_json_on_a_terminal_is_json(sessions_sandbox: Sandbox) -> None:
-    """Nothing else is written between the lines."""
-    with Terminal("list", "rooms", "--json", "--all", **at(sessions_sandbox)) as terminal:
+    """Nothing else is left between the lines."""
+    with Terminal("list", "rooms", "--json", "--all", columns=300, **at(sessions_sandbox)) as terminal:
         output = terminal.read()
 
-    assert len(rows(output)) == len(ids(sessions_sandbox, "/api/rooms"))
+    assert len([json.loads(line) for line in seen(output)]) == len(ids(sessions_sandbox, "/api/rooms"))
 
 
 @pytest.mark.anyio
@@ -179,19 +185,20 @@ def test_an_empty_list(sessions_sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("columns", [40, 80, 160])
 @pytest.mark.parametrize("resource", ["sessions", "bookings", "events"])
 def test_nothing_is_cut_without_a_mark(sessions_sandbox: Sandbox, resource: str, columns: int) -> None:
-    """In a pipe as on a terminal no line is longer; the time comes first; each cell is whole, or an id with a mark, and a
-    column that there is no room for is named."""
+    """In a pipe as on a terminal no line is longer. The time comes first, each cell is whole, or an id with a mark, and a column
+    that there is no room for, or that is empty, is named."""
     environ = {**at(sessions_sandbox), "COLUMNS": str(columns)}
     done = run("list", resource, "--table", "--limit", "3", **environ)
     first = rows(run("list", resource, "--limit", "1", **environ).stdout)[0]
     lines = done.stdout.splitlines()
-    table = [line for line in lines if not line.startswith("Not shown")]
+    table = [line for line in lines if not line.startswith(("Empty", "Not shown"))]
     shown = SHOWN[Listing(resource)].columns
 
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, lines)) <= columns
-    assert lines[0].startswith("starts (UTC)")
-    hidden = "".join(done.stdout.partition("Not shown for want of room: ")[2].split())
+    assert lines[0].startswith("starts (UTC)") or "Empty: starts (UTC)" in done.stdout
+    notes = re.findall(r"(?:Empty|Not shown for want of room): ([^.]*)\.", " ".join(done.stdout.split()))
+    hidden = " ".join(notes).replace(" ", "")
     for heading, where in shown.items():
         value = cell(first, where)
         if heading not in lines[0]:
@@ -308,14 +315,15 @@ def test_max_wait_keeps_what_was_read(sessions_sandbox: Sandbox) -> None:
     assert [request.status for request in sessions_sandbox.requests] == [200]
 
 
+@pytest.mark.parametrize(("form", "row"), [("--table", "20\\d\\d-"), ("--json", '{"id"')])
 @pytest.mark.sessions_sandbox(limit=1, window=600)
-def test_a_terminal_says_what_is_waited_for(sessions_sandbox: Sandbox) -> None:
-    """The quota, and for how long; Ctrl-C shows what was read and gives the cursor back."""
-    with Terminal("list", "sessions", "--all", **at(sessions_sandbox)) as terminal:
+def test_a_terminal_says_what_is_waited_for(sessions_sandbox: Sandbox, form: str, row: str) -> None:
+    """The quota, and for how long, below the rows that are there; Ctrl-C shows what was read and gives the cursor back."""
+    with Terminal("list", "sessions", "--all", form, **at(sessions_sandbox)) as terminal:
         terminal.read(until=lambda output: "20 rows, waiting for the quota, " in output)
         terminal.press("\x03")
         output = terminal.read()
 
     assert terminal.status == 130
-    assert "starts (UTC)" in output
+    assert len([line for line in seen(output) if re.match(row, line)]) == 20
     assert output.rfind("\x1b[?25h") > output.rfind("\x1b[?25l")

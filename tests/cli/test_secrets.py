@@ -20,7 +20,7 @@ COMMANDS = [
     pytest.param(["list", "takeaways", "s1", "--json"], marks=pytest.mark.further),
     ["quota"],
     ["webhooks", "add", "--url", "https://example.com", "--trigger", "SESSION_ENDED"],
-    ["webhooks", "add", "--url", "https://example.com", "--trigger", "SESSION_ENDED", "--table"],
+    ["webhooks", "add", "--url", "https://example.com", "--trigger", "SESSION_ENDED", "--json"],
     ["webhooks", "remove", "w1"],
     ["export", "rooms", "--to", "{}/rooms.ndjson"],
 ]

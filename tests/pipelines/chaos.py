@@ -156,7 +156,7 @@ _LIVES = 8.0
 
 def _arm(point: str, count: int, sink: Any) -> None:
     """Lets this process die at the count-th passing of a point."""
-    from sessions_us.pipelines import state, statefile
+    from sessions_us.pipelines import statefile, versions
 
     name, _, moment = point.partition(":")
     left = count
@@ -181,7 +181,7 @@ def _arm(point: str, count: int, sink: Any) -> None:
         setattr(home, name, outer)
 
     homes = {
-        "deliver": [state.JobState],
+        "deliver": [versions.Versions],
         "write": [sink],
         "commit": [statefile.StateFile],
         "sync": [os],

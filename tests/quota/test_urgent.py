@@ -81,13 +81,14 @@ def test_urgent_requests_do_not_wait_for_an_export_and_hardly_slow_it(model: str
         assert max(outcome.waits) < (9.0 if late else 1.0), phase
 
 
+@pytest.mark.parametrize("rounding", ["ceil", "floor"])
 @pytest.mark.parametrize("model", KINDS)
-def test_nobody_gets_a_turn_before_the_earliest_moment_that_was_told(model: str) -> None:
+def test_nobody_gets_a_turn_before_the_earliest_moment_that_was_told(model: str, rounding: str) -> None:
     """Else somebody with less patience would have been refused for nothing."""
 
     async def main() -> None:
         loop, latency = asyncio.get_running_loop(), random.Random(model)
-        server, limiter = Server(model, Style()), Limiter(Quota(), clock=LoopClock(loop.time))
+        server, limiter = Server(model, Style(rounding=rounding)), Limiter(Quota(), clock=LoopClock(loop.time))
         told = 0
 
         async def call(number: int) -> None:
@@ -111,3 +112,48 @@ def test_nobody_gets_a_turn_before_the_earliest_moment_that_was_told(model: str)
 
     for phase in PHASES:
         run(main(), start=1020.0 + phase)
+
+
+def told_and_waited(model: str, rounding: str, *, start: float, urgent: bool) -> tuple[float, float]:
+    """What background work behind the reserve was told of its wait, and how long it was; perhaps an urgent request came."""
+
+    async def main() -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        server, limiter = Server(model, Style(rounding=rounding)), Limiter(Quota(), clock=LoopClock(loop.time))
+
+        async def call(lane: Lane, events: list[ClientEvent]) -> float:
+            lease = await limiter.acquire(lane=lane, deadline=None, emit=events.append)
+            answer = server.hit(loop.time())
+            await asyncio.sleep(0.001)
+            await lease.done(answer.status, answer.headers)
+            return lease.waited
+
+        for _ in range(8):
+            await call("background", [])
+        events: list[ClientEvent] = []
+        waiting = asyncio.ensure_future(call("background", events))
+        await asyncio.sleep(0.1)
+        if urgent:
+            await call("interactive", [])
+        waited = await waiting
+        (expected,) = (event.expected_wait for event in events if isinstance(event, RequestQueued))
+        assert server.refused == 0
+        assert expected is not None
+        return expected, waited
+
+    return run(main(), start=start)
+
+
+@pytest.mark.parametrize(("rounding", "short"), [("ceil", 1.1), ("floor", 1.1), ("exact", 0.1)])
+def test_background_work_is_told_its_wait_to_the_second(rounding: str, short: float) -> None:
+    """Behind the reserve it waits for the reset, and only one in whole seconds may turn out to be a second earlier."""
+    expected, waited = told_and_waited("fixed", rounding, start=1020.0, urgent=False)
+    assert waited - short <= expected <= waited
+
+
+def test_an_urgent_request_may_shorten_the_wait_of_background_work() -> None:
+    """Its answer shows that the reset was rounded up by almost a second; what was told allows for it."""
+    (expected, waited), (_, alone) = (
+        told_and_waited("aligned", "ceil", start=1020.95, urgent=urgent) for urgent in (True, False)
+    )
+    assert expected <= waited < alone - 0.8

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from attrs import evolve
+from typer.core import TyperCommand, TyperOption
 
 from ..errors import ConfigurationError
 from ..events import ClientEvent, RequestQueued, RequestSent, ResponseReceived, RetryScheduled
@@ -24,6 +25,7 @@ __all__ = (
     "KeyFile",
     "MaxWait",
     "QuotaStore",
+    "Sending",
     "be_verbose",
     "budget",
     "connect",
@@ -128,6 +130,22 @@ def be_verbose() -> None:
     """Print each request, wait and retry of this command on stderr."""
     global _verbose  # a command is a process
     _verbose = True
+
+
+class Sending(TyperCommand):
+    """A command that sends requests. It has `--verbose`, which may stand before its name too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(
+            TyperOption(
+                param_decls=["--verbose", "-v"],
+                is_flag=True,
+                expose_value=False,
+                callback=lambda _context, _option, value: be_verbose() if value else None,
+                help="Print each request, wait and retry on stderr.",
+            )
+        )
 
 
 def _listener(on_event: Callable[[ClientEvent], None]) -> Callable[[ClientEvent], None]:

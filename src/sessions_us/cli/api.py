@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import typer
 from attrs import frozen
@@ -18,7 +18,19 @@ from rich.text import Text
 from .._calls.arguments import path_id
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, connect_guest, guest_key, user_key
 from .options import one_of
-from .output import AsJson, Fields, Output, OutputOption, columns_of, form_of, picked, print_all, screen
+from .output import (
+    AsJson,
+    Fields,
+    Output,
+    OutputOption,
+    columns_of,
+    form_of,
+    picked,
+    print_all,
+    print_json,
+    require_output,
+    screen,
+)
 from .table import cell
 from .text import one_line
 from .waiting import Waiting
@@ -101,8 +113,14 @@ class Access:
 
 
 def api(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help=f"One of {', '.join(_METHODS)}.")],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="From /api on, percent-encoded.")],
+    request: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[METHOD] PATH",
+            help=f"One of {', '.join(_METHODS)}, or GET if it is left out; and the path, from /api on, percent-encoded, "
+            "perhaps with a query.",
+        ),
+    ],
     field: FieldOptions = None,
     typed_field: TypedFields = None,
     input: InputFile = None,
@@ -110,32 +128,48 @@ def api(
     quota_store: QuotaStore = None,
     max_wait: MaxWait = None,
 ) -> None:
-    """Send one request to any path of the API, and print the JSON of the answer.
+    """Send any request, and print the JSON of the answer.
 
     The key is the guest's (SESSIONS_GUEST_KEY) for /api/guests/, else the user's. Quota, retries and exit statuses are those
     of the other commands. Only GET is repeated after a failure that leaves open what happened.
 
     \b
     Examples:
+      sessions-us api /api/rooms
       sessions-us api GET /api/rooms -f page=2
       sessions-us api POST /api/rooms -f name=Studio
       echo '{"name": "Studio"}' | sessions-us api POST /api/rooms --input -
     """
-    verb, where = method.upper(), path if path.startswith("/") else f"/{path}"
-    if verb not in _METHODS:
-        raise ValueError(f"METHOD is one of {', '.join(_METHODS)}, not {method}")
-    form_of(None, None)
+    verb, where = _target(request)
+    require_output()
     fields = _fields(field or [], typed_field or [])
     if input is not None and fields:
         raise ValueError("--field and --input exclude each other")
+    where, _, query = where.partition("?")
+    params: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
     body = _read(input) if input is not None else fields or None
-    params, body = (fields, None) if verb == "GET" and input is None else (None, body)
+    if verb == "GET" and input is None:
+        params, body = params | fields, None
 
     async def ask(client: UserClient | GuestClient) -> Any:
-        return await client.request(verb, where, json=body, params=params)
+        return await client.request(verb, where, json=body, params=params or None)
 
     access = Access(key_file, quota_store, max_wait)
-    _print_json((access.as_guest if where.startswith(_GUESTS) else access.as_user)(f"{verb} {where}", ask))
+    print_json((access.as_guest if where.startswith(_GUESTS) else access.as_user)(f"{verb} {where}", ask))
+
+
+def _target(request: list[str]) -> tuple[str, str]:
+    """Return the method and the path.
+
+    Raises:
+        ValueError: another method, no path, or too many words.
+    """
+    method, path = ("GET", *request) if len(request) == 1 else (request[0].upper(), " ".join(request[1:]))
+    if path.upper() in _METHODS:
+        raise ValueError(f"api {path} needs a PATH, such as /api/rooms")
+    if method not in _METHODS:
+        raise ValueError(f"METHOD is one of {', '.join(_METHODS)}, not {request[0]}")
+    return method, path if path.startswith("/") else f"/{path}"
 
 
 def get(
@@ -182,10 +216,10 @@ def create(
     quota_store: QuotaStore = None,
     max_wait: MaxWait = None,
 ) -> None:
-    """Create a session, or book a time on a booking page as a guest (SESSIONS_GUEST_KEY).
+    """Create a session, or book a time as a guest.
 
-    It is sent once: after a failure that leaves open what happened, look before you try again. Further fields go with -f, by
-    wire names.
+    A booking needs the guest's key (SESSIONS_GUEST_KEY) and a booking page. The request is sent once: after a failure that
+    leaves open what happened, look before you try again. Further fields go with -f, by wire names.
 
     \b
     Examples:
@@ -193,7 +227,7 @@ def create(
       sessions-us create bookings --page PAGE_ID --start 2030-01-31T10:00:00Z --name Ada --email ada@example.com
     """
     extra, access = _fields(field or [], typed_field or []), Access(key_file, quota_store, max_wait)
-    form_of(None, None)
+    require_output()
     if resource is Writable.SESSIONS:
         _require(resource, {"--name": name, "--start": start, "--end": end, "--time-zone": time_zone})
     else:
@@ -218,7 +252,7 @@ def create(
 
     doing = f"creating {resource}"
     is_session = resource is Writable.SESSIONS
-    _print_json(access.as_user(doing, session) if is_session else access.as_guest(doing, booking))
+    print_json(access.as_user(doing, session) if is_session else access.as_guest(doing, booking))
 
 
 def _require(resource: Writable, options: Mapping[str, str | None]) -> None:
@@ -281,23 +315,6 @@ def _read(file: Path) -> Any:
         return json.loads(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
     except ValueError as error:
         raise ValueError(f"--input {file} holds no JSON: {error}") from None
-
-
-def _print_json(answer: Any) -> None:
-    """Print an answer, if it is not empty: indented on a terminal, else in one line."""
-    if answer is None:
-        return
-    if not sys.stdout.isatty():
-        print_all([answer], Output.NDJSON, {})
-        return
-    screen().print(
-        Text("\n".join(map(_clean, json.dumps(answer, indent=2, ensure_ascii=False).splitlines()))), soft_wrap=True
-    )
-
-
-def _clean(line: str) -> str:
-    indent = line[: len(line) - len(line.lstrip(" "))]
-    return indent + one_line(line)
 
 
 def _print_object(row: Any, fields: str | None) -> None:

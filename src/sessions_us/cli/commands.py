@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
 
-from . import api, demo, export, fail, listing, quota, sandbox, spec, webhooks
-from .access import be_verbose
+from . import api, demo, export, fail, listing, quota, sandbox, spec, trigger, webhooks
+from .access import Sending, be_verbose
 from .statuses import MEANINGS, Status
 
 __all__ = ("HELP", "run")
@@ -63,18 +64,10 @@ def _app() -> typer.Typer:
         if verbose:
             be_verbose()
 
-    for command in (
-        export.export,
-        listing.list_,
-        api.get,
-        api.create,
-        api.cancel,
-        api.api,
-        quota.quota,
-        demo.demo,
-        sandbox.sandbox,
-    ):
-        app.command(command.__name__.rstrip("_"))(command)
+    for command in (export.export, listing.list_, api.get, api.create, api.cancel, api.api, quota.quota):
+        app.command(command.__name__.rstrip("_"), cls=Sending)(command)
+    for other in (demo.demo, sandbox.sandbox, trigger.trigger):
+        app.command()(other)
     app.add_typer(webhooks.app, name="webhooks")
     app.add_typer(spec.app, name="spec")
     return app
@@ -89,12 +82,22 @@ def run(arguments: list[str]) -> int:
     Raises:
         Exception: a failure, unless it is an error of the command line.
     """
+    given = [*arguments[1:], "--help"] if not arguments or arguments[0] == "help" else arguments
     try:
-        status: int | None = _app()(
-            arguments or ["--help"], prog_name="sessions-us", standalone_mode=False, obj=arguments
-        )
+        status: int | None = _app()(given, prog_name="sessions-us", standalone_mode=False, obj=arguments)
     except typer.TyperException as error:
-        return fail(error.format_message(), Status.USAGE)
+        return fail(_usage(error), Status.USAGE)
     except typer.Abort:
         return Status.INTERRUPTED
     return status or Status.DONE
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Return what is wrong with a command line, in plain words, and where its help is."""
+    message = re.sub(r"is not in the range x>=([\d.]+)\.$", r"must be at least \1.", error.format_message())
+    message = re.sub(r"is not in the range ([\d.]+)<=x<=([\d.]+)\.$", r"must be from \1 to \2.", message)
+    message = re.sub(r"is not a valid (?:int|float)(?: range)?\.$", "is no such number.", message)
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return message
+    return f"{message}{'' if message.endswith(('.', '?')) else '.'} Help: {context.command_path} -h"

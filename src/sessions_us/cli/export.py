@@ -39,8 +39,8 @@ _COLUMNS = {
     "rows": "rows",
     "new": "added",
     "changed": "changed",
-    "went meanwhile": "gone.count",
-    "gone since last": "vanished.count",
+    "gone": "gone.count",
+    "vanished": "vanished.count",
     "as of (UTC)": "as_of",
 }
 _STOPPED = {signal.SIGINT: Status.INTERRUPTED, signal.SIGTERM: Status.TERMINATED}
@@ -159,7 +159,7 @@ def export(
         on_error=on_error,
     )
     try:
-        targets = [Target.of(place, format, state, len(wanted.resources)) for place in dict.fromkeys(to)]
+        targets = [Target.of(place, format, state, len(wanted.resources)) for place in _places(to)]
         if (no_children and children is not None) or (mark_vanished and delete_vanished):
             raise ValueError(
                 "--children and --no-children, or --mark-vanished and --delete-vanished, exclude each other"
@@ -184,6 +184,11 @@ def export(
     _print(report, wants_json(json))
     if any(each.failed.count for each in report.resources.values()):
         raise typer.Exit(Status.INCOMPLETE)
+
+
+def _places(to: list[str]) -> list[str]:
+    """Return the places of an export, each once, however it is spelled."""
+    return list({place if "://" in place else os.path.realpath(place): place for place in to}.values())
 
 
 @frozen(kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -85,7 +84,7 @@ def list_(
         rows: list[Any] = []
         count = 0
         streams = form is Output.NDJSON
-        waiting = Waiting(f"reading {resource}", quiet=streams and sys.stdout.isatty())
+        waiting = Waiting(f"reading {resource}")
         async with connect(key, budget(quota_store), on_event=waiting.on_event, max_wait=max_wait) as user:
             try:
                 with waiting:
@@ -99,7 +98,8 @@ def list_(
                         count += len(part)
                         waiting.doing = f"reading {resource}, {count} rows"
                         if streams:
-                            print_rows(shown)
+                            with waiting.hidden():
+                                print_rows(shown)
                             rows.clear()
                         if count == most:
                             break

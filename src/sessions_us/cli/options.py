@@ -12,7 +12,7 @@ from typing import TypeVar
 import typer
 from typer.models import ArgumentInfo
 
-__all__ = ("choice", "days", "duration_of", "one_of", "unknown")
+__all__ = ("choice", "days", "duration_of", "help_alone", "one_of", "unknown")
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -23,8 +23,8 @@ def choice(kind: type[E]) -> Callable[[str], E]:
     """Return a parser for the names of a kind, in any case, with `_` or `-`, in the singular too."""
 
     def parse(text: str) -> E:
-        spelled = text.lower().replace("_", "-")
-        found = next((each for each in kind if each.value in {spelled, f"{spelled}s"}), None)
+        spelled = _spelled(text)
+        found = next((each for each in kind if _spelled(each.value) in {spelled, f"{spelled}s"}), None)
         if found is None:
             raise typer.BadParameter(unknown(text, kind))
         return found
@@ -33,12 +33,15 @@ def choice(kind: type[E]) -> Callable[[str], E]:
     return parse
 
 
-def one_of(kind: type[StrEnum], *, several: bool = False) -> ArgumentInfo:
-    """Return the argument that names a resource, or several."""
-    metavar, word = ("RESOURCE...", "Some") if several else ("RESOURCE", "One")
+def one_of(kind: type[StrEnum], *, several: bool = False, metavar: str = "RESOURCE") -> ArgumentInfo:
+    """Return the argument that is one name of a kind, or several."""
+    dots, word = ("...", "Some") if several else ("", "One")
     names = list(kind)
     argument: ArgumentInfo = typer.Argument(
-        metavar=metavar, help=f"{word} of {', '.join(names)}.", parser=choice(kind), autocompletion=lambda: names
+        metavar=f"{metavar}{dots}",
+        help=f"{word} of {', '.join(names)}.",
+        parser=choice(kind),
+        autocompletion=lambda: names,
     )
     return argument
 
@@ -46,10 +49,20 @@ def one_of(kind: type[StrEnum], *, several: bool = False) -> ArgumentInfo:
 def unknown(text: str, names: Iterable[str]) -> str:
     """Return what to say of a name that does not exist."""
     known = [str(name) for name in names]
-    near = get_close_matches(text.lower().replace("_", "-"), [name.lower().replace("_", "-") for name in known], 1)
-    meant = next((name for name in known if near and name.lower().replace("_", "-") == near[0]), None)
+    near = get_close_matches(_spelled(text), map(_spelled, known), 1)
+    meant = next((name for name in known if near and _spelled(name) == near[0]), None)
     hint = f" Did you mean {meant}?" if meant else ""
     return f"{text!r} is not one of {', '.join(known)}.{hint}"
+
+
+def help_alone(context: typer.Context) -> None:
+    """Show the help of a group of commands if none of them is named."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _spelled(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def days(text: str) -> timedelta:

@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from .statuses import Status
-from .text import json_line
+from .text import json_line, one_line
 
 __all__ = (
     "AsJson",
@@ -25,9 +26,12 @@ __all__ = (
     "OutputOption",
     "columns_of",
     "form_of",
+    "note",
     "picked",
     "print_all",
+    "print_json",
     "print_rows",
+    "require_output",
     "screen",
     "wants_json",
 )
@@ -73,6 +77,21 @@ def wants_json(form: Form) -> bool:
     return not sys.stdout.isatty() if form is None else form
 
 
+def note(text: str) -> None:
+    """Print a line on stderr."""
+    screen(stderr=True).print(Text(f"sessions-us: {one_line(text)}"), soft_wrap=True)
+
+
+def require_output() -> None:
+    """Check before any request is sent that there is an output for its answer.
+
+    Raises:
+        OSError: the standard output is closed, so that rows would be lost.
+    """
+    if getattr(sys.stdout, "name", None) == os.devnull:  # `main` put it in the place of a closed one
+        raise OSError("the standard output is closed, so that all rows would be lost: use >/dev/null if that is meant")
+
+
 def form_of(form: Form, output: Output | None) -> Output:
     """Return the form of rows, before any request is sent.
 
@@ -80,13 +99,28 @@ def form_of(form: Form, output: Output | None) -> Output:
         OSError: the standard output is closed, so that rows would be lost.
         ValueError: two forms were given.
     """
-    if getattr(sys.stdout, "name", None) == os.devnull:  # `main` put it in the place of a closed one
-        raise OSError("the standard output is closed, so that all rows would be lost: use >/dev/null if that is meant")
+    require_output()
     if output is None:
         return Output.NDJSON if wants_json(form) else Output.TABLE
     if form is not None:
         raise ValueError("--output and --json or --table exclude each other")
     return output
+
+
+def print_json(answer: Any) -> None:
+    """Print an answer, if it is not empty: indented on a terminal, else in one line."""
+    if answer is None:
+        return
+    if not sys.stdout.isatty():
+        print_rows([answer])
+        return
+    lines = json.dumps(answer, indent=2, ensure_ascii=False).splitlines()
+    screen().print(Text("\n".join(map(_clean, lines))), soft_wrap=True)
+
+
+def _clean(line: str) -> str:
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return indent + one_line(line)
 
 
 def print_all(rows: Sequence[Any], output: Output, columns: Mapping[str, str]) -> None:
@@ -106,7 +140,7 @@ def print_all(rows: Sequence[Any], output: Output, columns: Mapping[str, str]) -
             _write("[" + ",\n ".join(json_line(row, ascii=_is_plain()) for row in rows) + "]\n")
         case Output.CSV:
             text = io.StringIO()
-            writer = csv.writer(text)
+            writer = csv.writer(text, lineterminator="\n")  # as other programs of a pipe expect
             writer.writerow(columns)
             writer.writerows([_csv_cell(row, where) for where in columns.values()] for row in rows)
             _write(text.getvalue())

@@ -156,7 +156,8 @@ def batches(user: UserClient, resource: Listing, id: str | None, position: Posit
         case Listing.PARTICIPANTS | Listing.TRANSCRIPTS | Listing.TAKEAWAYS:
             return _whole(user, id, resource)
         case _:
-            raise ValueError(f"list {resource} takes no id")
+            hint = f"; to choose fields, give --fields {id}" if "," in id else ""
+            raise ValueError(f"list {resource} takes no id{hint}")
 
 
 async def _paged(pager: Pager[Any], position: Position) -> AsyncIterator[list[Any]]:

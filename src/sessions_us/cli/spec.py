@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from . import fail
+from .options import help_alone
 from .output import screen
 from .statuses import Status
 from .text import one_line
@@ -18,7 +19,7 @@ from .text import one_line
 __all__ = ("app",)
 
 app: typer.Typer = typer.Typer(
-    help="""Looks at the API's document. Works in a checkout of the repository.
+    help="""Look at the API's document. Works in a checkout of the repository.
 
     \b
     Examples:
@@ -26,14 +27,10 @@ app: typer.Typer = typer.Typer(
     """,
     rich_markup_mode=None,
 )
+app.callback(invoke_without_command=True)(help_alone)
 
 # Only if this file is part of a checkout: a file of this name elsewhere must not be run.
 _ROOT = Path(__file__).resolve().parents[3]
-
-
-@app.callback()
-def options() -> None:
-    pass
 
 
 @app.command()

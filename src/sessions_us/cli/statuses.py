@@ -91,6 +91,12 @@ _KINDS: tuple[tuple[type[BaseException], Status], ...] = (
     (ValueError, Status.USAGE),
 )
 
+_FOR_PYTHON = {
+    " (SESSIONS_BASE_URL if it was not given)": f": it looks like {PRODUCTION}",
+    "base_url": "SESSIONS_BASE_URL",
+    "pass allow_http=True or set": "set",
+}
+
 
 def failure(error: Exception) -> tuple[str, Status]:
     """Return the message of an error, and its status. The message of a bug has its place, but no value, which may be a
@@ -113,7 +119,6 @@ def _explained(error: Exception) -> str:
         server = f"{given}, as SESSIONS_BASE_URL says" if given else f"{PRODUCTION}, since SESSIONS_BASE_URL is not set"
         return f"{message}; the server is {server}"
     if isinstance(error, ConfigurationError):
-        return message.replace("base_url is", "SESSIONS_BASE_URL is").replace(
-            "pass allow_http=True", "set SESSIONS_ALLOW_HTTP=1"
-        )
+        for said, instead in _FOR_PYTHON.items():
+            message = message.replace(said, instead)
     return message

@@ -24,8 +24,8 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
 def table(columns: Mapping[str, str], rows: Sequence[Any], width: int) -> RenderableType:
-    """Make a table that fits. Where there is no room, ids are shortened, texts go on in the next line, and the last columns
-    are left out and named below.
+    """Make a table that fits. Where there is no room, ids are shortened, texts go on in the next line, and columns without a
+    value, then the last ones, are left out and named below.
 
     Args:
         columns: headings, and the path of the value in a row: wire names with dots; several paths are joined by `+`. The most
@@ -35,8 +35,9 @@ def table(columns: Mapping[str, str], rows: Sequence[Any], width: int) -> Render
     """
     cells = {heading: [cell(row, where) for row in rows] for heading, where in columns.items()}
     shortens = sum(_natural(heading, texts) + _GAP for heading, texts in cells.items()) - _GAP > width
+    empty = [heading for heading, texts in cells.items() if shortens and not any(texts)]
     if shortens:
-        cells = {heading: [_shortened(text) for text in texts] for heading, texts in cells.items()}
+        cells = {heading: [_shortened(text) for text in texts] for heading, texts in cells.items() if any(texts)}
     widths = _widths(cells, width)
     drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading, columns_wide in widths.items():
@@ -45,6 +46,8 @@ def table(columns: Mapping[str, str], rows: Sequence[Any], width: int) -> Render
         drawn.add_row(*(Text(cells[heading][number]) for heading in widths))
     hidden = [heading for heading in cells if heading not in widths]
     notes = []
+    if empty:
+        notes.append(f"Empty: {', '.join(empty)}.")
     if hidden:
         notes.append(f"Not shown for want of room: {', '.join(hidden)}.")
     if any(text.endswith("…") for heading in widths for text in cells[heading]):

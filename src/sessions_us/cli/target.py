@@ -62,6 +62,8 @@ class Target:
         is_url = "://" in place
         shown = without_secrets(place)
         chosen = format or ("dlt" if is_url else _format(place))
+        if place.startswith("duckdb://") and not place.startswith("duckdb:///"):
+            raise ValueError(f"{shown} names no file: there are three slashes in duckdb:///sessions.duckdb")
         if is_url and chosen != "dlt":
             raise ValueError(f"--format {chosen} goes into files, and {shown} is a URL")
         is_file = Path(place).suffix.lower() in _SUFFIXES and not Path(place).is_dir()
@@ -69,6 +71,10 @@ class Target:
             raise ValueError(f"{place} is the name of one file: several resources need a directory")
         if state is None:
             found = _FILE.fullmatch(place)
+            if place.startswith("duckdb://") and found is None:
+                raise ValueError(
+                    f"{shown} names no file: a DuckDB file has three slashes, as in duckdb:///sessions.duckdb"
+                )
             if chosen == "dlt" and found is None:
                 raise ValueError(f"{shown} is no file, so that nothing can lie beside it: give --state FILE")
             state = Path(f"{unquote(found[1]) if found else place.rstrip('/')}.state")

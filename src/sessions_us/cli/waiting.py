@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -26,19 +28,18 @@ class Waiting:
 
     Args:
         doing: the current activity.
-        quiet: show no line on a terminal either, because the rows are printed there.
 
     Attributes:
         doing: the current activity; may be set.
         shown: whether the line is shown.
     """
 
-    def __init__(self, doing: str, *, quiet: bool = False) -> None:
+    def __init__(self, doing: str) -> None:
         self.doing = doing
         self._why = ""
         self._until: float | None = None
         self._console = screen(stderr=True)
-        self.shown: bool = sys.stderr.isatty() and not quiet
+        self.shown: bool = sys.stderr.isatty()
         self._live = Live(console=self._console, get_renderable=self.__rich__, transient=True, refresh_per_second=4)
 
     def on_event(self, event: ClientEvent) -> None:
@@ -77,6 +78,13 @@ class Waiting:
     def stop(self) -> None:
         """Remove the line."""
         self._live.stop()
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Remove the line while something else is printed on its terminal."""
+        self._live.stop()
+        yield
+        self.__enter__()
 
     def __enter__(self) -> Self:
         if self.shown:

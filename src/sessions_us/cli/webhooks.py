@@ -9,16 +9,16 @@ import typer
 from rich.text import Text
 from sessions_us_api.models import WebhookPermission, WebhookTrigger
 
-from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
-from .output import AsJson, print_rows, screen, wants_json
-from .table import table
+from .access import KeyFile, MaxWait, QuotaStore, Sending, budget, connect, user_key
+from .options import choice, help_alone
+from .output import AsJson, note, print_rows, require_output, screen, wants_json
 from .text import one_line
 from .waiting import Waiting
 
 __all__ = ("app",)
 
 app: typer.Typer = typer.Typer(
-    help="""Subscribes URLs to what happens. The API can't list webhooks: keep the id that `add` prints.
+    help="""Subscribe URLs to what happens. The API can't list webhooks: keep the id that `add` prints.
 
     \b
     Examples:
@@ -27,32 +27,39 @@ app: typer.Typer = typer.Typer(
     """,
     rich_markup_mode=None,
 )
+app.callback(invoke_without_command=True)(help_alone)
 
-_COLUMNS = {"id": "id", "trigger": "trigger", "permission": "permission", "url": "url"}
+_WHOSE = {
+    WebhookPermission.PERSONAL: "your own objects",
+    WebhookPermission.ORGANIZATION: "all objects of the workspace",
+}
 
 
-@app.command()
+@app.command(cls=Sending)
 def add(
     url: Annotated[str, typer.Option(help="Where the events go: a public https address.")],
     trigger: Annotated[
         WebhookTrigger,
-        typer.Option("--trigger", case_sensitive=False, metavar="TRIGGER", help=f"One of {', '.join(WebhookTrigger)}."),
+        typer.Option(
+            "--trigger", metavar="TRIGGER", parser=choice(WebhookTrigger), help=f"One of {', '.join(WebhookTrigger)}."
+        ),
     ],
     permission: Annotated[
         WebhookPermission, typer.Option(help="Whose objects are reported: your own, or the whole workspace's.")
     ] = WebhookPermission.PERSONAL,
-    json: AsJson = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the webhook as the server sent it.")] = False,
     key_file: KeyFile = None,
     quota_store: QuotaStore = None,
     max_wait: MaxWait = None,
 ) -> None:
-    """Subscribe a URL to one trigger, and print the webhook. Keep its id: `remove` needs it.
+    """Subscribe a URL to one trigger, and print the id of the webhook. Keep it: `remove` needs it.
 
     \b
     Examples:
       sessions-us webhooks add --url https://example.com/hook --trigger SESSION_ENDED
-      sessions-us webhooks add --url https://example.com/hook --trigger BOOKING_CREATED --permission organization --json
+      id=$(sessions-us webhooks add --url https://example.com/hook --trigger BOOKING_CREATED --permission organization)
     """
+    require_output()
     key = user_key(key_file)
 
     async def subscribe() -> None:
@@ -61,17 +68,16 @@ def add(
             with waiting:
                 webhook = await user.webhooks.create(url=url, trigger=trigger, permission=permission)
         row = key.redact_json(webhook.to_dict())
-        if wants_json(json):
+        if json:
             print_rows([row])
-            return
-        console = screen()
-        console.print(table(_COLUMNS, [row], console.width))
-        console.print(Text("Keep the id: the API can't list webhooks."))
+        else:
+            typer.echo(one_line(row["id"]))
+        note(f"{trigger} of {_WHOSE[permission]} goes to {url}. Keep the id, because the API can't list webhooks")
 
     asyncio.run(subscribe())
 
 
-@app.command()
+@app.command(cls=Sending)
 def remove(
     id: Annotated[str, typer.Argument(help="Of the webhook, as `add` printed it.")],
     json: AsJson = None,

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from ..errors import ExportError
 from .sink import Sink
-from .state import JobState
+from .versions import Versions
 
 __all__ = ("SinkDelivery",)
 
@@ -24,12 +24,12 @@ class SinkDelivery:
 
     Args:
         sink: the sink.
-        state: the state that it is written from.
+        versions: the rows that it is written from.
     """
 
-    def __init__(self, sink: Sink, state: JobState) -> None:
+    def __init__(self, sink: Sink, versions: Versions) -> None:
         self._sink = sink
-        self._state = state
+        self._versions = versions
         self._failed = False
         self._version = 0
         self._checkpoint = ""
@@ -38,25 +38,24 @@ class SinkDelivery:
 
     def open(self, resources: Sequence[str]) -> None:
         """Check that the sink can be used, and find out what it has."""
-        version, checkpoint = self._state.delivered(self._sink.identity)
+        version, checkpoint = self._versions.delivered(self._sink.identity)
         is_there = self._step(lambda: self._sink.open(checkpoint, resources))
         self._version, self._checkpoint = (version if is_there else 0), checkpoint or ""
-        self._state.deliver(self._sink.identity, self._version, self._checkpoint)  # from here on its place is known
+        self._versions.deliver(self._sink.identity, self._version, self._checkpoint)  # from here on its place is known
 
     @property
     def is_due(self) -> bool:
         """Whether changes have waited long enough."""
-        if self._version == self._state.version:
+        if self._version == self._versions.last:
             return False
         waited = time.monotonic() - self._written_at
         return waited >= max(self._sink.seconds_per_commit, _SHARE * self._took)
 
     def write(self) -> None:
-        """Bring the sink up to date. It is durable before the state is told."""
-        if self._failed or (self._checkpoint and self._version == self._state.version):
+        """Bring the sink up to date with the state, which is committed. It is durable before the state is told."""
+        if self._failed or (self._checkpoint and self._version == self._versions.last):
             return
         began = time.monotonic()
-        self._state.commit()
         if self._sink.is_whole:
             self._write_whole()
         else:
@@ -65,13 +64,13 @@ class SinkDelivery:
         self._took = self._written_at - began
 
     def _write_whole(self) -> None:
-        version = self._state.version
-        for name in self._state.changed(self._version) if self._version else self._state.resources:
-            self._step(partial(self._sink.write, name, self._state.rows(name)))
+        version = self._versions.last
+        for name in self._versions.changed(self._version) if self._version else self._versions.resources:
+            self._step(partial(self._sink.write, name, self._versions.rows(name)))
         self._commit(version)
 
     def _write_changes(self) -> None:
-        while changes := list(self._state.changes(self._version, self._sink.rows_per_commit)):
+        while changes := list(self._versions.changes(self._version, self._sink.rows_per_commit)):
             for each in changes:
                 self._step(partial(self._sink.write, each.resource, each.rows, each.erased))
             self._commit(changes[-1].version)
@@ -81,7 +80,7 @@ class SinkDelivery:
     def _commit(self, version: int) -> None:
         self._checkpoint = self._step(self._sink.commit)
         self._version = version
-        self._state.deliver(self._sink.identity, version, self._checkpoint)
+        self._versions.deliver(self._sink.identity, version, self._checkpoint)
 
     def _step(self, step: Callable[[], T]) -> T:
         try:

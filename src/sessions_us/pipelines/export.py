@@ -28,12 +28,13 @@ from ..errors import (
     StatusError,
 )
 from ..events import ClientEvent, ExportProgress, ExportStage
+from .children import Gap, Task
 from .delivery import SinkDelivery
 from .plan import FRESH, RESOURCES, Resource
 from .progress import requests_left, seconds_for
 from .report import ExportReport
 from .sink import Sink
-from .state import Gap, JobState, Task, Vanished
+from .state import JobState, Vanished
 from .worker import Worker
 
 __all__ = ("REFRESH_CHILDREN", "export")
@@ -130,7 +131,7 @@ async def export(
             held = await worker.run(opened)
             user = client.with_options(lane="background", **FRESH)
             fresh_enough = _now() - full_every if quick else None
-            deliveries = [SinkDelivery(each, held) for each in sinks]
+            deliveries = [SinkDelivery(each, held.versions) for each in sinks]
             run = _Export(user, wanted, deliveries, held, worker, on_error, on_event)
             return await run.run(fresh_enough, vanished)
         finally:
@@ -156,6 +157,7 @@ class _Export:
         self._resources = resources
         self._deliveries = deliveries
         self._state = state
+        self._children = state.children
         self._worker = worker
         self._skips = on_error == "skip"
         self._emit = listener(on_event)
@@ -214,13 +216,13 @@ class _Export:
     async def _fetch(self, resource: Resource) -> None:
         """Read the children of the rows that wait for them."""
         await self._worker.run(self._state.recall, resource.name)
-        while (task := await self._worker.run(self._state.next_task, resource.name)) is not None:
-            found, gap = await self._children(resource, task)
-            await self._worker.run(self._state.complete, resource.name, task, found, gap)
+        while (task := await self._worker.run(self._children.next_task, resource.name)) is not None:
+            found, gap = await self._read(resource, task)
+            await self._worker.run(self._children.complete, resource.name, task, found, gap)
             await self._save_in_time()
             await self._tell(resource, "fetching")
 
-    async def _children(self, resource: Resource, task: Task) -> tuple[dict[str, Any], Gap | None]:
+    async def _read(self, resource: Resource, task: Task) -> tuple[dict[str, Any], Gap | None]:
         """Return the children of a row by name, and the gap if the row is not complete."""
         found: dict[str, Any] = {}
         gap: Gap | None = None
@@ -349,8 +351,10 @@ def _wanted(resources: Sequence[str], children: bool | Sequence[str]) -> list[Re
     chosen = [] if children is False else [children] if isinstance(children, str) else list(children)
     possible = [child.name for resource in wanted for child in resource.children]
     unknown = [name for name in chosen if name not in possible]
+    if unknown and not possible:
+        raise ValueError(f"{' and '.join(names)} have no children: leave {', '.join(map(repr, unknown))} out")
     if unknown:
-        raise ValueError(f"children are some of {', '.join(possible) or 'none'}, not {', '.join(map(repr, unknown))}")
+        raise ValueError(f"children are some of {', '.join(possible)}, not {', '.join(map(repr, unknown))}")
     return [evolve(each, children=tuple(child for child in each.children if child.name in chosen)) for each in wanted]
 
 

@@ -1,7 +1,7 @@
-"""The state of an export: all rows, their children, and when each was last asked for, in one SQLite file.
+"""The state of an export: how far its lists are read, all rows, and their children, in one SQLite file.
 
-The file is the truth, and sinks are written from it. Each change of a row has a number, its version; a sink has got all
-versions up to one. Memory stays flat: rows are read one by one.
+The file is the truth, and sinks are written from it. Pages go in here, `children.py` decides what belongs to each row, and
+`versions.py` is what sinks get. Memory stays flat: rows are read one by one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -17,27 +17,21 @@ from typing import Any, Final, Literal
 
 from attrs import frozen
 
-from .due import Asked, expected_change, is_awaited, is_due, is_newest_first
-from .plan import Child, Resource
+from .children import Children
+from .due import expected_change, is_newest_first
+from .plan import Resource
 from .report import ResourceReport, RowIds
 from .rows import digest_of, key_of
-from .sink import Row
 from .statefile import StateFile
+from .versions import Versions
 
-__all__ = ("Changes", "Gap", "JobState", "Progress", "Task", "Vanished")
-
-Gap = Literal["gone", "unaskable", "failed"]
-"""Why a row is not complete: the server answered 404 for its children, no path can hold its id, or its children could not be
-read."""
+__all__ = ("JobState", "Progress", "Vanished")
 
 Vanished = Literal["keep", "mark", "delete"]
 """What becomes of rows that the server no longer has."""
 
 _MOST_PASSES: Final = 5
 _TOLD: Final = 20
-_CHUNK: Final = 50
-"""Rows that are in memory at once."""
-
 _TABLES: Final = (
     """CREATE TABLE resources (
         name TEXT PRIMARY KEY, pass INTEGER NOT NULL DEFAULT 1, pages INTEGER NOT NULL DEFAULT 0, cursor TEXT,
@@ -88,36 +82,6 @@ class Progress:
     known: int
 
 
-@frozen
-class Task:
-    """A row that waits for children.
-
-    Attributes:
-        key: the key of the row.
-        children: the children to ask for.
-    """
-
-    key: str
-    children: tuple[Child, ...]
-
-
-@frozen
-class Changes:
-    """Rows of one resource that are new or have changed.
-
-    Attributes:
-        resource: the resource.
-        rows: the rows.
-        erased: the keys of rows to delete.
-        version: the version of the last one.
-    """
-
-    resource: str
-    rows: list[Row]
-    erased: list[str]
-    version: int
-
-
 class JobState:
     """The state of one job. It is used in one thread.
 
@@ -127,6 +91,11 @@ class JobState:
         resources: the resources of the job, in order.
         patience: how long after a session's end missing takeaways and transcripts are asked for.
         clock: tells the time.
+
+    Attributes:
+        run: the number of this run.
+        versions: the rows as sinks get them.
+        children: what belongs to the rows.
 
     Raises:
         ExportError: the file is unusable, damaged, in use, of another version, or of another job. Every method may raise it.
@@ -141,22 +110,15 @@ class JobState:
         clock: Callable[[], datetime],
     ) -> None:
         self._resources = {resource.name: resource for resource in resources}
-        self._patience = patience
         self._clock = clock
         self._file = file = StateFile(path, _TABLES, job)
         try:
             self.run: int = self._number("run")
             self._start = self._number("start") + 1
             file.set("start", str(self._start))
-            (version,) = file.one("SELECT COALESCE(MAX(version), 0) FROM rows")
-            self.version: int = version
+            self.versions: Versions = Versions(file, self._resources, clock)
+            self.children: Children = Children(file, self.versions, self._resources, self._start, patience, clock)
             self._seen = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE run = ? GROUP BY 1", self.run))
-            self._waiting = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE due GROUP BY 1"))
-            self._due: Counter[tuple[str, str]] = Counter()
-            for resource, name, count in file.query(
-                "SELECT resource, name, COUNT(*) FROM children WHERE due GROUP BY 1, 2"
-            ):
-                self._due[resource, name] = count
             file.commit()
         except BaseException:
             file.close()
@@ -203,11 +165,6 @@ class JobState:
         self._file.set("finished", "yes")
         self._file.commit()
 
-    @property
-    def resources(self) -> list[str]:
-        """The names of the resources."""
-        return list(self._resources)
-
     def commit(self) -> None:
         """Commit the changes."""
         self._file.commit()
@@ -216,75 +173,6 @@ class JobState:
         """Close the file. Uncommitted changes are lost."""
         self._file.close()
 
-    # -- sinks -------------------------------------------------------------------------------------------------------
-
-    def delivered(self, sink: str) -> tuple[int, str | None]:
-        """Return the version up to which a sink has all changes, and its checkpoint; None if it is new."""
-        found = self._file.get(f"sink {sink}")
-        if found is None:
-            return 0, None
-        version, checkpoint = json.loads(found)
-        return version, checkpoint
-
-    def deliver(self, sink: str, version: int, checkpoint: str) -> None:
-        """Commit that a sink has all changes up to a version."""
-        self._file.set(f"sink {sink}", json.dumps([version, checkpoint]))
-        self._file.commit()
-
-    def changed(self, version: int) -> list[str]:
-        """Return the resources with changes after a version."""
-        found = {name for (name,) in self._file.query("SELECT DISTINCT resource FROM rows WHERE version > ?", version)}
-        return [name for name in self._resources if name in found]
-
-    def rows(self, resource: str) -> Iterator[Row]:
-        """Yield all rows of a resource, in the order in which they were first seen."""
-        last = 0
-        while found := self._file.query(  # no query is left open if the sink fails
-            "SELECT seq, key, row, sum, deleted_at FROM rows WHERE resource = ? AND version > 0 AND erased IS NULL AND seq > ?"
-            " ORDER BY seq LIMIT ?",
-            *(resource, last, _CHUNK),
-        ):
-            for last, key, text, sum_, deleted_at in found:  # noqa: B007
-                yield self._composed(resource, key, self._json(text, sum_), deleted_at)
-
-    def changes(self, version: int, limit: int) -> Iterator[Changes]:
-        """Yield the next changes after a version, at most so many rows, by resource."""
-        found = self._file.query(
-            "SELECT resource, key, row, sum, deleted_at, erased, version FROM rows WHERE version > ? ORDER BY version LIMIT ?",
-            version,
-            limit,
-        )
-        for name in self._resources:
-            own = [row for row in found if row[0] == name]
-            kept = [
-                self._composed(name, key, self._json(text, sum_), deleted_at)
-                for _, key, text, sum_, deleted_at, erased, _ in own
-                if erased is None
-            ]
-            if own:
-                yield Changes(name, kept, [key for _, key, *_, erased, _ in own if erased is not None], found[-1][-1])
-
-    def _composed(self, resource: str, key: str, row: dict[str, Any], deleted_at: str | None = None) -> Row:
-        """Return a row with its children."""
-        children = self._resources[resource].children
-        stored = {
-            name: (value, sum_)
-            for name, value, sum_ in self._file.query(
-                "SELECT name, value, sum FROM children WHERE resource = ? AND key = ?", resource, key
-            )
-        }
-        for child in children:
-            value, sum_ = stored.get(child.name, (None, None))
-            if child.is_in_rows and row.get(child.name):
-                continue
-            if value is not None:
-                row[child.name] = self._json(value, sum_)
-            elif child.name not in stored:  # else it could not be read
-                row[child.name] = child.nothing
-        if deleted_at is not None:
-            row["deleted_at"] = deleted_at
-        return row
-
     # -- lists -------------------------------------------------------------------------------------------------------
 
     def progress(self, resource: str) -> Progress:
@@ -292,10 +180,7 @@ class JobState:
         number, pages, cursor, listed, done, known = self._file.one(
             "SELECT pass, pages, cursor, listed, done, known FROM resources WHERE name = ?", resource
         )
-        seen, waiting = self._seen[resource], self._waiting[resource]
-        due = sum(
-            self._due[resource, child.name] * child.usual_requests for child in self._resources[resource].children
-        )
+        seen, waiting, due = self._seen[resource], self.children.waiting(resource), self.children.due(resource)
         return Progress(number, pages, cursor, bool(listed), bool(done), seen, waiting, due, known)
 
     def begin_pass(self, resource: str) -> None:
@@ -358,7 +243,7 @@ class JobState:
         )
         self._seen[resource.name] += run != self.run
         if changed or start != self._start:
-            self._decide(resource, key, row, changed=changed, now=now)
+            self.children.decide(resource.name, key, row, changed=changed)
         return bool(found) and not changed and run != self.run
 
     def _expects_change(self, resource: str) -> bool:
@@ -372,58 +257,10 @@ class JobState:
         )
 
     def recall(self, resource: str) -> None:
-        """Make due what webhooks have noted, and in a quick run what is awaited for rows that were not listed."""
+        """Make children due that this run's pages do not: those that webhooks noted, and what a quick run does not list."""
         if self.is_quick:
-            for key, text, sum_ in self._file.query(
-                "SELECT key, row, sum FROM rows WHERE resource = ? AND awaits AND run < ? AND deleted_at IS NULL",
-                *(resource, self.run),
-            ):
-                self._decide(self._resources[resource], key, self._json(text, sum_), changed=False, now=self._clock())
-        children = {child.name for child in self._resources[resource].children}
-        for key, name in self._file.query("SELECT key, name FROM notices WHERE resource = ?", resource):
-            if name in children and self._file.query(
-                "SELECT 1 FROM rows WHERE resource = ? AND key = ? AND erased IS NULL", resource, key
-            ):
-                self._make_due(resource, key, [name])
-        self._file.change("DELETE FROM notices WHERE resource = ?", resource)
-
-    def _decide(self, resource: Resource, key: str, row: Row, *, changed: bool, now: datetime) -> None:
-        """Make the children of a row due that may have changed. Without any the row is complete."""
-        asked = self._asked(resource.name, key)
-        due = [
-            child.name
-            for child in resource.children
-            if is_due(child, row, asked.get(child.name), changed=changed, now=now, patience=self._patience)
-        ]
-        if due:
-            self._make_due(resource.name, key, due)
-        elif not self._file.one("SELECT due FROM rows WHERE resource = ? AND key = ?", resource.name, key)[0]:
-            self._completed(resource.name, key)
-
-    def _asked(self, resource: str, key: str) -> dict[str, Asked]:
-        return {
-            name: Asked(value not in {None, "null", "[]"}, start == self._start)
-            for name, value, start in self._file.query(
-                "SELECT name, value, start FROM children WHERE resource = ? AND key = ? AND asked IS NOT NULL",
-                resource,
-                key,
-            )
-        }
-
-    def _make_due(self, resource: str, key: str, names: Sequence[str]) -> None:
-        for name in names:
-            if self._file.query(
-                "SELECT 1 FROM children WHERE resource = ? AND key = ? AND name = ? AND due", resource, key, name
-            ):
-                continue
-            self._due[resource, name] += 1
-            self._file.change(
-                "INSERT INTO children (resource, key, name, due) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET due = 1",
-                *(resource, key, name),
-            )
-        (was_due,) = self._file.one("SELECT due FROM rows WHERE resource = ? AND key = ?", resource, key)
-        self._waiting[resource] += not was_due
-        self._file.change("UPDATE rows SET due = 1 WHERE resource = ? AND key = ?", resource, key)
+            self.children.recall_awaited(resource, self.run)
+        self.children.recall_noted(resource)
 
     def advance(self, resource: str) -> bool:
         """Decide after a pass whether another one is needed. Returns True if not.
@@ -469,97 +306,10 @@ class JobState:
                 *(resource, self.run, vanished == "delete"),
             )
             for (key,) in gone:
-                self._part_with(resource, key, erase=vanished == "delete")
-
-    def _part_with(self, resource: str, key: str, *, erase: bool) -> None:
-        self.version += 1
-        self._file.change(
-            "UPDATE rows SET deleted_at = COALESCE(deleted_at, ?), version = ?, written = ? WHERE resource = ? AND key = ?",
-            *(self._clock().isoformat(timespec="milliseconds"), self.version, None if erase else b"", resource, key),
-        )
-        if erase:  # the key stays, so that sinks of later runs hear of it
-            self._file.change("DELETE FROM children WHERE resource = ? AND key = ?", resource, key)
-            self._file.change(
-                "UPDATE rows SET erased = ?, row = '{}', sum = ?, listed = x'', awaits = 0 WHERE resource = ? AND key = ?",
-                *(self.run, zlib.crc32(b"{}"), resource, key),
-            )
-
-    # -- rows --------------------------------------------------------------------------------------------------------
-
-    def next_task(self, resource: str) -> Task | None:
-        """Return the next row that waits for children."""
-        found = self._file.query("SELECT key FROM rows WHERE resource = ? AND due ORDER BY seq LIMIT 1", resource)
-        if not found:
-            return None
-        key: str = found[0][0]
-        due = {
-            name
-            for (name,) in self._file.query(
-                "SELECT name FROM children WHERE resource = ? AND key = ? AND due", resource, key
-            )
-        }
-        return Task(key, tuple(child for child in self._resources[resource].children if child.name in due))
-
-    def complete(self, resource: str, task: Task, found: Mapping[str, Any], gap: Gap | None = None) -> None:
-        """Record the answers for a row.
-
-        Args:
-            resource: the resource.
-            task: what was asked for.
-            found: the children by name. What is missing keeps its earlier value.
-            gap: why the row is not complete, if it is not. After `failed` the next run asks again.
-        """
-        place = (resource, task.key)
-        for child in task.children:
-            self._due[resource, child.name] -= 1
-            if child.name in found:
-                self._answer(*place, child.name, found[child.name])
-            elif gap == "failed":
-                self._file.change(
-                    "UPDATE children SET due = 0, asked = NULL WHERE resource = ? AND key = ? AND name = ?",
-                    *place,
-                    child.name,
-                )
-            else:
-                (value,) = self._file.one(
-                    "SELECT value FROM children WHERE resource = ? AND key = ? AND name = ?", *place, child.name
-                )
-                self._answer(*place, child.name, child.nothing if value is None else json.loads(value))
-        self._waiting[resource] -= 1
-        self._file.change("UPDATE rows SET due = 0, lack = ? WHERE resource = ? AND key = ?", gap, resource, task.key)
-        self._completed(resource, task.key)
-
-    def _answer(self, resource: str, key: str, name: str, value: Any) -> None:
-        text = json.dumps(value)
-        self._file.change(
-            "UPDATE children SET due = 0, value = ?, sum = ?, asked = ?, start = ? WHERE resource = ? AND key = ? AND name = ?",
-            *(text, zlib.crc32(text.encode()), self._clock().timestamp(), self._start, resource, key, name),
-        )
-
-    def _completed(self, resource: str, key: str) -> None:
-        """Give a row a new version, if it is another than before."""
-        text, sum_, before, deleted_at = self._file.one(
-            "SELECT row, sum, written, deleted_at FROM rows WHERE resource = ? AND key = ?", resource, key
-        )
-        row = self._json(text, sum_)
-        asked, now = self._asked(resource, key), self._clock()
-        awaits = any(
-            is_awaited(child, row, found=asked[child.name].found, now=now, patience=self._patience)
-            for child in self._resources[resource].children
-            if child.name in asked
-        )
-        digest = digest_of(self._composed(resource, key, row, deleted_at))
-        if digest != before:
-            self.version += 1
-            self._file.change(
-                "UPDATE resources SET added = added + ?, changed = changed + ? WHERE name = ?",
-                *(before is None, before is not None, resource),
-            )
-        self._file.change(
-            "UPDATE rows SET awaits = ?, written = ?, version = CASE WHEN ? THEN ? ELSE version END"
-            " WHERE resource = ? AND key = ?",
-            *(awaits, digest, digest != before, self.version, resource, key),
-        )
+                if vanished == "delete":
+                    self.versions.erase(resource, key, self.run)
+                else:
+                    self.versions.mark(resource, key)
 
     # -- the report --------------------------------------------------------------------------------------------------
 
@@ -598,8 +348,3 @@ class JobState:
 
     def _number(self, name: str) -> int:
         return int(self._file.get(name) or 0)
-
-    def _json(self, text: str, sum_: int) -> Any:
-        if zlib.crc32(str(text).encode()) != sum_:
-            raise self._file.damaged()
-        return json.loads(text)

@@ -106,6 +106,12 @@ class StateFile:
             raise self.damaged()
         return value
 
+    def json(self, text: str, sum_: int) -> Any:
+        """Return the JSON of a column, if it is what was written there."""
+        if crc32(str(text).encode()) != sum_:
+            raise self.damaged()
+        return json.loads(text)
+
     def set(self, name: str, value: str) -> None:
         self.change("INSERT OR REPLACE INTO job VALUES (?, ?, ?)", name, value, crc32(value.encode()))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from math import inf
 
+from sessions_us.quota.rules.reading import MARGIN
 from sessions_us.quota.rules.state import AGE, Lane, QuotaState
 from sessions_us.quota.rules.window import Capacity, Window
 
@@ -41,7 +42,7 @@ def eta(state: QuotaState, lane: Lane, ahead: int, capacity: Capacity, now: floa
     if window.has_headers is False:
         return max(now, min(due_at, window.next_free(beyond, now)))
     more_at = min(capacity.wake, inf if last_tenth is None else last_tenth)
-    return max(now, min(due_at, more_at - _uncertainty(window)))
+    return max(now, min(due_at, more_at - _shift(window)))
 
 
 def _earliest_slot(window: Window, ahead: int, capacity: Capacity, now: float) -> float:
@@ -66,5 +67,13 @@ def _earliest_slot(window: Window, ahead: int, capacity: Capacity, now: float) -
 
 
 def _uncertainty(window: Window) -> float:
-    """By how much the next answer may move this reset, or the next, to an earlier moment."""
+    """The length of the time in which the reset may be."""
     return 0.0 if window.reading is None else window.reading.latest - window.reading.earliest
+
+
+def _shift(window: Window) -> float:
+    """By how much an answer of this window may move its reset to an earlier moment.
+
+    It is less than `_uncertainty`, which allows for rounding up and for rounding down: a server does one of them.
+    """
+    return max(0.0, _uncertainty(window) - MARGIN)

@@ -1,0 +1,199 @@
+"""The children of a state's rows: which are due, which were asked for, and what was answered."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from attrs import frozen
+
+from .due import Asked, is_awaited, is_due
+from .plan import Child, Resource
+from .sink import Row
+from .statefile import StateFile
+from .versions import Versions
+
+__all__ = ("Children", "Gap", "Task")
+
+Gap = Literal["gone", "unaskable", "failed"]
+"""Why a row is not complete: the server answered 404 for its children, no path can hold its id, or its children could not be
+read."""
+
+
+@frozen
+class Task:
+    """A row that waits for children.
+
+    Attributes:
+        key: the key of the row.
+        children: the children to ask for.
+    """
+
+    key: str
+    children: tuple[Child, ...]
+
+
+class Children:
+    """Decides what to ask for, and keeps the answers.
+
+    Args:
+        file: the file of the state.
+        versions: hears of rows that are complete.
+        resources: the resources of the job by name.
+        start: the number of this process's start of the job.
+        patience: how long after a session's end missing takeaways and transcripts are asked for.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        file: StateFile,
+        versions: Versions,
+        resources: Mapping[str, Resource],
+        start: int,
+        patience: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._file = file
+        self._versions = versions
+        self._resources = resources
+        self._start = start
+        self._patience = patience
+        self._clock = clock
+        self._waiting = Counter(file.counts("SELECT resource, COUNT(*) FROM rows WHERE due GROUP BY 1"))
+        self._due: Counter[tuple[str, str]] = Counter()
+        for resource, name, count in file.query(
+            "SELECT resource, name, COUNT(*) FROM children WHERE due GROUP BY 1, 2"
+        ):
+            self._due[resource, name] = count
+
+    def waiting(self, resource: str) -> int:
+        """Return the number of rows that wait for children."""
+        return self._waiting[resource]
+
+    def due(self, resource: str) -> int:
+        """Return the usual number of requests for the children that are due."""
+        children = self._resources[resource].children
+        return sum(self._due[resource, child.name] * child.usual_requests for child in children)
+
+    def decide(self, resource: str, key: str, row: Row, *, changed: bool) -> None:
+        """Make the children of a row due that may have changed. Without any the row is complete."""
+        asked, now = self._asked(resource, key), self._clock()
+        due = [
+            child.name
+            for child in self._resources[resource].children
+            if is_due(child, row, asked.get(child.name), changed=changed, now=now, patience=self._patience)
+        ]
+        if due:
+            self._make_due(resource, key, due)
+        elif not self._file.one("SELECT due FROM rows WHERE resource = ? AND key = ?", resource, key)[0]:
+            self._completed(resource, key)
+
+    def _asked(self, resource: str, key: str) -> dict[str, Asked]:
+        return {
+            name: Asked(value not in {None, "null", "[]"}, start == self._start)
+            for name, value, start in self._file.query(
+                "SELECT name, value, start FROM children WHERE resource = ? AND key = ? AND asked IS NOT NULL",
+                resource,
+                key,
+            )
+        }
+
+    def _make_due(self, resource: str, key: str, names: Sequence[str]) -> None:
+        for name in names:
+            if self._file.query(
+                "SELECT 1 FROM children WHERE resource = ? AND key = ? AND name = ? AND due", resource, key, name
+            ):
+                continue
+            self._due[resource, name] += 1
+            self._file.change(
+                "INSERT INTO children (resource, key, name, due) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET due = 1",
+                *(resource, key, name),
+            )
+        (was_due,) = self._file.one("SELECT due FROM rows WHERE resource = ? AND key = ?", resource, key)
+        self._waiting[resource] += not was_due
+        self._file.change("UPDATE rows SET due = 1 WHERE resource = ? AND key = ?", resource, key)
+
+    def recall_awaited(self, resource: str, run: int) -> None:
+        """Make due what is awaited for rows that a run has not listed."""
+        for key, text, sum_ in self._file.query(
+            "SELECT key, row, sum FROM rows WHERE resource = ? AND awaits AND run < ? AND deleted_at IS NULL",
+            *(resource, run),
+        ):
+            self.decide(resource, key, self._file.json(text, sum_), changed=False)
+
+    def recall_noted(self, resource: str) -> None:
+        """Make due what webhooks have noted."""
+        children = {child.name for child in self._resources[resource].children}
+        for key, name in self._file.query("SELECT key, name FROM notices WHERE resource = ?", resource):
+            if name in children and self._file.query(
+                "SELECT 1 FROM rows WHERE resource = ? AND key = ? AND erased IS NULL", resource, key
+            ):
+                self._make_due(resource, key, [name])
+        self._file.change("DELETE FROM notices WHERE resource = ?", resource)
+
+    def next_task(self, resource: str) -> Task | None:
+        """Return the next row that waits for children."""
+        found = self._file.query("SELECT key FROM rows WHERE resource = ? AND due ORDER BY seq LIMIT 1", resource)
+        if not found:
+            return None
+        key: str = found[0][0]
+        due = {
+            name
+            for (name,) in self._file.query(
+                "SELECT name FROM children WHERE resource = ? AND key = ? AND due", resource, key
+            )
+        }
+        return Task(key, tuple(child for child in self._resources[resource].children if child.name in due))
+
+    def complete(self, resource: str, task: Task, found: Mapping[str, Any], gap: Gap | None = None) -> None:
+        """Record the answers for a row.
+
+        Args:
+            resource: the resource.
+            task: what was asked for.
+            found: the children by name. What is missing keeps its earlier value.
+            gap: why the row is not complete, if it is not. After `failed` the next run asks again.
+        """
+        place = (resource, task.key)
+        for child in task.children:
+            self._due[resource, child.name] -= 1
+            if child.name in found:
+                self._answer(*place, child.name, found[child.name])
+            elif gap == "failed":
+                self._file.change(
+                    "UPDATE children SET due = 0, asked = NULL WHERE resource = ? AND key = ? AND name = ?",
+                    *place,
+                    child.name,
+                )
+            else:
+                (value,) = self._file.one(
+                    "SELECT value FROM children WHERE resource = ? AND key = ? AND name = ?", *place, child.name
+                )
+                self._answer(*place, child.name, child.nothing if value is None else json.loads(value))
+        self._waiting[resource] -= 1
+        self._file.change("UPDATE rows SET due = 0, lack = ? WHERE resource = ? AND key = ?", gap, resource, task.key)
+        self._completed(resource, task.key)
+
+    def _answer(self, resource: str, key: str, name: str, value: Any) -> None:
+        text = json.dumps(value)
+        self._file.change(
+            "UPDATE children SET due = 0, value = ?, sum = ?, asked = ?, start = ? WHERE resource = ? AND key = ? AND name = ?",
+            *(text, zlib.crc32(text.encode()), self._clock().timestamp(), self._start, resource, key, name),
+        )
+
+    def _completed(self, resource: str, key: str) -> None:
+        """Record that nothing of a row is due, and whether something may still appear."""
+        text, sum_ = self._file.one("SELECT row, sum FROM rows WHERE resource = ? AND key = ?", resource, key)
+        row, asked, now = self._file.json(text, sum_), self._asked(resource, key), self._clock()
+        awaits = any(
+            is_awaited(child, row, found=asked[child.name].found, now=now, patience=self._patience)
+            for child in self._resources[resource].children
+            if child.name in asked
+        )
+        self._file.change("UPDATE rows SET awaits = ? WHERE resource = ? AND key = ?", awaits, resource, key)
+        self._versions.renew(resource, key)
