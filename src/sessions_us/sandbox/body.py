@@ -24,10 +24,15 @@ class Body:
     """The fields of a request; readers return None for what is absent and collect what is wrong for `check`.
 
     What is read is worth something only after `check`. Unknown fields are kept, because no source lists the known ones.
+
+    Args:
+        fields: of the request.
+        hint: what may be behind anything that is wrong.
     """
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Mapping[str, Any], hint: str | None = None) -> None:
         self._fields = fields
+        self._hint = hint
         self._wrong: list[str] = []
 
     def unknown(self, resource: str) -> dict[str, Any]:
@@ -60,9 +65,9 @@ class Body:
         self._wrong.append(message)
 
     def check(self) -> None:
-        """Refuse with 400 and every message collected so far."""
+        """Refuse with 400 and every message collected so far, and with the hint, if there is one."""
         if self._wrong:
-            raise Refusal(400, self._wrong)
+            raise Refusal(400, [*self._wrong, *([self._hint] if self._hint else [])])
 
     @overload
     def text(self, name: str, *, required: Literal[True]) -> str: ...
@@ -202,10 +207,14 @@ class Body:
         return value
 
 
+def is_json(media_type: str) -> bool:
+    essence = media_type.partition(";")[0].strip().lower()
+    return essence == "application/json" or essence.endswith("+json")
+
+
 def parse(content: bytes, media_type: str) -> Mapping[str, Any]:
     """The fields of a body. One that does not say that it is JSON is not looked at, as servers of this kind do."""
-    essence = media_type.partition(";")[0].strip().lower()
-    if not content or not (essence == "application/json" or essence.endswith("+json")):
+    if not content or not is_json(media_type):
         return {}
     try:
         fields = json.loads(content)

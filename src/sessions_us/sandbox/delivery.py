@@ -122,3 +122,14 @@ class Courier:
 
     def _record(self, webhook: WebhookRecord, payload: dict[str, Any], status: int | None, error: str | None) -> None:
         self._done.append(Delivery(webhook.id, webhook.url, payload, status, error, self._clock()))
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL to deliver to."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise ValueError(f"deliver_to must be a URL, not {url!r}")
+    return host
