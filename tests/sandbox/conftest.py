@@ -72,12 +72,15 @@ class Receiver:
         self.status = status
         self.received: list[dict[str, Any]] = []
         self.heads: list[str] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii").lower()
         length = int(head.partition("content-length:")[2].split()[0])
         self.heads.append(head)
         self.received.append(json.loads(await reader.readexactly(length)))
+        await self.may_answer.wait()
         writer.write(f"HTTP/1.1 {self.status} Done\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
         await writer.drain()
         writer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import re
@@ -55,6 +56,15 @@ async def test_nothing_is_left_behind() -> None:
             await asyncio.open_connection(*address)
         with pytest.raises(RuntimeError, match="no url"):
             _ = sandbox.url
+
+
+@pytest.mark.anyio
+async def test_on_every_address_it_says_where_this_machine_finds_it() -> None:
+    """A client can use the URL, and needs no leave to speak plain http to it."""
+    async with Sandbox(host=str(ipaddress.IPv4Address(0))) as sandbox:
+        assert urlsplit(sandbox.url).hostname == "127.0.0.1"
+        async with httpx.AsyncClient(base_url=sandbox.url) as client:
+            assert (await client.get("/_sandbox")).json()["url"] == sandbox.url
 
 
 @pytest.mark.anyio

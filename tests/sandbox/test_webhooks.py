@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -139,6 +140,26 @@ async def test_failed_deliveries_are_recorded_and_not_repeated(
             None,
             "not delivered: the host is neither loopback nor in webhook_hosts",
         )
+
+
+async def test_a_reset_forgets_deliveries(
+    user: httpx.AsyncClient, sandbox: Sandbox, receiver: tuple[Receiver, str]
+) -> None:
+    """Those that were made, those that wait, and the one that is in flight: the next test sees its own alone."""
+    receiving, url = receiver
+    receiving.may_answer.clear()
+    await subscribe(user, url, "SESSION_CREATED")
+    for _ in range(3):
+        await user.post("/api/sessions", json=PLAN)
+    while not receiving.received:
+        await asyncio.sleep(0.005)
+    sandbox.reset()
+    await subscribe(user, url, "EVENT_CREATED")
+    await user.post("/api/events", json=PLAN)
+    receiving.may_answer.set()
+    await sandbox.settle()
+    assert [each.payload["trigger"] for each in sandbox.deliveries] == ["EVENT_CREATED"]
+    assert [each["trigger"] for each in receiving.received] == ["SESSION_CREATED", "EVENT_CREATED"]
 
 
 async def test_other_hosts_are_delivered_to_on_demand(clock: Clock) -> None:

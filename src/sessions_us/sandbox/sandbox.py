@@ -178,7 +178,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """Where it listens, such as `http://127.0.0.1:50123`; without a slash at the end."""
+        """Where this machine finds it, such as `http://127.0.0.1:50123`; without a slash at the end."""
         if self._server is None:
             raise RuntimeError("the sandbox has no url before `async with`; without a socket, use sandbox.transport")
         return self._server.url
@@ -257,13 +257,14 @@ class Sandbox:
             self._state.catch_up()
 
     def reset(self) -> None:
-        """Begin again: the data, the faults and the windows are as at the beginning, and `requests` is empty. The time
-        goes on."""
+        """Begin again: the data, the faults and the windows are as at the beginning, and `requests` and `deliveries` are
+        empty. The time goes on."""
         with self._state.lock:
             self._state.begin()
             self._faults.clear()
             self._limiter.reset()
             self._traffic.clear()
+            self._courier.clear()
             self._begin()
 
     @property
