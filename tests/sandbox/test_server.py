@@ -127,8 +127,10 @@ async def test_a_taken_port_is_an_oserror() -> None:
         assert asyncio.all_tasks() == before
 
 
-def test_serve_prints_address_and_keys_once_and_ends_on_interrupt() -> None:
-    """The lines can be pasted into a shell; each request is logged with its quota; Ctrl-C ends it without a word."""
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_serve_prints_address_and_keys_once_and_ends_on_a_signal(end: signal.Signals) -> None:
+    """The lines can be pasted into a shell; each request is logged with its quota; Ctrl-C ends it without a word, and so does
+    the signal by which containers are stopped."""
     command = [sys.executable, "-W", "error", "-c", "from sessions_us.sandbox import serve; serve(0, limit=3)"]
     with subprocess.Popen(
         command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -139,10 +141,25 @@ def test_serve_prints_address_and_keys_once_and_ends_on_interrupt() -> None:
         assert set(told) == {"SESSIONS_BASE_URL", "SESSIONS_USER_KEY", "SESSIONS_GUEST_KEY"}
         answer = httpx.get(f"{told['SESSIONS_BASE_URL']}/api/rooms", headers={"x-api-key": told["SESSIONS_USER_KEY"]})
         assert (answer.status_code, answer.headers["ratelimit-limit"]) == (200, "3")
-        serving.send_signal(signal.SIGINT)
+        serving.send_signal(end)
         out, err = serving.communicate(timeout=60)
     assert (out, serving.returncode) == ("", 0)
     assert re.fullmatch(r"\d\d:\d\d:\d\d  user   GET    /api/rooms  200  2 left, reset in 60 s\n", err)
+
+
+def test_a_log_that_nobody_reads_fails_no_request() -> None:
+    """As behind `| head`."""
+    command = [sys.executable, "-W", "error", "-c", "from sessions_us.sandbox import serve; serve(0)"]
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        assert serving.stderr is not None
+        url = [serving.stdout.readline().strip() for _ in range(4)][1].partition("=")[2]
+        serving.stderr.close()
+        asked = [httpx.get(f"{url}/api/rooms", headers={"x-api-key": "sandbox-user-key"}) for _ in range(3)]
+        serving.terminate()
+    assert [answer.status_code for answer in asked] == [200] * 3
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
