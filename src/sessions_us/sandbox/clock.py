@@ -41,7 +41,7 @@ class SandboxClock:
     ) -> None:
         self._source = seconds or _steady()
         self._stopped_at = self._source()
-        self._time = _checked(time)
+        self._time: Time = _checked(time)
         self._is_busy = is_busy
         self._skipping: set[asyncio.AbstractEventLoop] = set()
         self._advanced = 0.0
