@@ -244,7 +244,7 @@ def pages(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """The example's booking site in a real browser. Needs Chromium."""
+    """The example's booking site and the sandbox's page in a real browser. Needs Chromium."""
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         session.error(
             "Chromium is missing: apt-get install chromium (Debian, Ubuntu), or another package of it for your system"

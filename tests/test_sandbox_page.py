@@ -1,9 +1,13 @@
-"""The sandbox's page in a real browser: `nox -s browser`."""
+"""The sandbox's page in a real browser: `nox -s browser`. With SESSIONS_WRITE_DOCS=1 it also makes the pictures of the docs."""
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -22,7 +26,10 @@ expect.set_options(timeout=60_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing: apt-get install chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-lcd-text"]  # fewer colours in the pictures
 SIZES = [(390, 844), (1280, 800)]
+PICTURES = Path(__file__).parents[1] / "docs" / "sandbox" if os.environ.get("SESSIONS_WRITE_DOCS") == "1" else None
+MONDAY = datetime(2026, 3, 2, 9, 30, tzinfo=UTC).timestamp()
 CONTRAST = """() => {
   const light = (color) => {
     const [r, g, b] = color.match(/[\\d.]+/g).map((part) => part / 255).map((part) =>
@@ -58,6 +65,26 @@ def sandbox() -> Iterator[Sandbox]:
         yield serving
 
 
+@pytest.fixture
+def busy() -> Iterator[Sandbox]:
+    """One that is in use, and the same each time."""
+    made = Sandbox(
+        clock=lambda: MONDAY, user_key="sandbox-user-key", guest_key="sandbox-guest-key", port=8099 if PICTURES else 0
+    )
+    with start_blocking_portal("asyncio") as portal, portal.wrap_async_context_manager(made) as serving:
+        hooks = [{"url": "http://127.0.0.1:1/hook", "trigger": each} for each in ("SESSION_STARTED", "TAKEAWAY_READY")]
+        serving.load(
+            {"webhooks": hooks, "sessions": [{"id": name, "name": name} for name in ("Kick-off", "Retrospective")]}
+        )
+        serving.start_session("Kick-off")
+        serving.end_session("Retrospective")
+        serving.fail(502, path="/api/events")
+        for path in ("/api/sessions", "/api/events", "/api/sessions/5645d810-4e29-4c2c-b9a5-84d71a6429dd/participants"):
+            ask(serving, path)
+        portal.call(serving.settle)
+        yield serving
+
+
 def visit(browser: Browser, sandbox: Sandbox, width: int = 1280, height: int = 800, scheme: str = "light") -> Page:
     """The page, which may log no error."""
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
@@ -66,6 +93,12 @@ def visit(browser: Browser, sandbox: Sandbox, width: int = 1280, height: int = 8
     page.goto(sandbox.url)
     expect(page.locator("#user-key")).to_have_text(sandbox.user_key)
     return page
+
+
+def picture(page: Page, path: Path) -> None:
+    """Of the whole page, in 64 colours, which is a quarter of the bytes and looks the same."""
+    image = pytest.importorskip("PIL.Image").open(io.BytesIO(page.screenshot(full_page=True)))
+    image.convert("RGB").quantize(64).save(path, optimize=True)
 
 
 def ask(sandbox: Sandbox, path: str = "/api/rooms") -> int:
@@ -126,16 +159,17 @@ def test_faults_triggers_time_and_reset(browser: Browser, sandbox: Sandbox) -> N
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_it_fits_and_can_be_read(browser: Browser, sandbox: Sandbox, width: int, height: int, scheme: str) -> None:
+def test_it_fits_and_can_be_read(browser: Browser, busy: Sandbox, width: int, height: int, scheme: str) -> None:
     """Nothing is wider than the screen, every button can be reached, and text stands out from its ground."""
-    ask(sandbox, "/api/sessions/5645d810-4e29-4c2c-b9a5-84d71a6429dd/participants")
-    page = visit(browser, sandbox, width, height, scheme)
-    expect(page.locator("#log tr")).to_have_count(1)
+    page = visit(browser, busy, width, height, scheme)
+    expect(page.locator("#log tr")).to_have_count(3)
+    expect(page.locator("#deliveries tr")).to_have_count(3)
     expect(page.locator("#triggers option")).to_have_count(17)
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    for button in page.get_by_role("button").all()[:20]:
-        box = button.bounding_box()
-        assert box is not None
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('button')].map((each) => each.getBoundingClientRect().toJSON())"
+    )
+    assert all(box["left"] >= 0 and box["right"] <= width for box in boxes)
     assert page.evaluate(CONTRAST) == []
+    if PICTURES:
+        picture(page, PICTURES / f"page-{width}-{scheme}.png")

@@ -56,8 +56,9 @@ async def test_time_is_advanced(sandbox: Sandbox, control: httpx.AsyncClient, us
     assert (await control.get("/clock")).json() == answer.json()
     made = (await user.post("/api/rooms", json={"name": "Blue"})).headers["date"]
     assert made == "Mon, 02 Mar 2026 06:01:30 GMT"
-    for wrong in ({"seconds": -1}, {"seconds": "many"}, {"time": "backwards"}):
+    for wrong in ({"seconds": -1}, {"seconds": "many"}, {"time": "backwards"}, {"seconds": 1e12}, {"seconds": 1e300}):
         assert (await control.post("/clock", json=wrong)).status_code == 400
+    assert (await user.get("/api/rooms")).status_code == 200
 
 
 async def test_faults_are_asked_for_and_taken_back(
@@ -139,6 +140,46 @@ async def test_what_is_not_there_is_a_404(control: httpx.AsyncClient, method: st
     """Named as it was asked for."""
     answer = await control.request(method, "/nothing")
     assert (answer.status_code, answer.json()["message"]) == (404, f"Cannot {method} /_sandbox/nothing")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(
+            ("POST", path)
+            for path in ("/reset", "/clock", "/faults", "/triggers", "/sessions/s/start", "/sessions/s/end")
+        ),
+        *(("GET", path) for path in ("/requests", "/data", "/clock", "/deliveries")),
+        *(("DELETE", path) for path in ("/faults", "/data/rooms/s")),
+    ],
+)
+async def test_a_misspelt_argument_is_refused(control: httpx.AsyncClient, method: str, path: str) -> None:
+    """And named; in silence it would have no effect."""
+    given: dict[str, Any] = {"params": {"secs": "60"}} if method == "GET" else {"json": {"secs": 60}}
+    answer = await control.request(method, path, **given)
+    assert (answer.status_code, "there is no argument 'secs'" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("after", ["x", "-2", "1.5", "9" * 5000])
+async def test_after_is_the_number_of_a_request(control: httpx.AsyncClient, after: str) -> None:
+    """400 for anything else."""
+    answer = await control.get("/requests", params={"after": after})
+    assert (answer.status_code, "after must be" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("field", ['"takeaways": "\\ud800"', '"transcript": ["\\ud800"]'])
+async def test_what_utf8_can_not_hold_does_not_end_a_session(
+    sandbox: Sandbox, control: httpx.AsyncClient, user: httpx.AsyncClient, field: str
+) -> None:
+    """Over HTTP or in Python: it is refused, and the session can be read."""
+    sandbox.load({"sessions": [{"id": "s", "name": "Kick-off"}]})
+    assert (await control.post("/sessions/s/end", content=f"{{{field}}}")).status_code == 400
+    with pytest.raises(ValueError, match="half a surrogate pair"):
+        sandbox.end_session("s", takeaways="\ud800")
+    with pytest.raises(ValueError, match="half a surrogate pair"):
+        sandbox.end_session("s", transcript=["\udfff"])
+    assert (await user.get("/api/sessions/s/takeaways")).json() is None
+    assert (await user.get("/api/sessions/s")).json()["endedAt"] is None
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])

@@ -7,8 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from openapi_schema_validator import OAS30Validator
+from support.contract import document
 
 from sessions_us.sandbox import Sandbox
+from sessions_us.sandbox.state import TRIGGERS
 
 from .conftest import Clock
 
@@ -36,6 +39,27 @@ ALL = {
     "/api/sessions": {"plannedEnd", "timeZone"},
     "/api/events": {"isPublished", "isPublic"},
 }
+
+
+def told_by_the_document() -> dict[str, Any]:
+    """The schema of what each trigger says, by trigger."""
+    found = {}
+    for callback in document()["paths"]["/api/webhooks"]["post"]["callbacks"].values():
+        schema = callback["{$request.body#/url}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        for trigger in schema["properties"]["trigger"]["enum"]:
+            assert trigger not in found
+            found[trigger] = schema
+    return found
+
+
+def closed(schema: Any) -> Any:
+    """The schema, with no other fields than it names."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    shut = {"additionalProperties": False} if "properties" in schema else {}
+    return {**{name: closed(each) for name, each in schema.items()}, **shut}
 
 
 @pytest.fixture
@@ -142,6 +166,16 @@ async def test_the_captured_payloads_have_the_captured_keys_and_no_other(
     assert set(transcripts["session"]) == {"id", "transcripts"}
     for utterance in transcripts["session"]["transcripts"]:
         assert set(utterance) == {"participantId", "sourceTimestamp", "sourceLanguage", "content"}
+
+
+@pytest.mark.parametrize("trigger", sorted(TRIGGERS))
+def test_webhooks_say_what_the_document_says(trigger: str) -> None:
+    """Every trigger has a schema of its own there, and no payload has a field that it does not name."""
+    schemas = told_by_the_document()
+    assert set(schemas) == TRIGGERS
+    validator = OAS30Validator(closed(schemas[trigger]))
+    payload = Sandbox(fields="all").trigger(trigger)
+    assert [error.message for error in validator.iter_errors(payload)] == []
 
 
 @pytest.mark.parametrize(

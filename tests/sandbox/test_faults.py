@@ -92,6 +92,36 @@ async def test_a_fault_must_make_sense(sandbox: Sandbox, status: object) -> None
         sandbox.fail(status)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "headers", [{"x y": "1"}, {"x": "1\r\ny: 2"}, {"x": "é"}, {"Content-Length": "5"}, {"transfer-encoding": "chunked"}]
+)
+async def test_a_fault_has_headers_that_can_be_sent(
+    user: httpx.AsyncClient, sandbox: Sandbox, headers: dict[str, str]
+) -> None:
+    """What would break the answer is refused at once, and the next request is answered."""
+    with pytest.raises(ValueError, match="headers"):
+        sandbox.fail(500, headers=headers)
+    assert (await user.get("/api/rooms")).status_code == 200
+
+
+async def test_a_header_of_a_fault_takes_the_place_of_the_usual_one(sandbox: Sandbox) -> None:
+    """In whatever case it is written: there is one of each."""
+    sandbox.fail(500, headers={"RATELIMIT-REMAINING": "0", "Date": "Mon, 02 Mar 2026 00:00:00 GMT"})
+    async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as user:
+        answer = await user.get("/api/rooms")
+    for name, value in {"ratelimit-remaining": "0", "date": "Mon, 02 Mar 2026 00:00:00 GMT"}.items():
+        assert answer.headers.get_list(name) == [value]
+
+
+@pytest.mark.parametrize("status", [299, 520, 599])
+async def test_a_status_without_a_name_can_be_asked_for(sandbox: Sandbox, status: int) -> None:
+    """Such as those of proxies."""
+    sandbox.fail(status)
+    async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as user:
+        answer = await user.get("/api/rooms")
+    assert (answer.status_code, answer.json()["statusCode"]) == (status, status)
+
+
 async def test_latency_delays_the_answer_and_not_the_deed() -> None:
     """A client that gives up waiting may have changed something; leaving the sandbox does not wait for the answer."""
     async with Sandbox(latency=(600.0, 900.0)) as sandbox:

@@ -128,3 +128,17 @@ async def test_requests_are_recorded_as_they_arrived(sandbox: Sandbox, user: htt
     assert "ada" not in repr(record)
     with pytest.raises(AttributeError):
         record.status = 200  # type: ignore[misc]
+
+
+async def test_a_body_that_does_not_say_that_it_is_json_is_told_so(sandbox: Sandbox) -> None:
+    """It is not looked at, as in Express; what is missing then is refused, and the reason is told beside it."""
+    async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as user:
+        answer = await user.post(
+            "/api/rooms", content='{"name": "Blue"}', headers={"content-type": "application/x-www-form-urlencoded"}
+        )
+        empty = await user.post("/api/rooms")
+    assert answer.status_code == empty.status_code == 400
+    hint = (
+        "the body was not looked at: its Content-Type is 'application/x-www-form-urlencoded' and not application/json"
+    )
+    assert answer.json()["message"] == [*empty.json()["message"], hint]

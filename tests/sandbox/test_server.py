@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import re
@@ -55,6 +56,15 @@ async def test_nothing_is_left_behind() -> None:
             await asyncio.open_connection(*address)
         with pytest.raises(RuntimeError, match="no url"):
             _ = sandbox.url
+
+
+@pytest.mark.anyio
+async def test_on_every_address_it_says_where_this_machine_finds_it() -> None:
+    """A client can use the URL, and needs no leave to speak plain http to it."""
+    async with Sandbox(host=str(ipaddress.IPv4Address(0))) as sandbox:
+        assert urlsplit(sandbox.url).hostname == "127.0.0.1"
+        async with httpx.AsyncClient(base_url=sandbox.url) as client:
+            assert (await client.get("/_sandbox")).json()["url"] == sandbox.url
 
 
 @pytest.mark.anyio
@@ -117,8 +127,10 @@ async def test_a_taken_port_is_an_oserror() -> None:
         assert asyncio.all_tasks() == before
 
 
-def test_serve_prints_address_and_keys_once_and_ends_on_interrupt() -> None:
-    """The lines can be pasted into a shell; each request is logged with its quota; Ctrl-C ends it without a word."""
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_serve_prints_address_and_keys_once_and_ends_on_a_signal(end: signal.Signals) -> None:
+    """The lines can be pasted into a shell; each request is logged with its quota; Ctrl-C ends it without a word, and so does
+    the signal by which containers are stopped."""
     command = [sys.executable, "-W", "error", "-c", "from sessions_us.sandbox import serve; serve(0, limit=3)"]
     with subprocess.Popen(
         command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -129,10 +141,25 @@ def test_serve_prints_address_and_keys_once_and_ends_on_interrupt() -> None:
         assert set(told) == {"SESSIONS_BASE_URL", "SESSIONS_USER_KEY", "SESSIONS_GUEST_KEY"}
         answer = httpx.get(f"{told['SESSIONS_BASE_URL']}/api/rooms", headers={"x-api-key": told["SESSIONS_USER_KEY"]})
         assert (answer.status_code, answer.headers["ratelimit-limit"]) == (200, "3")
-        serving.send_signal(signal.SIGINT)
+        serving.send_signal(end)
         out, err = serving.communicate(timeout=60)
     assert (out, serving.returncode) == ("", 0)
     assert re.fullmatch(r"\d\d:\d\d:\d\d  user   GET    /api/rooms  200  2 left, reset in 60 s\n", err)
+
+
+def test_a_log_that_nobody_reads_fails_no_request() -> None:
+    """As behind `| head`."""
+    command = [sys.executable, "-W", "error", "-c", "from sessions_us.sandbox import serve; serve(0)"]
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        assert serving.stderr is not None
+        url = [serving.stdout.readline().strip() for _ in range(4)][1].partition("=")[2]
+        serving.stderr.close()
+        asked = [httpx.get(f"{url}/api/rooms", headers={"x-api-key": "sandbox-user-key"}) for _ in range(3)]
+        serving.terminate()
+    assert [answer.status_code for answer in asked] == [200] * 3
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])

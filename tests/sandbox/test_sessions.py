@@ -43,7 +43,7 @@ async def test_a_session_is_planned_read_changed_and_deleted(user: httpx.AsyncCl
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": None}, "name must be a string"),
+        ({"name": 12}, "name must be a string"),
         ({"name": " "}, "name should not be empty"),
         ({"startAt": "tomorrow"}, "startAt must be a valid ISO 8601 date string"),
         ({"startAt": 12}, "startAt must be a valid ISO 8601 date string"),
@@ -61,6 +61,19 @@ async def test_wrong_fields_are_named(user: httpx.AsyncClient, change: dict[str,
     session = next(each for each in before if each["startAt"])
     update = await user.put(f"/api/sessions/{session['id']}", json={"startAt": PLAN["startAt"], **change})
     assert (update.status_code, update.json()["message"]) == (400, [message])
+
+
+async def test_null_is_taken_for_absent(user: httpx.AsyncClient) -> None:
+    """Nothing is known to refuse it; but a description can be taken away."""
+    nothing = dict.fromkeys(("startAt", "plannedEnd", "timeZone"))
+    session = (await user.post("/api/sessions", json={**PLAN, "plannedEnd": None, "timeZone": None})).json()
+    changed = await user.put(f"/api/sessions/{session['id']}", json={"name": None, "description": None, **nothing})
+    assert (changed.status_code, changed.json()) == (200, {**session, "description": None})
+    page = await user.post(
+        "/api/booking-pages", json={"name": "Intro", "duration": None, "timeZone": None, "slug": None}
+    )
+    assert (page.status_code, page.json()["duration"], page.json()["timeZone"]) == (201, 30, "UTC")
+    assert (await user.post("/api/rooms", json={"name": None})).status_code == 400
 
 
 async def test_name_and_start_are_required(user: httpx.AsyncClient) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,37 +11,10 @@ from support.scripted import unused_port
 
 from sessions_us.sandbox import Sandbox
 
-from .conftest import Clock
+from .conftest import Clock, Receiver
 
 pytestmark = pytest.mark.anyio
 PLAN = {"name": "Kick-off", "startAt": "2026-03-04T10:00:00.000Z"}
-
-
-class Receiver:
-    """A subscriber's server: one request for each connection."""
-
-    def __init__(self, status: int = 200) -> None:
-        self.status = status
-        self.received: list[dict[str, Any]] = []
-        self.heads: list[str] = []
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii").lower()
-        length = int(head.partition("content-length:")[2].split()[0])
-        self.heads.append(head)
-        self.received.append(json.loads(await reader.readexactly(length)))
-        writer.write(f"HTTP/1.1 {self.status} Done\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-
-@pytest.fixture
-async def receiver(anyio_backend: str) -> AsyncIterator[tuple[Receiver, str]]:
-    receiving = Receiver()
-    server = await asyncio.start_server(receiving.answer, "127.0.0.1", 0)
-    async with server:
-        yield receiving, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
 
 
 async def subscribe(user: httpx.AsyncClient, url: str, *triggers: str) -> list[dict[str, Any]]:
@@ -169,6 +140,26 @@ async def test_failed_deliveries_are_recorded_and_not_repeated(
             None,
             "not delivered: the host is neither loopback nor in webhook_hosts",
         )
+
+
+async def test_a_reset_forgets_deliveries(
+    user: httpx.AsyncClient, sandbox: Sandbox, receiver: tuple[Receiver, str]
+) -> None:
+    """Those that were made, those that wait, and the one that is in flight: the next test sees its own alone."""
+    receiving, url = receiver
+    receiving.may_answer.clear()
+    await subscribe(user, url, "SESSION_CREATED")
+    for _ in range(3):
+        await user.post("/api/sessions", json=PLAN)
+    while not receiving.received:
+        await asyncio.sleep(0.005)
+    sandbox.reset()
+    await subscribe(user, url, "EVENT_CREATED")
+    await user.post("/api/events", json=PLAN)
+    receiving.may_answer.set()
+    await sandbox.settle()
+    assert [each.payload["trigger"] for each in sandbox.deliveries] == ["EVENT_CREATED"]
+    assert [each["trigger"] for each in receiving.received] == ["SESSION_CREATED", "EVENT_CREATED"]
 
 
 async def test_other_hosts_are_delivered_to_on_demand(clock: Clock) -> None:

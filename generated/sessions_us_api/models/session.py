@@ -27,7 +27,7 @@ class Session(_types.Model):
         description: Text shown with the session; empty and null were both seen.
         quick_session: True for an instant session, as far as one can tell.
         room: The room of a session.
-        created_at: When the session was made.
+        created_at: When the session was made; seen in webhooks, unknown elsewhere.
         start_at: Planned start.
         planned_end: Planned end.
         actual_start: When it really started; null before.

@@ -83,7 +83,7 @@ class BookingPages(ApiResource):
             NotFoundError: there is no such page for this key.
 
         Endpoint: GET /api/booking-pages/{id}
-        Known from: documented; most fields are inferred.
+        Known from: documented; the fields are inferred.
         """
         return await self._calls.one(api.get_booking_page, id)
 

@@ -125,7 +125,7 @@ class Events(ApiResource):
         form: Sequence[Mapping[str, object]] | None = None,
         extra: Extra | None = None,
     ) -> RegisteredParticipant | None:
-        """Register the key's own user for an event. `GuestClient.events.register` registers others.
+        """Register the key's own user (assumed) for an event. `GuestClient.events.register` registers others.
 
         Args:
             event_or_session_id: id of the event or of its session.

@@ -35,10 +35,10 @@ class Sessions(ApiResource):
         self.participants: Participants = Participants(calls)
 
     def list(self, *, page: int | str | None = None, verify_end: bool = False) -> Pager[Session]:
-        """List the sessions of the key's user, ended ones too, 20 at a time.
+        """List the sessions of the key's user, 20 at a time. Ended ones are among them.
 
         Endpoint: GET /api/sessions
-        Known from: documented; items as clients of the live API read them.
+        Known from: documented; items, and that ended ones are among them, as clients of the live API read them.
         """
         return self._calls.pages(api.list_sessions, page=page, verify_end=verify_end)
 

@@ -20,10 +20,10 @@ from .._lazy import loader
 
 if TYPE_CHECKING:
     from .delivery import Delivery as Delivery
+    from .foreground import serve as serve
     from .limits import HeaderFamily as HeaderFamily
     from .limits import ServerLimit as ServerLimit
     from .sandbox import Sandbox as Sandbox
-    from .sandbox import serve as serve
     from .traffic import ReceivedRequest as ReceivedRequest
 
 else:  # a type checker refuses names that are not there
@@ -33,7 +33,8 @@ else:  # a type checker refuses names that are not there
             "delivery": ("Delivery",),
             "limits": ("HeaderFamily", "ServerLimit"),
             "traffic": ("ReceivedRequest",),
-            "sandbox": ("Sandbox", "serve"),
+            "sandbox": ("Sandbox",),
+            "foreground": ("serve",),
         },
         needs=("starlette", "uvicorn"),
         extra="sandbox",

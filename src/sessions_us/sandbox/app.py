@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import formatdate
 from types import MappingProxyType
@@ -113,7 +113,9 @@ class Application:
         await self._send(answer, scope, receive, send)
 
     async def _send(self, answer: Reply, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {"Date": formatdate(self._clock(), usegmt=True), **answer.headers}
+        headers = dict(answer.headers)
+        if "date" not in headers:
+            headers["Date"] = formatdate(self._clock(), usegmt=True)
         if answer.media_type is not None:
             # Not as the response's media type: Starlette would add a charset to what it is told.
             headers["Content-Type"] = answer.media_type
@@ -152,7 +154,7 @@ class Application:
         if verdict.admitted:
             fault = self._faults.take(method, path, counted=True)
             answer = (fault and self._failed(fault)) or self._carry_out(record, found, query, key)
-            answer.headers = {**verdict.headers, **answer.headers}
+            answer.headers = _beneath(verdict.headers, answer.headers)
         else:
             answer = Reply(429, verdict.body, verdict.media_type, verdict.headers)
         answer.remaining, answer.resets_in = verdict.remaining, verdict.resets_in
@@ -194,6 +196,11 @@ class Application:
             return refused(refusal)
         status = _SUCCESS.get(record.method, 200)
         return Reply(status) if status == 204 else json_reply(status, result)
+
+
+def _beneath(usual: Mapping[str, str], special: Mapping[str, str]) -> dict[str, str]:
+    """Both headers; where both have one, the special one, whose names are in lower case."""
+    return {name: value for name, value in usual.items() if name.lower() not in special} | dict(special)
 
 
 def _unknown(record: ReceivedRequest) -> Refusal:

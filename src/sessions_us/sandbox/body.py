@@ -21,13 +21,18 @@ _NO_TEXT, _NO_MOMENT = "", datetime.min.replace(tzinfo=UTC)
 
 
 class Body:
-    """The fields of a request; readers return None for what is absent and collect what is wrong for `check`.
+    """The fields of a request; readers return None for what is absent or null, and collect what is wrong for `check`.
 
     What is read is worth something only after `check`. Unknown fields are kept, because no source lists the known ones.
+
+    Args:
+        fields: of the request.
+        hint: what may be behind anything that is wrong.
     """
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Mapping[str, Any], hint: str | None = None) -> None:
         self._fields = fields
+        self._hint = hint
         self._wrong: list[str] = []
 
     def unknown(self, resource: str) -> dict[str, Any]:
@@ -52,26 +57,22 @@ class Body:
         """Return the raw value of a field; None if it is absent."""
         return self._fields.get(name)
 
-    def is_null(self, name: str) -> bool:
-        """Return whether a field is null or absent."""
-        return self._fields.get(name) is None
-
     def wrong(self, message: str) -> None:
         self._wrong.append(message)
 
     def check(self) -> None:
-        """Refuse with 400 and every message collected so far."""
+        """Refuse with 400 and every message collected so far, and with the hint, if there is one."""
         if self._wrong:
-            raise Refusal(400, self._wrong)
+            raise Refusal(400, [*self._wrong, *([self._hint] if self._hint else [])])
 
     @overload
     def text(self, name: str, *, required: Literal[True]) -> str: ...
     @overload
     def text(self, name: str, *, required: bool = False, nullable: bool = False) -> str | None: ...
     def text(self, name: str, *, required: bool = False, nullable: bool = False) -> str | None:
-        """A string that is not blank, unless `nullable`, which allows null and the empty string."""
+        """A string that is not blank, unless `nullable`, which allows the empty string."""
         value = self._fields.get(name)
-        if not required and (name not in self._fields or (nullable and value is None)):
+        if not required and value is None:
             return None
         if name not in self._fields:
             self._wrong.append(f"{name} should not be empty")
@@ -115,7 +116,7 @@ class Body:
     def moment(self, name: str, *, required: bool = False, day: timedelta | None = None) -> datetime | None:
         """A date-time; a naive one is taken as UTC. A bare date is taken, plus `day`, only where `day` is given."""
         value = self._fields.get(name)
-        if name not in self._fields and not required:
+        if value is None and not required:
             return None
         if isinstance(value, str):
             try:
@@ -132,10 +133,6 @@ class Body:
                 pass
         self._wrong.append(f"{name} must be a valid ISO 8601 date string")
         return _NO_MOMENT if required else None
-
-    def moment_or_null(self, name: str) -> datetime | None:
-        """A date-time, which may be null."""
-        return None if self.is_null(name) else self.moment(name)
 
     def zone(self) -> str | None:
         """`timeZone`, or the older spelling `timezone`: an IANA name."""
@@ -202,10 +199,14 @@ class Body:
         return value
 
 
+def is_json(media_type: str) -> bool:
+    essence = media_type.partition(";")[0].strip().lower()
+    return essence == "application/json" or essence.endswith("+json")
+
+
 def parse(content: bytes, media_type: str) -> Mapping[str, Any]:
     """The fields of a body. One that does not say that it is JSON is not looked at, as servers of this kind do."""
-    essence = media_type.partition(";")[0].strip().lower()
-    if not content or not (essence == "application/json" or essence.endswith("+json")):
+    if not content or not is_json(media_type):
         return {}
     try:
         fields = json.loads(content)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from . import serializer
-from .body import Body, parse, with_query
+from .body import Body, is_json, parse, with_query
 from .records import Person
 from .refusals import Refusal
 from .state import State
@@ -29,10 +29,15 @@ class RoutedRequest:
     media_type: str
 
     def body(self) -> Body:
-        return Body(parse(self.content, self.media_type))
+        return Body(parse(self.content, self.media_type), self._hint())
 
     def body_or_query(self, *arrays: str) -> Body:
-        return Body(with_query(parse(self.content, self.media_type), self.query, arrays))
+        return Body(with_query(parse(self.content, self.media_type), self.query, arrays), self._hint())
+
+    def _hint(self) -> str | None:
+        if not self.content or is_json(self.media_type):
+            return None
+        return f"the body was not looked at: its Content-Type is {self.media_type!r} and not application/json"
 
     def page(self, rows: Sequence[Row], serialize: Callable[[Row], serializer.Json]) -> list[serializer.Json]:
         """Return one page of rows; no other row is serialized."""

@@ -17,6 +17,7 @@ TIMES: tuple[Time, ...] = get_args(Time)
 # Turns of the event loop without a request in flight after which everyone is taken to wait for the time.
 _TURNS = 50
 _LOOK_AGAIN = 0.002  # seconds, while a request is in flight
+_END = 221_876_928_000.0  # of the year 9000; dates can be written and reckoned with until 9999
 
 
 class SandboxClock:
@@ -40,7 +41,7 @@ class SandboxClock:
     ) -> None:
         self._source = seconds or _steady()
         self._stopped_at = self._source()
-        self._time: Time = time
+        self._time: Time = _checked(time)
         self._is_busy = is_busy
         self._skipping: set[asyncio.AbstractEventLoop] = set()
         self._advanced = 0.0
@@ -59,7 +60,7 @@ class SandboxClock:
     def time(self, time: Time) -> None:
         with self._lock:
             now = self.now()
-            self._time = time
+            self._time = _checked(time)
             self._stopped_at = self._source()
             self._advanced += now - self.now()
             timers = list(self._timers.values())
@@ -107,10 +108,12 @@ class SandboxClock:
             seconds: 0 or more.
 
         Raises:
-            ValueError: `seconds` is negative, infinite or NaN.
+            ValueError: `seconds` is negative, infinite or NaN, or leads beyond the year 9000.
         """
         if not (math.isfinite(seconds) and seconds >= 0):
             raise ValueError(f"time goes on by 0 or more seconds, not by {seconds}")
+        if self.now() + seconds > _END:
+            raise ValueError(f"time can't go on by {seconds} seconds: it ends with the year 9000")
         with self._advancing:
             target = self._advanced + seconds
             while (timer := self._next(target)) is not None:
@@ -224,6 +227,12 @@ class SandboxTimer:
             if self._loop is None:
                 raise
             self._loop.call_exception_handler({"message": "a timer of the sandbox failed", "exception": error})
+
+
+def _checked(time: Time) -> Time:
+    if time not in TIMES:
+        raise ValueError(f"time must be one of {', '.join(TIMES)}, not {time!r}")
+    return time
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -7,7 +7,8 @@ their origin.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sized
+import re
+from collections.abc import Callable, Collection, Mapping, Sized
 from functools import cache
 from heapq import nlargest
 from html import escape
@@ -17,8 +18,9 @@ from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
 
-from .body import Body
+from .body import Body, parse
 from .clock import TIMES
+from .data import RESOURCES
 from .faults import DROPS
 from .life import phase
 from .refusals import Refusal
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "/_sandbox"
 _DOCUMENT = ("/api-docs", "/api-docs-json")
+_FAULT = ("status", "delay", "times", "chance", "method", "path", "body", "headers", "counted")
 _NEWEST = 30
 _SHOWN = 200  # requests or deliveries in one answer, unless asked for more
 
@@ -50,19 +53,19 @@ class Control:
     def __init__(self, sandbox: Sandbox, state: State) -> None:
         self._sandbox = sandbox
         self._state = state
-        self._actions: Mapping[tuple[str, str], Callable[[Body], object]] = {
-            ("GET", ""): lambda _: self._about(),
-            ("POST", "/reset"): lambda _: sandbox.reset(),
-            ("GET", "/clock"): lambda _: self._clock(),
-            ("POST", "/clock"): self._set_clock,
-            ("GET", "/data"): lambda _: sandbox.data,
-            ("POST", "/data"): lambda body: sandbox.load(body.fields),
-            ("POST", "/faults"): self._fail,
-            ("DELETE", "/faults"): lambda _: sandbox.heal(),
-            ("POST", "/triggers"): self._trigger,
-            ("GET", "/requests"): self._requests,
-            ("GET", "/sessions"): lambda _: self._sessions(),
-            ("GET", "/deliveries"): lambda _: [_delivery(each) for each in sandbox.deliveries[-_SHOWN:]],
+        self._actions: Mapping[tuple[str, str], tuple[Callable[[Body], object], tuple[str, ...]]] = {
+            ("GET", ""): (lambda _: self._about(), ()),
+            ("POST", "/reset"): (lambda _: sandbox.reset(), ()),
+            ("GET", "/clock"): (lambda _: self._clock(), ()),
+            ("POST", "/clock"): (self._set_clock, ("seconds", "time")),
+            ("GET", "/data"): (lambda _: sandbox.data, ()),
+            ("POST", "/data"): (lambda body: sandbox.load(body.fields), RESOURCES),
+            ("POST", "/faults"): (self._fail, _FAULT),
+            ("DELETE", "/faults"): (lambda _: sandbox.heal(), ()),
+            ("POST", "/triggers"): (self._trigger, ("name", "id")),
+            ("GET", "/requests"): (self._requests, ("after",)),
+            ("GET", "/sessions"): (lambda _: self._sessions(), ()),
+            ("GET", "/deliveries"): (lambda _: [_delivery(each) for each in sandbox.deliveries[-_SHOWN:]], ()),
         }
 
     def serves(self, path: str) -> bool:
@@ -76,7 +79,7 @@ class Control:
         try:
             if bare.startswith(_PREFIX):
                 _refuse_other_origins(headers)
-                fields = _parse(content) if content else query
+                fields = parse(content, "application/json") if content else query  # whatever type `curl -d` says
                 result = self._carry_out(method, bare.removeprefix(_PREFIX), Body(fields))
                 return Reply(204) if result is None else json_reply(200, result)
             if method not in ("GET", "HEAD"):
@@ -92,15 +95,19 @@ class Control:
         return Reply(200, _documentation() if bare else _page(), HTML)
 
     def _carry_out(self, method: str, path: str, body: Body) -> object:
-        action = self._actions.get(("GET" if method == "HEAD" else method, path))
+        action, arguments = self._actions.get(("GET" if method == "HEAD" else method, path), (None, ()))
         if action is not None:
+            _check_arguments(body, arguments)
             return action(body)
         match method, [unquote(part) for part in path.split("/")[1:]]:
             case "DELETE", ["data", resource, of]:
+                _check_arguments(body, ())
                 self._sandbox.remove(resource, of)
             case "POST", ["sessions", of, "start"]:
+                _check_arguments(body, ())
                 self._sandbox.start_session(of)
             case "POST", ["sessions", of, "end"]:
+                _check_arguments(body, ("takeaways", "transcript"))
                 self._end(of, body)
             case _:
                 raise Refusal(404, f"Cannot {method} {_PREFIX}{path}")
@@ -202,20 +209,19 @@ class Control:
         return self._sandbox.trigger(name, id=of)
 
     def _requests(self, query: Body) -> list[Json]:
-        after = query.get("after")
-        first = int(after) + 1 if isinstance(after, str) and after.isdecimal() else 0
-        found = [each for each in self._sandbox.requests if each.number >= first]
+        after = query.get("after") or "-1"
+        if not re.fullmatch(r"-1|[0-9]{1,18}", str(after)):
+            raise Refusal(400, f"after must be the number of a request, not {after!r}")
+        found = [each for each in self._sandbox.requests if each.number > int(after)]
         return [_request(each) for each in found[-_SHOWN:]]
 
 
-def _parse(content: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(content)
-    except (ValueError, RecursionError):
-        raise Refusal(400, "The body is not valid JSON") from None
-    if not isinstance(fields, dict):
-        raise Refusal(400, "The body must be a JSON object")
-    return fields
+def _check_arguments(body: Body, known: Collection[str]) -> None:
+    """Refuse a misspelt argument, which would otherwise have no effect in silence."""
+    for name in body.fields:
+        if name not in known:
+            body.wrong(f"there is no argument {name!r}; there are {', '.join(known) or 'none'}")
+    body.check()
 
 
 def _refuse_other_origins(headers: Headers) -> None:

@@ -60,6 +60,7 @@ class Courier:
         self._clock = clock
         self._waiting: deque[tuple[WebhookRecord, dict[str, Any]]] = deque()
         self._done: deque[Delivery] = deque(maxlen=_KEPT)
+        self._beginnings = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stirred = asyncio.Event()
         self._idle = asyncio.Event()
@@ -67,11 +68,17 @@ class Courier:
     def send(self, webhook: WebhookRecord, payload: dict[str, Any]) -> None:
         """Queue a delivery; from any thread. Nothing leaves before `run` does its work."""
         if len(self._waiting) >= _WAITING:
-            self._record(webhook, payload, None, "dropped: too many deliveries are waiting")
+            self._done.append(self._made(webhook, payload, None, "dropped: too many deliveries are waiting"))
             return
         self._waiting.append((webhook, payload))
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stir)
+
+    def clear(self) -> None:
+        """Forget what was delivered and what waits; of what is in flight, nothing will be recorded. From any thread."""
+        self._beginnings += 1
+        self._waiting = deque()
+        self._done.clear()
 
     def deliveries(self) -> list[Delivery]:
         return list(self._done)
@@ -85,9 +92,12 @@ class Courier:
         # trust_env: a proxy in the environment is for the world outside, and not for this machine.
         async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False, verify=_certificates()) as client:
             while True:
-                while self._waiting:
+                while waiting := self._waiting:
                     self._idle.clear()
-                    await self._deliver(client, *self._waiting.popleft())
+                    beginning = self._beginnings
+                    delivery = await self._delivered(client, *waiting.popleft())
+                    if beginning == self._beginnings:
+                        self._done.append(delivery)
                 self._idle.set()
                 self._stirred.clear()
                 # Looked at after clearing, so that a `send` in between is not slept through.
@@ -98,18 +108,18 @@ class Courier:
         self._idle.clear()
         self._stirred.set()
 
-    async def _deliver(self, client: httpx.AsyncClient, webhook: WebhookRecord, payload: dict[str, Any]) -> None:
+    async def _delivered(self, client: httpx.AsyncClient, webhook: WebhookRecord, payload: dict[str, Any]) -> Delivery:
         if not self._allowed(webhook.url):
-            self._record(webhook, payload, None, "not delivered: the host is neither loopback nor in webhook_hosts")
-            return
+            return self._made(
+                webhook, payload, None, "not delivered: the host is neither loopback nor in webhook_hosts"
+            )
         try:
             # Not to read an endless answer: the status is all that counts.
             async with asyncio.timeout(_TIMEOUT), client.stream("POST", webhook.url, json=payload) as response:
                 status = response.status_code
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            self._record(webhook, payload, None, f"{type(error).__name__}: {error}".rstrip(": "))
-        else:
-            self._record(webhook, payload, status, None if 200 <= status < 300 else f"the receiver answered {status}")
+            return self._made(webhook, payload, None, f"{type(error).__name__}: {error}".rstrip(": "))
+        return self._made(webhook, payload, status, None if 200 <= status < 300 else f"the receiver answered {status}")
 
     def _allowed(self, url: str) -> bool:
         host = urlsplit(url).hostname or ""
@@ -120,5 +130,16 @@ class Courier:
         except ValueError:
             return False
 
-    def _record(self, webhook: WebhookRecord, payload: dict[str, Any], status: int | None, error: str | None) -> None:
-        self._done.append(Delivery(webhook.id, webhook.url, payload, status, error, self._clock()))
+    def _made(self, webhook: WebhookRecord, payload: dict[str, Any], status: int | None, error: str | None) -> Delivery:
+        return Delivery(webhook.id, webhook.url, payload, status, error, self._clock())
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL to deliver to."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise ValueError(f"deliver_to must be a URL, not {url!r}")
+    return host

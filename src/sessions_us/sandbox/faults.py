@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,9 +12,13 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from .refusals import Refusal
+from .routes import ROUTES
 
 Drop = Literal["reset", "lost", "cut"]
 DROPS = ("reset", "lost", "cut")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LINE = re.compile(r"[\t\x20-\x7e]*")
+_FRAMING = ("content-length", "transfer-encoding")
 
 
 class ConnectionDropped(Exception):
@@ -39,12 +44,6 @@ class Fault:
     delay: float = 0.0
     chance: float = 1.0
 
-    @staticmethod
-    def usual_body(what: int | Drop | None) -> bytes:
-        if not isinstance(what, int) or what in {204, 304}:  # these have no body by their nature
-            return b""
-        return json.dumps(Refusal(what, "On demand").body()).encode()
-
     def concerns(self, method: str, path: str, *, counted: bool) -> bool:
         return (
             self.times != 0
@@ -52,6 +51,73 @@ class Fault:
             and (self.method is None or self.method == method)
             and (self.path is None or fnmatchcase(path.removesuffix("/"), self.path.removesuffix("/")))
         )
+
+
+def fault_of(
+    status: int | Drop | None,
+    *,
+    delay: float,
+    times: int | None,
+    chance: float,
+    method: str | None,
+    path: str | None,
+    body: str | bytes | None,
+    headers: Mapping[str, str],
+    counted: bool,
+) -> Fault:
+    """Make the fault that the arguments of `Sandbox.fail` ask for.
+
+    Raises:
+        ValueError: an argument makes no sense, or no operation has this method and path.
+    """
+    _check_numbers(status, delay, times, chance)
+    _check_operation(method, path)
+    told = _headers(headers)
+    media_type = told.pop("content-type", "application/json; charset=utf-8")
+    content = _usual_body(status) if body is None else body.encode() if isinstance(body, str) else body
+    verb = method.upper() if method else None
+    return Fault(status, times, verb, path, content, media_type, told, counted, float(delay), chance)
+
+
+def _check_numbers(status: int | Drop | None, delay: float, times: int | None, chance: float) -> None:
+    if isinstance(status, str) and status not in DROPS:
+        raise ValueError(f"status must be a number or one of {', '.join(DROPS)}, not {status!r}")
+    if isinstance(status, int) and not 200 <= status <= 599:
+        raise ValueError(f"status must be from 200 to 599, not {status}")
+    if not (math.isfinite(delay) and delay >= 0):
+        raise ValueError(f"delay must be 0 or more seconds, not {delay}")
+    if status is None and not delay:
+        raise ValueError("a fault needs a status or a delay")
+    if times is not None and times < 1:
+        raise ValueError(f"times must be at least 1, not {times}")
+    if not 0 < chance <= 1:
+        raise ValueError(f"chance must be more than 0, and 1 at most, not {chance}")
+
+
+def _check_operation(method: str | None, path: str | None) -> None:
+    """Refuse a fault that no request to an operation can meet."""
+    for verb, template in ROUTES:
+        if (method is None or verb == method.upper()) and (path is None or can_match(path, template)):
+            return
+    asked = " ".join(filter(None, (method, path)))
+    hint = "" if path is None or path.startswith(("/api", "*")) else ": a path begins with /api"
+    raise ValueError(f"no operation is {asked}, so the fault would never be met{hint}")
+
+
+def _headers(given: Mapping[str, str]) -> dict[str, str]:
+    """Return headers by their names in lower case. Refuse those that can't be sent, or that would belie the body."""
+    for name, value in given.items():
+        if not _NAME.fullmatch(name) or not _LINE.fullmatch(value):
+            raise ValueError(f"headers must have names, and one line of ASCII each, unlike {name!r}: {value!r}")
+        if name.lower() in _FRAMING:
+            raise ValueError(f"headers can't have {name!r}: the sandbox sets it to fit the body; see the status 'cut'")
+    return {name.lower(): value.strip() for name, value in given.items()}
+
+
+def _usual_body(status: int | Drop | None) -> bytes:
+    if not isinstance(status, int) or status in {204, 304}:  # these have no body by their nature
+        return b""
+    return json.dumps(Refusal(status, "On demand").body()).encode()
 
 
 class FaultPlan:

@@ -164,7 +164,7 @@ class _Loading:
         body = Body({**({} if known is None else serializer.person(known) or {}), **row})
         email = body.email("email", required=True)
         first, last = body.text("firstName", nullable=True), body.text("lastName", nullable=True)
-        key = None if body.is_null("key") else body.text("key")
+        key = body.text("key")
         self._check(where, body)
         self._users[row["id"]] = Person(row["id"], email, first, last)
         if key is not None:
@@ -204,7 +204,7 @@ class _Loading:
             "slug": self._slug(body, own, self._pages, row["id"]),
             "description": body.text("description", nullable=True),
             "duration": body.whole("duration", least=5, most=24 * 60) or 30,
-            "time_zone": body.zone(),
+            "time_zone": body.zone() or "UTC",
             "created_at": body.moment("createdAt", required=True),
             "updated_at": body.moment("updatedAt", required=True),
         }
@@ -223,12 +223,12 @@ class _Loading:
         found: dict[str, CollaboratorRecord] = {}
         for place, row in self._objects(where, rows, FIELDS["collaborators"] | {"extra"}):
             body = Body(row)
-            user, email = row.get("user"), None if body.is_null("email") else body.email("email")
-            account = None if body.is_null("userId") else body.text("userId")
+            user, email = row.get("user"), body.email("email")
+            account = body.text("userId")
             member = self._member(account, email) if user is None else self._person(f"{place}.user", user)
             if account is not None and member is None:
                 body.wrong("userId must be the id of somebody on the team")
-            role = None if body.is_null("role") else body.text("role")
+            role = body.text("role")
             added = old[row["id"]].created_at if row["id"] in old else self._now
             priority = body.whole("priority", least=0, most=1000)
             self._check(place, body)
@@ -250,11 +250,11 @@ class _Loading:
             "quick": bool(body.flag("quickSession")),
             "room_id": self._room_id(body),
             "created_at": body.moment("createdAt", required=True),
-            "start_at": body.moment_or_null("startAt"),
-            "planned_end": body.moment_or_null("plannedEnd"),
-            "actual_start": body.moment_or_null("actualStart"),
-            "ended_at": body.moment_or_null("endedAt"),
-            "time_zone": None if body.is_null("timeZone") else body.zone(),
+            "start_at": body.moment("startAt"),
+            "planned_end": body.moment("plannedEnd"),
+            "actual_start": body.moment("actualStart"),
+            "ended_at": body.moment("endedAt"),
+            "time_zone": body.zone(),
             "takeaways": _takeaways(body),
         }
         self._check(where, body)
@@ -326,10 +326,10 @@ class _Loading:
         body = Body({**before, **row})
         page_id, start = body.text("bookingPageId", required=True), body.moment("startAt", required=True)
         name = body.text("participantName", required=True)
-        email = None if body.is_null("participantEmail") else body.email("participantEmail")
+        email = body.email("participantEmail")
         guests, zone = self._state.guests(body.mixed("guests")), body.zone()
-        created, cancelled_at = body.moment("createdAt"), body.moment_or_null("cancelledAt")
-        title, booker = body.text("name"), None if body.is_null("bookerId") else body.text("bookerId")
+        created, cancelled_at = body.moment("createdAt"), body.moment("cancelledAt")
+        title, booker = body.text("name"), body.text("bookerId")
         extra = self._extra(body, known)
         page = self._pages.get(page_id) or self._state.booking_pages.get(page_id)
         if page is None and (known is None or known.page_id != page_id):
@@ -431,7 +431,7 @@ class _Loading:
 
     def _owner(self, body: Body, known: str | None) -> Person:
         """Return the user whom a row names as its owner; else the owner so far, or the user of the sandbox's keys."""
-        named = known if body.is_null("ownerId") else body.text("ownerId")
+        named = body.text("ownerId") or known
         users = {**self._users, **self._state.users}
         if named is not None and named not in users and named != known:
             body.wrong("ownerId must be the id of a user")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from http import HTTPStatus
+from http.client import responses
 
 
 class Refusal(Exception):
@@ -19,7 +19,7 @@ class Refusal(Exception):
         self.message: str | list[str] = message if isinstance(message, str) else list(message)
 
     def body(self) -> dict[str, object]:
-        return {"statusCode": self.status, "message": self.message, "error": HTTPStatus(self.status).phrase}
+        return {"statusCode": self.status, "message": self.message, "error": responses.get(self.status, "Unknown")}
 
 
 def not_found(noun: str) -> Refusal:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import random
 import secrets
-import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -19,15 +15,14 @@ from . import data as reading
 from . import seed as seeding
 from . import triggers
 from .app import Application
-from .clock import TIMES, SandboxClock, SandboxTimer, Time
+from .clock import SandboxClock, SandboxTimer, Time
 from .control import Control
-from .delivery import Courier, Delivery
-from .faults import DROPS, Drop, Fault, FaultPlan, can_match
+from .delivery import Courier, Delivery, host_of
+from .faults import Drop, FaultPlan, fault_of
 from .fields import Fields
 from .limits import HeaderFamily, Noise, ServerLimit
 from .loading import load
 from .records import WebhookRecord
-from .routes import ROUTES
 from .serializer import Json
 from .server import LoopbackServer
 from .state import TRIGGERS, State
@@ -114,14 +109,14 @@ class Sandbox:
         self._guest_key = guest_key or f"sandbox-guest-{secrets.token_hex(16)}"
         if self._user_key == self._guest_key:
             raise ValueError("user_key and guest_key must differ")
-        self._clock = SandboxClock(clock, _checked_time(time), lambda: self._app.is_busy)
+        self._clock = SandboxClock(clock, time, lambda: self._app.is_busy)
         self._limiter = ServerLimit(limit, window, headers, retry_after)
         self._fields: Fields = fields
         self._beginning = (seed, empty, data, faults, deliver_to)
         draw = random.Random(seed)
         self._faults = FaultPlan(draw.random)
         self._traffic = Traffic(log)
-        hosts = {*webhook_hosts, *([_host(deliver_to)] if deliver_to is not None else ())}
+        hosts = {*webhook_hosts, *([host_of(deliver_to)] if deliver_to is not None else ())}
         self._courier = Courier(hosts, self._clock.now)
         keys: dict[str, KeyRole] = {self._user_key: "user", self._guest_key: "guest"}
         self._state = State(self._clock.now, seed, page_base, fields == "all", keys, self._deliver)
@@ -183,7 +178,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """Where it listens, such as `http://127.0.0.1:50123`; without a slash at the end."""
+        """Where this machine finds it, such as `http://127.0.0.1:50123`; without a slash at the end."""
         if self._server is None:
             raise RuntimeError("the sandbox has no url before `async with`; without a socket, use sandbox.transport")
         return self._server.url
@@ -237,7 +232,7 @@ class Sandbox:
 
     @time.setter
     def time(self, time: Time) -> None:
-        self._clock.time = _checked_time(time)
+        self._clock.time = time
 
     @property
     def fields(self) -> Fields:
@@ -262,13 +257,14 @@ class Sandbox:
             self._state.catch_up()
 
     def reset(self) -> None:
-        """Begin again: the data, the faults and the windows are as at the beginning, and `requests` is empty. The time
-        goes on."""
+        """Begin again: the data, the faults and the windows are as at the beginning, and `requests` and `deliveries` are
+        empty. The time goes on."""
         with self._state.lock:
             self._state.begin()
             self._faults.clear()
             self._limiter.reset()
             self._traffic.clear()
+            self._courier.clear()
             self._begin()
 
     @property
@@ -360,16 +356,19 @@ class Sandbox:
         Raises:
             ValueError: an argument makes no sense, or no operation has this method and path.
         """
-        _check_fault(status, delay, times, chance)
-        _check_operation(method, path)
-        told = httpx.Headers(headers)
-        media_type = told.pop("content-type", "application/json; charset=utf-8")
-        content = Fault.usual_body(status) if body is None else body.encode() if isinstance(body, str) else body
-        verb = method.upper() if method else None
+        made = fault_of(
+            status,
+            delay=delay,
+            times=times,
+            chance=chance,
+            method=method,
+            path=path,
+            body=body,
+            headers=headers or {},
+            counted=counted,
+        )
         with self._state.lock:
-            self._faults.add(
-                Fault(status, times, verb, path, content, media_type, dict(told), counted, float(delay), chance)
-            )
+            self._faults.add(made)
 
     def heal(self) -> None:
         """Forget the failures that are still to come."""
@@ -399,11 +398,13 @@ class Sandbox:
 
         Raises:
             KeyError: there is no such session.
-            ValueError: it has ended, or its booking is cancelled.
+            ValueError: it has ended, or its booking is cancelled, or a text has half a surrogate pair.
         """
+        said = None if transcript is None else list(transcript)
+        _check_text(takeaways or "", *(said or ()))
         with self._state.lock:
             self._state.catch_up()
-            self._state.end(self._state.sessions[session_id], takeaways, transcript)
+            self._state.end(self._state.sessions[session_id], takeaways, said)
 
     def trigger(self, name: str, *, id: str | None = None) -> dict[str, Any]:
         """Deliver a webhook as if its trigger had fired. Nothing changes: no session starts because of SESSION_STARTED.
@@ -450,90 +451,13 @@ class Sandbox:
         self._alarm = None if moment is None else self._clock.remind_at(moment.timestamp(), self._wake)
 
 
-def _checked_time(time: Time) -> Time:
-    if time not in TIMES:
-        raise ValueError(f"time must be one of {', '.join(TIMES)}, not {time!r}")
-    return time
-
-
-def _host(url: str) -> str:
+def _check_text(*texts: str) -> None:
     try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        host = None
-    if not host:
-        raise ValueError(f"deliver_to must be a URL, not {url!r}")
-    return host
-
-
-def _check_fault(status: int | Drop | None, delay: float, times: int | None, chance: float) -> None:
-    if isinstance(status, str) and status not in DROPS:
-        raise ValueError(f"status must be a number or one of {', '.join(DROPS)}, not {status!r}")
-    if isinstance(status, int) and not 200 <= status <= 599:
-        raise ValueError(f"status must be from 200 to 599, not {status}")
-    if not (math.isfinite(delay) and delay >= 0):
-        raise ValueError(f"delay must be 0 or more seconds, not {delay}")
-    if status is None and not delay:
-        raise ValueError("a fault needs a status or a delay")
-    if times is not None and times < 1:
-        raise ValueError(f"times must be at least 1, not {times}")
-    if not 0 < chance <= 1:
-        raise ValueError(f"chance must be more than 0, and 1 at most, not {chance}")
-
-
-def _check_operation(method: str | None, path: str | None) -> None:
-    """Refuse a fault that no request to an operation can meet."""
-    for verb, template in ROUTES:
-        if (method is None or verb == method.upper()) and (path is None or can_match(path, template)):
-            return
-    asked = " ".join(filter(None, (method, path)))
-    hint = "" if path is None or path.startswith(("/api", "*")) else ": a path begins with /api"
-    raise ValueError(f"no operation is {asked}, so the fault would never be met{hint}")
+        "".join(texts).encode()
+    except UnicodeEncodeError:  # no answer could have it
+        raise ValueError("takeaways and transcript can't have half a surrogate pair") from None
 
 
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
-
-
-def serve(port: int = 8099, *, host: str = "127.0.0.1", quiet: bool = False, **options: Any) -> None:
-    """Serve a sandbox until Ctrl-C. Prints its address and its two keys once, to standard output, and each request with what is
-    left of its key's quota to standard error. The keys are `sandbox-user-key` and `sandbox-guest-key` unless others are given.
-
-    Args:
-        port: 0 takes a free one.
-        host: the address to listen on.
-        quiet: print no requests.
-        options: as for `Sandbox`.
-
-    Raises:
-        ValueError: an option makes no sense.
-        OSError: the port is taken.
-    """
-    kept = {"user_key": "sandbox-user-key", "guest_key": "sandbox-guest-key", "log": None if quiet else _print}
-    made = Sandbox(port=port, host=host, **{**kept, **options})
-
-    async def forever() -> None:
-        async with made as sandbox:
-            lines = (
-                f"A Sessions API is listening on {sandbox.url}; Ctrl-C ends it.",
-                f"SESSIONS_BASE_URL={sandbox.url}",
-                f"SESSIONS_USER_KEY={sandbox.user_key}",
-                f"SESSIONS_GUEST_KEY={sandbox.guest_key}",
-            )
-            print(*lines, sep="\n", flush=True)  # noqa: T201
-            await asyncio.Event().wait()
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(forever())
-
-
-def _print(record: ReceivedRequest) -> None:
-    at = datetime.fromtimestamp(record.at, UTC).strftime("%H:%M:%S")
-    quota = "" if record.remaining is None else f"  {record.remaining} left, reset in {record.resets_in} s"
-    status = "dropped" if record.status is None else record.status
-    print(  # noqa: T201
-        f"{at}  {record.key_role or '-':5}  {record.method:6} {record.path}  {status}{quota}",
-        file=sys.stderr,
-        flush=True,
-    )

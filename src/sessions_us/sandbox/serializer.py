@@ -51,8 +51,8 @@ def page_of(rows: Sequence[Row], query: Mapping[str, str], base: int) -> Sequenc
     asked = query.get("page", "")
     if not asked:
         number = base
-    elif asked.isascii() and asked.isdecimal() and len(asked) < 10:
-        number = max(int(asked), base)
+    elif asked.isascii() and asked.isdecimal():
+        number = max(int(asked.lstrip("0")[:18] or "0"), base)  # more digits are past the end all the same
     else:
         raise Refusal(400, ["page must be an integer number", "page must not be less than 0"])
     first = (number - base) * PAGE_SIZE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import struct
 from collections.abc import Iterator
@@ -35,7 +36,8 @@ class LoopbackServer:
         # every answer waits 40 ms for the acknowledgement of its own headers.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         number = self._socket.getsockname()[1]
-        self.url: str = f"http://[{host}]:{number}" if ":" in host else f"http://{host}:{number}"
+        reached = _reached(host)
+        self.url: str = f"http://[{reached}]:{number}" if ":" in reached else f"http://{reached}:{number}"
         self._app = app
         self._server = _Server(
             _Config(
@@ -84,6 +86,15 @@ class LoopbackServer:
         for connection in list(self._server.server_state.connections):
             if getattr(connection, "client", None) == scope["client"]:
                 _close(connection.transport, abrupt=abrupt)
+
+
+def _reached(host: str) -> str:
+    """Return where this machine reaches a server that listens on a host. An unspecified address is every one of its own."""
+    try:
+        is_every = ipaddress.ip_address(host).is_unspecified
+    except ValueError:  # a name
+        is_every = False
+    return ("::1" if ":" in host else "127.0.0.1") if is_every else host
 
 
 def _close(transport: asyncio.Transport, *, abrupt: bool) -> None:
