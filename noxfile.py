@@ -288,9 +288,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Ratios, measured side by side: `call`, which is the default, `stream`, `sharing`, or `quota --real`."""
+    """The table of what we cost, in ten minutes, with `--quick` in one; or `quota --real`, `sharing`, `sandbox` or `path`."""
     named = session.posargs and not session.posargs[0].startswith("-")
-    which, *arguments = session.posargs if named else ("call", *session.posargs)
+    which, *arguments = session.posargs if named else ("table", *session.posargs)
     _install(session, "benchmarks")
     session.run("python", f"benchmarks/{which}.py", *arguments)
 

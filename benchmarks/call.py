@@ -33,7 +33,7 @@ async def measure(quick: bool) -> list[Figure]:
 async def sent(quick: bool) -> list[Figure]:
     """Calls that are sent, beside those of other clients."""
     figures = []
-    turns = 40 if quick else 200
+    turns = 20 if quick else 200
     for kind, rows, goals in (("short", "", (1.10, 1.30)), ("flat", " of a dozen fields", (None, None))):
         with serving(kind) as url:
             async with AsyncExitStack() as stack:
@@ -80,7 +80,9 @@ class Stub(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._left -= 1
         told = {"limit": f"{LEARNT}", "remaining": f"{self._left}", "reset": "60"}
-        return httpx.Response(200, headers={f"ratelimit-{name}": each for name, each in told.items()}, json={"id": "s1"})
+        return httpx.Response(
+            200, headers={f"ratelimit-{name}": each for name, each in told.items()}, json={"id": "s1"}
+        )
 
 
 async def grown(quick: bool) -> Figure:
@@ -100,4 +102,3 @@ async def grown(quick: bool) -> Figure:
     first, last = (statistics.quantiles(part, n=4)[0] for part in (blocks[:tenth], blocks[-tenth:]))
     why = "what is kept for each request of the window is gone through for each call"
     return Figure(f"a call after {many:,} calls, against the first {many // 10:,}", last / first, "×", 1.1, why=why)
-

@@ -96,7 +96,9 @@ async def githubkit(url: str) -> AsyncIterator[Reads]:
 
 @asynccontextmanager
 async def alone(url: str) -> AsyncIterator[Reads]:
-    client, get, list_ = (generated(name) for name in ("client", "api.sessions.get_session", "api.sessions.list_sessions"))
+    client, get, list_ = (
+        generated(name) for name in ("client", "api.sessions.get_session", "api.sessions.list_sessions")
+    )
     async with client.AuthenticatedClient(
         base_url=url, token=KEY, prefix="", auth_header_name="x-api-key"
     ) as authenticated:

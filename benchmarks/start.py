@@ -98,7 +98,7 @@ def measure(quick: bool) -> list[Figure]:
 
 
 def _figure(work: str, codes: dict[str, str], places: dict[str, list[str]], goal: float, quick: bool) -> Figure:
-    took = seconds(codes, places, 5 if quick else 25)
+    took = seconds(codes, places, 3 if quick else 25)
     base, ours = took.pop(RAW), took.pop("sessions-us")
     beside = {name: each / base for name, each in took.items()}
     why = f"{(ours - base) * 1000:.0f} ms beyond the {base * 1000:.0f} of httpx are spent on modules and classes of ours, attrs and anyio"
