@@ -49,8 +49,10 @@ def _against_raw(work: str, took: dict[str, float], goal: float | None) -> Figur
     base = took.pop(RAW)
     ours = took.pop("sessions-us")
     beside = {name: each / base for name, each in took.items()}
-    why = f"{ours - base:.0f} µs of CPU beyond the {base:.0f} of raw httpx are spent on the quota, single flight, events and models"
-    return Figure(work, ours / base, "×", goal, beside, why)
+    why = (
+        f"{ours - base:.0f} µs beyond the {base:.0f} of raw httpx are spent on quota, single flight, events and models"
+    )
+    return Figure(work, ours / base, "ratio", goal, beside, why)
 
 
 async def copied(quick: bool) -> Figure:
@@ -101,4 +103,4 @@ async def grown(quick: bool) -> Figure:
     tenth = len(blocks) // 10
     first, last = (statistics.quantiles(part, n=4)[0] for part in (blocks[:tenth], blocks[-tenth:]))
     why = "what is kept for each request of the window is gone through for each call"
-    return Figure(f"a call after {many:,} calls, against the first {many // 10:,}", last / first, "×", 1.1, why=why)
+    return Figure(f"a call after {many:,} calls, against the first {many // 10:,}", last / first, "ratio", 1.1, why=why)

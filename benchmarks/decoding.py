@@ -39,7 +39,7 @@ async def measure(quick: bool) -> list[Figure]:
         beside = {name: each / base for name, each in took.items()}
         why = f"{beside[MODELS]:.2f} of it are `json.loads`, date-times and models; the rest is the look at each value"
         figures.append(
-            Figure(f"decoding a page of 20, {kind}, against json.loads", ours / base, "×", goal, beside, why)
+            Figure(f"decoding a page of 20, {kind}, against json.loads", ours / base, "ratio", goal, beside, why)
         )
     return figures
 

@@ -7,17 +7,29 @@ import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 __all__ = ("Figure", "Unit", "machine", "table", "worse")
 
-Unit = Literal["×", "µs", "MB", "requests", "429s"]
+Unit = Literal["ratio", "µs", "MB", "requests", "429s"]
 
-_PORTABLE: frozenset[Unit] = frozenset({"×", "requests", "429s"})
+_PORTABLE: frozenset[Unit] = frozenset({"ratio", "requests", "429s"})
 """What another machine gives too, more or less. Times and memory belong to one machine."""
 
-_PACKAGES = ("sessions-us", "httpx", "aiolimiter", "pyrate-limiter", "adaptive-rate-limiter", "openai", "githubkit")
-_PACKAGES += ("openapi-python-client", "limits", "throttled-py", "uvicorn")
+_PACKAGES = (
+    "sessions-us",
+    "httpx",
+    "aiolimiter",
+    "pyrate-limiter",
+    "adaptive-rate-limiter",
+    "openai",
+    "githubkit",
+    "openapi-python-client",
+    "limits",
+    "throttled-py",
+    "uvicorn",
+)
 
 
 class Figure(NamedTuple):
@@ -26,7 +38,7 @@ class Figure(NamedTuple):
     Attributes:
         work: what was done; one line of the table, and the name in the JSON.
         value: of sessions-us.
-        unit: × is a ratio: CPU time divided by that of the least that could do the work.
+        unit: a ratio is one of CPU times, of which the other stands in `work`, unless that says something else.
         goal: at most this; None where there is none.
         beside: the figures of others on the same work, in the same run.
         why: the reason, where the goal is missed.
@@ -34,7 +46,7 @@ class Figure(NamedTuple):
 
     work: str
     value: float
-    unit: Unit = "×"
+    unit: Unit = "ratio"
     goal: float | None = None
     beside: Mapping[str, float] = {}
     why: str = ""
@@ -80,14 +92,12 @@ def machine() -> dict[str, object]:
 
 
 def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
+    told = Path("/proc/cpuinfo")
+    names = [line for line in told.read_text().splitlines() if line.startswith("model name")] if told.exists() else []
+    return names[0].partition(":")[2].strip() if names else platform.processor()
 
 
 def _told(value: float, unit: Unit) -> str:
-    if unit == "×":
+    if unit == "ratio":
         return f"{value:.2f}"
     return f"{value:.1f} {unit}" if unit in {"µs", "MB"} else f"{value:.0f} {unit}"

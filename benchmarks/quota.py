@@ -214,7 +214,7 @@ def measure(quick: bool) -> list[Figure]:
     rows: tuple[tuple[str, Unit, dict[str, float], float, str], ...] = (
         ("429s", "429s", refused, 0, ""),
         ("lost", "requests", lost, 0, ""),
-        ("time ÷ ideal, the slowest", "×", slowest, 1.05, coarse),
+        ("time ÷ ideal, the slowest", "ratio", slowest, 1.05, coarse),
     )
     return [
         Figure(f"{name}: {where}", of.pop("sessions-us"), unit, goal, of, why) for name, unit, of, goal, why in rows

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
 from sessions_us import Quota, SessionsError, UserClient
 from sessions_us.quota import Lane, SQLiteStore
+
+if TYPE_CHECKING:
+    from adaptive_rate_limiter.scheduler import Scheduler
 
 __all__ = ("SHARED", "STRATEGIES", "Lost", "Place", "Send")
 
@@ -139,9 +143,18 @@ def _renamed(headers: httpx.Headers) -> dict[str, str]:
     return told | {name: headers[name] for name in ("retry-after",) if name in headers}
 
 
-@asynccontextmanager
-async def adaptive(place: Place) -> AsyncIterator[Send]:
-    from adaptive_rate_limiter import GENERIC, DiscoveredBucket, ProviderInterface, RateLimitInfo, RequestMetadata
+class _Refused(Exception):
+    """What adaptive-rate-limiter takes for a 429, and its headers."""
+
+    status_code = 429
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.cached_rate_limit_headers = headers
+
+
+def _scheduler(place: Place) -> Scheduler:
+    """adaptive-rate-limiter with one bucket, the key's."""
+    from adaptive_rate_limiter import DiscoveredBucket, ProviderInterface, RateLimitInfo, RequestMetadata
     from adaptive_rate_limiter.backends import MemoryBackend
     from adaptive_rate_limiter.scheduler import RateLimiterConfig, StateManager, create_scheduler
 
@@ -156,7 +169,7 @@ async def adaptive(place: Place) -> AsyncIterator[Send]:
         def parse_rate_limit_response(
             self, headers: dict[str, str], body: object = None, status_code: int | None = None
         ) -> RateLimitInfo:
-            return RateLimitInfo(is_rate_limited=status_code == 429)  # the backend reads them itself
+            return RateLimitInfo(is_rate_limited=status_code == 429)  # its backend reads the headers itself
 
         async def get_bucket_for_model(self, model_id: str, resource_type: str | None = None) -> str:
             return "key"
@@ -169,16 +182,10 @@ async def adaptive(place: Place) -> AsyncIterator[Send]:
 
     class Classifier:
         async def classify(self, request: dict[str, object]) -> RequestMetadata:
-            raise NotImplementedError  # metadata is given with each request
-
-    class Refused(Exception):
-        status_code = 429
-
-        def __init__(self, headers: dict[str, str]) -> None:
-            self.cached_rate_limit_headers = headers
+            raise NotImplementedError  # each request comes with its metadata
 
     provider = Provider()
-    scheduler = create_scheduler(
+    return create_scheduler(
         Client(),
         mode="intelligent",
         config=RateLimiterConfig(request_timeout=PATIENCE),
@@ -186,24 +193,32 @@ async def adaptive(place: Place) -> AsyncIterator[Send]:
         classifier=Classifier(),
         state_manager=StateManager(MemoryBackend(), provider=provider),
     )
+
+
+@asynccontextmanager
+async def adaptive(place: Place) -> AsyncIterator[Send]:
+    from adaptive_rate_limiter import GENERIC, RequestMetadata
+
+    headers = {"x-api-key": place.key}
+    limits = httpx.Limits(keepalive_expiry=2.0)
     async with (
-        httpx.AsyncClient(base_url=place.url, headers={"x-api-key": place.key}, timeout=PATIENCE) as client,
-        scheduler,
+        httpx.AsyncClient(base_url=place.url, headers=headers, limits=limits, timeout=PATIENCE) as client,
+        _scheduler(place) as scheduler,
     ):
 
-        async def send(number: int, lane: Lane) -> object:
-            async def call() -> object:
-                answer = await client.get(f"/api/calls/{number}")
-                headers = _renamed(answer.headers)
-                if answer.is_error:
-                    raise Refused(headers)
-                return {"_response_headers": headers, "body": answer.json()}
+        async def call(number: int) -> object:
+            answer = await client.get(f"/api/calls/{number}")
+            told = _renamed(answer.headers)
+            if answer.is_error:
+                raise _Refused(told)
+            return {"_response_headers": told, "body": answer.json()}
 
-            asked = RequestMetadata(f"{number}", "key", GENERIC, priority=1 if lane == "interactive" else 0)
-            queued = await scheduler.submit_request(asked, call)
+        async def send(number: int, lane: Lane) -> object:
+            asked = RequestMetadata(f"{number}", "key", GENERIC, priority=int(lane == "interactive"))
+            queued = await scheduler.submit_request(asked, partial(call, number))
             try:
                 return await queued.request.future
-            except Refused as error:
+            except _Refused as error:
                 raise Lost("429") from error
 
         yield send

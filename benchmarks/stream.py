@@ -164,8 +164,8 @@ def _of_rows(items: str, row: dict[str, float]) -> list[Figure]:
     models = "decoding and the pager's look at each id are beyond what raw httpx does"
     kept = "each row is also written into the state file, compared with what it was, and given to the sink"
     figures = [
-        Figure(f"{items} async for, CPU against {RAW}", row[STREAMED] / row[RAW], "×", 1.25, why=models),
-        Figure(f"{items} export to NDJSON, CPU against {WRITTEN}", row[NDJSON] / row[WRITTEN], "×", 2.5, why=kept),
+        Figure(f"{items} async for, CPU against {RAW}", row[STREAMED] / row[RAW], "ratio", 1.25, why=models),
+        Figure(f"{items} export to NDJSON, CPU against {WRITTEN}", row[NDJSON] / row[WRITTEN], "ratio", 2.5, why=kept),
     ]
     others = [way for way in (PARQUET, DLT) if way in row]
     return figures + [Figure(f"{items} {way}, CPU against {WRITTEN}", row[way] / row[WRITTEN]) for way in others]

@@ -21,11 +21,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-HOME = Path(__file__).resolve().parent
-sys.path.insert(0, str(HOME.parent))  # so that it also runs as a file
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also runs as a file
 
 from benchmarks.figures import Figure, machine, table, worse
 
+HOME = Path(__file__).resolve().parent
 PARTS = ("call", "decoding", "start", "stream", "acquire", "quota")
 BASELINE = HOME / "baseline.json"
 MOST = 0.2  # of a figure, by which it may be worse than in the baseline
