@@ -4,7 +4,8 @@
 cores, `--quick` one. Each part runs in a process of its own, one after the other.
 
 Ratios are of CPU time, measured in turns. They mean something on any machine; microseconds and megabytes belong to the one that
-the JSON describes. `--check` compares the ratios and counts with those of `baseline.json`, which `--json` wrote.
+the JSON describes. `--check` compares the ratios and counts with those of an earlier run of the same form, which `--json` wrote to
+`baseline/quick.json` or `baseline/whole.json`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from benchmarks.figures import Figure, machine, table, worse
 
 HOME = Path(__file__).resolve().parent
 PARTS = ("call", "decoding", "start", "stream", "acquire", "quota")
-BASELINE = HOME / "baseline.json"
+BASELINES = HOME / "baseline"
 MOST = 0.2  # of a figure, by which it may be worse than in the baseline
 
 
@@ -60,30 +61,37 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer turns and shorter lists: one minute")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures and the machine there")
-    parser.add_argument("--check", action="store_true", help="fail where a ratio is 20 %% worse than in baseline.json")
+    parser.add_argument("--check", action="store_true", help="fail where a ratio is 20 %% worse than in the baseline")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.part:
         print(json.dumps(measured_here(given.part, given.quick)))
         return 0
+    before = _baseline(given.quick) if given.check else {}
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     figures = list(measured(given.only, given.quick))
     told = described(figures, began)
     print(f"{began}; {json.dumps(told['machine'])}\n", *table(figures), sep="\n")
     if given.json:
         given.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return _checked(figures) if given.check else 0
+    return _checked(figures, before) if given.check else 0
 
 
-def _checked(figures: Sequence[Figure]) -> int:
-    before = json.loads(BASELINE.read_text(encoding="utf-8"))["figures"]
+def _baseline(quick: bool) -> dict[str, dict[str, object]]:
+    """The figures of the earlier run."""
+    path = BASELINES / ("quick.json" if quick else "whole.json")
+    if not path.exists():
+        raise SystemExit(f"There is no {path}, so there is nothing to compare with: write it with --json {path}")
+    figures: dict[str, dict[str, object]] = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    return figures
+
+
+def _checked(figures: Sequence[Figure], before: dict[str, dict[str, object]]) -> int:
     found = list(worse(figures, before, MOST))
     unknown = [each.work for each in figures if each.work not in before]
-    print(
-        f"\nMore than {MOST:.0%} worse than in {BASELINE.name}:", "".join(f"\n* {each}" for each in found) or "nothing"
-    )
+    print(f"\nMore than {MOST:.0%} worse than in the baseline:", "".join(f"\n* {each}" for each in found) or "nothing")
     if unknown:
-        print("Not in it, so not compared:", "".join(f"\n* {each}" for each in unknown))
+        print("Not in the baseline, so not compared:", "".join(f"\n* {each}" for each in unknown))
     return int(bool(found))
 
 
