@@ -44,6 +44,28 @@ ONCE = (
     "tests/test_site_load.py",
 )
 
+# What calls, and what sends.
+SENDING = (
+    "tests/calls",
+    "tests/fastapi",
+    "tests/resources",
+    "tests/sandbox",
+    "tests/send",
+    "tests/test_allow_http.py",
+    "tests/test_cancellation.py",
+    "tests/test_environment.py",
+    "tests/test_events.py",
+    "tests/test_faults.py",
+    "tests/test_hostile.py",
+    "tests/test_keys.py",
+    "tests/test_listeners.py",
+    "tests/test_lists_lose_nothing.py",
+    "tests/test_operations.py",
+    "tests/test_secrets.py",
+    "tests/test_testing_example.py",
+)
+UNLIKE_HTTPX = ()
+
 # What reads a clock, or what was written by one.
 DATED = (
     "tests/booking_site/test_launch.py",
@@ -147,6 +169,15 @@ def uvloop(session: nox.Session) -> None:
     _install(session, "test", "regenerate")
     arguments = session.posargs or ("-n", "auto", *(f"--ignore={path}" for path in (ALONE, *ONCE)))
     session.run(*PYTEST, *BOUNDED, *arguments, env={"SESSIONS_UVLOOP": "1"})
+
+
+@nox.session(python=next(iter(PRESENT), "3.11"))
+def httpx2(session: nox.Session) -> None:
+    """The tests of calls and of what sends them, with httpx2 in the place of httpx; arguments go to pytest."""
+    _install(session, "test", "regenerate")
+    unlike = [f"--deselect={test}" for test in UNLIKE_HTTPX]
+    chosen = session.posargs or (*AT_ONCE, "-m", "not further", *unlike, *SENDING)
+    session.run(*PYTEST, *BOUNDED, *chosen, env={"PYTHONPATH": str(Path("tests/support/httpx2_alias").resolve())})
 
 
 @nox.session

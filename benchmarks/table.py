@@ -3,9 +3,9 @@
 `nox -s benchmarks [-- --quick] [--only call decoding] [--json FILE] [--check]`. The whole takes about ten minutes on two idle
 cores, `--quick` one. Each part runs in a process of its own, one after the other.
 
-Ratios are of CPU time, measured in turns. They mean something on any machine; microseconds and megabytes belong to the one that
-the JSON describes. `--check` compares the ratios and counts with those of an earlier run of the same form, which `--json` wrote to
-`baseline/quick.json` or `baseline/whole.json`.
+Ratios are of CPU time, measured in turns. They mean something on any machine; microseconds and megabytes belong to the one
+that the JSON describes. `--check` compares the ratios and counts with those of an earlier run of the same form, which `--json`
+wrote to `baseline/quick.json` or `baseline/whole.json`.
 """
 
 from __future__ import annotations
