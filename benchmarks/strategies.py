@@ -159,7 +159,9 @@ def _scheduler(place: Place) -> Scheduler:
     from adaptive_rate_limiter.scheduler import RateLimiterConfig, StateManager, create_scheduler
 
     class Provider(ProviderInterface):
-        name = "sessions"
+        @property
+        def name(self) -> str:
+            return "sessions"
 
         async def discover_limits(
             self, force_refresh: bool = False, timeout: float = 30.0
