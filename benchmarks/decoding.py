@@ -34,7 +34,7 @@ async def measure(quick: bool) -> list[Figure]:
     for row, kind, goal in ((flat, "flat", 3.0), (nested, "nested", 3.5)):
         text = json.dumps([row(number) for number in range(20)])
         works = {name: _awaited(work) for name, work in ways(text).items()}
-        took = await in_turns(works, turns=60 if quick else 400, block=5)
+        took = await in_turns(works, turns=40 if quick else 400, block=5)
         base, ours = took.pop("json.loads"), took.pop("sessions-us")
         beside = {name: each / base for name, each in took.items()}
         why = f"{beside[MODELS]:.2f} of it are `json.loads`, date-times and models; the rest is the look at each value"

@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 
 __all__ = ("Figure", "Unit", "machine", "table", "worse")
 
-Unit = Literal["ratio", "µs", "MB", "requests", "429s"]
+Unit = Literal["ratio", "µs", "MB", "count"]
 
-_PORTABLE: frozenset[Unit] = frozenset({"ratio", "requests", "429s"})
+_PORTABLE: frozenset[Unit] = frozenset({"ratio", "count"})
 """What another machine gives too, more or less. Times and memory belong to one machine."""
 
 _PACKAGES = (
@@ -98,6 +98,10 @@ def _processor() -> str:
 
 
 def _told(value: float, unit: Unit) -> str:
-    if unit == "ratio":
-        return f"{value:.2f}"
-    return f"{value:.1f} {unit}" if unit in {"µs", "MB"} else f"{value:.0f} {unit}"
+    match unit:
+        case "ratio":
+            return f"{value:.2f}"
+        case "µs" | "MB":
+            return f"{value:.1f} {unit}"
+        case _:
+            return f"{value:.0f}"

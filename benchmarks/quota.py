@@ -205,15 +205,15 @@ def measure(quick: bool) -> list[Figure]:
     spread = 0.0 if quick else 30.0
     chosen = argparse.Namespace(patterns=patterns, servers=servers, strategies=list(STRATEGIES), spread=spread)
     results = asyncio.run(cells(chosen, speed))
-    where = f"{' and '.join(patterns)}, 10 requests per {speed.window} s, {len(servers)} servers"
+    where = f"{' and '.join(patterns)}, 10 requests per {speed.window} s, on {', '.join(servers)}"
     refused, lost, slowest = (
         {name: float(of(each)) for name in STRATEGIES if (each := [one for one in results if one.strategy == name])}
         for of in (_refused, _lost, _slowest)
     )
     coarse = "a reset told in whole seconds is coarse in so short a window" if quick else ""
     rows: tuple[tuple[str, Unit, dict[str, float], float, str], ...] = (
-        ("429s", "429s", refused, 0, ""),
-        ("lost", "requests", lost, 0, ""),
+        ("429s", "count", refused, 0, ""),
+        ("requests lost", "count", lost, 0, ""),
         ("time ÷ ideal, the slowest", "ratio", slowest, 1.05, coarse),
     )
     return [

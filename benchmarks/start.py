@@ -24,14 +24,23 @@ from benchmarks.figures import Figure
 __all__ = ("measure",)
 
 RAW = "httpx"
+NEEDED = {
+    RAW: ["httpx"],
+    "sessions-us": ["sessions-us"],
+    "openai-python": ["openai"],
+    "githubkit": ["githubkit"],
+    "generated client": ["httpx", "attrs", "python-dateutil"],
+}
+"""The distributions of each."""
+
 OWN = [str(DOCUMENT.parents[1] / folder) for folder in ("src", "generated")]
 
 AS_IT_COMES = {
     RAW: "import asyncio, httpx; httpx.AsyncClient()",
     "sessions-us": "import asyncio; from sessions_us import UserClient; UserClient('key')",
-    "openai": "import asyncio, openai; openai.AsyncOpenAI(api_key='key')",
+    "openai-python": "import asyncio, openai; openai.AsyncOpenAI(api_key='key')",
     "githubkit": "import asyncio, githubkit; githubkit.GitHub('key')",
-    "openapi-python-client": "import asyncio; from plain_sessions.client import AuthenticatedClient; "
+    "generated client": "import asyncio; from plain_sessions.client import AuthenticatedClient; "
     "AuthenticatedClient(base_url='https://127.0.0.1', token='key').get_async_httpx_client()",
 }
 
@@ -55,7 +64,7 @@ async def main():
     raise SystemExit("somebody answered")
 asyncio.run(main())
 """,
-    "openai": """
+    "openai-python": """
 import asyncio, openai
 async def main():
     async with openai.AsyncOpenAI(api_key="key", base_url="https://127.0.0.1:{port}/api", max_retries=0) as client:
@@ -74,7 +83,7 @@ async def main():
     raise SystemExit("somebody answered")
 asyncio.run(main())
 """,
-    "openapi-python-client": """
+    "generated client": """
 import asyncio, httpx
 from plain_sessions.client import AuthenticatedClient
 from plain_sessions.api.sessions import get_session
@@ -130,22 +139,20 @@ def closed_port() -> Iterator[int]:
 def folder_of(name: str, folder: Path) -> list[Path]:
     """Where a client is found with what it requires, and nothing else."""
     folder.mkdir()
-    for required in _required(name):
+    for required in _required(NEEDED[name]):
         for top in {Path(file).parts[0] for file in distribution(required).files or ()} - {"..", "__pycache__"}:
             place = Path(str(distribution(required).locate_file(top)))
             if place.exists() and not top.endswith(".pth") and not (folder / top).exists():
                 (folder / top).symlink_to(place)
-    own = {"sessions-us": [Path(each) for each in OWN], "openapi-python-client": [_generated()]}
+    own = {"sessions-us": [Path(each) for each in OWN], "generated client": [_generated()]}
     return [*own.get(name, []), folder]
 
 
-def _required(name: str) -> set[str]:
-    """The distributions that one needs, itself among them."""
-    if name == "openapi-python-client":  # what it makes needs these three, and not the generator
-        return _required("httpx") | _required("attrs") | _required("python-dateutil")
+def _required(names: list[str]) -> set[str]:
+    """The distributions that these need, and themselves."""
     found: set[str] = set()
     seen: set[str] = set()
-    left = [name]
+    left = [*names]
     while left:
         wanted, extras = _parsed(left.pop())
         try:

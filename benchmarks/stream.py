@@ -150,7 +150,7 @@ def measured(way: str, items: int) -> Cost:
 
 def measure(quick: bool) -> list[Figure]:
     """The figures of a long list."""
-    few, many = (500, 5_000) if quick else (10_000, 50_000)  # buffers are full after the few
+    few, many = (300, 3_000) if quick else (10_000, 50_000)  # buffers are full after the few
     ways = [way for way in WAYS if not (quick and way == DLT)]
     costs: dict[str, list[tuple[Cost, Cost]]] = {way: [] for way in ways}
     for turn in range(1 if quick else 3):
