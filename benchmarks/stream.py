@@ -178,9 +178,7 @@ def _of_rows(items: str, row: dict[str, float]) -> list[Figure]:
 def _of_memory(items: str, more: dict[str, float]) -> list[Figure]:
     base = more.pop(RAW)
     return [
-        Figure(f"memory, {items}: {way}", mb, "MB", FLAT, {RAW: base}, why="more is kept for more rows")
-        for way, mb in more.items()
-        if way != WRITTEN
+        Figure(f"memory, {items}: {way}", mb, "MB", FLAT, {RAW: base}) for way, mb in more.items() if way != WRITTEN
     ]
 
 
