@@ -46,6 +46,35 @@ ONCE = (
     "tests/test_snippets.py",
 )
 
+# What calls, and what sends.
+SENDING = (
+    "tests/calls",
+    "tests/fastapi",
+    "tests/resources",
+    "tests/sandbox",
+    "tests/send",
+    "tests/test_allow_http.py",
+    "tests/test_cancellation.py",
+    "tests/test_environment.py",
+    "tests/test_events.py",
+    "tests/test_faults.py",
+    "tests/test_hostile.py",
+    "tests/test_keys.py",
+    "tests/test_listeners.py",
+    "tests/test_lists_lose_nothing.py",
+    "tests/test_operations.py",
+    "tests/test_secrets.py",
+    "tests/test_testing_example.py",
+)
+# What httpx alone does. httpx2 ignores exceptions to proxies that it can't read, does not look at SSLKEYLOGFILE, and reads the
+# system's certificates in a way that the test doesn't notice.
+UNLIKE_HTTPX = (
+    "tests/send/test_environment.py::test_a_variable_that_cant_be_used_is_named[a network of IPv6]",
+    "tests/send/test_environment.py::test_a_variable_that_cant_be_used_is_named[an address in brackets]",
+    "tests/send/test_environment.py::test_a_variable_that_cant_be_used_is_named[no such folder]",
+    "tests/send/test_environment.py::test_certificates_are_read_once",
+)
+
 # What reads a clock, or what was written by one.
 DATED = (
     "tests/booking_site/test_launch.py",
@@ -149,6 +178,15 @@ def uvloop(session: nox.Session) -> None:
     _install(session, "test", "regenerate")
     arguments = session.posargs or ("-n", "auto", *(f"--ignore={path}" for path in (ALONE, *ONCE)))
     session.run(*PYTEST, *BOUNDED, *arguments, env={"SESSIONS_UVLOOP": "1"})
+
+
+@nox.session(python=next(iter(PRESENT), "3.11"))
+def httpx2(session: nox.Session) -> None:
+    """The tests of calls and of what sends them, with httpx2 in the place of httpx; arguments go to pytest."""
+    _install(session, "test", "regenerate")
+    unlike = [f"--deselect={test}" for test in UNLIKE_HTTPX]
+    chosen = session.posargs or (*AT_ONCE, "-m", "not further", *unlike, *SENDING)
+    session.run(*PYTEST, *BOUNDED, *chosen, env={"PYTHONPATH": str(Path("tests/support/httpx2_alias").resolve())})
 
 
 @nox.session
@@ -299,9 +337,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Ratios, measured side by side: `call`, which is the default, `stream`, `sharing`, or `quota --real`."""
+    """The table of what we cost, in ten minutes, with `--quick` in one; or `quota --real`, `sharing`, `sandbox` or `path`."""
     named = session.posargs and not session.posargs[0].startswith("-")
-    which, *arguments = session.posargs if named else ("call", *session.posargs)
+    which, *arguments = session.posargs if named else ("table", *session.posargs)
     _install(session, "benchmarks")
     session.run("python", f"benchmarks/{which}.py", *arguments)
 

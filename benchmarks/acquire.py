@@ -1,29 +1,32 @@
 """What a place in the quota costs beside aiolimiter's: CPU time, in turns, in one run, in virtual time.
 
-`python benchmarks/acquire.py [--rounds 100]`. Both hold to 10 requests per 60 seconds, which pass at once here. Ours is the
+Both hold to 10 requests per 60 seconds, which pass at once here. Ours is the
 whole of `acquire` and `done`, with the headers of a draft-6 server: it charges the very bucket of aiolimiter's that it is
 compared with. Only the ratios mean anything; machines differ and are shared.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import selectors
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aiolimiter import AsyncLimiter
 
+from benchmarks.figures import Figure
 from sessions_us.quota import Limiter, Quota
 from sessions_us.quota.clock import LoopClock
+
+__all__ = ("measure",)
 
 LIMIT, WINDOW = 10, 60.0
 BETWEEN = 6.5  # seconds between two requests that need not wait
 CALLERS = 200
+SLOW = "the least of all turns belongs to this machine; a busy one takes half as long again"
+MORE = "aiolimiter adds two numbers; ours charges the same bucket, decides on window and lanes, and reads the answer's headers"
 Run = Callable[[], Coroutine[Any, Any, int]]  # gives how many requests it made
 
 
@@ -137,7 +140,7 @@ def clock_of(clock: Clock) -> LoopClock:
     return LoopClock(lambda: clock.now)
 
 
-def measure(state: Callable[[Clock], Coroutine[Any, Any, dict[str, Run]]], rounds: int) -> dict[str, float]:
+def least(state: Callable[[Clock], Coroutine[Any, Any, dict[str, Run]]], rounds: int) -> dict[str, float]:
     """The least CPU microseconds for a request of each, in turns, so that noise hits all alike."""
     clock = Clock()
     loop = asyncio.SelectorEventLoop(clock)
@@ -160,17 +163,15 @@ def measure(state: Callable[[Clock], Coroutine[Any, Any, dict[str, Run]]], round
     return {name: took - idle for name, took in best.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=100)
-    rounds = parser.parse_args().rounds
-    print(f"Python {sys.version.split()[0]}, {rounds} rounds, the least of each")
-    print(f"{'CPU µs for one request':36}{'aiolimiter':>12}{'sessions-us':>14}{'ratio':>8}")
-    for title, state in (("nobody waits", each), (f"{CALLERS} callers at once wait", crowd)):
-        took = measure(state, rounds)
+def measure(quick: bool) -> list[Figure]:
+    """The figures of a place in the quota."""
+    figures = []
+    for crowded, title, state in (
+        (False, "acquire + done, nobody waits", each),
+        (True, f"acquire + done, {CALLERS} callers at once", crowd),
+    ):
+        took = least(state, 30 if quick else 150)
         theirs, ours = took["aiolimiter"], took["sessions-us"]
-        print(f"{title:36}{theirs:12.2f}{ours:14.2f}{ours / theirs:8.1f}")
-
-
-if __name__ == "__main__":
-    main()
+        figures.append(Figure(title, ours, "µs", None if crowded else 40, {"aiolimiter": theirs}, SLOW))
+        figures.append(Figure(f"{title}, against aiolimiter", ours / theirs, "ratio", 5, why=MORE))
+    return figures

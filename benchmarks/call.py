@@ -1,148 +1,106 @@
-"""What one call costs beside raw httpx: the same server, the same pool settings, interleaved, in one run.
+"""What calls cost: sent, from the cache, asked for by many at once, and after many others.
 
-`python benchmarks/call.py [--rounds 400]`. Only the ratios mean anything; machines differ and are shared.
+A call is one object or a page of 20, decoded, with the quota, single flight and events;
+raw httpx gives dictionaries, and waits for nobody. Only the ratios mean anything; machines differ and are shared.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import gc
-import importlib.util
-import json
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import httpx
 
-from sessions_us import Quota, UserClient
+from benchmarks.clients import CLIENTS, QUOTA, RAW
+from benchmarks.figures import Figure
+from benchmarks.loopback import KEY, serving
+from benchmarks.turns import Work, in_turns
+from sessions_us import UserClient
 
-Call = Callable[[], Awaitable[object]]
-Numbered = Callable[[int], Awaitable[object]]
-BODY = {"id": "s1", "name": "Kick-off", "startAt": "2026-05-04T09:00:00.000Z", "participants": []}
-PAGE = [{**BODY, "id": f"s{number}"} for number in range(20)]
-LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=2.0)
+__all__ = ("measure",)
 
-
-async def serve() -> tuple[asyncio.Server, int]:
-    """A server that does next to nothing, so that the clients are what is measured."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while line := await reader.readline():
-                while (await reader.readline()).strip():
-                    pass
-                body = json.dumps(PAGE if line.startswith(b"GET /api/sessions ") else BODY).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % len(body))
-                writer.write(b"ratelimit-limit: 1000000\r\nratelimit-remaining: 999999\r\nratelimit-reset: 60\r\n\r\n")
-                writer.write(body)
-                await writer.drain()
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the benchmark is over
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    return server, server.sockets[0].getsockname()[1]
+LEARNT = 1_000_000
+BLOCK = 100
 
 
-async def measure(calls: dict[str, Call], rounds: int) -> dict[str, tuple[float, float]]:
-    """Median wall and CPU microseconds of each call, in turns, so that noise hits all alike."""
-    samples: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
-    for call in calls.values():
-        for _ in range(30):
-            await call()
-    gc.disable()
-    for _ in range(rounds):
-        for name, call in calls.items():
-            wall, cpu = time.perf_counter(), time.process_time()
-            await call()
-            samples[name].append((time.perf_counter() - wall, time.process_time() - cpu))
-    gc.enable()
-    return {
-        name: (statistics.median(w for w, _ in each) * 1e6, statistics.median(c for _, c in each) * 1e6)
-        for name, each in samples.items()
-    }
+async def measure(quick: bool) -> list[Figure]:
+    """The figures of one call."""
+    return [*await sent(quick), await copied(quick), await identical(), await grown(quick)]
 
 
-async def in_process(rounds: int) -> None:
-    server, port = await serve()
-    url = f"http://127.0.0.1:{port}"
-    key = "benchmark"
-    async with (
-        httpx.AsyncClient(base_url=url, headers={"x-api-key": key}, limits=LIMITS, timeout=None) as raw,
-        httpx.AsyncClient(base_url=url, headers={"x-api-key": key}, timeout=30) as plain,
-        UserClient(key, base_url=url, quota=Quota(limit=1_000_000, window=60)) as user,
-    ):
-
-        async def raw_one() -> object:
-            return (await raw.get("/api/sessions/s1")).json()
-
-        async def raw_page() -> object:
-            return (await raw.get("/api/sessions")).json()
-
-        async def plain_one() -> object:
-            return (await plain.get("/api/sessions/s1")).json()
-
-        calls: dict[str, Call] = {
-            "httpx, one object": raw_one,
-            "httpx with its own timeouts": plain_one,
-            "sessions-us, one object": lambda: user.sessions.get("s1"),
-            "httpx, page of 20": raw_page,
-            "sessions-us, page of 20": lambda: user.sessions.list().collect(limit=20),
-        }
-        results = await measure(calls, rounds)
-        crowd = await many(lambda n: raw.get(f"/api/sessions/s{n}"), lambda n: user.sessions.get(f"s{n}"))
-    server.close()
-    installed = importlib.util.find_spec("sniffio") is not None
-    print(f"Python {sys.version.split()[0]}, sniffio {'installed' if installed else 'missing'}, {rounds} rounds")
-    print(f"{'':32}{'wall µs':>10}{'ratio':>8}{'CPU µs':>10}{'ratio':>8}")
-    for name, (wall, cpu) in results.items():
-        base = results["httpx, page of 20" if "page" in name else "httpx, one object"]
-        print(f"{name:32}{wall:10.0f}{wall / base[0]:8.2f}{cpu:10.0f}{cpu / base[1]:8.2f}")
-    theirs, mine = (seconds * 1e6 / 200 for seconds in crowd)
-    print(f"{'200 calls, 10 at a time':32}{mine:10.0f}{mine / theirs:8.2f}")
+async def sent(quick: bool) -> list[Figure]:
+    """Calls that are sent, beside those of other clients."""
+    figures = []
+    turns = 20 if quick else 200
+    for kind, rows, goals in (("short", "", (1.10, 1.30)), ("flat", " of a dozen fields", (None, None))):
+        with serving(kind) as url:
+            async with AsyncExitStack() as stack:
+                reads = {name: await stack.enter_async_context(make(url)) for name, make in CLIENTS.items()}
+                one = await in_turns({name: each.one for name, each in reads.items()}, turns=turns, block=5)
+                page = await in_turns({name: each.page for name, each in reads.items()}, turns=turns, block=5)
+        figures.append(_against_raw(f"one call: an object{rows}", one, goals[0]))
+        figures.append(_against_raw(f"one call: a page of 20 objects{rows}", page, goals[1]))
+    return figures
 
 
-async def many(raw: Numbered, ours: Numbered) -> tuple[float, float]:
-    """Seconds for 200 different calls, ten at a time, the medians of five turns."""
-
-    async def run(call: Numbered) -> float:
-        gate = asyncio.Semaphore(10)
-
-        async def one(number: int) -> None:
-            async with gate:
-                await call(number)
-
-        started = time.perf_counter()
-        await asyncio.gather(*(one(number) for number in range(200)))
-        return time.perf_counter() - started
-
-    turns = [(await run(raw), await run(ours)) for _ in range(5)]
-    return statistics.median(t[0] for t in turns), statistics.median(t[1] for t in turns)
-
-
-def import_time() -> None:
-    """Milliseconds to import the clients, beside httpx and attrs alone; the best of seven processes each."""
-
-    def best(code: str) -> float:
-        timed = f"import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
-        runs = (
-            subprocess.run([sys.executable, "-c", timed], capture_output=True, text=True, check=True) for _ in range(7)
-        )
-        return min(float(run.stdout) for run in runs) * 1e3
-
-    base, ours = best("import httpx, attrs"), best("from sessions_us import UserClient; UserClient('k')")
-    print(
-        f"import httpx, attrs: {base:.0f} ms; from sessions_us import UserClient: {ours:.0f} ms; ratio {ours / base:.2f}"
+def _against_raw(work: str, took: dict[str, float], goal: float | None) -> Figure:
+    base = took.pop(RAW)
+    ours = took.pop("sessions-us")
+    beside = {name: each / base for name, each in took.items()}
+    why = (
+        f"{ours - base:.0f} µs beyond the {base:.0f} of raw httpx are spent on quota, single flight, events and models"
     )
+    return Figure(work, ours / base, "ratio", goal, beside, why)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=400)
-    asyncio.run(in_process(parser.parse_args().rounds))
-    import_time()
+async def copied(quick: bool) -> Figure:
+    """One object from the cache of the process."""
+    with serving() as url:
+        async with UserClient(KEY, base_url=url, quota=QUOTA, cache_ttl=3600) as user:
+            works: dict[str, Work] = {"copy": lambda: user.sessions.get("s1")}
+            took = await in_turns(works, turns=30 if quick else 200, block=20)
+    return Figure("a copy from the cache, one object, decoded", took["copy"], "µs", 100)
+
+
+async def identical() -> Figure:
+    """How often a hundred identical reads are sent."""
+    with serving() as url:
+        async with UserClient(KEY, base_url=url, quota=QUOTA) as user, httpx.AsyncClient() as other:
+            await asyncio.gather(*(user.sessions.get("s1") for _ in range(100)))
+            served = int((await other.get(f"{url}/served")).text)
+    return Figure("100 identical reads at once: requests sent", served, "count", 1)
+
+
+class Stub(httpx.AsyncBaseTransport):
+    """Answers at once, and tells a high limit."""
+
+    def __init__(self) -> None:
+        self._left = LEARNT
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._left -= 1
+        told = {"limit": f"{LEARNT}", "remaining": f"{self._left}", "reset": "60"}
+        return httpx.Response(
+            200, headers={f"ratelimit-{name}": each for name, each in told.items()}, json={"id": "s1"}
+        )
+
+
+async def grown(quick: bool) -> Figure:
+    """A call after many others in a window whose limit the server told, against the first ones."""
+    many = 20_000 if quick else 50_000
+    blocks = []
+    began = time.monotonic()
+    async with UserClient(KEY, base_url="http://127.0.0.1", transport=Stub()) as user:
+        for _ in range(many // BLOCK):
+            before = time.process_time()
+            for _ in range(BLOCK):
+                await user.sessions.get("s1")
+            blocks.append(time.process_time() - before)
+    if (took := time.monotonic() - began) > 60:
+        print(f"The calls took {took:.0f} s, more than the window: growth is told too low.", flush=True)
+    tenth = len(blocks) // 10
+    first, last = (statistics.quantiles(part, n=4)[0] for part in (blocks[:tenth], blocks[-tenth:]))
+    why = "what is kept for each request of the window is gone through for each call"
+    return Figure(f"a call after {many:,} calls, against the first {many // 10:,}", last / first, "ratio", 1.1, why=why)

@@ -1,4 +1,5 @@
-"""What keeps a limit of 10 requests in a window: ours, aiolimiter, pyrate-limiter, openai-python's retry, and no limiter.
+"""What keeps a limit of 10 requests in a window: ours, aiolimiter, pyrate-limiter,
+adaptive-rate-limiter, openai-python's retry, and no limiter.
 
 `nox -s benchmarks -- quota [--real] [--servers 'draft-6; nest'] [--patterns burst] [--strategies sessions-us] [--json FILE]`.
 Against nine servers (see servers.py), which count the 429s. `--real` is 10 per 60 s and takes a quarter of an hour. Without it
@@ -13,28 +14,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also runs as a file
 
+from benchmarks.figures import Figure, Unit, machine
 from benchmarks.ideal import ADMITS, ideal
 from benchmarks.patterns import PATTERNS, Call, Cell, Done, arrivals
 from benchmarks.servers import ROOT, Hit, Servers, Speed
 from benchmarks.strategies import SHARED, STRATEGIES, Place
 
-PACKAGES = "sessions-us", "httpx", "aiolimiter", "pyrate-limiter", "openai", "limits", "throttled-py", "uvicorn"
 SERVERS = tuple(ADMITS)
+QUICK = Speed(window=4, nearest=0.01, farthest=0.03)
 WINDOWS = "draft-6", "legacy", "floor", "none", "nest", "aligned"
 """The servers that count or announce a window, whose reset frees all of it."""
 
@@ -182,7 +181,7 @@ def judge(cell: Cell, calls: Sequence[Call], hits: Sequence[Hit], speed: Speed) 
     )
 
 
-async def measure(options: argparse.Namespace, speed: Speed) -> list[Result]:
+async def cells(options: argparse.Namespace, speed: Speed) -> list[Result]:
     async with Servers(options.servers, speed) as servers:
         with tempfile.TemporaryDirectory() as directory:
             processes = plan(options, servers.urls, speed, directory)
@@ -197,6 +196,41 @@ async def measure(options: argparse.Namespace, speed: Speed) -> list[Result]:
         if len(calls) == cell.parts:
             results.append(judge(cell, list(chain(*calls)), logs[cell.server][cell.place.key], speed))
     return results
+
+
+def measure(quick: bool) -> list[Figure]:
+    """The figures of who keeps the limit."""
+    speed = QUICK if quick else Speed()
+    patterns, servers = (["burst"], ["draft-6"]) if quick else (["burst", "sequential"], list(WINDOWS))
+    spread = 0.0 if quick else 30.0
+    chosen = argparse.Namespace(patterns=patterns, servers=servers, strategies=list(STRATEGIES), spread=spread)
+    results = asyncio.run(cells(chosen, speed))
+    where = f"{' and '.join(patterns)}, 10 requests per {speed.window} s, on {', '.join(servers)}"
+    refused, lost, slowest = (
+        {name: float(of(each)) for name in STRATEGIES if (each := [one for one in results if one.strategy == name])}
+        for of in (_refused, _lost, _slowest)
+    )
+    coarse = "a reset told in whole seconds is coarse in so short a window" if quick else ""
+    rows: tuple[tuple[str, Unit, dict[str, float], float, str], ...] = (
+        ("429s", "count", refused, 0, ""),
+        ("requests lost", "count", lost, 0, ""),
+        ("time ÷ ideal, the slowest", "ratio", slowest, 1.05, coarse),
+    )
+    return [
+        Figure(f"{name}: {where}", of.pop("sessions-us"), unit, goal, of, why) for name, unit, of, goal, why in rows
+    ]
+
+
+def _refused(results: Iterable[Result]) -> int:
+    return sum(each.refused for each in results)
+
+
+def _lost(results: Iterable[Result]) -> int:
+    return sum(each.lost for each in results)
+
+
+def _slowest(results: Iterable[Result]) -> float:
+    return max(each.ratio for each in results)
 
 
 def table(results: Iterable[Result], options: argparse.Namespace) -> Iterable[str]:
@@ -261,13 +295,12 @@ def main() -> None:
         )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
     options = parser.parse_args()
-    speed = Speed() if options.real else Speed(window=4, nearest=0.01, farthest=0.03)
+    speed = Speed() if options.real else QUICK
     if options.spread is None:
         options.spread = 540.0 if options.real else 90.0
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    results = asyncio.run(measure(options, speed))
-    machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    print(f"{began}; {machine}; {', '.join(f'{name} {version(name)}' for name in PACKAGES)}")
+    results = asyncio.run(cells(options, speed))
+    print(began, json.dumps(machine()), sep="\n")
     print(f"{speed.limit} requests per {speed.window} s, {speed.nearest:g}-{speed.farthest:g} s of latency each way.")
     print("429s / requests lost / time ÷ ideal / median wait / longest wait, s (/ longest interactive wait, s)")
     print("In brackets: time ÷ the ideal of one who is not told what others took before, where that differs.")

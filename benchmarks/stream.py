@@ -1,124 +1,114 @@
-"""Whether memory stays flat while a long list is read, and how fast that is beside raw httpx.
+"""A long list, read and exported: CPU time beside raw httpx, and whether memory stays flat.
 
-`python benchmarks/stream.py [--items 50000] [--few 1000]`. A server in another process makes pages of 20 rows as they are asked
-for, with a quota so high that nobody waits. Each measurement is a fresh process: the peak of its resident memory after few items
-and after many, and items per second. Only differences and ratios mean anything.
+Each measurement is a fresh process: its CPU time and the peak of its resident memory after few items and after many. The CPU time
+of a row is the difference of the two divided by that of the rows, so that imports and what is set up once count for nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
-import importlib.util
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from typing import NamedTuple
 
 import httpx
 
+from benchmarks.clients import RAW
+from benchmarks.figures import Figure
+from benchmarks.loopback import KEY, LIMIT, SIZE, serving
 from sessions_us import Quota, UserClient
 
-LIMIT = 10_000_000
-QUOTA = f"{LIMIT}/60s"
-HEADERS = f"content-type: application/json\r\nratelimit-limit: {LIMIT}\r\nratelimit-remaining: {LIMIT - 1}\r\nratelimit-reset: 60"
+__all__ = ("WAYS", "Cost", "measure", "measured")
+
+WRITTEN = f"{RAW} + json.dumps"
+STREAMED, NDJSON, PARQUET, DLT = "async for", "export to NDJSON", "export to Parquet", "export to dlt (DuckDB)"
+FLAT = 5.0  # MB more for the many items than for the few
 
 
-# -- the server ------------------------------------------------------------------------------------------------------
+class Cost(NamedTuple):
+    """What a process took: megabytes of resident memory at its peak, seconds, and seconds of CPU time."""
 
-
-def row(number: int) -> dict[str, object]:
-    """A session as the API tells it, every one another."""
-    person = {
-        "id": f"u{number}",
-        "firstName": "Ada",
-        "lastName": f"Lovelace {number}",
-        "email": f"a{number}@example.com",
-    }
-    return {
-        "id": f"{number:024x}",
-        "name": f"Kick-off {number}",
-        "startAt": "2026-05-04T09:00:00.000Z",
-        "plannedEnd": "2026-05-04T09:30:00.000Z",
-        "timezone": "Europe/Bucharest",
-        "sessionLink": f"https://example.com/s/{number}",
-        "participants": [{"id": f"p{number}", "isHost": True, "user": person}],
-    }
-
-
-async def serve(items: int) -> None:
-    """Tells its port, then serves until its standard input is closed."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while line := await reader.readline():
-                while (await reader.readline()).strip():
-                    pass
-                page = int(parse_qs(urlsplit(line.split()[1].decode()).query).get("page", ["1"])[0])
-                body = json.dumps([row(n) for n in range((page - 1) * 20, min(page * 20, items))]).encode()
-                writer.write(f"HTTP/1.1 200 OK\r\n{HEADERS}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    memory: float
+    wall: float
+    cpu: float
 
 
 # -- what is measured ------------------------------------------------------------------------------------------------
 
 
-async def raw(url: str) -> int:
-    count, page = 0, 1
-    async with httpx.AsyncClient(base_url=url, headers={"x-api-key": "key"}) as http:
+async def raw_rows(url: str) -> AsyncIterator[object]:
+    page = 1
+    async with httpx.AsyncClient(base_url=url, headers={"x-api-key": KEY}) as http:
         while True:
             rows = (await http.get("/api/sessions", params={"page": page})).json()
-            count, page = count + len(rows), page + 1
-            if len(rows) < 20:
-                return count
+            for row in rows:
+                yield row
+            if len(rows) < SIZE:
+                return
+            page += 1
 
 
-async def stream(url: str) -> int:
+def client(url: str) -> UserClient:
+    return UserClient(KEY, base_url=url, quota=Quota(LIMIT))
+
+
+async def read_raw(url: str, folder: Path) -> int:
     count = 0
-    async with UserClient("key", base_url=url, quota=Quota.parse(QUOTA)) as user:
+    async for _ in raw_rows(url):
+        count += 1
+    return count
+
+
+async def write_raw(url: str, folder: Path) -> int:
+    count = 0
+    with (folder / "sessions.ndjson").open("w") as out:
+        async for row in raw_rows(url):
+            out.write(json.dumps(row) + "\n")
+            count += 1
+    return count
+
+
+async def stream(url: str, folder: Path) -> int:
+    count = 0
+    async with client(url) as user:
         async for _ in user.sessions.list():
             count += 1
     return count
 
 
-async def export_ndjson(url: str) -> int:
-    pipelines = importlib.import_module("sessions_us.pipelines")  # only where it is there
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "sessions.ndjson"
-        async with UserClient("key", base_url=url, quota=Quota.parse(QUOTA)) as user:
-            await pipelines.export(
-                user, ["sessions"], pipelines.NDJSONSink(out), state=Path(folder) / "state", children=False
-            )
-        with out.open("rb") as lines:
-            return sum(1 for _ in lines)
+async def export_to(kind: str, url: str, folder: Path) -> int:
+    from sessions_us import pipelines
+
+    match kind:
+        case "NDJSON":
+            sink: pipelines.Sink = pipelines.NDJSONSink(folder / "sessions.ndjson")
+        case "Parquet":
+            sink = pipelines.ParquetSink(folder / "parquet")
+        case _:
+            import dlt
+
+            sink = pipelines.DltSink(dlt.destinations.duckdb(str(folder / "sessions.duckdb")), pipelines_dir=folder)
+    async with client(url) as user:
+        report = await pipelines.export(user, ["sessions"], sink, state=folder / "state", children=False)
+    return sum(each.rows for each in report.resources.values())
 
 
-WAYS: dict[str, Callable[[str], Awaitable[int]]] = {
-    "raw httpx": raw,
-    "async for": stream,
-    "export to NDJSON": export_ndjson,
+WAYS: dict[str, Callable[[str, Path], Awaitable[int]]] = {
+    RAW: read_raw,
+    WRITTEN: write_raw,
+    STREAMED: stream,
+    NDJSON: lambda url, folder: export_to("NDJSON", url, folder),
+    PARQUET: lambda url, folder: export_to("Parquet", url, folder),
+    DLT: lambda url, folder: export_to("dlt", url, folder),
 }
-
-
-def available() -> list[str]:
-    """The ways that are there."""
-    there = importlib.util.find_spec("sessions_us.pipelines") is not None
-    return [way for way in WAYS if there or not way.startswith("export")]
 
 
 def peak() -> float:
@@ -135,56 +125,66 @@ def measure_here(way: str, url: str) -> None:
     wall, cpu = time.perf_counter(), time.process_time()
 
     async def read() -> int:
-        return await WAYS[way](url)
+        with tempfile.TemporaryDirectory() as folder:
+            return await WAYS[way](url, Path(folder))
 
     count = asyncio.run(read())
     print(json.dumps([count, peak(), time.perf_counter() - wall, time.process_time() - cpu]))
 
 
-@contextmanager
-def serving(items: int) -> Iterator[str]:
-    command = [sys.executable, __file__, "--serve", str(items)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert server.stdin is not None
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        server.stdin.close()
+# -- who measures ----------------------------------------------------------------------------------------------------
 
 
-def measure(way: str, items: int) -> tuple[float, float, float]:
-    """Peak memory in MB, and seconds of wall and CPU time, of a fresh process that reads so many items."""
-    with serving(items) as url:
-        command = [sys.executable, __file__, "--measure", way, "--url", url]
-        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    count, memory, wall, cpu = json.loads(told)
+def measured(way: str, items: int) -> Cost:
+    """What a fresh process takes that reads so many items."""
+    with serving("nested", items) as url:
+        program = [sys.executable, "-m", "benchmarks.stream", way, url]
+        told = subprocess.run(
+            program, stdout=subprocess.PIPE, text=True, check=True, cwd=Path(__file__).parents[1]
+        ).stdout
+    count, *cost = json.loads(told.splitlines()[-1])
     if count != items:
         raise RuntimeError(f"{way} gave {count} of {items} items")
-    return memory, wall, cpu
+    return Cost(*cost)
 
 
-def main(few: int, many: int) -> None:
-    print(f"{'':24}{f'MB, {few}':>12}{f'MB, {many}':>12}{'more':>8}{'items/s':>10}{'CPU, ratio':>12}")
-    base = 0.0
-    for way in available():
-        little, _, _ = measure(way, few)
-        much, wall, cpu = measure(way, many)
-        base = base or cpu
-        print(
-            f"{way:24}{little:12.1f}{much:12.1f}{much - little:8.1f}{many / wall:10.0f}{cpu / base:12.2f}", flush=True
-        )
+def measure(quick: bool) -> list[Figure]:
+    """The figures of a long list."""
+    few, many = (300, 3_000) if quick else (10_000, 50_000)  # buffers are full after the few
+    once = PARQUET if quick else DLT  # a turn of it takes as long as all others
+    ways = [way for way in WAYS if not (quick and way == DLT)]
+    costs: dict[str, list[tuple[Cost, Cost]]] = {way: [] for way in ways}
+    for turn in range(2 if quick else 3):
+        for way in ways if turn == 0 else [way for way in ways if way != once]:
+            costs[way].append((measured(way, few), measured(way, many)))
+    row = {
+        way: min(much.cpu for _, much in each) - min(little.cpu for little, _ in each) for way, each in costs.items()
+    }
+    more = {way: statistics.median(much.memory - little.memory for little, much in each) for way, each in costs.items()}
+    return [*_of_rows(f"{many:,} items by", row), *_of_memory(f"{few:,} to {many:,} items", more)]
+
+
+def _of_rows(items: str, row: dict[str, float]) -> list[Figure]:
+    models = "decoding and the pager's look at each id are beyond what raw httpx does"
+    kept = "each row is also written into the state file, compared with what it was, and given to the sink"
+    figures = [
+        Figure(f"{items} async for, CPU against {RAW}", row[STREAMED] / row[RAW], "ratio", 1.25, why=models),
+        Figure(f"{items} export to NDJSON, CPU against {WRITTEN}", row[NDJSON] / row[WRITTEN], "ratio", 2.5, why=kept),
+    ]
+    others = [way for way in (PARQUET, DLT) if way in row]
+    return figures + [Figure(f"{items} {way}, CPU against {WRITTEN}", row[way] / row[WRITTEN]) for way in others]
+
+
+def _of_memory(items: str, more: dict[str, float]) -> list[Figure]:
+    base = more.pop(RAW)
+    return [
+        Figure(f"memory, {items}: {way}", mb, "MB", FLAT, {RAW: base}) for way, mb in more.items() if way != WRITTEN
+    ]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, default=50_000)
-    parser.add_argument("--few", type=int, default=1_000)
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--measure", choices=list(WAYS), help=argparse.SUPPRESS)
-    parser.add_argument("--url", help=argparse.SUPPRESS)
+    parser.add_argument("way", choices=list(WAYS))
+    parser.add_argument("url")
     given = parser.parse_args()
-    if given.serve is not None:
-        asyncio.run(serve(given.serve))
-    elif given.measure is not None:
-        measure_here(given.measure, given.url)
-    else:
-        main(given.few, given.items)
+    measure_here(given.way, given.url)

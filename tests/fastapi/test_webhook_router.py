@@ -183,12 +183,12 @@ async def test_the_secret_is_in_no_log(path: str, caplog: pytest.LogCaptureFixtu
     """Not in uvicorn's access log either, which has a line for each request; nor is one that is nearly right."""
     with caplog.at_level(logging.INFO):
         async with receiving({"*": Heard(failures=9)}, pauses=[0.0]) as sender:
-            logging.getLogger("httpx").disabled = True
+            logging.getLogger(httpx.__name__).disabled = True
             try:
                 for method in ("POST", "GET", "TRACE", "PROPFIND"):
                     await sender.request(method, path, json=body())
             finally:
-                logging.getLogger("httpx").disabled = False
+                logging.getLogger(httpx.__name__).disabled = False
 
     lines = [record.getMessage() for record in caplog.records if record.name == "uvicorn.access"]
     assert len(lines) == 4
