@@ -99,12 +99,20 @@ def left_open(document: Document, declared: Sequence[Document], page: str, known
 
 def _kind(document: Document, parameter: Document) -> str:
     """Whether a parameter may count: `number`, or an `object` in which something may; else empty."""
-    if "content" in parameter or parameter.get("style") == "deepObject":
+    media: Document = next(iter(parameter.get("content", {}).values()), {})
+    found = shape(document, media.get("schema", parameter.get("schema")))
+    if found.type == "object" and found.fields:
+        return "object" if any(_may_count(document, *each) for each in found.fields.items()) else ""
+    if media or parameter.get("style") == "deepObject":
         return "object"
     if any(map(_is_number, _schemas(document, parameter.get("schema")))):
         return "number"
-    found = shape(document, parameter.get("schema"))
     return {"integer": "number", "number": "number", "object": "object"}.get(found.type, "")
+
+
+def _may_count(document: Document, name: str, schema: Any) -> bool:
+    words = SIZES | CURSORS | _PAGE_NAMES | _OFFSET_NAMES
+    return plain(name) in words or shape(document, schema).type in ("integer", "number", "object", "anything")
 
 
 def plain(name: str) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 
 from openapi_python_client.strings import ClassName, PythonIdentifier
 
-from regeneration.class_file import class_file
+from regeneration.class_file import class_file, free
 from regeneration.document import METHODS, Document, InputError, copied, follow, references
-from regeneration.pointers import component_of, is_alias, moved, redirect
+from regeneration.pointers import redirect
 from regeneration.repair.pruning import prune
 from regeneration.repair.schema_mending import SchemaMender
 
@@ -28,6 +28,14 @@ _PLACES = ("path", "query", "header", "cookie")
 _TAKEN_CLASSES = {"Any", "TYPE_CHECKING"}
 #: Names that the generated functions use themselves; see validation.py.
 _TAKEN_PARAMETERS = {"body", "params", "quote"}
+#: What a security scheme is that nobody declares: by the names that NestJS gives them, else the vendor's own words.
+_UNDECLARED: dict[str, tuple[Document, str]] = {
+    "bearer": ({"type": "http", "scheme": "bearer"}, "Authorization: Bearer"),
+    "basic": ({"type": "http", "scheme": "basic"}, "Authorization: Basic"),
+    "oauth2": ({"type": "http", "scheme": "bearer"}, "Authorization: Bearer"),
+    "cookie": ({"type": "apiKey", "in": "cookie", "name": "connect.sid"}, "a cookie"),
+}
+_USUAL_KEY: tuple[Document, str] = ({"type": "apiKey", "in": "header", "name": "x-api-key"}, "x-api-key in the header")
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,18 @@ class _Mending:
             for name, parameter in list(components.get(kind, {}).items()):
                 self._schema_of(parameter, name)
         self._repeated_ids()
+        self._keys()
+
+    def _keys(self) -> None:
+        """Security schemes that are asked for and not declared, as decorators leave them behind."""
+        declared = self.document.get("components", {}).get("securitySchemes", {})
+        operations = [item[method] for item in self.document["paths"].values() for method in METHODS if method in item]
+        asked = [each for holder in (self.document, *operations) for each in holder.get("security") or []]
+        for name in dict.fromkeys(name for each in asked if isinstance(each, dict) for name in each):
+            if name not in declared:
+                scheme, words = _UNDECLARED.get(name, _USUAL_KEY)
+                self.document.setdefault("components", {}).setdefault("securitySchemes", {})[name] = dict(scheme)
+                self.defects.append(f"{name}: the security scheme is not declared; read as {words}")
 
     def _info(self) -> None:
         info = self.document.get("info")
@@ -116,16 +136,14 @@ class _Mending:
     # Components
 
     def _component_names(self) -> None:
-        """Names as OpenAPI allows them, no two of which would be one class, and no component that only names another."""
+        """Names as OpenAPI allows them, no two of which would be one class."""
         schemas = self.document.get("components", {}).get("schemas", {})
         names: dict[str, str] = {}
         classes: dict[str, str] = {}
         for name in schemas:
             plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("_") or "Schema"
             wanted = f"{plain}Schema" if ClassName(plain, "field_") in _TAKEN_CLASSES else plain
-            number = 2
-            while class_file(wanted) in classes:
-                wanted, number = f"{plain}{number}", number + 1
+            wanted = free(wanted, names.values())
             known = classes.get(class_file(plain))
             if known is not None:
                 self.defects.append(
@@ -135,21 +153,9 @@ class _Mending:
                 self.defects.append(f"{name}: no usable name of a schema; called {wanted}")
             classes[class_file(wanted)] = name
             names[name] = wanted
-        aliases = {name: value["$ref"] for name, value in schemas.items() if is_alias(value)}
-        renamed = {
-            f"#/components/schemas/{name}": f"#/components/schemas/{new}" for name, new in names.items() if name != new
-        }
-        ends: dict[str, str] = {}
-        for name in aliases:
-            reference, seen = aliases[name], set()
-            while (inner := component_of(reference)) in aliases and reference not in seen:
-                seen.add(reference)
-                reference = aliases[str(inner)]
-            ends[f"#/components/schemas/{name}"] = reference
-        if renamed or ends:
-            redirect(self.document, lambda reference: moved(moved(reference, ends), renamed))
-            kept = {names[name]: value for name, value in schemas.items() if name not in aliases}
-            self.document["components"]["schemas"] = kept
+        redirect(self.document, names)
+        if schemas:
+            self.document["components"]["schemas"] = {names[name]: schema for name, schema in schemas.items()}
 
     # Paths
 

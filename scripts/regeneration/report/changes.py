@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from regeneration.adopt.alignment import Key, align, elsewhere, template
+from regeneration.adopt.alignment import Key, align, by_key, elsewhere
 from regeneration.answers import is_json
-from regeneration.document import METHODS, Document, Route, follow, routes
+from regeneration.document import METHODS, Document, Route, follow
 from regeneration.repair.mending import Mended, mend
 from regeneration.report.levels import CALLERS, HARMLESS, PARSING, Level, retyped
 from regeneration.shapes import Shape, shape, shown
@@ -105,8 +105,8 @@ class _Comparing:
     def run(self) -> None:
         self._servers()
         self._webhooks()
-        before = {(route.method, template(route.path)): route for route in routes(self.old)}
-        after = {(route.method, template(route.path)): route for route in routes(self.new)}
+        before = by_key(self.old)
+        after = by_key(self.new)
         pairs = [(route, after[key]) for key, route in before.items() if key in after]
         self._keys(pairs)
         self._places(pairs)
