@@ -40,10 +40,14 @@ def refusals(document: Document) -> Iterator[Refusal]:
     validator = _VALIDATORS.get(".".join(version.split(".")[:2]))
     if validator is None:
         raise InputError(f"the document must be OpenAPI 3.0 or 3.1, not {version!r}")
+    told = False
     try:
         for error in validator(document).iter_errors():
             while error.context:
                 error = max(error.context, key=lambda alternative: len(alternative.absolute_path))
+            told = True
             yield Refusal(tuple(error.absolute_path), error)
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError, Unresolvable) as problem:
+        if told:  # over what it has refused already
+            return
         raise InputError(f"not valid OpenAPI; the validator stumbles over {problem!r}") from problem

@@ -113,7 +113,7 @@ def _envelope(document: Document, given: Any, wanted: Shape, depth: int = 0) -> 
         return ()
     if wanted.type == "object" and wanted.fields.keys() & found.fields.keys():
         return ()
-    candidates = [name for name, schema in found.fields.items() if _may_be(document, name, schema, wanted.type)]
+    candidates = [name for name, schema in found.fields.items() if _may_be(document, name, schema, wanted)]
     if candidates:
         return ("data",) if "data" in candidates else (candidates[0],) if len(candidates) == 1 else ()
     deeper = [
@@ -124,11 +124,14 @@ def _envelope(document: Document, given: Any, wanted: Shape, depth: int = 0) -> 
     return deeper[0] if len(deeper) == 1 else ()
 
 
-def _may_be(document: Document, name: str, schema: Any, kind: str) -> bool:
+def _may_be(document: Document, name: str, schema: Any, wanted: Shape) -> bool:
     found = shape(document, schema)
-    if kind == "array":
-        return found.type == kind and shape(document, found.items).type in ("object", "anything", "one of several")
-    return found.type == kind and (name == "data" or "id" in found.fields)
+    if found.type != wanted.type:
+        return False
+    if found.type == "array":
+        return shape(document, found.items).type in ("object", "anything", "one of several")
+    shared = wanted.fields.keys() & found.fields.keys()
+    return name == "data" or "id" in found.fields or bool(shared and "id" not in wanted.fields)
 
 
 def _winners(claims: Sequence[_Claim]) -> dict[str, str | None]:
@@ -161,7 +164,7 @@ def _names(document: Document, ours: Document, winners: Mapping[str, str | None]
         like = classes.get(class_file(name))
         if name in names:
             continue
-        if like is None:
+        if like is None or (name == like and winners.get(like, name) is None):
             names[name] = name
         elif like not in winners and shape(document, schemas[name]).type == shape(ours, known[like]).type:
             names[name] = like

@@ -126,12 +126,6 @@ class _Mending:
                 self.defects.append(f"info.{key} is no text")
                 info[key] = str(info.get(key, value))
         self.document["info"] = info
-        tags = self.document.get("tags", [])
-        if not isinstance(tags, list) or not all(
-            isinstance(tag, dict) and isinstance(tag.get("name"), str) for tag in tags
-        ):
-            del self.document["tags"]
-            self.defects.append("tags is no list of named ones; left out")
 
     # Components
 
@@ -225,16 +219,6 @@ class _Mending:
                 result.setdefault(key, value)
 
     def _operation(self, place: str, path: str, operation: Document, shared: Any, names: dict[str, str]) -> Document:
-        for key, sound in (
-            ("summary", str),
-            ("description", str),
-            ("deprecated", bool),
-            ("tags", list),
-            ("operationId", str),
-        ):
-            if key in operation and not isinstance(operation[key], sound):
-                del operation[key]
-                self.defects.append(f"{place}: {key} is not usable; left out")
         own = operation.pop("parameters", [])
         for given in (own, shared):
             if not isinstance(given, list):
@@ -314,11 +298,6 @@ class _Mending:
         if parameter["in"] == "path" and parameter.get("required") is not True:
             parameter["required"] = True
             self.defects.append(f"{place}: the path parameter {name!r} is not required, but it always is; read so")
-        elif not isinstance(parameter.get("required", False), bool):
-            parameter["required"] = str(parameter["required"]).lower() == "true"
-            self.defects.append(
-                f"{place}: whether {name!r} is required is no truth value; read as {parameter['required']}"
-            )
         self._schema_of(parameter, f"{place}: {name}")
         return parameter
 
@@ -336,20 +315,6 @@ class _Mending:
             parameter.pop("content", None)
             self.defects.append(f"{place}: has no schema; read as {schema.get('type', 'anything')}")
             parameter["schema"] = self.schemas.mend(schema, place)
-        named = parameter["schema"].get("type") if isinstance(parameter.get("schema"), dict) else None
-        kinds: dict[str, type | tuple[type, ...]] = {
-            "string": str,
-            "boolean": bool,
-            "integer": int,
-            "number": (int, float),
-            "array": list,
-        }
-        example = parameter.get("example")
-        if example is not None and named in kinds and (
-            not isinstance(example, kinds[named]) or isinstance(example, bool) is not (named == "boolean")
-        ):  # fmt: skip
-            del parameter["example"]
-            self.defects.append(f"{place}: the example is no {named}; left out")
 
     def _body(self, given: Any, place: str) -> Document | None:
         body: Document | None = given if isinstance(given, dict) else None
@@ -364,8 +329,6 @@ class _Mending:
                 **{key: body[key] for key in body if key != "schema"},
                 "content": {"application/json": {"schema": schema}},
             }
-        if not isinstance(body.get("required", False), bool):
-            del body["required"]
         self._content(body, f"{place}: body")
         return body
 
@@ -414,8 +377,9 @@ class _Mending:
 
     def _repeated_ids(self) -> None:
         operations = [item[method] for item in self.document["paths"].values() for method in METHODS if method in item]
-        for name, count in Counter(operation.get("operationId") for operation in operations).items():
-            if name is not None and count > 1:
+        names = [name for operation in operations if isinstance(name := operation.get("operationId"), str)]
+        for name, count in Counter(names).items():
+            if count > 1:
                 self.defects.append(f"{name}: {count} operations have this operationId; it names none of them")
                 for operation in operations:
                     if operation.get("operationId") == name:
