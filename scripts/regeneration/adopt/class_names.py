@@ -177,6 +177,8 @@ def _names(document: Document, ours: Document, winners: Mapping[str, str | None]
 def _lift(claim: _Claim, schemas: Document, taken: Iterable[str]) -> Iterator[str]:
     """A schema written out in place becomes a component: ours, unless another one has the name."""
     node, name = claim.node, claim.ours
+    if component(node) is not None:  # it stands in two places, and is lifted already
+        return
     nullable = node.pop("nullable", False) is True
     if name in schemas and schemas[name] != node:
         name = free(name, [*schemas, *taken])
