@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from regeneration.document import Document, Route, follow
-from regeneration.shapes import shape
+from regeneration.shapes import Shape, shape
 
 
 def is_json(media_type: str) -> bool:
@@ -14,14 +14,35 @@ def is_json(media_type: str) -> bool:
     return plain in ("application/json", "*/*") or plain.endswith("+json")
 
 
+def successes(route: Route) -> list[str]:
+    """The statuses of success that an operation declares; `default` where it declares none."""
+    declared = route.operation["responses"]
+    return [status for status in declared if re.fullmatch(r"2(\d\d|XX)", status)] or [
+        status for status in declared if status == "default"
+    ]
+
+
+def content(document: Document, route: Route) -> Document:
+    """What a success may answer with, by media type."""
+    contents = [
+        follow(document, route.operation["responses"][status]).get("content") or {} for status in successes(route)
+    ]
+    return {name: media for each in reversed(contents) for name, media in each.items()}
+
+
 def answer(document: Document, route: Route) -> Any | None:
     """The schema of the JSON that a success answers with; None if none is declared."""
-    for status, response in route.operation["responses"].items():
-        if re.fullmatch(r"2(\d\d|XX)", status):
-            for media_type, media in (follow(document, response).get("content") or {}).items():
-                if is_json(media_type) and "schema" in media:
-                    return media["schema"]
+    for status in successes(route):
+        for media_type, media in (follow(document, route.operation["responses"][status]).get("content") or {}).items():
+            if is_json(media_type) and "schema" in media:
+                return media["schema"]
     return None
+
+
+def body(document: Document, route: Route) -> Shape:
+    """What the JSON of a request's body is; anything where none is declared."""
+    declared = (follow(document, route.operation.get("requestBody")) or {}).get("content") or {}
+    return shape(document, next((media.get("schema") for name, media in declared.items() if "json" in name), None))
 
 
 def envelope(route: Route) -> tuple[str, ...]:
@@ -42,4 +63,7 @@ def says_something(document: Document, schema: Any) -> bool:
     found = shape(document, schema)
     if found.type == "array":
         return says_something(document, found.items)
-    return bool(found.fields or found.variants or found.enum) or found.type not in ("anything", "object")
+    return bool(found.fields or found.variants or found.enum or found.values) or found.type not in (
+        "anything",
+        "object",
+    )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from regeneration.document import Document, follow
 
 _WORDS = {"string", "integer", "number", "boolean", "array", "object"}
 _TIMES = {"date-time", "date"}
+#: What stands beside a reference and says nothing of what it leads to.
+_BESIDE = {"description", "nullable", "title"}
+SCHEMAS = "#/components/schemas/"
 _LIMITS = (
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "default"),
     *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
@@ -28,6 +33,8 @@ class Shape:
         limits: minimum, maxLength, pattern and the like, as written; a default too.
         closed: whether fields that are not named are refused.
         example: a value that the document shows; None if it shows none.
+        enum_names: what the values of the enum are called, as written.
+        values: of an object, the schema of the fields that are not named; None if nothing is said of them.
     """
 
     type: str = "anything"
@@ -43,6 +50,25 @@ class Shape:
     limits: Document = field(default_factory=dict)
     closed: bool = False
     example: Any = None
+    description: str | None = None
+    enum_names: Any = None
+    values: Any = None
+
+
+def component(node: Any) -> str | None:
+    """The component that a schema is, past what only describes it or lets it be null; None if it is written out."""
+    while isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            match = re.fullmatch(rf"{SCHEMAS}([^/]+)", unquote(node["$ref"]))
+            return match[1].replace("~1", "/").replace("~0", "~") if match else None
+        parts = [part for part in node.get("allOf", ()) if not isinstance(part, dict) or part.keys() - _BESIDE]
+        parts += [part for word in ("anyOf", "oneOf") for part in node.get(word, ()) if not is_null(part)]
+        node = parts[0] if len(parts) == 1 and not node.get("properties") else None
+    return None
+
+
+def is_null(schema: Any) -> bool:
+    return isinstance(schema, dict) and (schema.get("type") == "null" or schema.get("enum") == [None])
 
 
 def shape(document: Document, node: Any, above: tuple[str, ...] = ()) -> Shape:
@@ -74,11 +100,14 @@ def _own(node: Document) -> Shape:
         result.type, result.variants = "one of several", [{**node, "type": kind} for kind in types]
         return result
     result.limits = {word: node[word] for word in _LIMITS if word in node}
-    result.closed = node.get("additionalProperties") is False
+    further = node.get("additionalProperties")
+    result.closed, result.values = further is False, further if isinstance(further, dict) and further else None
     result.example = node.get("example", next(iter(node.get("examples") or []), None))
     result.fields = dict(node.get("properties", {}))
     result.required = set(node.get("required", []))
     result.items = node.get("items")
+    result.description = node["description"] if isinstance(node.get("description"), str) else None
+    result.enum_names = node.get("x-enum-varnames")
     values = node.get("enum")
     values = [node["const"]] if values is None and "const" in node else values
     if isinstance(values, list):
@@ -102,11 +131,7 @@ def _own(node: Document) -> Shape:
 
 def _union(document: Document, variants: list[Any], above: tuple[str, ...]) -> Shape:
     shapes = [shape(document, variant, above) for variant in variants]
-    real = [
-        (variant, one)
-        for variant, one in zip(variants, shapes, strict=True)
-        if not (isinstance(variant, dict) and (variant.get("type") == "null" or variant.get("enum") == [None]))
-    ]
+    real = [(variant, one) for variant, one in zip(variants, shapes, strict=True) if not is_null(variant)]
     nullable = len(real) < len(variants) or any(one.nullable for one in shapes)
     several = Shape(type="one of several", variants=[variant for variant, _ in real])
     result = real[0][1] if len(real) == 1 else several
@@ -131,6 +156,9 @@ def _both(first: Shape, second: Shape) -> Shape:
         limits={**first.limits, **second.limits},
         closed=first.closed or second.closed,
         example=second.example if second.example is not None else first.example,
+        description=first.description if second.description is None else second.description,
+        values=first.values if second.values is None else second.values,
+        enum_names=first.enum_names if second.enum_names is None else second.enum_names,
     )
 
 

@@ -84,6 +84,6 @@ def run(module: str, *arguments: str, cwd: Path | None = None) -> str:
         if "Traceback (most recent call last)" in errors:
             errors = errors.strip().splitlines()[-1]
         first = re.search(r"[^\n]*(?:Unable to|Cannot) (?:process|parse)[^\n]*(?:\n\n[^\n]+)?", errors)
-        said = " ".join((first[0] if first else errors).split())
+        said = re.sub(r"<[\w.]+ object at 0x\w+>", "…", " ".join((first[0] if first else errors).split()))
         raise InputError(f"{module} failed: {said if len(said) < 800 else said[:800] + ' …'}")
     return output

@@ -28,3 +28,13 @@ def test_what_is_not_python_is_refused(source: str) -> None:
     """Were a name to break out of the code around it, nothing would be written."""
     with pytest.raises(InputError, match=r"generated more\.py is not Python"):
         generate(EMPTY, {"more.py": source})
+
+
+def test_what_the_generator_refuses_is_one_line() -> None:
+    """It would leave the answer out with a warning; that is an error, and its first reason is told."""
+    answer = {"description": "", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Gone"}}}}
+    operation = {"operationId": "a", "tags": ["a"], "responses": {"200": answer}}
+    with pytest.raises(
+        InputError, match=r"openapi-python-client failed: Cannot parse response for status code … \(Could not find"
+    ):
+        generate({**EMPTY, "paths": {"/a": {"get": operation}}}, {})

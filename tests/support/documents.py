@@ -63,6 +63,12 @@ def answers(document: Json) -> Iterator[tuple[str, str, Json]]:
                 yield path, method, media
 
 
+def media(document: Json, path: str) -> Json:
+    """What a GET answers with."""
+    result: Json = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+    return result
+
+
 def lists(document: Json) -> Iterator[Json]:
     """Each media object of an answer that is an array."""
     for _, _, media in answers(document):
@@ -670,6 +676,181 @@ def bodies_named(document: Json) -> None:
         body["required"] = True
 
 
+# Answers and requests of other kinds.
+
+
+@works
+def enums_are_numbers(document: Json) -> None:
+    for schema in schemas(document).values():
+        for name, field in schema.get("properties", {}).items():
+            if "enum" in field:
+                schema["properties"][name] = number(enum=[0, 1, 2])
+
+
+@breaks
+def rooms_of_two_kinds(document: Json) -> None:
+    for name, kind in (("TeamRoom", "team"), ("OwnRoom", "own")):
+        fields = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string", "enum": [kind]}}}
+        schemas(document)[name] = {"allOf": [{"$ref": "#/components/schemas/Room"}, fields]}
+    variants = [{"$ref": f"#/components/schemas/{name}"} for name in ("TeamRoom", "OwnRoom")]
+    media(document, "/api/rooms/{id}")["schema"] = {"oneOf": variants, "discriminator": {"propertyName": "kind"}}
+
+
+@works
+def dates_without_times(document: Json) -> None:
+    for schema in schemas(document).values():
+        for field in schema.get("properties", {}).values():
+            if field.get("format") == "date-time":
+                field["format"] = "date"
+                field.pop("example", None)
+
+
+@breaks
+def bodies_with_dates_without_times(document: Json) -> None:
+    for body in bodies(document):
+        for each in body["content"].values():
+            for field in each["schema"].get("properties", {}).values():
+                if field.get("format") == "date-time":
+                    field["format"] = "date"
+
+
+@works
+def bodies_closed(document: Json) -> None:
+    for body in bodies(document):
+        for each in body["content"].values():
+            each["schema"]["additionalProperties"] = False
+
+
+@breaks
+def bodies_closed_without_descriptions(document: Json) -> None:
+    bodies_closed(document)
+    for body in bodies(document):
+        for each in body["content"].values():
+            each["schema"].get("properties", {}).pop("description", None)
+
+
+@breaks
+def creates_answer_nothing(document: Json) -> None:
+    for path in ("/api/sessions", "/api/events"):
+        document["paths"][path]["post"]["responses"] = {"204": {"description": ""}}
+
+
+@works
+def answers_by_default(document: Json) -> None:
+    for _, _, operation in operations(document):
+        success = next(status for status in operation["responses"] if status[:1] == "2")
+        operation["responses"] = {"default": operation["responses"][success]}
+
+
+@breaks
+def rows_beside_others_by_default(document: Json) -> None:
+    rows_beside_others(document)
+    answers_by_default(document)
+
+
+@breaks
+def answers_of_xml(document: Json) -> None:
+    for path in ("/api/rooms", "/api/rooms/{id}"):
+        content = document["paths"][path]["get"]["responses"]["200"]["content"]
+        content["application/xml"] = content.pop("application/json")
+
+
+@works
+def updates_answer_text(document: Json) -> None:
+    for _, method, operation in operations(document):
+        if method == "put":
+            text = {"text/plain": {"schema": {"type": "string"}}}
+            operation["responses"] = {"200": {"description": "", "content": text}}
+
+
+@breaks
+def lists_are_maps(document: Json) -> None:
+    for each in lists(document):
+        each["schema"] = {"type": "object", "additionalProperties": each["schema"]["items"]}
+
+
+@works
+def answers_of_generics(document: Json) -> None:
+    fields = {"statusCode": number(), "message": {"type": "string"}}
+    schemas(document)["AnswerDto"] = {"type": "object", "properties": fields, "required": ["statusCode"]}
+    for _, _, each in answers(document):
+        data = {"properties": {"data": each["schema"]}, "required": ["data"]}
+        each["schema"] = {"allOf": [{"$ref": "#/components/schemas/AnswerDto"}, data]}
+
+
+@works
+def bodies_are_models(document: Json) -> None:
+    schemas(document)["Room"]["properties"]["id"]["readOnly"] = True
+    body = document["paths"]["/api/rooms"]["post"]["requestBody"]["content"]["application/json"]
+    body["schema"] = {"$ref": "#/components/schemas/Room"}
+
+
+@works
+def keys_not_declared(document: Json) -> None:
+    del document["components"]["securitySchemes"]
+
+
+@breaks
+def bearer_not_declared(document: Json) -> None:
+    keys_not_declared(document)
+    for _, _, operation in operations(document):
+        operation["security"] = [{"bearer": []}]
+
+
+@breaks
+def guests_with_another_key(document: Json) -> None:
+    schemes = document["components"]["securitySchemes"]
+    schemes["guest"] = {"type": "apiKey", "in": "header", "name": "x-guest-key"}
+    for path, _, operation in operations(document):
+        if "guests" in path:
+            operation["security"] = [{"guest": []}]
+
+
+@works
+def parameters_by_reference(document: Json) -> None:
+    identifier = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    document["components"]["parameters"] = {"Id": identifier}
+    for path, item in document["paths"].items():
+        if "{id}" in path:
+            for operation in item.values():
+                kept = [each for each in operation["parameters"] if each.get("in") != "path"]
+                operation["parameters"] = kept
+            item["parameters"] = [{"$ref": "#/components/parameters/Id"}]
+
+
+@works
+def filters_in_objects(document: Json) -> None:
+    fields = {"type": "object", "properties": {"status": {"type": "string"}}}
+    for operation in paged(document):
+        filters = {"name": "filter", "in": "query", "content": {"application/json": {"schema": fields}}}
+        deep = {"name": "where", "in": "query", "style": "deepObject", "explode": True, "schema": fields}
+        operation["parameters"] += [filters, deep]
+
+
+@breaks
+def ids_as_labels(document: Json) -> None:
+    for _, _, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            if parameter.get("in") == "path":
+                parameter["style"] = "label"
+
+
+@works
+def components_that_name_others(document: Json) -> Json:
+    result = renamed(document, lambda name: f"{name}Entity")
+    for name in list(schemas(result)):
+        schemas(result)[f"{name.removesuffix('Entity')}Dto"] = {"$ref": f"#/components/schemas/{name}"}
+    for _, _, each in answers(result):
+        each["schema"] = json.loads(json.dumps(each["schema"]).replace('Entity"', 'Dto"'))
+    return result
+
+
+@works
+def operation_ids_repeated(document: Json) -> None:
+    for _, method, operation in operations(document):
+        operation["operationId"] = method
+
+
 # The document itself.
 
 
@@ -734,6 +915,8 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
     ("modern", "bodies_required", "limit_required", "trailing_slashes"),
     ("nest", "cursor", "mongo_ids"),
     ("answers_not_declared", "page_not_declared", "bodies_required"),
+    ("bodies_are_models", "modern"),
+    ("nest", "answers_of_generics", "operation_ids_repeated"),
 )
 
 

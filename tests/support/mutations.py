@@ -420,7 +420,7 @@ def answer_without_description(document: Json) -> None:
     del document["paths"]["/api/rooms"]["get"]["responses"]["200"]["description"]
 
 
-@mutation(slips=(("GET /api/rooms", "tags is not usable"), ("GET /api/rooms", "summary is not usable")))
+@mutation(slips=(("GET /api/rooms", "tags: left out"), ("GET /api/rooms", "summary: left out")))
 def texts_of_the_wrong_type(document: Json) -> None:
     document["paths"]["/api/rooms"]["get"].update(tags="rooms", summary=["List"])
 

@@ -43,15 +43,15 @@ def template(path: str) -> str:
     return _BRACES.sub("{}", path.rstrip("/") or "/")
 
 
-def keys(document: Document) -> dict[Key, str]:
-    """Each operation by method and template, and its path as written."""
-    return {(route.method, template(route.path)): route.path for route in routes(document)}
+def by_key(document: Document) -> dict[Key, Route]:
+    """Each operation by method and template."""
+    return {(route.method, template(route.path)): route for route in routes(document)}
 
 
 def align(document: Document, reference: Document) -> Aligned:
     """Spell a sound document as the reference does, where it has the same paths."""
-    known = keys(reference)
-    spelled = {template(path): path for path in known.values()}
+    known = by_key(reference)
+    spelled = {template(route.path): route.path for route in known.values()}
     prefix = _prefix(document, set(known))
     result = {key: copied(value) for key, value in document.items() if key != "paths"}
     result["paths"] = {}
@@ -114,7 +114,7 @@ def recognise(document: Document, reference: Document) -> None:
     Raises:
         InputError: it has fewer than half of the operations of the reference; the message says what to do.
     """
-    known = {(path.removeprefix(_USUAL_PREFIX), method) for method, path in keys(reference)}
+    known = {(path.removeprefix(_USUAL_PREFIX), method) for method, path in by_key(reference)}
     paths = document.get("paths")
     found = {
         (_plain(path), method.lower())

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regeneration.adopt.alignment import template
-from regeneration.adopt.class_names import reachable
+from regeneration.adopt.alignment import by_key
 from regeneration.answers import answer, says_something
 from regeneration.document import Document, Route, copied, follow, parameters, references, routes
 from regeneration.generate.page_facts import left_open, which_page
@@ -30,13 +29,11 @@ def graft(document: Document, ours: Document) -> list[str]:
         What was filled, in words.
     """
     notes: list[str] = []
-    present = {(route.method, template(route.path)): route for route in routes(document)}
-    named = {route.operation["operationId"]: route for route in routes(document)}
-    for route in list(routes(ours)):
+    present = by_key(document)
+    named = {route.operation["operationId"]: route for route in present.values()}
+    for key, route in by_key(ours).items():
         name = route.operation["operationId"]
-        theirs = present.get(
-            (route.method, template(route.path)), named.get(name)
-        )  # the overlay may name another one so
+        theirs = present.get(key, named.get(name))  # the overlay may name another one so
         if theirs is None:
             _operation(document, ours, route)
             notes.append(f"{route}: not in the document; {name} is filled from the reconstruction")
@@ -45,6 +42,17 @@ def graft(document: Document, ours: Document) -> list[str]:
             notes += _pagination(document, ours, route, theirs)
     notes += _schemas(document, ours)
     return notes
+
+
+def _reachable(document: Document, names: list[str]) -> list[str]:
+    """The schemas of these names with those that they lead to."""
+    schemas, result, queue = document["components"]["schemas"], list[str](), list(names)
+    while queue:
+        name = queue.pop(0)
+        if name in schemas and name not in result:
+            result.append(name)
+            queue += [reference.removeprefix(_SCHEMAS) for reference in references(schemas[name])]
+    return result
 
 
 def _operation(document: Document, ours: Document, route: Route) -> None:
@@ -127,7 +135,7 @@ def _schemas(document: Document, ours: Document) -> list[str]:
         wanted += [reference.removeprefix(_SCHEMAS) for reference in references(answer(ours, route))]
     kept = [name for name, schema in ours["components"]["schemas"].items() if schema.get("x-keep")]
     notes = []
-    for name in reachable(ours, [*wanted, *kept]):
+    for name in _reachable(ours, [*wanted, *kept]):
         source = ours["components"]["schemas"][name]
         if name not in schemas:
             schemas[name] = {**copied(source), "x-keep": True, MARK: _SOURCE}
@@ -136,7 +144,7 @@ def _schemas(document: Document, ours: Document) -> list[str]:
             notes += _fields(document, name, source)
     for reference in sorted({*references(document["paths"]), *references(schemas)}):
         name = reference.removeprefix(_SCHEMAS)
-        for inner in reachable(ours, [name]) if reference.startswith(_SCHEMAS) and name not in schemas else []:
+        for inner in _reachable(ours, [name]) if reference.startswith(_SCHEMAS) and name not in schemas else []:
             if inner not in schemas:  # what only requests and errors of ours use
                 schemas[inner] = {**copied(ours["components"]["schemas"][inner]), MARK: _SOURCE}
     return notes

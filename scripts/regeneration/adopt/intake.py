@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from regeneration.adopt.alignment import align, template, unmarked
-from regeneration.adopt.class_names import Naming, flatten
+from regeneration.adopt.alignment import align, by_key, unmarked
+from regeneration.adopt.class_names import name_models
 from regeneration.adopt.grafting import graft
 from regeneration.adopt.naming import name_operations
-from regeneration.document import Document, routes
+from regeneration.document import Document
 from regeneration.overlay.actions import apply, apply_tolerantly
 from regeneration.repair.mending import Mended, mend
 
@@ -53,16 +53,11 @@ def take_in(published: Document, overlay: Any, reconstruction: Document) -> Inta
     ours = apply(reconstruction, overlay)
     mended = mend(published)
     aligned = align(mended.document, ours)
-    identifiers = {
-        (route.method, template(route.path)): route.operation.get("operationId") for route in routes(aligned.document)
-    }
+    identifiers = {key: route.operation.get("operationId") for key, route in by_key(aligned.document).items()}
     document, unfit = apply_tolerantly(unmarked(aligned.document), overlay)
     defects = [*mended.defects, *aligned.notes]
     notes = name_operations(document, ours, identifiers)
-    flatten(document, notes)
-    naming = Naming(document, ours)
-    naming.run()
-    notes += naming.notes
+    notes += name_models(document, ours)
     notes += graft(document, ours)
     return Intake(document, _once(defects), _once(notes), _once(unfit), aligned.document, mended)
 

@@ -6,7 +6,7 @@ import re
 
 from openapi_python_client.strings import PythonIdentifier
 
-from regeneration.adopt.alignment import Key, template
+from regeneration.adopt.alignment import Key, by_key
 from regeneration.document import Document, Route, copied, routes
 
 #: What ours says of an operation and theirs says itself, or that is ours alone.
@@ -28,12 +28,12 @@ def name_operations(document: Document, ours: Document, published: dict[Key, str
     Returns:
         What was derived, in words.
     """
-    known = {(route.method, template(route.path)): route.operation for route in routes(ours)}
+    known = {key: route.operation for key, route in by_key(ours).items()}
     taken = {_module(operation["operationId"]) for operation in known.values()}
     notes = []
     derived: list[Route] = []
-    for route in routes(document):
-        operation, key = route.operation, (route.method, template(route.path))
+    for key, route in by_key(document).items():
+        operation = route.operation
         if key in known:
             operation["operationId"], operation["tags"] = known[key]["operationId"], list(known[key]["tags"])
             for fact, value in known[key].items():

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from regeneration.adopt.alignment import template
-from regeneration.document import Document, InputError, routes
+from regeneration.adopt.alignment import by_key
+from regeneration.document import Document, InputError
 from regeneration.drive.calls import METHODS
 
 SCRIPTS = Path(__file__).resolve().parents[2]
@@ -49,11 +49,11 @@ def drive(client: Path, package: Mapping[str, bytes], document: Document, made_o
     Raises:
         InputError: what the client needs itself is not installed.
     """
-    there = {(route.method, template(route.path)) for route in routes(document)}
+    there = by_key(document)
     absent = {
         route.operation["operationId"]
-        for route in routes(made_of_it)
-        if route.operation.get("x-observed") and (route.method, template(route.path)) not in there
+        for key, route in by_key(made_of_it).items()
+        if route.operation.get("x-observed") and key not in there
     }
     given = {"document": document, "made_of_it": made_of_it, "kept": sorted(absent)}
     with tempfile.TemporaryDirectory(prefix="drive-") as folder:

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from openapi_schema_validator import OAS30WriteValidator, OAS31Validator, oas30_format_checker, oas31_format_checker
 
-from regeneration.adopt.alignment import elsewhere, served_at, template
-from regeneration.answers import answer, envelope, inside
-from regeneration.document import Document, Route, follow, parameters, routes
+from regeneration.adopt.alignment import by_key, elsewhere, served_at
+from regeneration.answers import answer, content, envelope, inside, is_json, successes
+from regeneration.document import Document, Route, follow, parameters
 from regeneration.drive.values import made
 from regeneration.generate.page_facts import CURSORS, SIZES, PageFacts, left_open, page_facts, plain, which_page
 from regeneration.shapes import shape
@@ -27,6 +27,7 @@ from regeneration.shapes import shape
 _REST, _SIZE = 5, 20
 #: Rows of a page where a parameter says how many, and the document not, how many without it.
 _UNSAID_SIZE = 10
+_JSON = "application/json"
 
 
 @dataclass
@@ -48,9 +49,11 @@ class Exchange:
 
 @dataclass
 class Answered:
+    """A status and a body; `media_type` is empty where there is no body."""
+
     status: int
     body: Any = None
-    is_empty: bool = False
+    media_type: str = ""
 
 
 class RefusedError(Exception):
@@ -77,10 +80,8 @@ class Api:
     exchanges: list[Exchange] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        known = {(route.method, template(route.path)): route for route in routes(self.made_of_it)}
-        self._routes = [
-            (self.document, route, known.get((route.method, template(route.path)))) for route in routes(self.document)
-        ]
+        known = by_key(self.made_of_it)
+        self._routes = [(self.document, route, known.get(key)) for key, route in by_key(self.document).items()]
         self._routes += [
             (self.made_of_it, route, route) for route in known.values() if route.operation["operationId"] in self.kept
         ]
@@ -109,10 +110,10 @@ class Api:
             return self._answered(document, route, other, query, exchange)
         except RefusedError as problem:
             exchange.refused = str(problem)
-            return Answered(problem.status, {"statusCode": problem.status, "message": str(problem)})
+            return Answered(problem.status, {"statusCode": problem.status, "message": str(problem)}, _JSON)
         except Exception as problem:  # of a document nobody knows what to expect
             exchange.refused = f"no answer can be made of the document: {problem!r}"[:300]
-            return Answered(500, {"message": exchange.refused})
+            return Answered(500, {"message": exchange.refused}, _JSON)
 
     # Requests
 
@@ -158,6 +159,8 @@ class Api:
             name, where = parameter["name"], parameter["in"]
             if where == "header" and name.lower() in {"accept", "content-type"}:
                 continue
+            if parameter.get("style") in ("label", "matrix"):
+                raise RefusedError(400, f"the {where} parameter {name} is wanted in the style {parameter['style']}")
             value = sent[where].get(name.lower() if where == "header" else name)
             if value is None:
                 if parameter.get("required"):
@@ -188,12 +191,16 @@ class Api:
     def _answered(
         self, document: Document, route: Route, other: Route | None, query: Mapping[str, str], exchange: Exchange
     ) -> Answered:
-        statuses = [status for status in route.operation["responses"] if status[:1] == "2"]
+        statuses = [status for status in successes(route) if status != "default"]
         status = int(statuses[0].replace("X", "0")) if statuses else 200
+        types = content(document, route)
+        if statuses == ["204"] or (types and not any(map(is_json, types))):
+            exchange.refused = f"the document answers {' or '.join(types) or 'nothing'}, where JSON is meant"
+            return Answered(status, "text", next(iter(types), ""))
         schema = answer(document, route)
         whole = None if other is None else answer(self.made_of_it, other)
         if schema is None and whole is None:
-            return Answered(status, is_empty=True)
+            return Answered(status)
         number = len(self.exchanges) * 1000
         otherwise = None if whole is None else (self.made_of_it, whole)
         body = made((document, schema), number, otherwise)
@@ -201,16 +208,16 @@ class Api:
         if names and inside(document, schema, names) is None:
             names = ()
         holder, last = _holder(body, names)
-        content = body if holder is None else holder[last]
-        if isinstance(content, list):
+        inner = body if holder is None else holder[last]
+        if isinstance(inner, list):
             exchange.rows = self._slice(document, route, other, query)[2]
-            content = self._page(document, route, other, query, schema, otherwise, names)
+            inner = self._page(document, route, other, query, schema, otherwise, names)
             if holder is None:
-                body = content
+                body = inner
             else:
-                holder[last] = content
-        exchange.content = content
-        return Answered(200 if status == 204 else status, body)
+                holder[last] = inner
+        exchange.content = inner
+        return Answered(200 if status == 204 else status, body, _JSON)
 
     def _page(
         self, document: Document, route: Route, other: Route | None, query: Mapping[str, str], schema: Any,
@@ -313,11 +320,19 @@ def _problem(document: Document, schema: Any, value: Any, *, text: bool = False)
     if text:
         value = _typed(shape(document, schema).type, value)
     whole = {"allOf": [schema], "components": document.get("components", {}), "paths": document["paths"]}
-    error = next(iter(kind(whole, format_checker=formats).iter_errors(value)), None)
+    errors = kind(whole, format_checker=formats).iter_errors(value)
+    error = next((each for each in errors if not (modern and _is_only_read(document, each))), None)
     if error is None:
         return ""
     place = ".".join(str(part) for part in error.absolute_path)
     return f"{place}: {error.message[:160]}" if place else str(error.message)[:160]
+
+
+def _is_only_read(document: Document, error: Any) -> bool:
+    """Whether what is missing is required of answers alone, which the validator of OpenAPI 3.1 does not know."""
+    fields = shape(document, error.schema).fields if error.validator == "required" else {}
+    missing = [name for name in error.validator_value if name not in error.instance] if fields else []
+    return bool(missing) and all((follow(document, fields.get(name)) or {}).get("readOnly") for name in missing)
 
 
 def _typed(kind: str, text: str) -> Any:
@@ -355,10 +370,10 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             answered = api.answer(self.command, self.path, headers, body)
-            data = b"" if answered.is_empty else json.dumps(answered.body).encode()
+            data = json.dumps(answered.body).encode() if answered.media_type else b""
             self.send_response(answered.status)
             if data:
-                self.send_header("content-type", "application/json")
+                self.send_header("content-type", answered.media_type)
             if answered.status != 204:
                 self.send_header("content-length", str(len(data)))
             self.end_headers()

@@ -74,6 +74,8 @@ def _made(where: Where, otherwise: Where | None, number: int, depth: int) -> Any
     if found.type == "array":
         count = max(1, found.limits.get("minItems", 1)) if depth < _DEEPEST else 0
         return [inner(found.items, other.items if other else None) for _ in range(count)]
+    if found.type == "object" and found.values is not None and not found.fields:
+        return {"text": inner(found.values, None)}
     if found.type == "object":
         deep = depth >= _DEEPEST
         return {

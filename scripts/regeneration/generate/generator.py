@@ -47,11 +47,13 @@ def generate(lowered: Document, additions: Mapping[str, str]) -> dict[str, bytes
     Raises:
         InputError: the generator complained (its warnings mean that it left something out).
     """
+    from regeneration.generate.inline import named  # imports the generator, which may be missing
+
     with tempfile.TemporaryDirectory(prefix="regenerate-") as folder:
         work = Path(folder).resolve()
         package = work / PACKAGE
         document, config = work / "document.json", work / "config.json"
-        document.write_bytes(dump_json(lowered))
+        document.write_bytes(dump_json(named(lowered)))
         config.write_text(json.dumps(CONFIG), encoding="utf-8")
         toolchain.run(
             toolchain.GENERATOR,

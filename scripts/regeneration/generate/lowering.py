@@ -8,16 +8,15 @@ schema language of seven words. The lowered document is never written to spec/; 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from openapi_python_client.strings import ClassName, PythonIdentifier, snake_case
 
-from regeneration.answers import answer, envelope, inside, is_json
+from regeneration.answers import answer, content, envelope, inside, is_json, successes
 from regeneration.document import Document, InputError, Route, follow, parameters, references, routes
+from regeneration.shapes import SCHEMAS, Shape, component, shape
 
-_COMPONENT = re.compile(r"#/components/schemas/([^/]+)")
 _SCALARS = {"string", "integer", "number", "boolean"}
 #: Class names that the generated modules import themselves.
 _TAKEN_CLASSES = {"Any", "TYPE_CHECKING"}
@@ -75,13 +74,13 @@ class _Lowering:
         declared = parameters(self.document, route)
         result["parameters"] = [self._parameter(parameter) for parameter in declared if self._sends(route, parameter)]
         if "requestBody" in source:
-            content = follow(self.document, source["requestBody"]).get("content", {})
-            if any(is_json(media_type) for media_type in content):
+            sent = follow(self.document, source["requestBody"]).get("content", {})
+            if any(map(is_json, sent)):
                 # Free-form and optional: the facade types the arguments and decides whether there is a body at all.
                 result["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}}}
             else:
                 self.notes.append(
-                    f"{route}: takes no JSON body, only {', '.join(content) or 'nothing'}; left to the client"
+                    f"{route}: takes no JSON body, only {', '.join(sent) or 'nothing'}; left to the client"
                 )
         result["responses"] = self._responses(route)
         return result
@@ -104,21 +103,19 @@ class _Lowering:
 
     def _query_schema(self, schema: Any) -> Document:
         """A plain type: no default, which would be sent unasked, and no enum, which would have to be an object."""
-        schema = follow(self.document, schema)
-        kind = _kind(schema)
-        if kind == "array":
-            return {"type": "array", "items": self._query_schema(schema.get("items", {}))}
-        return {"type": kind} if kind in _SCALARS else {}
+        found = shape(self.document, schema)
+        if found.type == "array":
+            return {"type": "array", "items": self._query_schema(found.items)}
+        return _scalar(found)
 
     def _responses(self, route: Route) -> Document:
         """The first 2xx response with JSON alone: what other statuses mean is for the client to say."""
-        successes = [status for status in route.operation["responses"] if re.fullmatch(r"2(\d\d|XX)", status)]
-        if not successes:
+        if not successes(route):
             self.notes.append(f"{route}: declares no 2xx response, so it returns nothing")
         schema = answer(self.document, route)
         if schema is None:
-            if any(follow(self.document, route.operation["responses"][status]).get("content") for status in successes):
-                self.notes.append(f"{route}: declares no JSON schema for {successes[0]}, so it returns nothing")
+            if content(self.document, route):
+                self.notes.append(f"{route}: declares no JSON schema for {successes(route)[0]}, so it returns nothing")
             return {"204": {"description": "nothing"}}
         lowered = self._schema(inside(self.document, schema, envelope(route)), f"response of {route}")
         if "anyOf" in lowered:  # no type checker can follow a union through type[T]
@@ -129,50 +126,39 @@ class _Lowering:
     # Schemas
 
     def _component(self, name: str, schema: Any) -> Document:
-        lowered = self._schema(schema, name)
+        found = shape(self.document, schema)
+        lowered = self._plain(found, name)
         # A component keeps its class though nothing is known of its fields yet.
-        return {"type": "object", **lowered} if _kind(schema) == "object" and "type" not in lowered else lowered
+        return {"type": "object", **lowered} if found.type == "object" else lowered
 
     def _schema(self, schema: Any, place: str) -> Document:
-        if not isinstance(schema, dict):  # true and false, in OpenAPI 3.1
-            return {}
-        if isinstance(schema.get("$ref"), str):
-            if _COMPONENT.fullmatch(schema["$ref"]):
-                return {"$ref": schema["$ref"]}
-            return self._schema(follow(self.document, schema), place)
-        description = {"description": schema["description"]} if isinstance(schema.get("description"), str) else {}
-        for keyword in ("oneOf", "anyOf"):
-            if keyword in schema:
-                return self._union(schema[keyword], place, description)
-        if "allOf" in schema:
-            return self._intersection(schema, place, description)
-        kinds = _kinds(schema)
-        if len(kinds) > 1:
-            return self._union([{**schema, "type": kind} for kind in kinds], place, description)
-        return self._single(schema, kinds[0] if kinds else None, place, description)
+        name = component(schema)
+        return self._plain(shape(self.document, schema), place) if name is None else {"$ref": SCHEMAS + name}
 
-    def _single(self, schema: Document, kind: str | None, place: str, description: Document) -> Document:
-        if kind in (None, "string") and "enum" in schema:
-            return {**self._enum(schema, place), **description}
-        if kind == "string" and schema.get("format") == "date-time":
-            return {"type": "string", "format": "date-time", **description}
-        if kind in _SCALARS:
-            return {"type": kind, **description}
-        if kind == "array":
-            return {"type": "array", "items": self._schema(schema.get("items", {}), place), **description}
-        properties = schema.get("properties")
-        if not properties:  # anything at all; nullability needs no word, since every field may be None
-            return description
-        required = [name for name in schema.get("required", []) if name == "id" and name in properties]
-        lowered = {
-            name: self._schema(properties[name], f"{place}.{name}") for name in self._distinct(properties, place)
+    def _plain(self, found: Shape, place: str) -> Document:
+        """What a schema says, in the generator's words: nullability needs none, since every field may be None."""
+        description = {} if found.description is None else {"description": found.description}
+        if found.type == "one of several":
+            return {**self._union(found.variants, place), **description}
+        if found.enum is not None and found.type in ("string", "anything"):
+            return {**self._enum(found, place), **description}
+        if found.type == "array":
+            return {"type": "array", "items": self._schema(found.items, place), **description}
+        if found.type == "object" and found.fields:
+            return {**self._object(found, place), **description}
+        return {**_scalar(found), **({"format": "date-time"} if found.type == "date-time" else {}), **description}
+
+    def _object(self, found: Shape, place: str) -> Document:
+        fields = {
+            name: self._schema(found.fields[name], f"{place}.{name}") for name in self._distinct(found.fields, place)
         }
-        if required and "id" in lowered:  # ids are opaque strings
-            lowered["id"] = {
+        required = ["id"] if "id" in found.required and "id" in fields else []
+        if required:  # ids are opaque strings
+            fields["id"] = {
                 "type": "string",
-                **{key: lowered["id"][key] for key in ("description",) if key in lowered["id"]},
+                **{key: fields["id"][key] for key in fields["id"] if key == "description"},
             }
-        return {"type": "object", "properties": lowered, "required": required, **description}
+        return {"type": "object", "properties": fields, "required": required}
 
     def _distinct(self, properties: Document, place: str) -> list[str]:
         """The fields that can have an attribute of their own; the others arrive in additional_properties."""
@@ -183,11 +169,11 @@ class _Lowering:
                 self.notes.append(f"{place}: {known!r} and {name!r} would be one attribute; the second stays raw")
         return list(attributes.values())
 
-    def _enum(self, schema: Document, place: str) -> Document:
-        values = [value for value in schema["enum"] if value is not None]
+    def _enum(self, found: Shape, place: str) -> Document:
+        values = found.enum or []
         if not values or not all(isinstance(value, str) for value in values):
-            return {"type": "string"} if _kinds(schema) == ["string"] else {}
-        given = schema.get("x-enum-varnames", [])
+            return _scalar(found)
+        given = found.enum_names
         names = given if isinstance(given, list) and len(given) == len(values) else [_member(value) for value in values]
         members = [snake_case(str(name)).upper() for name in names]
         members = [name if name.isidentifier() else f"VALUE_{index}" for index, name in enumerate(members)]
@@ -197,49 +183,20 @@ class _Lowering:
             return {"type": "string"}
         return {"type": "string", "enum": values, "x-enum-varnames": members}
 
-    def _union(self, variants: list[Any], place: str, description: Document) -> Document:
+    def _union(self, variants: list[Any], place: str) -> Document:
         lowered: list[Document] = []
         for variant in variants:
-            if not _is_null(variant):
-                schema = self._schema(variant, place)
-                if schema not in lowered:
-                    lowered.append(schema)
-        if not lowered or any(not _says_something(schema) for schema in lowered):
-            return description
-        if len(lowered) == 1:
-            return lowered[0] if "$ref" in lowered[0] else {**lowered[0], **description}
-        return {"anyOf": lowered, **description}
-
-    def _intersection(self, schema: Document, place: str, description: Document) -> Document:
-        parts = [self._schema(part, place) for part in schema["allOf"]]
-        if schema.get("properties"):
-            parts.append(self._schema({key: schema[key] for key in schema if key != "allOf"}, place))
-        parts = [part for part in parts if _says_something(part)]
-        if not parts:
-            return description
-        if len(parts) == 1:
-            return parts[0] if "$ref" in parts[0] else {**parts[0], **description}
-        return {"allOf": parts, **description}
+            schema = self._schema(variant, place)
+            if schema not in lowered:
+                lowered.append(schema)
+        if not lowered or any(not schema.keys() - {"description"} for schema in lowered):
+            return {}
+        return lowered[0] if len(lowered) == 1 else {"anyOf": lowered}
 
 
-def _kinds(schema: Any) -> list[str]:
-    """The types that a schema names, null aside."""
-    named = schema.get("type") if isinstance(schema, dict) else None
-    kinds = named if isinstance(named, list) else [named] if named else []
-    return [kind for kind in kinds if kind != "null"]
-
-
-def _kind(schema: Any) -> str | None:
-    kinds = _kinds(schema)
-    return kinds[0] if len(kinds) == 1 else None
-
-
-def _is_null(schema: Any) -> bool:
-    return isinstance(schema, dict) and (schema.get("type") == "null" or schema.get("enum") == [None])
-
-
-def _says_something(schema: Document) -> bool:
-    return bool(schema.keys() - {"description"})
+def _scalar(found: Shape) -> Document:
+    kind = "string" if found.type in ("date-time", "date") else found.type
+    return {"type": kind} if kind in _SCALARS else {}
 
 
 def _member(value: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from regeneration.document import Document, Route, follow, parameters
-from regeneration.shapes import shape
+from regeneration.document import Document, Route, parameters
+from regeneration.shapes import Shape, shape
 
 #: What a parameter for the rows of a page is called, without marks between the words; the surest name first.
 _SIZE_NAMES = ("pagesize", "perpage", "itemsperpage", "limit", "take", "size")
@@ -18,6 +18,7 @@ _PAGE_NAMES = {"page", "pagenumber", "pagenum", "pageno", "pageindex"}
 _OFFSET_NAMES = {"offset", "skip", "startindex"}
 #: What a parameter for the place where the page before ended is called, likewise.
 CURSORS = {"cursor", "after", "nexttoken", "pagetoken", "startingafter", "continuationtoken", "nextcursor"}
+_NUMBERS = {"integer", "number"}
 _MARKS = re.compile(r"[^a-z0-9]")
 
 
@@ -44,12 +45,13 @@ def page_facts(document: Document, route: Route) -> PageFacts | None:
         return None
     declared = [parameter for parameter in parameters(document, route) if parameter["in"] == "query"]
     required = {parameter["name"] for parameter in declared if parameter.get("required") is True}
-    query = {parameter["name"]: _schemas(document, parameter.get("schema")) for parameter in declared}
+    query = {parameter["name"]: shape(document, parameter.get("schema")) for parameter in declared}
     page = query.pop(said["parameter"])
-    size_parameter = _size_parameter(query)
+    numbers = {plain(name): name for name, found in query.items() if _is_number(document, found)}
+    size_parameter = next((numbers[name] for name in _SIZE_NAMES if name in numbers), None)
     counts_rows = said.get("counts") == "rows"
     says_size = size_parameter is None or counts_rows or size_parameter in required
-    size = _size(query.get(size_parameter or "", ()), said.get("size") if says_size else None)
+    size = _size(query.get(size_parameter or "", Shape()), said.get("size") if says_size else None)
     sends_size = size is not None and size_parameter is not None and says_size
     base = 0 if counts_rows else _base(page)
     return PageFacts(
@@ -99,12 +101,20 @@ def left_open(document: Document, declared: Sequence[Document], page: str, known
 
 def _kind(document: Document, parameter: Document) -> str:
     """Whether a parameter may count: `number`, or an `object` in which something may; else empty."""
-    if "content" in parameter or parameter.get("style") == "deepObject":
+    media: Document = next(iter(parameter.get("content", {}).values()), {})
+    found = shape(document, media.get("schema", parameter.get("schema")))
+    if found.type == "object" and found.fields:
+        return "object" if any(_may_count(document, *each) for each in found.fields.items()) else ""
+    if media or parameter.get("style") == "deepObject":
         return "object"
-    if any(map(_is_number, _schemas(document, parameter.get("schema")))):
+    if _is_number(document, found):
         return "number"
-    found = shape(document, parameter.get("schema"))
-    return {"integer": "number", "number": "number", "object": "object"}.get(found.type, "")
+    return "object" if found.type == "object" else ""
+
+
+def _may_count(document: Document, name: str, schema: Any) -> bool:
+    words = SIZES | CURSORS | _PAGE_NAMES | _OFFSET_NAMES
+    return plain(name) in words or shape(document, schema).type in ("integer", "number", "object", "anything")
 
 
 def plain(name: str) -> str:
@@ -112,54 +122,27 @@ def plain(name: str) -> str:
     return _MARKS.sub("", name.lower())
 
 
-def _schemas(document: Document, schema: Any) -> list[Document]:
-    """A schema, what it refers to, and the parts of an allOf."""
-    found = [schema, follow(document, schema)]
-    parts = [part for one in found if isinstance(one, dict) for part in one.get("allOf", [])]
-    return [one for one in [*found, *(follow(document, part) for part in parts)] if isinstance(one, dict)]
-
-
-def _base(page: Sequence[Document]) -> int | None:
+def _base(page: Shape) -> int | None:
     """The page that is meant where none is asked for, else the lowest that there is; only 0 and 1 count pages."""
-    lowest = [number for schema in page for number in _lowest(schema)]
-    for number in (_default(page), max(lowest, default=None)):
+    lowest, exclusive = _whole(page.limits.get("minimum")), page.limits.get("exclusiveMinimum")
+    above = lowest if exclusive is True else _whole(exclusive)  # a flag in OpenAPI 3.0, a number in 3.1
+    for number in (_whole(page.limits.get("default")), lowest if above is None else above + 1):
         if number in (0, 1):
             return number
     return None
 
 
-def _lowest(schema: Document) -> list[int]:
-    """The whole numbers that a schema's limits begin with; exclusiveMinimum is a flag in OpenAPI 3.0, a number in 3.1."""
-    minimum, exclusive = _whole(schema.get("minimum")), schema.get("exclusiveMinimum")
-    if exclusive is True:
-        return [] if minimum is None else [minimum + 1]
-    above = _whole(exclusive)
-    return [number for number in (minimum, None if above is None else above + 1) if number is not None]
-
-
-def _size_parameter(query: Mapping[str, Sequence[Document]]) -> str | None:
-    numbers = {plain(name): name for name, schemas in query.items() if any(map(_is_number, schemas))}
-    return next((numbers[name] for name in _SIZE_NAMES if name in numbers), None)
-
-
-def _is_number(schema: Document) -> bool:
+def _is_number(document: Document, found: Shape) -> bool:
     """Whether it takes a number; documents made from TypeScript have no other word for an integer."""
-    named = schema.get("type")
-    kinds = named if isinstance(named, list) else [named]
-    return bool({"integer", "number"} & {kind for kind in kinds if isinstance(kind, str)})
+    return found.type in _NUMBERS or any(shape(document, one).type in _NUMBERS for one in found.variants)
 
 
-def _size(schemas: Sequence[Document], otherwise: int | None) -> int | None:
+def _size(found: Shape, otherwise: int | None) -> int | None:
     """The default, else what the overlay says, as far as the parameter may go; None where neither is known."""
-    default = _default(schemas)
+    default, most = (_whole(found.limits.get(word)) for word in ("default", "maximum"))
     if default is not None and default >= 1:
         return default
-    most = [number for schema in schemas if (number := _whole(schema.get("maximum"))) is not None and number >= 1]
-    return None if otherwise is None else min([otherwise, *most])
-
-
-def _default(schemas: Sequence[Document]) -> int | None:
-    return next((_whole(schema["default"]) for schema in schemas if "default" in schema), None)
+    return otherwise if otherwise is None or most is None or most < 1 else min(otherwise, most)
 
 
 def _whole(value: Any) -> int | None:

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
-
 from regeneration.answers import answer, envelope, inside
 from regeneration.document import Document, InputError, Route, follow, parameters, references, routes
+from regeneration.refusals import refusals
 
 _TEMPLATE = re.compile(r"\{([^{}]*)\}")
 #: What the generator itself recognises in a path; anything else would stay in the URL as it is.
@@ -31,7 +30,9 @@ def validate(document: Document) -> None:
     for path in document.get("paths") or ():
         if set("{}") & set(_TEMPLATE.sub("", path)):  # the validator itself stumbles over these
             raise InputError(f"{path}: the braces in the path do not pair")
-    _validate_openapi(document)
+    for refusal in refusals(document):
+        place = "/".join(str(part) for part in refusal.place) or "the document"
+        raise InputError(f"not valid OpenAPI at {place}: {refusal.words}")
     if not any(routes(document)):
         raise InputError("the document has no operations")
     problems = [*_repeated_ids(document)]
@@ -41,24 +42,6 @@ def validate(document: Document) -> None:
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise InputError(problems[0] + more)
-
-
-def _validate_openapi(document: Document) -> None:
-    version = str(document.get("openapi"))
-    validators = {"3.0": OpenAPIV30SpecValidator, "3.1": OpenAPIV31SpecValidator}
-    validator = validators.get(".".join(version.split(".")[:2]))
-    if validator is None:
-        raise InputError(f"the document must be OpenAPI 3.0 or 3.1, not {version!r}")
-    try:
-        error = next(iter(validator(document).iter_errors()), None)
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as problem:
-        raise InputError(f"not valid OpenAPI; the validator stumbles over {problem!r}") from problem
-    if error is not None:
-        while error.context:  # of the alternatives that failed, the one that got furthest says most
-            error = max(error.context, key=lambda alternative: len(alternative.absolute_path))
-        place = "/".join(str(part) for part in error.absolute_path) or "the document"
-        message = " ".join(error.message.split())
-        raise InputError(f"not valid OpenAPI at {place}: {message if len(message) < 300 else message[:300] + ' …'}")
 
 
 def _path_references(document: Document) -> list[str]:

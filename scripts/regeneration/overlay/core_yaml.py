@@ -1,25 +1,29 @@
 """YAML as JSON sees it: the core schema of YAML 1.2, with strings for keys and nothing shared.
 
 PyYAML reads YAML 1.1, where `on` is true, `2026-01-02` is a date and the key `200` is a number: none of them would
-match anything in an OpenAPI document. Only its parser is used here; what a scalar means is decided below.
+match anything in an OpenAPI document. Only its parser is used here; what a scalar means is decided below. The libraries
+for YAML 1.2 are no shorter way: ruamel.yaml still reads dates, and 1_000 as a number; py-yaml12 takes the second of two
+equal keys in silence; and both give numbers as keys.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
 
 from regeneration.document import InputError
 
-_NULL = re.compile(r"null|Null|NULL|~|")
-_TRUE = re.compile(r"true|True|TRUE")
-_FALSE = re.compile(r"false|False|FALSE")
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_OCTAL = re.compile(r"0o([0-7]+)")
-_HEXADECIMAL = re.compile(r"0x([0-9a-fA-F]+)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS = {"": None, "~": None, **dict.fromkeys(("null", "Null", "NULL"))}
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
+_NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], int | float]], ...] = (
+    (re.compile(r"[-+]?[0-9]+"), int),
+    (re.compile(r"0o[0-7]+"), lambda text: int(text, 8)),
+    (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text, 16)),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
+)
 _NOT_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 #: Characters, with every alias written out. Nine lines of YAML can otherwise stand for gigabytes.
@@ -98,20 +102,11 @@ def _merge(result: dict[str, Any], source: Any, place: str) -> None:
 
 
 def _plain(text: str, place: str) -> Any:
-    if _NULL.fullmatch(text):
-        return None
-    if _TRUE.fullmatch(text):
-        return True
-    if _FALSE.fullmatch(text):
-        return False
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if match := _OCTAL.fullmatch(text):
-        return int(match[1], 8)
-    if match := _HEXADECIMAL.fullmatch(text):
-        return int(match[1], 16)
-    if _FLOAT.fullmatch(text):
-        return float(text)
+    if text in _WORDS:
+        return _WORDS[text]
+    for pattern, number in _NUMBERS:
+        if pattern.fullmatch(text):
+            return number(text)
     if _NOT_JSON.fullmatch(text):
         raise InputError(f"{place}: JSON has no {text}")
     return text

@@ -78,11 +78,6 @@ def _yaml_document(data: bytes, place: str) -> Document:
     return document
 
 
-def is_document(value: Any) -> bool:
-    """Whether something calls itself an OpenAPI or Swagger document."""
-    return isinstance(value, dict) and ("openapi" in value or "swagger" in value)
-
-
 def check(document: Document, place: str) -> None:
     """Whether it is OpenAPI 3 with operations and whole references; what the rest of it says is for validation.py."""
     if "openapi" not in document and "swagger" in document:

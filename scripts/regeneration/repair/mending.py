@@ -13,9 +13,9 @@ from typing import Any
 
 from openapi_python_client.strings import ClassName, PythonIdentifier
 
-from regeneration.class_file import class_file
+from regeneration.class_file import class_file, free
 from regeneration.document import METHODS, Document, InputError, copied, follow, references
-from regeneration.pointers import component_of, is_alias, moved, redirect
+from regeneration.pointers import redirect
 from regeneration.repair.pruning import prune
 from regeneration.repair.schema_mending import SchemaMender
 
@@ -28,6 +28,14 @@ _PLACES = ("path", "query", "header", "cookie")
 _TAKEN_CLASSES = {"Any", "TYPE_CHECKING"}
 #: Names that the generated functions use themselves; see validation.py.
 _TAKEN_PARAMETERS = {"body", "params", "quote"}
+#: What a security scheme is that nobody declares: by the names that NestJS gives them, else the vendor's own words.
+_UNDECLARED: dict[str, tuple[Document, str]] = {
+    "bearer": ({"type": "http", "scheme": "bearer"}, "Authorization: Bearer"),
+    "basic": ({"type": "http", "scheme": "basic"}, "Authorization: Basic"),
+    "oauth2": ({"type": "http", "scheme": "bearer"}, "Authorization: Bearer"),
+    "cookie": ({"type": "apiKey", "in": "cookie", "name": "connect.sid"}, "a cookie"),
+}
+_USUAL_KEY: tuple[Document, str] = ({"type": "apiKey", "in": "header", "name": "x-api-key"}, "x-api-key in the header")
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,18 @@ class _Mending:
             for name, parameter in list(components.get(kind, {}).items()):
                 self._schema_of(parameter, name)
         self._repeated_ids()
+        self._keys()
+
+    def _keys(self) -> None:
+        """Security schemes that are asked for and not declared, as decorators leave them behind."""
+        declared = self.document.get("components", {}).get("securitySchemes", {})
+        operations = [item[method] for item in self.document["paths"].values() for method in METHODS if method in item]
+        asked = [each for holder in (self.document, *operations) for each in holder.get("security") or []]
+        for name in dict.fromkeys(name for each in asked if isinstance(each, dict) for name in each):
+            if name not in declared:
+                scheme, words = _UNDECLARED.get(name, _USUAL_KEY)
+                self.document.setdefault("components", {}).setdefault("securitySchemes", {})[name] = dict(scheme)
+                self.defects.append(f"{name}: the security scheme is not declared; read as {words}")
 
     def _info(self) -> None:
         info = self.document.get("info")
@@ -106,26 +126,18 @@ class _Mending:
                 self.defects.append(f"info.{key} is no text")
                 info[key] = str(info.get(key, value))
         self.document["info"] = info
-        tags = self.document.get("tags", [])
-        if not isinstance(tags, list) or not all(
-            isinstance(tag, dict) and isinstance(tag.get("name"), str) for tag in tags
-        ):
-            del self.document["tags"]
-            self.defects.append("tags is no list of named ones; left out")
 
     # Components
 
     def _component_names(self) -> None:
-        """Names as OpenAPI allows them, no two of which would be one class, and no component that only names another."""
+        """Names as OpenAPI allows them, no two of which would be one class."""
         schemas = self.document.get("components", {}).get("schemas", {})
         names: dict[str, str] = {}
         classes: dict[str, str] = {}
         for name in schemas:
             plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("_") or "Schema"
             wanted = f"{plain}Schema" if ClassName(plain, "field_") in _TAKEN_CLASSES else plain
-            number = 2
-            while class_file(wanted) in classes:
-                wanted, number = f"{plain}{number}", number + 1
+            wanted = free(wanted, names.values())
             known = classes.get(class_file(plain))
             if known is not None:
                 self.defects.append(
@@ -135,21 +147,9 @@ class _Mending:
                 self.defects.append(f"{name}: no usable name of a schema; called {wanted}")
             classes[class_file(wanted)] = name
             names[name] = wanted
-        aliases = {name: value["$ref"] for name, value in schemas.items() if is_alias(value)}
-        renamed = {
-            f"#/components/schemas/{name}": f"#/components/schemas/{new}" for name, new in names.items() if name != new
-        }
-        ends: dict[str, str] = {}
-        for name in aliases:
-            reference, seen = aliases[name], set()
-            while (inner := component_of(reference)) in aliases and reference not in seen:
-                seen.add(reference)
-                reference = aliases[str(inner)]
-            ends[f"#/components/schemas/{name}"] = reference
-        if renamed or ends:
-            redirect(self.document, lambda reference: moved(moved(reference, ends), renamed))
-            kept = {names[name]: value for name, value in schemas.items() if name not in aliases}
-            self.document["components"]["schemas"] = kept
+        redirect(self.document, names)
+        if schemas:
+            self.document["components"]["schemas"] = {names[name]: schema for name, schema in schemas.items()}
 
     # Paths
 
@@ -219,16 +219,6 @@ class _Mending:
                 result.setdefault(key, value)
 
     def _operation(self, place: str, path: str, operation: Document, shared: Any, names: dict[str, str]) -> Document:
-        for key, sound in (
-            ("summary", str),
-            ("description", str),
-            ("deprecated", bool),
-            ("tags", list),
-            ("operationId", str),
-        ):
-            if key in operation and not isinstance(operation[key], sound):
-                del operation[key]
-                self.defects.append(f"{place}: {key} is not usable; left out")
         own = operation.pop("parameters", [])
         for given in (own, shared):
             if not isinstance(given, list):
@@ -308,11 +298,6 @@ class _Mending:
         if parameter["in"] == "path" and parameter.get("required") is not True:
             parameter["required"] = True
             self.defects.append(f"{place}: the path parameter {name!r} is not required, but it always is; read so")
-        elif not isinstance(parameter.get("required", False), bool):
-            parameter["required"] = str(parameter["required"]).lower() == "true"
-            self.defects.append(
-                f"{place}: whether {name!r} is required is no truth value; read as {parameter['required']}"
-            )
         self._schema_of(parameter, f"{place}: {name}")
         return parameter
 
@@ -330,20 +315,6 @@ class _Mending:
             parameter.pop("content", None)
             self.defects.append(f"{place}: has no schema; read as {schema.get('type', 'anything')}")
             parameter["schema"] = self.schemas.mend(schema, place)
-        named = parameter["schema"].get("type") if isinstance(parameter.get("schema"), dict) else None
-        kinds: dict[str, type | tuple[type, ...]] = {
-            "string": str,
-            "boolean": bool,
-            "integer": int,
-            "number": (int, float),
-            "array": list,
-        }
-        example = parameter.get("example")
-        if example is not None and named in kinds and (
-            not isinstance(example, kinds[named]) or isinstance(example, bool) is not (named == "boolean")
-        ):  # fmt: skip
-            del parameter["example"]
-            self.defects.append(f"{place}: the example is no {named}; left out")
 
     def _body(self, given: Any, place: str) -> Document | None:
         body: Document | None = given if isinstance(given, dict) else None
@@ -358,8 +329,6 @@ class _Mending:
                 **{key: body[key] for key in body if key != "schema"},
                 "content": {"application/json": {"schema": schema}},
             }
-        if not isinstance(body.get("required", False), bool):
-            del body["required"]
         self._content(body, f"{place}: body")
         return body
 
@@ -408,8 +377,9 @@ class _Mending:
 
     def _repeated_ids(self) -> None:
         operations = [item[method] for item in self.document["paths"].values() for method in METHODS if method in item]
-        for name, count in Counter(operation.get("operationId") for operation in operations).items():
-            if name is not None and count > 1:
+        names = [name for operation in operations if isinstance(name := operation.get("operationId"), str)]
+        for name, count in Counter(names).items():
+            if count > 1:
                 self.defects.append(f"{name}: {count} operations have this operationId; it names none of them")
                 for operation in operations:
                     if operation.get("operationId") == name:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
-from referencing.exceptions import Unresolvable
-
 from regeneration.document import METHODS, Document, InputError
+from regeneration.refusals import Place, refusals
 
 _PASSES = 40
 #: What is referred to has to stay; this is the least that each kind has to say.
@@ -18,8 +16,6 @@ _LEAST: dict[str, Document] = {
     "headers": {"schema": {}},
     "requestBodies": {"content": {}},
 }
-
-Place = tuple[int | str, ...]
 
 
 def prune(document: Document) -> list[str]:
@@ -33,23 +29,15 @@ def prune(document: Document) -> list[str]:
     Raises:
         InputError: the document stays unsound whatever is taken out.
     """
-    kind = OpenAPIV31SpecValidator if document["openapi"].startswith("3.1") else OpenAPIV30SpecValidator
     told: list[str] = []
     for _ in range(_PASSES):
-        try:
-            errors = list(kind(document).iter_errors())
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError, Unresolvable) as problem:
-            raise InputError(f"not valid OpenAPI; the validator stumbles over {problem!r}") from problem
-        if not errors:
+        found = list(refusals(document))
+        if not found:
             return told
-        for error in errors:
-            deepest = error
-            while deepest.context:  # of the alternatives that failed, the one that got furthest says most
-                deepest = max(deepest.context, key=lambda alternative: len(alternative.absolute_path))
-            place = tuple(deepest.absolute_path)
-            for words in _take_out(document, place, deepest):
-                message = " ".join(str(deepest.message).split())
-                told.append(f"{words}: left out ({message if len(message) < 160 else message[:160] + ' …'})")
+        for refusal in found:
+            told += [
+                f"{words}: left out ({refusal.words})" for words in _take_out(document, refusal.place, refusal.error)
+            ]
     raise InputError(f"not valid OpenAPI whatever is left out; see {told[-1] if told else 'the document'}")
 
 

@@ -40,6 +40,7 @@ _CURES: Final = (
         r"\1",
         "callers pass it in `extra`, until the method has an argument for it",
     ),
+    (r"(the document answers .*)", r"\1", f"correct the answer in {_OVERLAY}, if JSON comes all the same"),
     (r"(the body has to be .*)", r"\1", "bodies are written in src/sessions_us/_calls"),
     (r"(the body: .*)", r"\1", "the method sends what the document refuses; correct either"),
     (

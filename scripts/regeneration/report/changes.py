@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from regeneration.adopt.alignment import Key, align, elsewhere, template
+from regeneration.adopt.alignment import Key, align, by_key, elsewhere
 from regeneration.answers import is_json
-from regeneration.document import METHODS, Document, Route, follow, routes
+from regeneration.document import METHODS, Document, Route, follow
 from regeneration.repair.mending import Mended, mend
-from regeneration.report.levels import CALLERS, HARMLESS, PARSING, Level, retyped
+from regeneration.report.levels import CALLERS, HARMLESS, PARSING, Level, narrowed, retyped
 from regeneration.shapes import Shape, shape, shown
 
 
@@ -105,8 +105,8 @@ class _Comparing:
     def run(self) -> None:
         self._servers()
         self._webhooks()
-        before = {(route.method, template(route.path)): route for route in routes(self.old)}
-        after = {(route.method, template(route.path)): route for route in routes(self.new)}
+        before = by_key(self.old)
+        after = by_key(self.new)
         pairs = [(route, after[key]) for key, route in before.items() if key in after]
         self._keys(pairs)
         self._places(pairs)
@@ -317,9 +317,7 @@ class _Comparing:
             self._seen.add(pair)
         where = f"{place}, {path}" if path else place
         if before.nullable != after.nullable:
-            level: Level = (
-                (CALLERS if before.nullable else HARMLESS) if sent else (HARMLESS if before.nullable else PARSING)
-            )
+            level = narrowed(before.nullable, sent)
             kind, words = ("null-added", "may be null") if after.nullable else ("null-removed", "is never null")
             self._tell(kind, where, level, f"{where}: {words}")
         if before.type != after.type:
@@ -353,19 +351,17 @@ class _Comparing:
             return
         if before.enum is None or after.enum is None:
             fewer = before.enum is None
-            level: Level = (CALLERS if fewer else HARMLESS) if sent else (HARMLESS if fewer else PARSING)
+            level = narrowed(fewer, sent)
             words = f"only {', '.join(map(shown, after.enum or []))}" if fewer else "any value"
             self._tell("enum-added" if fewer else "enum-removed", where, level, f"{where}: {words}")
             return
         for value in after.enum:
             if value not in before.enum:
-                level = HARMLESS if sent or before.open else PARSING
+                level = HARMLESS if before.open else narrowed(False, sent)
                 self._tell("enum-value-added", where, level, f"{where}: may be {shown(value)}")
         for value in before.enum:
             if value not in after.enum:
-                self._tell(
-                    "enum-value-removed", where, CALLERS if sent else HARMLESS, f"{where}: is never {shown(value)}"
-                )
+                self._tell("enum-value-removed", where, narrowed(True, sent), f"{where}: is never {shown(value)}")
 
     def _fields(self, before: Shape, after: Shape, place: str, path: str, sent: bool) -> None:
         for name in {**before.fields, **after.fields}:
@@ -389,13 +385,8 @@ class _Comparing:
                 if one != other and sent:
                     self._requirement("field", where, f"field {inner} of the body", other)
                 elif one != other:
-                    words = "is always there" if other else "may be missing"
-                    self._tell(
-                        "field-required" if other else "field-optional",
-                        where,
-                        HARMLESS if other else PARSING,
-                        f"{where}: {words}",
-                    )
+                    kind, words = ("required", "is always there") if other else ("optional", "may be missing")
+                    self._tell(f"field-{kind}", where, narrowed(other, sent), f"{where}: {words}")
                 self._schema(before.fields[name], after.fields[name], place, inner, sent=sent)
 
     def _variants(self, before: Shape, after: Shape, place: str, path: str, sent: bool) -> None:
@@ -418,11 +409,10 @@ class _Comparing:
                 unmatched.remove(one)
         for one in unmatched:
             words = f"{where}: never {shape(self.old, one).type}"
-            self._tell("variant-removed", where, CALLERS if sent else HARMLESS, words)
+            self._tell("variant-removed", where, narrowed(True, sent), words)
         for one in rest:
-            self._tell(
-                "variant-added", where, HARMLESS if sent else PARSING, f"{where}: may be {shape(self.new, one).type}"
-            )
+            words = f"{where}: may be {shape(self.new, one).type}"
+            self._tell("variant-added", where, narrowed(False, sent), words)
 
     def _differs(self, one: Any, other: Any, sent: bool) -> bool:
         trial = _Comparing(self.old, self.new, {}, _seen=set(self._seen))

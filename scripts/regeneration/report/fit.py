@@ -9,11 +9,11 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from openapi_python_client.strings import PythonIdentifier
 
-from regeneration.document import Document, Route, follow, routes
+from regeneration.answers import body
+from regeneration.document import Document, routes
 from regeneration.shapes import shape
 
 
@@ -55,12 +55,7 @@ def unknown_arguments(document: Document, ours: Document) -> Iterator[str]:
     present = {route.operation["operationId"]: route for route in routes(document)}
     for route in routes(ours):
         name = route.operation["operationId"]
-        sent, known = _body(ours, route), _body(document, present[name])
+        sent, known = body(ours, route), body(document, present[name])
         unknown = [field for field in sent.fields if field not in known.fields] if known.fields else []
         if unknown:
             yield f"{name}: has arguments for fields that the document does not know: {', '.join(unknown)}"
-
-
-def _body(document: Document, route: Route) -> Any:
-    content = (follow(document, route.operation.get("requestBody")) or {}).get("content") or {}
-    return shape(document, next((media.get("schema") for name, media in content.items() if "json" in name), None))

@@ -10,11 +10,18 @@ PARSING: Final[Level] = "breaking for parsing"
 HARMLESS: Final[Level] = "harmless"
 
 
+def narrowed(narrower: bool, sent: bool) -> Level:
+    """Whom it breaks that a value may be less than before (narrower) or more."""
+    if sent:
+        return CALLERS if narrower else HARMLESS
+    return HARMLESS if narrower else PARSING
+
+
 def retyped(before: str, after: str, sent: bool) -> Level:
     """A wider type is fine to send and unsafe to receive; a narrower one the other way round."""
     wider = {("integer", "number"), ("date-time", "string"), ("date", "string")}
     if (before, after) in wider or after in ("anything", "one of several"):
-        return HARMLESS if sent else PARSING
+        return narrowed(False, sent)
     if (before, after) == ("number", "integer") or before == "anything":
-        return CALLERS if sent else HARMLESS
+        return narrowed(True, sent)
     return CALLERS if sent else PARSING
