@@ -3,7 +3,7 @@
 PyYAML reads YAML 1.1, where `on` is true, `2026-01-02` is a date and the key `200` is a number: none of them would
 match anything in an OpenAPI document. Only its parser is used here; what a scalar means is decided below. The libraries
 for YAML 1.2 are no shorter way: ruamel.yaml still reads dates, and 1_000 as a number; py-yaml12 takes the second of two
-equal keys in silence; and both give numbers as keys.
+equal keys in silence, and gives numbers as keys.
 """
 
 from __future__ import annotations
