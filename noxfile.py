@@ -254,6 +254,21 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site in build/site. Warnings, and links that lead nowhere, are errors."""
+    session.install(*nox.project.dependency_groups(PROJECT, "docs"))
+    session.run("python", "scripts/site.py")
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the pictures of the README and docs/ again, from simulations and from the demo."""
+    _install(session, "test")
+    session.run("python", "tests/pictures/budget.py")
+    session.run("python", "tests/pictures/demo.py")
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Builds the wheel, installs it alone, imports everything that needs no extra, and checks that all of it is typed."""
     session.install("build")

@@ -1,6 +1,6 @@
 """Writes docs/methods.md, the list of all methods, from the generated operations and the methods' signatures and docstrings.
 
-    python scripts/methods.py [--check]
+python scripts/methods.py [--check]
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ CLASSES: Final = {
 
 HEAD: Final = """# All {count} methods
 
-`user` is a `UserClient`, `guest` a `GuestClient`. Required arguments are marked `=…` and optional ones `?`; all but ids are given by name. What returns a `Pager` is a list: iterate it
-with `async for`. Everything else is awaited. *Sent again* says whether a call may be sent again when nobody knows what became of the
-first attempt; [Timeouts, retries, deadlines](patience.md) has the rest. *Known from* says how well the API's side of it is known:
-see [What is known about the API](api.md).
+`user` is a `UserClient`, `guest` a `GuestClient`. Ids are given by position, everything else by name: required arguments are
+marked `=…`, optional ones `?`. What returns a `Pager` is a list: iterate it with `async for`. Everything else is awaited.
+
+*Sent again* says whether a call is sent again when nobody knows what became of the first attempt: see
+[Timeouts, retries, deadlines](patience.md). *Known from* says how well the API's side is known: see
+[What is known about the API](api.md). [Resources](reference/resources.md) has the docstrings.
 
 This page is written by `scripts/methods.py`.
 """
@@ -48,7 +50,9 @@ def page() -> str:
     parts = [HEAD.format(count=len(METHODS))]
     for name in CLASSES:
         operations = [each for each, method in METHODS.items() if method.rpartition(".")[0] == name]
-        parts.append(f"\n## `{name}`\n\n| method | returns | endpoint | sent again | known from |\n|---|---|---|---|---|\n")
+        parts.append(
+            f"\n## `{name}`\n\n| method | returns | endpoint | sent again | known from |\n|---|---|---|---|---|\n"
+        )
         parts += [_row(name, operation) for operation in operations]
     return "".join(parts)
 
@@ -61,7 +65,7 @@ def _row(name: str, operation_id: str) -> str:
     if known is None:
         raise SystemExit(f"{method} does not say what it is known from")
     cells = [
-        f"`{method}({_arguments(signature)})`",
+        f"`{method.rpartition('.')[2]}({_arguments(signature)})`",
         f"`{_returned(signature)}`",
         f"`{operation.method} {operation.path}`",
         "yes" if operation.repeatable else "no",

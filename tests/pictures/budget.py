@@ -194,7 +194,8 @@ def _row(sent: list[Sent], middle: float, colours: dict[str, str]) -> list[str]:
         together += 1
         after = sent[number + 1] if number + 1 < len(sent) else None
         if after is None or after.at - each.at > 3 or after.refused != each.refused:
-            if together > 1 and not each.refused:
+            has_room = after is None or after.at - each.at > 10
+            if together > 1 and has_room and not each.refused:
                 parts.append(_text(_x(each.at) + 6, middle + 4, str(together), colours["good"]))
             together = 0
     return parts
