@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,28 @@ ONCE = (
     "tests/test_audit.py",
     "tests/test_memory.py",
     "tests/test_site_load.py",
+)
+
+# What uses each library that the package or an extra needs, and no repository around it.
+INSTALLED = (
+    "tests/test_examples.py",
+    "tests/test_operations.py",
+    "tests/test_webhooks.py",
+    "tests/fastapi",
+    "tests/sandbox/test_fixtures.py",
+    "tests/sandbox/test_operations.py",
+    "tests/pipelines/test_export.py",
+    "tests/cli/test_list.py",
+)
+# What shows whether other versions of the libraries do.
+LIBRARY = (
+    *INSTALLED,
+    "tests/calls",
+    "tests/send",
+    "tests/quota/stores",
+    "tests/pipelines/test_dlt_sink.py",
+    "tests/pipelines/test_sinks.py",
+    "tests/regenerate/test_generated_package.py",
 )
 
 # What reads a clock, or what was written by one.
@@ -151,15 +174,18 @@ def uvloop(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and obvious mistakes."""
+    """Style, spelling, obvious mistakes, what workflows may do, and that no public name goes without a line in the changelog."""
     session.install(*nox.project.dependency_groups(PROJECT, "lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+    session.run("zizmor", "--offline", "--quiet", ".github")
+    session.run("python", "scripts/api.py", *session.posargs)
 
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy and pyright over everything, and whether every public name is typed."""
+    """Mypy and pyright over everything, and whether every public name is typed."""
     _install(session, "test", "types", "regenerate", "benchmarks")
     session.run("mypy", "src", "generated", "scripts", "examples", "benchmarks", "tests/typing")
     session.run("pyright")
@@ -285,6 +311,48 @@ def build(session: nox.Session) -> None:
         )
         session.install(*(named for named in nox.project.dependency_groups(PROJECT, "types") if "pyright" in named))
         session.run("pyright", "--verifytypes", "sessions_us", "--ignoreexternal")
+
+
+@nox.session
+def installed(session: nox.Session) -> None:
+    """Test the wheel and the sdist with the sources out of reach; the argument is a folder with both, else they are built."""
+    tmp = Path(session.create_tmp()).resolve()
+    dist = Path(session.posargs[0]).resolve() if session.posargs else tmp / "dist"
+    if not session.posargs:
+        session.install("build")
+        shutil.rmtree(dist, ignore_errors=True)
+        session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
+    place = tmp / "place"
+    for (built,) in (dist.glob("*.whl"), dist.glob("*.tar.gz")):
+        session.install("--force-reinstall", f"{built}[{EXTRAS}]", *nox.project.dependency_groups(PROJECT, "test"))
+        shutil.rmtree(place, ignore_errors=True)
+        for kept in ("tests", "examples"):
+            shutil.copytree(kept, place / kept)
+        shutil.copytree("spec", place / "spec")
+        for kept in ("pyproject.toml", "README.md"):
+            shutil.copy(kept, place)
+        with session.chdir(place):
+            session.run("python", "-c", "import sessions_us as s; assert 'site-packages' in s.__file__, s.__file__")
+            session.run(*PYTEST, *BOUNDED, *AT_ONCE, "-m", "not further", *INSTALLED)
+
+
+@nox.session(python="3.11", venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """The tests with the lowest versions that pyproject.toml allows for what it names; arguments go to pytest. Needs uv."""
+    groups = nox.project.dependency_groups(PROJECT, "test", "regenerate")
+    session.install("--resolution", "lowest-direct", "-e", f".[{EXTRAS}]", *groups)
+    session.run(*PYTEST, *BOUNDED, *(session.posargs or (*AT_ONCE, "-m", "not further", *LIBRARY)))
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """The tests with the newest versions of what the package needs, our upper bounds ignored; arguments go to pytest."""
+    named = [*PROJECT["project"]["dependencies"]]
+    for extra in EXTRAS.split(","):
+        named += PROJECT["project"]["optional-dependencies"][extra]
+    _install(session, "test", "regenerate")
+    session.install("--upgrade", *(re.split(r"[<>=!~; ]", each, maxsplit=1)[0] for each in named))
+    session.run(*PYTEST, *BOUNDED, *(session.posargs or (*AT_ONCE, "-m", "not further", *LIBRARY)))
 
 
 @nox.session

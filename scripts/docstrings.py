@@ -20,7 +20,8 @@ def expanded(text: str) -> str:
 
 
 @cache
-def _packages() -> griffe.ModulesCollection:
+def packages() -> griffe.ModulesCollection:
+    """Our packages as griffe reads them from the sources, without importing them."""
     loader = griffe.GriffeLoader(search_paths=[ROOT / "src", ROOT / "generated"])
     for package in ("sessions_us_api", "sessions_us"):
         loader.load(package)
@@ -29,7 +30,7 @@ def _packages() -> griffe.ModulesCollection:
 
 
 def _load(name: str) -> Any:
-    loaded = _packages()[name]
+    loaded = packages()[name]
     return loaded.final_target if loaded.is_alias else loaded
 
 
@@ -38,12 +39,12 @@ def _written(found: Any, level: int) -> Iterator[str]:
         yield f"{'#' * level} `{_signature(found)}`\n"
         yield f"{found.docstring.value.strip()}\n"
     for name, member in found.members.items():
-        target = _target(member)
+        target = target_of(member)
         if target is not None and not name.startswith("_") and (found.is_class or _is_exported(found, name)):
             yield from _written(target, min(level + 1, 6))
 
 
-def _target(member: Any) -> Any:
+def target_of(member: Any) -> Any:
     """The member itself, where an alias leads; None for what is not ours."""
     try:
         target = member.final_target if member.is_alias else member
