@@ -326,9 +326,8 @@ def installed(session: nox.Session) -> None:
     for (built,) in (dist.glob("*.whl"), dist.glob("*.tar.gz")):
         session.install("--force-reinstall", f"{built}[{EXTRAS}]", *nox.project.dependency_groups(PROJECT, "test"))
         shutil.rmtree(place, ignore_errors=True)
-        for kept in ("tests", "examples"):
+        for kept in ("tests", "examples", "docs", "spec"):
             shutil.copytree(kept, place / kept)
-        shutil.copytree("spec", place / "spec")
         for kept in ("pyproject.toml", "README.md"):
             shutil.copy(kept, place)
         with session.chdir(place):
