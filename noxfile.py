@@ -67,6 +67,9 @@ LIBRARY = (
     "tests/regenerate/test_generated_package.py",
 )
 
+# An old Starlette with a new anyio warns of itself.
+OLD = ("-W", "ignore:The anyio.abc.BlockingPortal alias:DeprecationWarning")
+
 # What reads a clock, or what was written by one.
 DATED = (
     "tests/booking_site/test_launch.py",
@@ -138,6 +141,15 @@ os.environ["PATH"] = os.pathsep.join([*(str(Path(path).parent) for path in FOUND
 
 def _install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:
     session.install("-e", f".[{extras}]", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+def _needed() -> list[str]:
+    """What the package and its extras name."""
+    project = PROJECT["project"]
+    return [
+        *project["dependencies"],
+        *(each for extra in EXTRAS.split(",") for each in project["optional-dependencies"][extra]),
+    ]
 
 
 @nox.session(python=next(iter(PRESENT), "3.11"))
@@ -337,20 +349,17 @@ def installed(session: nox.Session) -> None:
 
 @nox.session(python="3.11", venv_backend="uv")
 def lowest(session: nox.Session) -> None:
-    """The tests with the lowest versions that pyproject.toml allows for what it names; arguments go to pytest. Needs uv."""
-    groups = nox.project.dependency_groups(PROJECT, "test", "regenerate")
-    session.install("--resolution", "lowest-direct", "-e", f".[{EXTRAS}]", *groups)
-    session.run(*PYTEST, *BOUNDED, *(session.posargs or (*AT_ONCE, "-m", "not further", *LIBRARY)))
+    """The tests with the lowest versions that the package allows for what it names; arguments go to pytest. Needs uv."""
+    session.install("--resolution", "lowest-direct", *_needed())
+    _install(session, "test", "regenerate")  # which keeps what is there
+    session.run(*PYTEST, *BOUNDED, *OLD, *(session.posargs or (*AT_ONCE, "-m", "not further", *LIBRARY)))
 
 
 @nox.session
 def newest(session: nox.Session) -> None:
     """The tests with the newest versions of what the package needs, our upper bounds ignored; arguments go to pytest."""
-    named = [*PROJECT["project"]["dependencies"]]
-    for extra in EXTRAS.split(","):
-        named += PROJECT["project"]["optional-dependencies"][extra]
     _install(session, "test", "regenerate")
-    session.install("--upgrade", *(re.split(r"[<>=!~; ]", each, maxsplit=1)[0] for each in named))
+    session.install("--upgrade", *(re.split(r"[<>=!~; ]", each, maxsplit=1)[0] for each in _needed()))
     session.run(*PYTEST, *BOUNDED, *(session.posargs or (*AT_ONCE, "-m", "not further", *LIBRARY)))
 
 
