@@ -50,8 +50,8 @@ def stage() -> None:
         shutil.copy(ROOT / source, PAGES / page)
     shutil.copytree(ROOT / "examples/booking_site/screenshots", PAGES / "screenshots")
     (PAGES / "examples.md").write_text(_examples(), "utf-8")
-    for page in PAGES.glob("*.md"):
-        page.write_text(_relinked(page.read_text("utf-8")), "utf-8")
+    for path in PAGES.glob("*.md"):
+        path.write_text(_relinked(path.read_text("utf-8")), "utf-8")
     (PAGES / "llms.txt").write_text("".join(_contents()), "utf-8")
     (PAGES / "llms-full.txt").write_text(
         "\n\n".join([ABOUT, *(expanded(_text(page)) for _, page in _named_pages())]), "utf-8"
@@ -125,7 +125,7 @@ def _named_pages() -> Iterator[tuple[str, str]]:
 
 def render() -> list[str]:
     """Render the pages; return what is wrong."""
-    command = [Path(sys.executable).with_name("zensical"), "build", "--clean", "--strict"]
+    command = [str(Path(sys.executable).with_name("zensical")), "build", "--clean", "--strict"]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, env={"NO_COLOR": "1", "PATH": "/usr/bin:/bin"}
     )
