@@ -192,7 +192,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("codespell")
     session.run("zizmor", "--offline", "--quiet", ".github")
-    session.run("python", "scripts/api.py", *session.posargs)
+    session.run("python", "scripts/public_names.py", *session.posargs)
 
 
 @nox.session
@@ -295,7 +295,7 @@ def browser(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the site in build/site. Warnings, and links that lead nowhere, are errors."""
     session.install(*nox.project.dependency_groups(PROJECT, "docs"))
-    session.run("python", "scripts/site.py")
+    session.run("python", "scripts/build_docs.py")
 
 
 @nox.session

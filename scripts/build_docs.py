@@ -1,6 +1,6 @@
 """Builds the site: stages the pages in build/pages, renders them with Zensical, and checks every link of what came out.
 
-    python scripts/site.py
+    python scripts/build_docs.py
 
 A warning of Zensical or of griffe, which reads the docstrings, is an error, and so is a link that leads nowhere.
 """

@@ -1,7 +1,7 @@
 """Compares the public names and signatures with those of the last version, which api.txt holds.
 
-python scripts/api.py          fails if one is gone or differs, and the first part of CHANGELOG.md does not name it
-python scripts/api.py --write  writes api.txt; for a release
+python scripts/public_names.py          fails if one is gone or differs, and the first part of CHANGELOG.md does not name it
+python scripts/public_names.py --write  writes api.txt; for a release
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from docstrings import packages, target_of
 
 ROOT: Final = Path(__file__).parents[1]
 SNAPSHOT: Final = ROOT / "api.txt"
-MODULES: Final = (
-    "sessions_us",
-    "sessions_us.webhooks",
-    "sessions_us.fastapi",
-    "sessions_us.pipelines",
-    "sessions_us.sandbox",
-)
+# Each module that exports names, and where people import them from.
+MODULES: Final = {
+    "sessions_us": "sessions_us",
+    "sessions_us_api.models": "sessions_us",
+    "sessions_us.webhooks": "sessions_us.webhooks",
+    "sessions_us.fastapi": "sessions_us.fastapi",
+    "sessions_us.pipelines": "sessions_us.pipelines",
+    "sessions_us.sandbox": "sessions_us.sandbox",
+}
 # Not exported, but the types of a client's attributes.
 RESOURCES: Final = (
     "booking_pages",
@@ -39,11 +41,11 @@ RESOURCES: Final = (
 
 def public() -> dict[str, str]:
     """What each public name is: the signature of a function, the type of an attribute, the bases of a class."""
-    modules = [*MODULES, *(f"sessions_us.resources.{each}" for each in RESOURCES)]
-    return dict(sorted(line for name in modules for line in _exported(name)))
+    resources = {each: each for each in (f"sessions_us.resources.{name}" for name in RESOURCES)}
+    return dict(sorted(line for name, place in {**MODULES, **resources}.items() for line in _exported(name, place)))
 
 
-def _exported(module_name: str) -> Iterator[tuple[str, str]]:
+def _exported(module_name: str, place: str) -> Iterator[tuple[str, str]]:
     module = packages()[module_name]
     for name, member in module.members.items():
         if (
@@ -55,7 +57,7 @@ def _exported(module_name: str) -> Iterator[tuple[str, str]]:
         if target is None or target.path.startswith("sessions_us._lazy"):  # it makes the others
             continue
         if is_exported and (name in module.imports or target.path.startswith(module_name)):
-            yield from _lines(f"{module_name}.{name}", target)
+            yield from _lines(f"{place}.{name}", target)
 
 
 def _lines(path: str, found: Any) -> Iterator[tuple[str, str]]:
@@ -103,7 +105,7 @@ def main(*arguments: str) -> int:
     """Compare, or write. The exit status is 1 if a change is not declared."""
     now = public()
     if "--write" in arguments:
-        head = "# The public names of the last version. Written by scripts/api.py at a release.\n"
+        head = "# The public names of the last version. Written by scripts/public_names.py at a release.\n"
         SNAPSHOT.write_text(head + "".join(f"{path} {what}\n" for path, what in now.items()), "utf-8")
         return 0
     problems = undeclared(_read(), now, latest_changes())
