@@ -131,7 +131,7 @@ def render() -> list[str]:
     )
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     if done.returncode:
-        return [said]
+        return [said.partition("Traceback")[0]]
     return [line for line in said.splitlines() if line.startswith("griffe:") or "Warning" in line]
 
 
