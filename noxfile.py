@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,31 @@ UNLIKE_HTTPX = (
     "tests/send/test_environment.py::test_a_variable_that_cant_be_used_is_named[no such folder]",
     "tests/send/test_environment.py::test_certificates_are_read_once",
 )
+
+# What uses each library that the package or an extra needs, and no repository around it.
+INSTALLED = (
+    "tests/test_examples.py",
+    "tests/test_operations.py",
+    "tests/test_webhooks.py",
+    "tests/fastapi",
+    "tests/sandbox/test_fixtures.py",
+    "tests/sandbox/test_operations.py",
+    "tests/pipelines/test_export.py",
+    "tests/cli/test_list.py",
+)
+# What shows whether other versions of the libraries do.
+LIBRARY = (
+    *INSTALLED,
+    "tests/calls",
+    "tests/send",
+    "tests/quota/stores",
+    "tests/pipelines/test_dlt_sink.py",
+    "tests/pipelines/test_sinks.py",
+    "tests/regenerate/test_generated_package.py",
+)
+
+# An old Starlette with a new anyio warns of itself.
+OLD = ("-W", "ignore:The anyio.abc.BlockingPortal alias:DeprecationWarning")
 
 # What reads a clock, or what was written by one.
 DATED = (
@@ -148,6 +174,15 @@ def _install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:
     session.install("-e", f".[{extras}]", *nox.project.dependency_groups(PROJECT, *groups))
 
 
+def _needed() -> list[str]:
+    """What the package and its extras name."""
+    project = PROJECT["project"]
+    return [
+        *project["dependencies"],
+        *(each for extra in EXTRAS.split(",") for each in project["optional-dependencies"][extra]),
+    ]
+
+
 @nox.session(python=next(iter(PRESENT), "3.11"))
 def tests(session: nox.Session) -> None:
     """What proves the promises, in minutes, on one Python (another: `--force-python 3.13`); arguments go to pytest."""
@@ -191,15 +226,18 @@ def httpx2(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and obvious mistakes."""
+    """Style, spelling, obvious mistakes, what workflows may do, and that no public name goes without a line in the changelog."""
     session.install(*nox.project.dependency_groups(PROJECT, "lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+    session.run("zizmor", "--offline", "--quiet", ".github")
+    session.run("python", "scripts/public_names.py", *session.posargs)
 
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy and pyright over everything, and whether every public name is typed."""
+    """Mypy and pyright over everything, and whether every public name is typed."""
     _install(session, "test", "types", "regenerate", "benchmarks")
     session.run("mypy", "src", "generated", "scripts", "examples", "benchmarks", "tests/typing")
     session.run("pyright")
@@ -303,6 +341,21 @@ def operations(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site in build/site. Warnings, and links that lead nowhere, are errors."""
+    session.install(*nox.project.dependency_groups(PROJECT, "docs"))
+    session.run("python", "scripts/build_docs.py")
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the pictures of the README and docs/ again, from simulations and from the demo."""
+    _install(session, "test")
+    session.run("python", "tests/pictures/budget.py")
+    session.run("python", "tests/pictures/demo.py")
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Builds the wheel, installs it alone, imports everything that needs no extra, and checks that all of it is typed."""
     session.install("build")
@@ -319,6 +372,44 @@ def build(session: nox.Session) -> None:
         )
         session.install(*(named for named in nox.project.dependency_groups(PROJECT, "types") if "pyright" in named))
         session.run("pyright", "--verifytypes", "sessions_us", "--ignoreexternal")
+
+
+@nox.session
+def installed(session: nox.Session) -> None:
+    """Test the wheel and the sdist with the sources out of reach; the argument is a folder with both, else they are built."""
+    tmp = Path(session.create_tmp()).resolve()
+    dist = Path(session.posargs[0]).resolve() if session.posargs else tmp / "dist"
+    if not session.posargs:
+        session.install("build")
+        shutil.rmtree(dist, ignore_errors=True)
+        session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
+    place = tmp / "place"
+    for (built,) in (dist.glob("*.whl"), dist.glob("*.tar.gz")):
+        session.install("--force-reinstall", f"{built}[{EXTRAS}]", *nox.project.dependency_groups(PROJECT, "test"))
+        shutil.rmtree(place, ignore_errors=True)
+        for kept in ("tests", "examples", "docs", "spec"):
+            shutil.copytree(kept, place / kept)
+        for kept in ("pyproject.toml", "README.md"):
+            shutil.copy(kept, place)
+        with session.chdir(place):
+            session.run("python", "-c", "import sessions_us as s; assert 'site-packages' in s.__file__, s.__file__")
+            session.run(*PYTEST, *BOUNDED, *AT_ONCE, "-m", "not further", *INSTALLED)
+
+
+@nox.session(python="3.11", venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """The tests with the lowest versions that the package allows for what it names; arguments go to pytest. Needs uv."""
+    session.install("--resolution", "lowest-direct", *_needed())
+    _install(session, "test", "regenerate")  # which keeps what is there
+    session.run(*PYTEST, *BOUNDED, *OLD, *(session.posargs or (*AT_ONCE, "-m", "not further", *LIBRARY)))
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """The tests with the newest versions of what the package needs, our upper bounds ignored; arguments go to pytest."""
+    _install(session, "test", "regenerate")
+    session.install("--upgrade", *(re.split(r"[<>=!~; ]", each, maxsplit=1)[0] for each in _needed()))
+    session.run(*PYTEST, *BOUNDED, *(session.posargs or (*AT_ONCE, "-m", "not further", *LIBRARY)))
 
 
 @nox.session

@@ -28,7 +28,6 @@ def loader(
     Returns:
         A function that loads a name, and `__all__`. It raises an `ImportError` of one line if a library is missing.
     """
-
     known = {name: f"{package}.{home}" for home, names in homes.items() for name in names}
 
     def load(name: str) -> object:

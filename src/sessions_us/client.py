@@ -170,12 +170,11 @@ class _Client(Generic[K]):
         allow_http: bool = False,
         **options: Unpack[SharedOptions],
     ) -> None:
-        """Needs no event loop and sends nothing.
+        """Needs no event loop and sends nothing. `ClientOptions` says what the options mean.
 
         Args:
             api_key: the key; None reads it from the environment: the file of `SESSIONS_USER_KEY_FILE`, else `SESSIONS_USER_KEY`
                 (`SESSIONS_GUEST_…` for a `GuestClient`).
-            base_url, quota, retries, on_event, transport, clock, app_info, allow_http, options: see `ClientOptions`.
 
         Raises:
             ConfigurationError: no usable key, a base_url that would expose the key, another quota for the same key, or

@@ -38,9 +38,11 @@ def sessions_lifespan(
     `FastAPI(lifespan=sessions_lifespan())`. Inside another lifespan: `async with sessions_lifespan()(app):`.
 
     Args:
-        user, guest: whether to open the client. True: open it; without its key the application does not start. None: open it
+        user: whether to open the `UserClient`. True: open it; without its key the application does not start. None: open it
             if there is a key. False: do not open it.
-        user_key, guest_key: the keys; None reads them when the application starts, from the environment.
+        guest: the same for the `GuestClient`.
+        user_key: the USER key; None reads it when the application starts, from the environment.
+        guest_key: the GUEST key, likewise.
         lifespan: the application's own lifespan, entered after the clients are opened and left before they are closed. The
             mapping that it yields becomes state of the requests, as usual.
         options: options of both clients; `max_wait` is 5 seconds unless given. Each key has its own copy of `quota`. Several

@@ -28,7 +28,7 @@ class Quota:
     Two clients that are given the same `Quota` object share one budget, even if their keys differ. A shared store names the
     budget after the key of the first client, so that must be the same key in all processes.
 
-    Args:
+    Attributes:
         limit: requests per window. The API documents 10.
         window: seconds. The API documents a minute.
         reserve: slots of each window that background work leaves free until the window's last tenth, or all the time if slots

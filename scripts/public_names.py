@@ -1,0 +1,119 @@
+"""Compares the public names and signatures with those of the last version, which api.txt holds.
+
+python scripts/public_names.py          fails if one is gone or differs, and the first part of CHANGELOG.md does not name it
+python scripts/public_names.py --write  writes api.txt; for a release
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from docstrings import packages, target_of
+
+ROOT: Final = Path(__file__).parents[1]
+SNAPSHOT: Final = ROOT / "api.txt"
+# Each module that exports names, and where people import them from.
+MODULES: Final = {
+    "sessions_us": "sessions_us",
+    "sessions_us_api.models": "sessions_us",
+    "sessions_us.webhooks": "sessions_us.webhooks",
+    "sessions_us.fastapi": "sessions_us.fastapi",
+    "sessions_us.pipelines": "sessions_us.pipelines",
+    "sessions_us.sandbox": "sessions_us.sandbox",
+}
+# Not exported, but the types of a client's attributes.
+RESOURCES: Final = (
+    "booking_pages",
+    "bookings",
+    "collaborators",
+    "events",
+    "guests",
+    "participants",
+    "rooms",
+    "sessions",
+    "webhooks",
+)
+
+
+def public() -> dict[str, str]:
+    """What each public name is: the signature of a function, the type of an attribute, the bases of a class."""
+    resources = {each: each for each in (f"sessions_us.resources.{name}" for name in RESOURCES)}
+    return dict(sorted(line for name, place in {**MODULES, **resources}.items() for line in _exported(name, place)))
+
+
+def _exported(module_name: str, place: str) -> Iterator[tuple[str, str]]:
+    module = packages()[module_name]
+    for name, member in module.members.items():
+        if (
+            name in module.imports and not member.is_alias and member.is_module
+        ):  # a function that is named after its module
+            member = member.members[name]
+        target = target_of(member)
+        is_exported = name in module.exports if module.exports is not None else not name.startswith("_")
+        if target is None or target.path.startswith("sessions_us._lazy"):  # it makes the others
+            continue
+        if is_exported and (name in module.imports or target.path.startswith(module_name)):
+            yield from _lines(f"{place}.{name}", target)
+
+
+def _lines(path: str, found: Any) -> Iterator[tuple[str, str]]:
+    if found.is_function:
+        given = (_parameter(each) for each in found.parameters if each.name not in ("self", "cls"))
+        yield path, f"({', '.join(given)}) -> {found.returns}"
+    elif found.is_class:
+        yield path, f"class({', '.join(str(base) for base in found.bases)})"
+        for name, member in sorted(found.all_members.items()):
+            target = target_of(member)
+            if target is not None and (name == "__init__" or not name.startswith("_")):
+                yield from _lines(f"{path}.{name}", target)
+    elif found.is_attribute:
+        yield path, str(found.annotation)
+
+
+def _parameter(parameter: Any) -> str:
+    star = {"variadic positional": "*", "variadic keyword": "**"}.get(parameter.kind.value, "")
+    optional = "" if parameter.default is None or star else " = …"
+    by_name = "by name " if parameter.kind.value == "keyword-only" else ""
+    return f"{by_name}{star}{parameter.name}: {parameter.annotation}{optional}"
+
+
+def undeclared(before: dict[str, str], now: dict[str, str], changes: str) -> list[str]:
+    """Names that are gone or differ, and that the text of the changes does not have in backquotes."""
+    told = {word for code in re.findall(r"`([^`]+)`", changes) for word in re.findall(r"\w+", code)}
+    return [
+        f"{path} is gone" if path not in now else f"{path} was {what}, is {now[path]}"
+        for path, what in before.items()
+        if now.get(path) != what and path.rpartition(".")[2] not in told
+    ]
+
+
+def latest_changes() -> str:
+    """The part of the changelog for the next version."""
+    return re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text("utf-8"), flags=re.MULTILINE)[1]
+
+
+def _read() -> dict[str, str]:
+    lines = SNAPSHOT.read_text("utf-8").splitlines()
+    return dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
+
+
+def main(*arguments: str) -> int:
+    """Compare, or write. The exit status is 1 if a change is not declared."""
+    now = public()
+    if "--write" in arguments:
+        head = "# The public names of the last version. Written by scripts/public_names.py at a release.\n"
+        SNAPSHOT.write_text(head + "".join(f"{path} {what}\n" for path, what in now.items()), "utf-8")
+        return 0
+    problems = undeclared(_read(), now, latest_changes())
+    sys.stderr.writelines(f"{problem}: say so in CHANGELOG.md\n" for problem in problems)
+    if not problems:
+        sys.stdout.write(f"{len(now)} public names; none is gone or differs without a line in CHANGELOG.md\n")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:]))
