@@ -76,7 +76,11 @@ class RedisStore(SharedStore):
         self._copy = partial(
             type(self), url, cluster=cluster, on_store_failure=on_store_failure, share=share, timeout=timeout
         )
-        self._server = RedisScripts(self._url, self._shown, self._timeout, cluster=cluster)
+        self._server = self.server()
+
+    def server(self) -> RedisScripts:
+        """Return connections of their own to the same server."""
+        return RedisScripts(self._url, self._shown, self.timeout, cluster=self._cluster)
 
     async def aclose(self) -> None:
         """Close the connections. The next step opens them again."""

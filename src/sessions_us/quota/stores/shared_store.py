@@ -75,8 +75,8 @@ class SharedStore:
         if not 0 < timeout <= 60:
             raise ConfigurationError(f"timeout={timeout!r}: give seconds, more than 0 and at most 60.")
         self.fallback: float | None = share if on_store_failure == "local" else None
-        self._timeout = float(timeout)
-        self._identity = (*place, self.fallback, self._timeout)
+        self.timeout: float = float(timeout)
+        self._identity = (*place, self.fallback, self.timeout)
         self._shown = shown
         self._known: dict[str, Held] = {}
         self._copies: list[tuple[asyncio.AbstractEventLoop, SharedStore]] = []

@@ -74,7 +74,7 @@ class SQLiteStore(SharedStore):
         super().__init__((self.path,), str(self.path), on_store_failure, share, timeout)
         self._copy = partial(type(self), path, on_store_failure=on_store_failure, share=share, timeout=timeout)
         import_module("sqlite3")  # here, because an import would block the event loop later
-        self._file = SQLiteFile(self.path, _CREATE, self._timeout, "sessions-us quota")
+        self._file = SQLiteFile(self.path, _CREATE, self.timeout, "sessions-us quota")
 
     async def aclose(self) -> None:
         """Close the file. The next step opens it again."""
