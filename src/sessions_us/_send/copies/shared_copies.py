@@ -89,7 +89,9 @@ class SharedCopies:
     async def begin(self, call: Call) -> str:
         """A write is sent now. Return its name, for `end`."""
         write, scopes = secrets.token_hex(8), _scopes_of_write(call)
-        if scopes and not await self._done(lambda: self._place.begin(write, scopes, _CARRIED_OUT * call.options.timeout)):
+        if scopes and not await self._done(
+            lambda: self._place.begin(write, scopes, _CARRIED_OUT * call.options.timeout)
+        ):
             self._untold.update(scopes)
         return write
 
