@@ -214,13 +214,14 @@ async def test_one_process_renews_a_copy(api, key, place, process):
     async with sharing(api, key, place, **options) as user, process.serving(api.url, key, place, **options) as other:
         await user.rooms.get("r1")
         api.hold()
-        names = [await other.do("read"), *[(await user.rooms.get("r1")).name for _ in range(2)], await other.do("read")]
-        assert names == ["1"] * 4
-        await until(lambda: len(api.arrived) == 2)
+        for _ in range(5):
+            assert (await user.rooms.get("r1")).name == "1"
+            assert await other.do("read") == "1"
+        await until(lambda: len(api.arrived) > 1)
+        assert len(api.arrived) == 2
         api.release()
         while (await user.rooms.get("r1")).name == "1":
             pass
-        assert len(api.arrived) <= 4, "the first renewal by one, and those of what it brought"
 
 
 async def test_what_is_gone_is_gone_for_all(api, key, place, process):
