@@ -279,15 +279,15 @@ async def test_a_busy_moment_costs_nobody_their_form(serve: Serve) -> None:
 
 
 async def test_visitors_of_all_zones_share_one_question(serve: Serve) -> None:
-    """Thirty visitors at once, from everywhere, cost one request."""
+    """Thirty visitors at once, from everywhere, cost one request, and one behind them for what the page is called."""
     zones = ("Asia/Tokyo", "America/New_York", "Europe/Bucharest", "Pacific/Auckland", "UTC")
     async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
-        await visitor.get("/")
         asked = f"{free_week(sandbox)}&zone="
         answers = await asyncio.gather(*(visitor.get(asked + zones[number % 5]) for number in range(30)))
 
         assert {answer.status_code for answer in answers} == {200}
-        assert paths(sandbox) == ["/api/booking-pages", f"/api/booking-pages/{sandbox.team_page_id}/slots"]
+        api = f"/api/booking-pages/{sandbox.team_page_id}"
+        assert paths(sandbox) == [f"{api}/slots", api]
 
 
 def paths(sandbox: Sandbox) -> list[str]:
