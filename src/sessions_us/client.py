@@ -209,7 +209,7 @@ class _Client(Generic[K]):
         shared = None if cache_store is None else SharedCopies(place_at(cache_store), limiter.clock.now)
         retry = Retry(http if shared is None else SharedWrites(http, shared), limiter)
         single_flight = SingleFlight(retry)
-        cache = Cache(single_flight, limiter.clock.now, shared=shared)
+        cache = Cache(single_flight, limiter.clock.now, shared)
 
         identity = Identity(key.digest("sharing"), origin.base_url, is_guest=isinstance(key, GuestKey))
         self._calls = Calls(cache, key, identity, defaults, listener(on_event), limiter.clock)

@@ -55,13 +55,13 @@ class Cache(OuterStage):
     Args:
         inner: answers what is not kept.
         now: tells the client's clock, in seconds.
-        memory: what is kept; that of this process unless given.
         shared: the copies that processes share; None: they share none.
+        memory: what is kept; that of this process unless given.
     """
 
     _now: Callable[[], float]
-    _memory: CacheMemory = _PROCESS
     _shared: SharedCopies | None = None
+    _memory: CacheMemory = _PROCESS
 
     async def send(self, call: Call) -> Answer:
         """The answer: a copy, or the inner stage's.
@@ -258,11 +258,6 @@ class Cache(OuterStage):
             await shared.remove(trail.name)
         elif after is not None and after is trail.kept and after is not before:
             await shared.keep(call, trail.stamp, after)
-
-    async def _end(self) -> None:
-        await super()._end()
-        if self._shared is not None:
-            await self._shared.aclose()
 
     # -- copies ------------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,10 @@ class SharedWrites(OuterStage):
         await shield(self._copies.end(call, write))
         return answer
 
+    async def _end(self) -> None:
+        await super()._end()
+        await self._copies.aclose()  # here, because the stages outside have waited for writes in flight
+
 
 def _tells_the_outcome(error: StatusError | TransportError) -> bool:
     """Whether the server is not at work on it any more. A proxy answers 5xx while it may be."""

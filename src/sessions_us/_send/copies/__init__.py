@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from ...errors import ConfigurationError
 from ...quota import RedisStore, SQLiteStore
-from .place import Place
+from .place import CopyPlace
 from .redis_place import RedisPlace
 from .sqlite_place import SQLitePlace
 
 __all__ = ("place_at",)
 
 
-def place_at(store: object) -> Place:
+def place_at(store: object) -> CopyPlace:
     """Return where the copies of a client lie that was given this store.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-__all__ = ("MOST_BYTES", "MOST_COPIES", "FoundCopy", "Kept", "Place")
+__all__ = ("MOST_BYTES", "MOST_COPIES", "CopyPlace", "FoundCopy", "Kept")
 
 MOST_COPIES: Final = 1024
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -46,7 +46,7 @@ class Kept(NamedTuple):
     text: bytes
 
 
-class Place(Protocol):
+class CopyPlace(Protocol):
     """Where copies lie. Names and scopes are digests.
 
     Each scope has a generation, made when it is first asked for and never used again. A copy is good only for the generations

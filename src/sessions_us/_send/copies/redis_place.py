@@ -143,10 +143,10 @@ class RedisPlace:
 
     async def find(self, name: str, scopes: Sequence[str], known: str) -> FoundCopy:
         stamp, *copy = await self._run(_FIND, name, known, *_with_tokens(scopes))
-        version, age, text = (*copy, None, None, None)[:3]
-        if version is None:
+        if not copy:
             return FoundCopy(stamp.decode())
-        return FoundCopy(stamp.decode(), version.decode(), float(age), text)
+        version, age, *text = copy
+        return FoundCopy(stamp.decode(), version.decode(), float(age), text[0] if text else None)
 
     async def keep(self, name: str, scopes: Sequence[str], kept: Kept) -> None:
         copy = name, kept.stamp, kept.version, kept.age, kept.lasts, kept.text

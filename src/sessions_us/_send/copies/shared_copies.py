@@ -14,7 +14,7 @@ from attrs import define, field
 from ...quota.stores import StoreFailure
 from ..cache_memory import Copy
 from ..call import Answer, Call, Identity, Name
-from .place import FoundCopy, Kept, Place
+from .place import CopyPlace, FoundCopy, Kept
 
 __all__ = ("SharedCopies",)
 
@@ -41,7 +41,7 @@ class SharedCopies:
         now: tells the client's clock, in seconds.
     """
 
-    _place: Place
+    _place: CopyPlace
     _now: Callable[[], float]
     _untold: set[str] = field(factory=set, init=False)
     _is_down: bool = field(default=False, init=False)
