@@ -26,6 +26,9 @@ class Worker:
     """The process, as a test sees it. It has the clients of one test at a time."""
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         tests = str(Path(__file__).parents[1])
         self._process = subprocess.Popen(
             [sys.executable, __file__],
@@ -60,7 +63,12 @@ class Worker:
     async def serving(self, url: str, key: str, place: str, **options: float) -> AsyncIterator[Worker]:
         """It has clients with these options meanwhile."""
         await self.do(json.dumps([url, key, place, options]))
-        yield self
+        try:
+            yield self
+        except BaseException:  # it may have more to say, which is not for the next test
+            self.kill()
+            self._start()
+            raise
         await self.do("close")
 
 
