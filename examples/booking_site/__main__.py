@@ -87,6 +87,7 @@ async def upstream(limit: int, window: float) -> AsyncIterator[dict[str, str]]:
             "SESSIONS_QUOTA": f"{limit}/{window:g}s",
             "BOOKING_SITE_SANDBOX": "1",
             "BOOKING_SITE_HOST": "Grace Hopper",
+            "BOOKING_SITE_EVENTS": " ".join(each["id"] for each in sandbox.data["events"] if each["isPublished"]),
         }
 
 

@@ -23,7 +23,7 @@ routes = APIRouter(prefix="/admin")
 
 _COOKIE = "admin"
 _STAYS = 8 * 3600  # seconds
-_MOST = 60  # bookings: three pages of the API's list
+_PAGE_SIZE = 20
 _QUIET = 15.0  # seconds after which a line is sent though nothing happened, so that nobody hangs up
 
 
@@ -41,21 +41,25 @@ def _require_admin(request: Request) -> None:
 
 
 @routes.get("")
-async def admin(request: Request, desk: AtDesk, client: Times) -> Response:
-    """Upcoming bookings and the quota; or the form to sign in."""
+async def admin(request: Request, desk: AtDesk, client: Times, after: str | None = None) -> Response:
+    """Upcoming bookings, of one page of the API's list, and the quota; or the form to sign in."""
     if settings().admin_password is None or not _is_admin(request):
         return page(request, "sign_in.html", {}, status=200 if settings().admin_password else 404)
     zone = zone_for(request, None)
     bookings: list[Booking] = []
-    trouble = None
+    trouble, more = None, None
     try:
-        listed = await client.bookings.list().collect(limit=_MOST)
+        pager = client.bookings.list(page=after)
+        listed = await pager.collect(limit=_PAGE_SIZE)
+        more = None if pager.cursor == "end" else pager.cursor
         bookings = sorted((each for each in listed if each.start_at and each.start_at > now()), key=_start)
+    except ValueError:
+        raise HTTPException(404, "There is no such part of the list.") from None
     except SessionsError as error:  # the quota is worth seeing above all when it is used up
         trouble = explain(error)
     shown = {
         "bookings": bookings,
-        "most": _MOST,
+        "more": more,
         "cancelled": await desk.diary.cancelled(),
         "zone": zone,
         "trouble": trouble,

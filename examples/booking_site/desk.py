@@ -16,10 +16,12 @@ from fastapi import Depends, FastAPI, Request
 from sessions_us import Quota, SQLiteStore, UserClient
 from sessions_us.fastapi import Clients, UserDep, clients_of, sessions_lifespan
 
+from .catalog import Catalog
 from .diary import Diary
 from .ending import ending
 from .monitor import Board, Monitor
 from .settings import settings
+from .site_file import SiteFile
 
 _log = logging.getLogger("booking_site")
 
@@ -50,6 +52,7 @@ class Desk:
     """What one worker has beside its clients."""
 
     diary: Diary
+    catalog: Catalog
     monitor: Monitor
     board: Board
     is_ending: Callable[[], bool]
@@ -57,13 +60,21 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    """Opens the clients, with one quota for all workers, and what this site keeps."""
+    """Opens the clients, with one quota and the same copies for all workers, and what this site keeps."""
     data, monitor = settings().data, Monitor(MAX_WAIT)
     quota = evolve(Quota.from_env(), store=SQLiteStore(data / "quota.db"))
-    sessions = sessions_lifespan(user=True, guest=True, quota=quota, max_wait=MAX_WAIT, on_event=monitor.hear)
+    sessions = sessions_lifespan(
+        user=True,
+        guest=True,
+        quota=quota,
+        cache_store=SQLiteStore(data / "quota.db"),  # in a file of its own beside it
+        max_wait=MAX_WAIT,
+        on_event=monitor.hear,
+    )
+    file = SiteFile(data / "site.db")
     with ending() as told:
         async with sessions(app) as state:
-            desk = Desk(Diary(data / "site.db"), monitor, Board(data / "board.db"), told.is_set)
+            desk = Desk(Diary(file), Catalog(file), monitor, Board(data / "board.db"), told.is_set)
             telling = asyncio.create_task(_tell(desk, clients_of(app)))
             yield {**state, "desk": desk}
             telling.cancel()

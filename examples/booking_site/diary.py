@@ -8,22 +8,16 @@ clicks books nothing, whichever worker it reaches.
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import TypeVar
 
-T = TypeVar("T")
+from .site_file import SiteFile
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS bookings (
-    id TEXT PRIMARY KEY, page_id TEXT, page_name TEXT, minutes INTEGER, start_at TEXT, zone TEXT, name TEXT, email TEXT,
-    cancelled INTEGER DEFAULT 0
-);
+CREATE TABLE IF NOT EXISTS booked (id TEXT PRIMARY KEY, cancelled INTEGER, about TEXT);
 CREATE TABLE IF NOT EXISTS submissions (nonce TEXT PRIMARY KEY, sent_at REAL, location TEXT);
 """
 _KEPT = 24 * 3600.0  # seconds for which a form is known as sent
@@ -31,7 +25,15 @@ _KEPT = 24 * 3600.0  # seconds for which a form is known as sent
 
 @dataclass(frozen=True)
 class Entry:
-    """One booking that was made here. `zone` is the one that the visitor chose, an IANA name."""
+    """One booking that was made here.
+
+    Attributes:
+        minutes: how long it lasts; None where the API did not say.
+        zone: the one that the visitor chose, an IANA name.
+        guests: the addresses of who else was invited.
+        session_id: of the meeting; None where the API did not say.
+        link: where to join it, once somebody asked.
+    """
 
     id: str
     page_id: str
@@ -41,28 +43,18 @@ class Entry:
     zone: str
     name: str
     email: str
+    guests: tuple[str, ...] = ()
+    session_id: str | None = None
+    link: str | None = None
     cancelled: bool = False
 
 
 class Diary:
-    """Bookings made here, and forms that were sent. Each step is one short transaction, off the event loop."""
+    """Bookings made here, and forms that were sent."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        path.touch(mode=0o600)  # it holds names and addresses
-        with closing(self._connect()) as file:
-            file.execute("PRAGMA journal_mode = WAL")
-            file.executescript(_SCHEMA)
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=5.0)
-
-    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        def step() -> T:
-            with closing(self._connect()) as file, file:
-                return work(file)
-
-        return await asyncio.to_thread(step)
+    def __init__(self, file: SiteFile) -> None:
+        self._file = file
+        file.create(_SCHEMA)
 
     # -- forms that were sent
 
@@ -74,17 +66,17 @@ class Diary:
             added = file.execute("INSERT OR IGNORE INTO submissions VALUES (?, ?, NULL)", (nonce, time.time()))
             return added.rowcount == 1
 
-        return await self._do(step)
+        return await self._file.do(step)
 
     async def settle(self, nonce: str, location: str) -> None:
         """It worked: who sends the form again is led to where the first one was."""
-        await self._do(
+        await self._file.do(
             lambda file: file.execute("UPDATE submissions SET location = ? WHERE nonce = ?", (location, nonce))
         )
 
     async def release(self, nonce: str) -> None:
         """Nothing happened: the form may be sent again."""
-        await self._do(lambda file: file.execute("DELETE FROM submissions WHERE nonce = ?", (nonce,)))
+        await self._file.do(lambda file: file.execute("DELETE FROM submissions WHERE nonce = ?", (nonce,)))
 
     async def outcome(self, nonce: str, patience: float = 10.0) -> str | None:
         """Where the first sending of a form led; None if it failed, so that the form may be sent again.
@@ -94,7 +86,7 @@ class Diary:
         """
         until, query = time.monotonic() + patience, "SELECT location FROM submissions WHERE nonce = ?"
         while True:
-            row = await self._do(lambda file: file.execute(query, (nonce,)).fetchone())
+            row = await self._file.do(lambda file: file.execute(query, (nonce,)).fetchone())
             if row is None or row[0] is not None:
                 return row[0] if row else None
             if time.monotonic() > until:
@@ -104,29 +96,20 @@ class Diary:
     # -- bookings
 
     async def write(self, entry: Entry) -> None:
-        row = (
-            entry.id,
-            entry.page_id,
-            entry.page_name,
-            entry.minutes,
-            entry.start_at.isoformat(),
-            entry.zone,
-            entry.name,
-            entry.email,
-            entry.cancelled,
-        )
-        await self._do(lambda file: file.execute(f"INSERT OR REPLACE INTO bookings VALUES ({'?, ' * 8}?)", row))
+        about = json.dumps(vars(entry) | {"start_at": entry.start_at.isoformat()})
+        row = entry.id, entry.cancelled, about
+        await self._file.do(lambda file: file.execute("INSERT OR REPLACE INTO booked VALUES (?, ?, ?)", row))
 
     async def find(self, id: str) -> Entry | None:
-        row = await self._do(lambda file: file.execute("SELECT * FROM bookings WHERE id = ?", (id,)).fetchone())
+        query = "SELECT about FROM booked WHERE id = ?"
+        row = await self._file.do(lambda file: file.execute(query, (id,)).fetchone())
         if row is None:
             return None
-        found, page_id, page_name, minutes, start_at, *rest, cancelled = row
-        zone, name, email = rest
-        start = datetime.fromisoformat(start_at)
-        return Entry(found, page_id, page_name, minutes, start, zone, name, email, bool(cancelled))
+        about = json.loads(row[0])
+        about |= {"start_at": datetime.fromisoformat(about["start_at"]), "guests": tuple(about["guests"])}
+        return Entry(**about)
 
     async def cancelled(self) -> set[str]:
         """The ids of the bookings that were cancelled here: the API's list does not tell."""
-        rows = await self._do(lambda file: file.execute("SELECT id FROM bookings WHERE cancelled").fetchall())
+        rows = await self._file.do(lambda file: file.execute("SELECT id FROM booked WHERE cancelled").fetchall())
         return {row[0] for row in rows}

@@ -14,11 +14,12 @@ from sessions_us import ConflictError, NotFoundError, SessionsError
 from sessions_us.fastapi import GuestDep
 
 from . import times
-from .booking import OVER, calendar, link, week_shown
+from .booking import OVER, calendar, link, times_instead, week_shown
 from .desk import AtDesk, Times
 from .diary import Entry
 from .frame import SameOrigin, now, page, remember_zone, zone_for
-from .once import nonce, once
+from .invitation import calendar_entry
+from .once import kept, nonce, once
 from .settings import settings
 from .tokens import is_signed
 from .troubles import explain
@@ -43,7 +44,7 @@ def _page(
     template: str,
     entry: Entry,
     more: Mapping[str, object],
-    error: SessionsError | None = None,
+    error: SessionsError | HTTPException | None = None,
     status: int = 200,
 ) -> Response:
     """A page about a booking, or the same one after an attempt that failed."""
@@ -52,7 +53,7 @@ def _page(
         return page(request, template, shown, status=status, private=True)
     trouble = explain(error)
     taken = isinstance(error, ConflictError)
-    shown |= {"trouble": _TAKEN if taken else trouble.text, "gone": taken}
+    shown |= {"trouble": _TAKEN if taken else trouble.text, "gone": taken, "retry_after": trouble.retry_after}
     return page(request, template, shown, status=trouble.status, retry_after=trouble.retry_after, private=True)
 
 
@@ -60,6 +61,28 @@ def _page(
 async def booking(request: Request, entry: Booked, done: str = "") -> Response:
     """The booking as it stands; right after a change it says what was done."""
     return _page(request, "booking.html", entry, {"done": done})
+
+
+@routes.get("/booking.ics")
+async def calendar_file(request: Request, entry: Booked) -> Response:
+    """The booking for the visitor's calendar."""
+    address = f"{str(request.base_url).rstrip('/')}{link(entry.id)}"
+    text = calendar_entry(entry, host=settings().host_name, link=address, now=now())
+    headers = {"Content-Disposition": 'attachment; filename="booking.ics"', "Cache-Control": "no-store"}
+    return Response(text, media_type="text/calendar; charset=utf-8", headers=headers)
+
+
+@routes.get("/join")
+async def join(entry: Booked, desk: AtDesk, client: Times) -> Response:
+    """Leads to the meeting. Where it is costs a request, once and only if somebody asks."""
+    where = entry.link
+    if where is None and entry.session_id is not None and not entry.cancelled:
+        where = (await client.sessions.get(entry.session_id)).session_link
+        if where is not None and where.startswith("https://"):
+            await desk.diary.write(replace(entry, link=where))
+    if where is None or entry.cancelled or not where.startswith("https://"):
+        raise HTTPException(404, "There is no link to join this meeting. Look into your e-mails, please.")
+    return RedirectResponse(where, 303, headers={"Cache-Control": "no-store"})
 
 
 @routes.get("/move")
@@ -82,6 +105,7 @@ async def move(
     entry: Booked,
     desk: AtDesk,
     guest: GuestDep,
+    client: Times,
     start: Annotated[str, Form()] = "",
     sent: Annotated[str, Form(alias="once")] = "",
 ) -> Response:
@@ -100,8 +124,11 @@ async def move(
 
     try:
         return await once(desk.diary, sent, act, uncertain=f"{link(entry.id)}?done=uncertain")
-    except SessionsError as error:
-        return _page(request, "move.html", entry, {"chosen": chosen, "once": sent}, error)
+    except ConflictError as error:
+        instead = await times_instead(client, entry.page_id, chosen, zone_for(request, entry.zone))
+        return _page(request, "move.html", entry, {"chosen": chosen, "instead": instead}, error)
+    except (SessionsError, HTTPException) as error:
+        return _page(request, "move.html", entry, {"chosen": chosen, "once": kept(sent)}, error)
 
 
 @routes.get("/cancel")
@@ -126,5 +153,5 @@ async def cancel(
 
     try:
         return await once(desk.diary, sent, act, uncertain=f"{link(entry.id)}?done=uncertain")
-    except SessionsError as error:
-        return _page(request, "cancel.html", entry, {"once": sent}, error)
+    except (SessionsError, HTTPException) as error:
+        return _page(request, "cancel.html", entry, {"once": kept(sent)}, error)

@@ -19,6 +19,15 @@ def nonce() -> str:
     return secrets.token_urlsafe(12)
 
 
+def kept(sent: str) -> str:
+    """The form's own, for showing it again; a new one in place of one that is none."""
+    return sent if _is_nonce(sent) else nonce()
+
+
+def _is_nonce(sent: str) -> bool:
+    return 8 <= len(sent) <= 64
+
+
 async def once(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], *, uncertain: str) -> RedirectResponse:
     """Acts, unless the same form was sent before.
 
@@ -37,7 +46,7 @@ async def once(diary: Diary, sent: str, act: Callable[[], Awaitable[str]], *, un
         Exception: anything else, after which nobody can tell whether it worked.
         HTTPException: the first click is still being worked on.
     """
-    if not 8 <= len(sent) <= 64:
+    if not _is_nonce(sent):
         raise HTTPException(400, "This form is incomplete. Please open it again.")
     while not await diary.claim(sent):
         try:

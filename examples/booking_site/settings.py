@@ -21,7 +21,8 @@ class Settings:
         host_name: whose times are booked, as the pages say it.
         secret: signs links and cookies. All workers need the same.
         admin_password: opens the admin page; None keeps it shut.
-        data: a directory on a local disk that all workers share, for the quota's ledger and the diary.
+        data: a directory on a local disk that all workers share, for the quota, the copies and the diary.
+        events: the ids of the events that are shown; the API does not say which are public.
         is_sandbox: whether it talks to a sandbox, which the pages then say.
     """
 
@@ -29,6 +30,7 @@ class Settings:
     secret: bytes
     admin_password: str | None
     data: Path
+    events: tuple[str, ...]
     is_sandbox: bool
 
 
@@ -45,5 +47,6 @@ def settings() -> Settings:
         secret=(given("BOOKING_SITE_SECRET") or secrets.token_urlsafe(32)).encode(),
         admin_password=given("BOOKING_SITE_ADMIN_PASSWORD") or None,
         data=data,
+        events=tuple(dict.fromkeys(given("BOOKING_SITE_EVENTS", "").replace(",", " ").split())),
         is_sandbox=bool(given("BOOKING_SITE_SANDBOX")),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from functools import cache
@@ -11,6 +11,30 @@ from zoneinfo import ZoneInfo, available_timezones
 
 _REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 _HOUR = timedelta(hours=1)
+_OFFERED = 12  # times in place of one that is gone
+_BLOCK = 2  # weeks that are asked for at once
+_RENAMED = {
+    "Africa/Asmera": "Africa/Asmara",
+    "America/Buenos_Aires": "America/Argentina/Buenos_Aires",
+    "America/Catamarca": "America/Argentina/Catamarca",
+    "America/Coral_Harbour": "America/Atikokan",
+    "America/Cordoba": "America/Argentina/Cordoba",
+    "America/Godthab": "America/Nuuk",
+    "America/Indianapolis": "America/Indiana/Indianapolis",
+    "America/Jujuy": "America/Argentina/Jujuy",
+    "America/Louisville": "America/Kentucky/Louisville",
+    "America/Mendoza": "America/Argentina/Mendoza",
+    "Asia/Calcutta": "Asia/Kolkata",
+    "Asia/Katmandu": "Asia/Kathmandu",
+    "Asia/Rangoon": "Asia/Yangon",
+    "Asia/Saigon": "Asia/Ho_Chi_Minh",
+    "Atlantic/Faeroe": "Atlantic/Faroe",
+    "Europe/Kiev": "Europe/Kyiv",
+    "Pacific/Enderbury": "Pacific/Kanton",
+    "Pacific/Ponape": "Pacific/Pohnpei",
+    "Pacific/Truk": "Pacific/Chuuk",
+}
+"""What Chromium still calls some zones, and their present names."""
 
 
 @dataclass(frozen=True)
@@ -19,17 +43,24 @@ class Moment:
 
     Attributes:
         start: in UTC.
+        minutes: how long it lasts; None if the API did not say.
         label: the time of day. Where the clocks go back the same one comes twice; then it names its offset too.
         spoken: label and day.
     """
 
     start: datetime
+    minutes: int | None
     label: str
     spoken: str
 
     @property
     def key(self) -> str:
         return in_url(self.start)
+
+    @property
+    def query(self) -> str:
+        """`start=2026-11-30T07:00:00Z&minutes=30`"""
+        return f"start={self.key}" + (f"&minutes={self.minutes}" if self.minutes else "")
 
 
 @dataclass(frozen=True)
@@ -56,7 +87,9 @@ def _known_zones() -> frozenset[str]:
 @cache
 def zones() -> dict[str, list[str]]:
     """The zones to choose from, by region."""
-    known = sorted(name for name in _known_zones() if name.partition("/")[0] in _REGIONS and "/" in name)
+    known = sorted(
+        name for name in _known_zones() if name.partition("/")[0] in _REGIONS and "/" in name and name not in _RENAMED
+    )
     grouped: dict[str, list[str]] = {"World": ["UTC"]}
     for name in known:
         grouped.setdefault(name.partition("/")[0], []).append(name)
@@ -64,8 +97,9 @@ def zones() -> dict[str, list[str]]:
 
 
 def zone_of(*names: str | None) -> ZoneInfo:
-    """The first of these zones that there is, else UTC."""
-    for name in names:
+    """The first of these zones that there is, by its present name, else UTC."""
+    for asked in names:
+        name = _RENAMED.get(asked or "", asked)
         if name and (name == "UTC" or name in _known_zones()):
             return ZoneInfo(name)
     return ZoneInfo("UTC")
@@ -102,32 +136,57 @@ def week_of(text: str | None, today: date) -> date | None:
     return min(max(asked, monday(today)), monday(today) + timedelta(weeks=53))
 
 
-def span(week: date) -> tuple[datetime, datetime]:
-    """What to ask for, so that the whole week is in it in every zone: all visitors of a week ask the same question, and it is
-    sent once."""
-    start = datetime.combine(week, time(), UTC)
-    return start - timedelta(days=1), start + timedelta(days=8)
+def block(week: date, this: date) -> date:
+    """The Monday of the first of the two weeks that are asked for at once; one of them is this week.
+
+    Args:
+        week: the Monday of the week that is shown.
+        this: the Monday of this week: a visitor without wishes sees this week, or the next, at the price of one request.
+    """
+    return week - timedelta(weeks=(week - this) // timedelta(weeks=1) % _BLOCK)
 
 
-def days(starts: Iterable[datetime], week: date, zone: ZoneInfo, now: datetime) -> list[Day]:
-    """The days of a week from today on, with their times."""
+def span(first: date) -> tuple[datetime, datetime]:
+    """What to ask for, so that the weeks of a block are in it in every zone: all visitors of a block ask the same question, and
+    it is sent once."""
+    start = datetime.combine(first, time(), UTC)
+    return start - timedelta(days=1), start + timedelta(days=7 * _BLOCK + 1)
+
+
+def days(free: Mapping[datetime, int | None], week: date, zone: ZoneInfo, now: datetime) -> list[Day]:
+    """The days of a week from today on, with their times.
+
+    Args:
+        free: when a time begins, and how many minutes it lasts.
+    """
     local: dict[date, list[datetime]] = {week + timedelta(days=number): [] for number in range(7)}
-    for start in sorted(starts):
+    for start in sorted(free):
         there = start.astimezone(zone)
         if start > now and there.date() in local:
             local[there.date()].append(there)
     today = now.astimezone(zone).date()
-    return [Day(day, _moments(times)) for day, times in local.items() if day >= today]
+    return [Day(day, _moments(times, free)) for day, times in local.items() if day >= today]
 
 
-def _moments(times: list[datetime]) -> list[Moment]:
+def nearest(free: Mapping[datetime, int | None], wanted: datetime, zone: ZoneInfo, now: datetime) -> list[Day]:
+    """The few times that are nearest to one that is gone, by day."""
+    near = sorted((start for start in free if start > now), key=lambda start: abs(start - wanted))[:_OFFERED]
+    by_day: dict[date, list[datetime]] = {}
+    for start in sorted(near):
+        there = start.astimezone(zone)
+        by_day.setdefault(there.date(), []).append(there)
+    return [Day(day, _moments(times, free)) for day, times in by_day.items()]
+
+
+def _moments(times: list[datetime], free: Mapping[datetime, int | None]) -> list[Moment]:
     seen = Counter(f"{there:%H:%M}" for there in times)
     moments = []
     for there in times:
         label = f"{there:%H:%M}"
         if seen[label] > 1:
             label += f" {offset(there)}"
-        moments.append(Moment(there.astimezone(UTC), label, f"{label}, {there:%A} {there.day} {there:%B}"))
+        start = there.astimezone(UTC)
+        moments.append(Moment(start, free[start], label, f"{label}, {there:%A} {there.day} {there:%B}"))
     return moments
 
 

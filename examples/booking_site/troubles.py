@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastapi import HTTPException
+
 from sessions_us import DecodeError, SessionsError, TransportError
 from sessions_us.fastapi import problem_of
 
@@ -26,8 +28,10 @@ class Trouble:
     retry_after: int | None = None
 
 
-def explain(error: SessionsError) -> Trouble:
-    """The words for an error of the client; its status is what `sessions_us.fastapi` makes of it."""
+def explain(error: SessionsError | HTTPException) -> Trouble:
+    """The words for an error. The status of a client's is what `sessions_us.fastapi` makes of it; the site's own have words."""
+    if isinstance(error, HTTPException):
+        return Trouble(error.status_code, "That did not work", error.detail)
     problem = problem_of(error)
     if problem.retry_after is not None:
         wait = "a second" if problem.retry_after == 1 else f"{problem.retry_after} seconds"

@@ -13,17 +13,20 @@ from ._calls.calls import Calls
 from ._send.cache import Cache
 from ._send.call import Identity
 from ._send.connections import Connections
+from ._send.copies import place_at
+from ._send.copies.shared_copies import SharedCopies
 from ._send.http import Http
 from ._send.listener import ASYNC_LISTENER, is_async, listener
 from ._send.options import Options
 from ._send.origin import Origin
 from ._send.retry import Retry
 from ._send.retry_policy import RetryPolicy
+from ._send.shared_writes import SharedWrites
 from ._send.single_flight import SingleFlight
 from .errors import ConfigurationError
 from .events import ClientEvent
 from .keys import ApiKey, GuestKey, UserKey
-from .quota import Lane, Limiter, Quota, QuotaSnapshot
+from .quota import Lane, Limiter, Quota, QuotaSnapshot, RedisStore, SQLiteStore
 from .quota.clock import Clock
 from .quota.registry import limiter_for
 
@@ -110,6 +113,11 @@ class ClientOptions(SharedOptions, total=False):
         transport: an `httpx.AsyncBaseTransport` to send with. The client does not close it.
         clock: times the quota, back-off, `max_wait` and the cache, but not `timeout`: for tests. All clients of a key have the
             same one. It can't be had with a store that other processes use.
+        cache_store: where processes share copies of reads: a `SQLiteStore` for this host (in a file of its own, beside the one
+            that the store names, with `.copies` at its end), a `RedisStore` for many. None: each process has its own. How old a
+            copy may be is for `cache_ttl` and its like to say. All clients of the key, and of the guests that write there, must
+            have the same one, because a write of a client without it ends no copy of other processes. docs/caching.md says
+            what it promises, costs and stores.
         app_info: the application's name and version, such as `acme-site/2.1`, for the user agent.
         allow_http: allow plain http to a host other than this one. The key can be read on its way. So does
             `SESSIONS_ALLOW_HTTP=1`.
@@ -121,6 +129,7 @@ class ClientOptions(SharedOptions, total=False):
     on_event: Callable[[ClientEvent], None] | None
     transport: httpx.AsyncBaseTransport | None
     clock: Clock | None
+    cache_store: SQLiteStore | RedisStore | None
     app_info: str
     allow_http: bool
 
@@ -166,6 +175,7 @@ class _Client(Generic[K]):
         on_event: Callable[[ClientEvent], None] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock | None = None,
+        cache_store: SQLiteStore | RedisStore | None = None,
         app_info: str = "",
         allow_http: bool = False,
         **options: Unpack[SharedOptions],
@@ -187,15 +197,18 @@ class _Client(Generic[K]):
         _log_as_asked()
         quota = Quota.parse(quota) if isinstance(quota, str) else Quota.from_env() if quota is None else quota
         _check_kinds(quota=quota, on_event=on_event, transport=transport, clock=clock, app_info=app_info)
+        if clock is not None and cache_store is not None:
+            raise ConfigurationError("cache_store goes by the time that all processes share; leave out `clock`")
         defaults = Options(retries=RetryPolicy() if retries is None else retries, **options)
         origin = Origin.of(base_url, allow_http=allow_http or os.environ.get(_ALLOW_HTTP) == "1")
         limiter = limiter_for(key.digest(f"quota at {origin}"), str(origin), quota, clock, self._kind.role)
 
         # Each call goes through these stages. The innermost is the first.
         http = Http(Connections(origin, key, transport, app_info), key, limiter.clock.now)
-        retry = Retry(http, limiter)
+        shared = None if cache_store is None else SharedCopies(place_at(cache_store), limiter.clock.now)
+        retry = Retry(http if shared is None else SharedWrites(http, shared), limiter)
         single_flight = SingleFlight(retry)
-        cache = Cache(single_flight, limiter.clock.now)
+        cache = Cache(single_flight, limiter.clock.now, shared)
 
         identity = Identity(key.digest("sharing"), origin.base_url, is_guest=isinstance(key, GuestKey))
         self._calls = Calls(cache, key, identity, defaults, listener(on_event), limiter.clock)
@@ -245,10 +258,12 @@ class _Client(Generic[K]):
         """Drop all copies of the key's reads, and keep or share nothing that was asked for before now. Sends nothing.
 
         For what the client can't know: a webhook says that something changed, or another program wrote. All clients of the key
-        in this process forget.
+        in this process forget; with `cache_store`, those of all processes do.
         """
+        identity, (cache, _) = self._calls.identity, self._keepers
         for stage in self._keepers:
-            stage.forget(self._calls.identity.owns)
+            stage.forget(identity.owns)
+        cache.forget_shared(identity)
 
     async def request(
         self, method: str, path: str, *, json: object | None = None, params: Mapping[str, object] | None = None

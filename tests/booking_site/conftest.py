@@ -34,6 +34,7 @@ def serve(
             "BOOKING_SITE_DATA": str(tmp_path),
             "BOOKING_SITE_SECRET": "not guessed",
             "BOOKING_SITE_ADMIN_PASSWORD": "open sesame",
+            "BOOKING_SITE_EVENTS": ", ".join(each["id"] for each in sandbox.data["events"] if each["isPublished"]),
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)

@@ -322,6 +322,80 @@ def test_the_keyboard_is_enough(site: Site, visit: Visit) -> None:
     assert site.writes()[before:] == [("POST", 201)]
 
 
+def test_who_comes_second_chooses_another_time(site: Site, visit: Visit) -> None:
+    """Two visitors have the same form open. The second keeps what was typed, is offered times near it, and books one."""
+    first, second, before = visit(), visit(), len(site.writes())
+    for page, name in ((first, "Ada Lovelace"), (second, "Mary Jackson")):
+        page.goto(f"{site.page('Europe/Bucharest')}?week={week_ahead(8)}")
+        page.locator(".slot").nth(20).click()
+        fill(page, name)
+    for page in (first, second):
+        page.get_by_role("button", name="Book this time").click()
+        page.wait_for_load_state()
+
+    expect(second.get_by_role("alert")).to_contain_text("Somebody else took this time")
+    expect(second.get_by_label("Your name")).to_have_value("Mary Jackson")
+    expect(second.get_by_role("button", name="Book this time")).to_have_count(0)
+    assert second.evaluate(STRUCTURE) == []
+    second.get_by_role("radio").nth(3).check(force=True)
+    second.get_by_role("button", name="Book the time I chose").click()
+    expect(second.get_by_role("status")).to_contain_text("booked. Keep this page")
+    expect(second.get_by_text("Mary Jackson")).to_be_visible()
+    assert site.writes()[before:] == [("POST", 201), ("POST", 409), ("POST", 201)]
+
+
+def test_ten_requests_a_minute_are_a_crowd_and_a_booking(visit: Visit) -> None:
+    """Six browsers on six pages of four workers are served. Of fourteen more on other pages, all get their times that the
+    budget allows, and the others are told at once. The first visitor books meanwhile."""
+    with started(limit=10, window=60.0, workers=4, fields="known") as site:
+        visitors = [visit() for _ in range(6)]
+        visitors[0].goto(site.url)
+        pages = [each.get_attribute("href") for each in visitors[0].locator(".card a").all()]
+        for page, address in zip(visitors, pages, strict=False):
+            page.goto(f"{site.url}{address}")
+        for page, address in zip(visitors, pages, strict=False):
+            expect(page.locator(".days")).to_be_visible()
+            assert page.url == f"{site.url}{address}"
+        visitors[0].locator(".slot").last.click()
+        fill(visitors[0])
+        with ThreadPoolExecutor(14) as others:
+            crowd = list(others.map(lambda address: httpx.get(f"{site.url}{address}", timeout=PATIENCE), pages[6:]))
+        visitors[0].get_by_role("button", name="Book this time").click()
+        expect(visitors[0].get_by_role("status")).to_contain_text("booked. Keep this page")
+
+        assert sorted(answer.status_code for answer in crowd) == [200] * 3 + [503] * 11
+        told = site.told()
+        assert [role for role, _, _ in told] == ["user"] * 10 + ["guest"]
+        assert [path for _, path, _ in told if not path.endswith("/slots")] == [
+            "/api/booking-pages",
+            "/api/guests/bookings",
+        ]
+        assert 429 not in {status for _, _, status in told}
+
+
+def test_a_form_that_can_not_be_sent_now_waits_with_its_answers(visit: Visit) -> None:
+    """The GUEST key's budget is used up: the form comes back filled in, counts down, and books when sent again."""
+    with started(limit=1, window=6.0, workers=1) as site:
+        forms, where = [visit(), visit()], site.page("Europe/Bucharest")
+        for number, page in enumerate(forms):
+            page.goto(f"{where}/book?start={week_ahead(4)}T1{number}:00:00Z")
+            fill(page)
+        site.sandbox.limiter.reset()
+        forms[0].get_by_role("button", name="Book this time").click()
+        expect(forms[0].get_by_role("status")).to_contain_text("booked. Keep this page")
+        late = forms[1]
+        late.get_by_role("button", name="Book this time").click()
+        again = late.get_by_role("button", name="Try again")
+        booked = late.get_by_role("status")
+        expect(again.or_(booked)).to_be_visible()
+        if again.count():  # else a slow machine had the window over by then
+            expect(late.get_by_label("E-mail")).to_have_value("ada@example.com")
+            expect(late.locator(".wait")).to_have_text("Now is a good moment.")
+            again.click()
+        expect(booked).to_contain_text("booked. Keep this page")
+        assert site.writes() == [("POST", 201), ("POST", 201)]
+
+
 def test_a_visitor_registers_for_an_event(site: Site, visit: Visit) -> None:
     """An event's page names what is missing, registers, and says so."""
     page = visit()
@@ -368,21 +442,21 @@ def sign_in(page: Page, site: Site) -> None:
 
 
 @contextmanager
-def crowd(offered: str) -> Iterator[None]:
-    """Six visitors, until the block ends. Each asks for a week until it is shown, then for the next one.
+def crowd(*offered: str) -> Iterator[None]:
+    """Six visitors, until the block ends. Each asks for two weeks of a page until they are shown, then for the next ones.
 
     So there is always something to wait for: the site keeps an answer for 70 seconds, four requests in six seconds bring 48
-    answers in that time, and there are 50 weeks.
+    answers in that time, and each page has 25 pairs of weeks.
     """
-    weeks = itertools.cycle([week_ahead(ahead) for ahead in range(2, 52)])
+    questions = itertools.cycle([(page, week_ahead(ahead)) for ahead in range(2, 52, 2) for page in offered])
     is_over = threading.Event()
 
     def ask() -> None:
-        week = next(weeks)
+        page, week = next(questions)
         with httpx.Client(timeout=PATIENCE) as visitor:
             while not is_over.wait(0.2):  # a visitor who would wait too long is refused at once
-                if visitor.get(offered, params={"week": week}).is_success:
-                    week = next(weeks)
+                if visitor.get(page, params={"week": week}).is_success:
+                    page, week = next(questions)
 
     with ThreadPoolExecutor(6) as threads:
         asking = [threads.submit(ask) for _ in range(6)]
@@ -397,13 +471,13 @@ def crowd(offered: str) -> Iterator[None]:
 def test_the_quota_page_moves(scarce: Site, visit: Visit) -> None:
     """While visitors come, the page shows, by itself, that the quota is used up, who waits in which lane, and that copies are
     given in place of requests; and when they have gone, that nobody waits and there is quota again."""
-    page, offered = visit(), scarce.page("Europe/Bucharest")
+    page, offered = visit(), [scarce.page(zone) for zone in ("Europe/Bucharest", "America/New_York")]
     sign_in(page, scarce)
     user, waits = page.locator("[data-quota=user]"), page.locator("#waiting")
     expect(user.locator("[data-show=limit]")).to_have_text("4")
     sent = int(page.locator("[data-count=sent]").inner_text())
 
-    with crowd(offered):
+    with crowd(*offered):
         expect(waits).to_contain_text("list_booking_page_slots · interactive")
         expect(user.locator("[data-show=interactive]")).not_to_have_text("0")
         expect(user.locator("[data-show=remaining]")).to_have_text("0")
@@ -457,6 +531,11 @@ def test_every_page_is_for_everybody(site: Site, visit: Visit) -> None:
     look("event", re.compile("webinar"))
     sign_in(page, site)
     look("host", "Quota and bookings")
+    page.set_viewport_size(PHONE)
+    assert page.evaluate(
+        "() => document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth"
+    )
+    page.set_viewport_size(DESKTOP)
     long_name = (
         "() => document.querySelector('td:nth-child(2)').prepend('Wolfeschlegelsteinhausenbergerdorff'.repeat(3))"
     )

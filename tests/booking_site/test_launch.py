@@ -6,11 +6,12 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from html import unescape
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from support.site import PATIENCE, SITE, launched, started
+from support.site import PATIENCE, SITE, Site, launched, started
 
 
 def test_one_command_starts_a_sandbox_and_four_workers() -> None:
@@ -27,27 +28,57 @@ def test_one_command_starts_a_sandbox_and_four_workers() -> None:
     assert len(site.said) == 3, site.said
 
 
-def test_four_workers_share_one_quota() -> None:
-    """Twelve visitors at once, each with another question, ten requests a minute: nobody's is answered 429, as many as there
-    is quota for are served, and the others are told when to come back."""
-    with started(limit=10, window=60.0, workers=4) as site:
-        page = site.page("Europe/Bucharest")
-        site.sandbox.limiter.reset()
-        today = datetime.now(UTC).date()
-        asked = [f"{page}?week={today + timedelta(weeks=ahead)}" for ahead in range(2, 14)]
+def at_once(addresses: list[str]) -> list[httpx.Response]:
+    """Visitors who come in the same moment, each over a connection of its own, so that any worker may get it."""
+    with ThreadPoolExecutor(len(addresses)) as crowd:
+        return list(crowd.map(lambda address: httpx.get(address, timeout=PATIENCE), addresses))
 
-        def visit(address: str) -> httpx.Response:
-            return httpx.get(address, timeout=PATIENCE)  # a connection each, so any worker may get it
 
-        with ThreadPoolExecutor(len(asked)) as crowd:
-            answers = list(crowd.map(visit, asked))
+def listed(site: Site) -> list[str]:
+    """The pages that the site's list leads to. From now on it knows what they are called."""
+    found = re.findall(r'href="(/pages/[^"]+)"', httpx.get(site.url, timeout=PATIENCE).text)
+    return [f"{site.url}{each}" for each in found]
+
+
+def test_six_visitors_of_six_pages_are_served() -> None:
+    """By four workers, with ten requests a minute, as one request each; and once more, by whichever worker, as none."""
+    with started(limit=10, window=60.0, workers=4, fields="known") as site:
+        pages = listed(site)[:6]
+        first, again = at_once(pages), at_once(pages * 3)
+        told = site.told()
+
+        assert [answer.status_code for answer in first + again] == [200] * 24
+        assert [status for _, _, status in told] == [201 if path.endswith("/slots") else 200 for _, path, _ in told]
+        assert sorted(path for _, path, _ in told[1:]) == sorted(
+            f"/api{urlsplit(page).path.replace('/pages/', '/booking-pages/')}/slots" for page in pages
+        )
+
+
+def test_fourteen_visitors_get_all_that_there_is() -> None:
+    """Fourteen pages at once, after one request for the list: nine are served whole, five are told when to come back, no request
+    is answered 429 and none is sent for an answer that nobody gets. A filled-in form books all the same."""
+    with started(limit=10, window=60.0, workers=4, fields="known") as site:
+        pages = listed(site)[:14]
+        answers = at_once(pages)
+        served = [answer for answer in answers if answer.status_code == 200]
         waits = [int(answer.headers["retry-after"]) for answer in answers if answer.status_code == 503]
-        sent = site.sandbox.requests[1:]
 
-        assert {answer.status_code for answer in answers} == {200, 503}
+        assert (len(served), len(waits)) == (9, 5)
+        assert all('class="days"' in answer.text or "no free time" in answer.text for answer in served)
         assert all(5 < wait <= 61 for wait in waits)
-        assert len(sent) == 10
-        assert [each.status for each in sent if each.status == 429] == []
+        told = site.told()
+        assert (len(told), {role for role, _, _ in told}) == (10, {"user"})
+        assert 429 not in {status for _, _, status in told}
+
+        slot = next(found[1] for answer in served if (found := re.search(r'class="slot" href="([^"]+)"', answer.text)))
+        form = httpx.get(f"{site.url}{unescape(slot)}", timeout=PATIENCE)
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form.text))
+        filled_in = hidden | {"name": "Ada Lovelace", "email": "ada@example.com"}
+        where = f"{site.url}{unescape(slot).partition('?')[0]}"
+        booked = httpx.post(where, data=filled_in, headers={"Origin": site.url}, timeout=PATIENCE)
+        assert booked.headers["location"].startswith("/bookings/")
+        assert "Ada Lovelace" in httpx.get(f"{site.url}{booked.headers['location']}", timeout=PATIENCE).text
+        assert site.told()[10:] == [("guest", "/api/guests/bookings", 201)]
 
 
 def refused(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

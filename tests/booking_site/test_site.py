@@ -14,6 +14,7 @@ import httpx
 import pytest
 from booking_site.diary import Diary
 from booking_site.once import once
+from booking_site.site_file import SiteFile
 
 from sessions_us.sandbox import Sandbox
 
@@ -64,8 +65,13 @@ async def test_a_form_that_is_sent_twice_books_once(serve: Serve) -> None:
         assert "Ada Lovelace" in (await visitor.get(first.headers["location"])).text
 
 
-async def test_who_comes_second_is_told_and_keeps_what_they_typed(serve: Serve) -> None:
-    """A time that somebody else took meanwhile is a 409 with the free times one click away."""
+def choices(answer: httpx.Response) -> list[str]:
+    """The times that a form offers in place of one that is gone."""
+    return re.findall(r'<input type="radio" name="start" value="([^"]+)">', answer.text)
+
+
+async def test_who_comes_second_is_offered_other_times_and_keeps_what_they_typed(serve: Serve) -> None:
+    """A time that somebody else took meanwhile is a 409 with times near it; with one of them the same form books."""
     async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
         where, form = await open_form(visitor, sandbox)
         _, other = await open_form(visitor, sandbox)
@@ -75,7 +81,29 @@ async def test_who_comes_second_is_told_and_keeps_what_they_typed(serve: Serve) 
         assert late.status_code == 409
         assert "took this time a moment ago" in late.text
         assert 'value="Mary Jackson"' in late.text
-        assert booked(sandbox) == [201, 409]
+        assert form["start"] not in {*choices(late), hidden(late).get("start")}, "the same time can't be sent again"
+        asked = hidden(late) | ADA | {"name": "Mary Jackson"}
+        none = await visitor.post(where, data=asked)
+        assert (none.status_code, "Choose a time" in none.text, choices(none)) == (422, True, choices(late))
+        chosen = await visitor.post(where, data=hidden(none) | asked | {"start": choices(none)[5]})
+        assert "Mary Jackson" in (await visitor.get(chosen.headers["location"])).text
+        assert booked(sandbox) == [201, 409, 201]
+
+
+async def test_other_times_wait_until_they_can_be_had(serve: Serve) -> None:
+    """With the USER budget used up, a visitor whose time is gone keeps the form, and a button that asks again."""
+    async with Sandbox(limit=6, window=3600.0) as sandbox, serve(sandbox) as visitor:
+        where, form = await open_form(visitor, sandbox)
+        _, other = await open_form(visitor, sandbox)
+        assert (await visitor.post(where, data=form | ADA)).status_code == 303
+        await use_up(visitor)
+        late = await visitor.post(where, data=other | ADA)
+
+        assert (late.status_code, choices(late)) == (409, [])
+        assert "Show free times</button>" in late.text
+        assert 'value="Ada Lovelace"' in late.text
+        again = await visitor.post(where, data=hidden(late) | ADA)
+        assert (again.status_code, 'value="Ada Lovelace"' in again.text) == (422, True)
 
 
 async def test_a_form_that_failed_may_be_sent_again(serve: Serve) -> None:
@@ -251,14 +279,191 @@ async def test_a_busy_moment_costs_nobody_their_form(serve: Serve) -> None:
 
 
 async def test_visitors_of_all_zones_share_one_question(serve: Serve) -> None:
-    """Thirty visitors at once, from everywhere, cost two requests: one for the page and one for its times."""
+    """Thirty visitors at once, from everywhere, cost one request, and one behind them for what the page is called."""
     zones = ("Asia/Tokyo", "America/New_York", "Europe/Bucharest", "Pacific/Auckland", "UTC")
     async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
         asked = f"{free_week(sandbox)}&zone="
         answers = await asyncio.gather(*(visitor.get(asked + zones[number % 5]) for number in range(30)))
 
         assert {answer.status_code for answer in answers} == {200}
-        assert len(sandbox.requests) == 2
+        api = f"/api/booking-pages/{sandbox.team_page_id}"
+        assert paths(sandbox) == [f"{api}/slots", api]
+
+
+def paths(sandbox: Sandbox) -> list[str]:
+    return [each.path for each in sandbox.requests]
+
+
+async def use_up(visitor: httpx.AsyncClient) -> None:
+    """Look at pages until the site has no request of the USER key left."""
+    pages = re.findall(r'href="(/pages/[^"]+)"', (await visitor.get("/")).text)
+    for page in pages:
+        if (await visitor.get(page)).status_code == 503:
+            return
+    pytest.fail("the budget is not used up")
+
+
+async def test_a_view_costs_a_request_at_most(serve: Serve) -> None:
+    """The list, then each page that it leads to, this week's times and the next one's: facts came with the list."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        pages = re.findall(r'href="(/pages/[^"]+)"', (await visitor.get("/")).text)[:6]
+        this_monday = datetime.now(UTC).date() - timedelta(days=datetime.now(UTC).weekday())
+        for page in pages:
+            assert (await visitor.get(page)).status_code == 200
+            for week in (0, 1):
+                assert (await visitor.get(f"{page}?week={this_monday + timedelta(weeks=week)}")).status_code == 200
+
+        assert len(pages) == 6
+        assert paths(sandbox) == ["/api/booking-pages", *(f"/api/booking-pages/{page[7:]}/slots" for page in pages)]
+
+
+async def test_a_page_that_was_never_listed_is_asked_for_once(serve: Serve) -> None:
+    """Who has its address alone sees its times at once; what it is called is learnt behind them, once."""
+    async with Sandbox(limit=100, fields="all") as sandbox, serve(sandbox) as visitor:
+        page = f"/pages/{sandbox.team_page_id}"
+        first, second, third = [await visitor.get(page) for _ in range(3)]
+
+        assert "<h1>Book a time</h1>" in first.text
+        assert "<h1>Team intro</h1>" in second.text
+        assert "30 min" in third.text
+        api = f"/api/booking-pages/{sandbox.team_page_id}"
+        assert paths(sandbox) == [f"{api}/slots", api]
+
+
+async def test_a_booking_needs_no_request_of_the_user_key(serve: Serve) -> None:
+    """With that budget used up by visitors who look around, a filled-in form books; so does one whose page was never seen."""
+    async with Sandbox(limit=6, window=3600.0) as sandbox, serve(sandbox) as visitor:
+        where, form = await open_form(visitor, sandbox)
+        await use_up(visitor)
+        before = len(sandbox.requests)
+        opened = await visitor.get(links(await visitor.get(free_week(sandbox)), "slot")[6])
+        made = await visitor.post(where, data=form | ADA)
+        other = await visitor.post(where, data=hidden(opened) | ADA)
+
+        assert [made.status_code, other.status_code] == [303, 303]
+        assert "Ada Lovelace" in (await visitor.get(made.headers["location"])).text
+        assert [each.key_role for each in sandbox.requests[before:]] == ["guest"] * 2
+
+
+async def test_a_registration_needs_no_request_of_the_user_key(serve: Serve) -> None:
+    """Nor does a form that comes back, which keeps what was typed and can be sent again."""
+    async with Sandbox(limit=6, window=3600.0, fields="all") as sandbox, serve(sandbox) as visitor:
+        event = re.findall(r'href="(/events/[^"]+)"', (await visitor.get("/events")).text)[0]
+        await use_up(visitor)
+        before = len(sandbox.requests)
+        form = hidden(await visitor.get(event)) | {"first_name": "Ada", "email": "ada@example.com"}
+        sandbox.fail(403, path=f"/api/guests{event}/register")
+        failed = await visitor.post(event, data=form)
+        again = await visitor.post(event, data=hidden(failed) | {"first_name": "Ada", "email": "ada@example.com"})
+
+        assert (failed.status_code, 'value="ada@example.com"' in failed.text) == (502, True)
+        assert again.headers["location"] == f"{event}?done=registered"
+        assert [(each.key_role, each.status) for each in sandbox.requests[before:]] == [("guest", 403), ("guest", 201)]
+
+
+async def test_a_busy_registration_gives_the_form_back(serve: Serve) -> None:
+    """With the GUEST budget used up: filled in, with when to try again, on a button that does."""
+    async with Sandbox(limit=2, window=3600.0) as sandbox, serve(sandbox) as visitor:
+        event = re.findall(r'href="(/events/[^"]+)"', (await visitor.get("/events")).text)[0]
+        for number in range(3):
+            form = hidden(await visitor.get(event)) | {"first_name": "Ada", "email": f"ada{number}@example.com"}
+            answer = await visitor.post(event, data=form)
+
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 60
+        assert "Try again</button>" in answer.text
+        assert 'value="ada2@example.com"' in answer.text
+        assert hidden(answer)["once"] == form["once"]
+
+
+async def test_events_are_those_that_the_site_names(serve: Serve) -> None:
+    """The API's list has drafts and private ones too: these are neither shown nor can anybody register for them here."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        drafts = [each["id"] for each in sandbox.data["events"] if not each["isPublished"]]
+        shown = re.findall(r'href="/events/([^"]+)"', (await visitor.get("/events")).text)
+        before = len(sandbox.requests)
+        for draft in drafts[:2]:
+            assert (await visitor.get(f"/events/{draft}")).status_code == 404
+            form = {"once": "once-upon-a-time", "first_name": "Ada", "email": "ada@example.com"}
+            assert (await visitor.post(f"/events/{draft}", data=form)).status_code == 404
+
+        assert shown
+        assert not set(shown) & set(drafts)
+        assert len(sandbox.requests) == before == 1
+
+
+async def test_a_booking_can_be_joined_and_put_into_a_calendar(serve: Serve) -> None:
+    """Its page names who else was invited. Where the meeting is costs one request, once, when somebody asks."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        await visitor.get("/")
+        where, form = await open_form(visitor, sandbox)
+        answers = ADA | {"guests": "mary@example.com, joan@example.com"}
+        link = (await visitor.post(where, data=form | answers)).headers["location"].partition("?")[0]
+        before = len(sandbox.requests)
+        page = await visitor.get(link)
+        entry = await visitor.get(f"{link}/booking.ics")
+        assert len(sandbox.requests) == before
+        joined = [await visitor.get(f"{link}/join") for _ in range(2)]
+
+        assert "mary@example.com, joan@example.com" in page.text
+        assert f'href="{link}/join"' in page.text
+        assert {each.headers["location"].rpartition("/")[0] for each in joined} == {"https://app.sessions.us/session"}
+        assert len(sandbox.requests) == before + 1
+        assert entry.headers["content-type"].startswith("text/calendar")
+        unfolded = entry.text.replace("\r\n ", "")
+        start = datetime.fromisoformat(form["start"])
+        assert f"\r\nDTSTART:{start:%Y%m%dT%H%M%SZ}\r\n" in unfolded
+        assert f"\r\nDTEND:{start + timedelta(minutes=30):%Y%m%dT%H%M%SZ}\r\n" in unfolded
+        assert "Also invited: mary@example.com\\, joan@example.com" in unfolded
+        assert f"http://site{link}" in unfolded
+        assert all(len(line.encode()) <= 75 for line in entry.text.split("\r\n"))
+
+
+async def test_ids_and_names_are_enough(serve: Serve) -> None:
+    """The API promises no more: every page works without durations, zones, times of events, and descriptions."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        await visitor.post("/admin", data={"password": "open sesame"})
+        event = re.findall(r'href="(/events/[^"]+)"', (await visitor.get("/events")).text)[0]
+        where, form = await open_form(visitor, sandbox)
+        link = (await visitor.post(where, data=form | ADA)).headers["location"].partition("?")[0]
+        chosen = links(await visitor.get(f"{link}/move"), "slot")[5]
+        for address in ("/", free_week(sandbox), event, link, f"{link}/move", chosen, f"{link}/cancel", "/admin"):
+            answer = await visitor.get(address)
+            assert answer.status_code == 200, address
+            assert "None" not in answer.text, address
+        assert (
+            await visitor.post(event, data={"once": "once-upon-a-time"} | {"first_name": "Ada", "email": "a@b.de"})
+        ).status_code == 303
+
+
+async def test_the_hosts_list_is_one_page_of_the_apis(serve: Serve) -> None:
+    """With a way to the next one."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        await visitor.post("/admin", data={"password": "open sesame"})
+        first = await visitor.get("/admin")
+        assert paths(sandbox) == ["/api/bookings"]
+        (older,) = re.findall(r'href="(/admin\?after=[^"]+)"', first.text)
+        assert (await visitor.get(unescape(older))).status_code == 200
+        assert set(paths(sandbox)) == {"/api/bookings"}
+
+
+async def test_a_form_for_a_time_that_is_over_is_not_offered(serve: Serve) -> None:
+    """There is nothing to fill in for."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        answer = await visitor.get(f"/pages/{sandbox.team_page_id}/book?start=2020-01-01T10:00:00Z")
+
+        assert (answer.status_code, "This time is over" in answer.text) == (404, True)
+        assert paths(sandbox) == []
+
+
+@pytest.mark.parametrize(("old", "present"), [("Asia/Calcutta", "Kolkata"), ("Europe/Kiev", "Kyiv")])
+async def test_zones_have_their_present_names(serve: Serve, old: str, present: str) -> None:
+    """Chromium still says the old ones."""
+    async with Sandbox(limit=100) as sandbox, serve(sandbox) as visitor:
+        shown = await visitor.get(free_week(sandbox), headers={"Cookie": f"zone={old}"})
+
+        assert re.findall(r'<option value="[^"]+" selected>([^<]+)<', shown.text) == [present]
+        assert old.partition("/")[2] not in shown.text
 
 
 async def test_nobody_registers_twice(serve: Serve) -> None:
@@ -351,7 +556,7 @@ async def acted(diary: Diary, error: Exception | None) -> str:
 @pytest.mark.parametrize("error", [ValueError("bad"), TypeError("bad")])
 async def test_a_form_whose_arguments_were_refused_may_be_sent_again(tmp_path: Path, error: Exception) -> None:
     """Nothing was sent, so the form is not spent."""
-    diary = Diary(tmp_path / "site.db")
+    diary = Diary(SiteFile(tmp_path / "site.db"))
     with pytest.raises(type(error)):
         await acted(diary, error)
 
@@ -360,7 +565,7 @@ async def test_a_form_whose_arguments_were_refused_may_be_sent_again(tmp_path: P
 
 async def test_a_form_that_ended_in_a_bug_is_spent(tmp_path: Path) -> None:
     """Nobody can tell whether it worked: it does not act again, and the next click is led there at once."""
-    diary = Diary(tmp_path / "site.db")
+    diary = Diary(SiteFile(tmp_path / "site.db"))
     with pytest.raises(sqlite3.OperationalError):
         await acted(diary, sqlite3.OperationalError("disk full"))
 

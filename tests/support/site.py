@@ -18,6 +18,7 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 
 from sessions_us.sandbox import Sandbox
+from sessions_us.sandbox.fields import Fields
 
 SITE = Path(__file__).parents[2] / "examples" / "booking_site"
 PATIENCE = 60.0  # seconds: for a machine with much else to do
@@ -63,6 +64,13 @@ class Site(Launched):
                 found = [api.post("/api/booking-pages", json=new).raise_for_status().json()["id"]]
         return f"{self.url}/pages/{found[0]}"
 
+    def told(self) -> list[tuple[str, str, int]]:
+        """Key role, operation's path without ids, and status of each request of the API's, as the sandbox counts them."""
+        counted = (
+            httpx.get(f"{self.sandbox.url}/_sandbox/requests?limit=1000", timeout=PATIENCE).raise_for_status().json()
+        )
+        return [(each["keyRole"], each["path"], each["status"]) for each in counted]
+
     def writes(self) -> list[tuple[str, int]]:
         """What the API was asked to do to bookings, and what it answered."""
         return [(each.method, each.status) for each in self.sandbox.requests if "/guests/bookings" in each.path]
@@ -105,11 +113,11 @@ def launched(*arguments: str, environment: dict[str, str]) -> Iterator[Launched]
 
 
 @contextmanager
-def started(*, limit: int, window: float, workers: int) -> Iterator[Site]:
+def started(*, limit: int, window: float, workers: int, fields: Fields = "all") -> Iterator[Site]:
     """The site in front of a sandbox of the test's, as it is in front of the real API."""
     with (
         start_blocking_portal("asyncio") as portal,
-        portal.wrap_async_context_manager(Sandbox(limit=limit, window=window, fields="all")) as sandbox,
+        portal.wrap_async_context_manager(Sandbox(limit=limit, window=window, fields=fields)) as sandbox,
     ):
         environment = {
             "SESSIONS_BASE_URL": sandbox.url,
@@ -117,6 +125,7 @@ def started(*, limit: int, window: float, workers: int) -> Iterator[Site]:
             "SESSIONS_GUEST_KEY": sandbox.guest_key,
             "SESSIONS_QUOTA": f"{limit}/{window:g}s",
             "BOOKING_SITE_HOST": "Grace Hopper",
+            "BOOKING_SITE_EVENTS": " ".join(each["id"] for each in sandbox.data["events"] if each["isPublished"]),
         }
         with launched("--workers", str(workers), environment=environment) as site:
             yield Site(site.url, site.password, site.said, site.process, sandbox=sandbox)

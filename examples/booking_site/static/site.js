@@ -15,7 +15,7 @@ for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
-    form.querySelector("button").setAttribute("aria-busy", "true");
+    (event.submitter ?? form.querySelector("button")).setAttribute("aria-busy", "true");
   });
 }
 // A page that comes back by the back button may be sent again: the site knows what it did already.

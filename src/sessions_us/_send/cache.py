@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import secrets
 from collections.abc import Callable
-from typing import Final
+from contextlib import suppress
+from operator import is_
+from typing import TYPE_CHECKING, Final
 
 from attrs import define
 
 from ..errors import QuotaTimeoutError, RateLimitedError, ServerError, SessionsError, StatusError, TransportError
 from ..events import CacheHit, Reuse
 from .cache_memory import MOST_BYTES, CacheMemory, Copy, Outcome, size_of
-from .call import Answer, Call, Name, Which
+from .call import Answer, Call, Identity, Name, Which
 from .stage import OuterStage
 from .trail import Renew, StartAgain, Trail
 from .waiters import own_copy
+
+if TYPE_CHECKING:
+    from .copies.shared_copies import SharedCopies
 
 __all__ = ("Cache",)
 
@@ -42,13 +49,18 @@ class Cache(OuterStage):
     Time goes forward only: an answer that came later than a copy takes its place, or drops it where it can't be kept, whatever
     the options of its call.
 
+    With shared copies, what the memory has of a read is made what they have before it is used, and they get what is kept. So a
+    write of another process counts as one of this process does.
+
     Args:
         inner: answers what is not kept.
         now: tells the client's clock, in seconds.
+        shared: the copies that processes share; None: they share none.
         memory: what is kept; that of this process unless given.
     """
 
     _now: Callable[[], float]
+    _shared: SharedCopies | None = None
     _memory: CacheMemory = _PROCESS
 
     async def send(self, call: Call) -> Answer:
@@ -62,7 +74,7 @@ class Cache(OuterStage):
             return await self._write(call)
         if call.trail is not None:
             return await self._page(call, call.trail)
-        if call.options.keeps or call.name in self._memory.copies:
+        if call.options.keeps or self._shared is not None or call.name in self._memory.copies:
             return await self._read(call)
         try:
             answer = await self._inner.send(call)
@@ -78,6 +90,14 @@ class Cache(OuterStage):
         """Something changed: drop copies, and keep no answer that is on its way."""
         self._memory.drop(which)
         self._memory.trails.spoil(which)
+
+    def forget_shared(self, identity: Identity) -> None:
+        """Drop what processes share of a key."""
+        if self._shared is not None:
+            self._shared.forget(identity)
+            with suppress(RuntimeError):  # no loop runs: it is told with the next call
+                asyncio.get_running_loop()
+                self._begin(self._shared.tell())
 
     async def _write(self, call: Call) -> Answer:
         with self._memory.trails.writing(call):
@@ -110,12 +130,25 @@ class Cache(OuterStage):
     async def _page(self, call: Call, trail: Trail) -> Answer:
         self.check()
         if not trail.has_begun:
+            if self._shared is not None:
+                trail.stamp = await self._look(self._shared, call)
             self._begin_walk(call, trail)
         if trail.copy is not None:
             return self._next_copy(call, trail, trail.copy)
+        if self._shared is None:
+            return await self._new_page(call, trail)
+        before = self._memory.get(trail.name)
+        try:
+            return await self._new_page(call, trail)
+        finally:
+            await self._share(self._shared, call, trail, before)
+
+    async def _new_page(self, call: Call, trail: Trail) -> Answer:
         try:
             answer = await self._inner.send(call)
         except (QuotaTimeoutError, TransportError, *_SAYS_NOTHING) as error:
+            if self._shared is not None:  # others may have written meanwhile
+                await self._look(self._shared, call)
             self._fall_back(call, trail, error)
             raise
         except StatusError as error:
@@ -194,14 +227,37 @@ class Cache(OuterStage):
         """Keep the answers of a walk, unless a later walk is kept."""
         kept = self._memory.get(trail.name)
         if trail.answers and not trail.is_spoilt and (kept is None or kept.kept_at <= trail.began_at):
-            trail.kept = Copy(tuple(trail.answers), trail.began_at, trail.operation)
-            self._memory.put(trail.name, trail.kept)
+            answers = tuple(trail.answers)
+            if kept is None or not _are_same(kept.answers, answers):  # callers that share an answer keep it once
+                kept = Copy(answers, trail.began_at, trail.operation, version=secrets.token_hex(8))
+                self._memory.put(trail.name, kept)
+            trail.kept = kept
 
     def _outdate(self, call: Call, answer: Answer) -> None:
         """An answer that is not kept: an earlier one is not given any more."""
         copy = self._memory.get(call.name)
         if copy is not None and copy.answers[0] is not answer:  # that of another caller of the same flight
             self._memory.remove(call.name)
+
+    # -- copies that processes share ---------------------------------------------------------------------------------------
+
+    async def _look(self, shared: SharedCopies, call: Call) -> str:
+        """Make the memory what the others have of a read. Return the stamp for its answer."""
+        known = self._memory.get(call.name)
+        stamp, copy = await shared.find(call, known)
+        if copy is None:
+            self._memory.remove(call.name)
+        elif copy is not known:
+            self._memory.put(call.name, copy)
+        return stamp
+
+    async def _share(self, shared: SharedCopies, call: Call, trail: Trail, before: Copy | None) -> None:
+        """Make what the others have of a read what the memory has after an answer."""
+        after = self._memory.get(trail.name)
+        if after is None and before is not None:
+            await shared.remove(trail.name)
+        elif after is not None and after is trail.kept and after is not before:
+            await shared.keep(call, trail.stamp, after)
 
     # -- copies ------------------------------------------------------------------------------------------------------
 
@@ -229,12 +285,18 @@ class Cache(OuterStage):
 
     async def _renewal(self, name: Name, copy: Copy, renew: Renew, least: float) -> None:
         """Ask again. After a failure the copy has a rest, of so many seconds at least."""
+        if self._shared is not None and not await self._shared.claim(name, copy):
+            return
         try:
             await renew(Trail(), len(copy.answers))
         except (SessionsError, StartAgain):  # the events tell
             if self._memory.get(name) is copy:
                 rest = max(least, min(_LONGEST_REST, _REST * 2.0**copy.failed))
                 self._memory.put(name, copy._replace(failed=copy.failed + 1, renew_at=self._now() + rest))
+
+
+def _are_same(these: tuple[Outcome, ...], those: tuple[Outcome, ...]) -> bool:
+    return len(these) == len(those) and all(map(is_, these, those))
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks

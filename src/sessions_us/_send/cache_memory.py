@@ -35,6 +35,7 @@ class Copy(NamedTuple):
         operation: whose answer it is; None where the document does not know.
         failed: how many renewals failed since.
         renew_at: no renewal begins earlier, on the limiter's clock.
+        version: which no other copy has, in any process.
     """
 
     answers: tuple[Outcome, ...]
@@ -42,6 +43,7 @@ class Copy(NamedTuple):
     operation: str | None
     failed: int = 0
     renew_at: float = 0.0
+    version: str = ""
 
 
 class CacheMemory:

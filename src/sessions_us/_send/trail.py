@@ -86,6 +86,7 @@ class Trail:
         size: bytes of these, roughly.
         began_at: when the first answer came, on the client's clock.
         kept: the copy that was made of this walk, if it is kept.
+        stamp: of the copies that processes share, from before the first page was asked for; empty: it can't be shared.
         is_spoilt: whether its answers may not be kept, because a write changed what they say.
         on_end: called when the walk comes to the end of its list.
     """
@@ -102,6 +103,7 @@ class Trail:
         self.size = 0
         self.began_at: float = 0.0
         self.kept: Copy | None = None
+        self.stamp = ""
         self.is_spoilt: bool = False
         self.on_end: Callable[[Trail], None] | None = None
         self._trails: Trails | None = None

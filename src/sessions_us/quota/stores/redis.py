@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import hashlib
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.stores.codec import FORMAT
+from sessions_us.quota.stores.redis_scripts import RedisScripts, Script
 from sessions_us.quota.stores.shared_store import Change, Found, OnStoreFailure, SharedStore
-from sessions_us.quota.stores.store import StoreFailure
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis, RedisCluster
 
 __all__ = ("RedisStore",)
 
@@ -24,7 +17,7 @@ _IDLE = 7200.0  # seconds, twice the longest time for which a 429 can close a wi
 
 # Compare and set, and return the server's time. ARGV: the version that is known, the one to replace ("" only reads), the new
 # one, the state to set, and its time to live in milliseconds. The state comes back only if its version is not the known one.
-_SCRIPT = """
+_SCRIPT = Script("""
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
 local held = redis.call('HMGET', KEYS[1], 'version', 'at', 'state')
@@ -37,8 +30,7 @@ elseif ARGV[1] == version or version == '0' then
   return {now, version}
 end
 return {now, version, held[2] or '0', held[3] or ''}
-"""
-_DIGEST = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+""")
 
 
 class RedisStore(SharedStore):
@@ -84,93 +76,26 @@ class RedisStore(SharedStore):
         self._copy = partial(
             type(self), url, cluster=cluster, on_store_failure=on_store_failure, share=share, timeout=timeout
         )
-        self._client: Redis | RedisCluster | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._steps = 0
-        self._closing = False
-        self._make()  # refuses a URL that redis-py can't use; nothing connects yet
+        self._server = self.server()
+
+    def server(self) -> RedisScripts:
+        """Return connections of their own to the same server."""
+        return RedisScripts(self._url, self._shown, self.timeout, cluster=self._cluster)
 
     async def aclose(self) -> None:
         """Close the connections. The next step opens them again."""
-        self._closing = True
-        if not self._steps:
-            await self._close()
-
-    # -- the server --------------------------------------------------------------------------------------------------
+        await self._server.aclose()
 
     async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
-        from redis.exceptions import RedisClusterException, RedisError
-
         arguments: tuple[str | int, ...] = ("" if known is None else known, "", 0, "", 0)
         if change is not None:
             idle = max(_IDLE, 10 * change.state.window.seconds)
             arguments = (arguments[0], change.replaced, change.version, change.text, round(idle * 1000))
-        self._closing = False
-        self._steps += 1
-        try:
-            step = self._run(f"sessions-us:quota:{FORMAT}:{{{name}}}", arguments)
-            now, version, *written = await self._in_time(
-                step, self._timeout, RedisError, RedisClusterException, OSError
-            )
-        except StoreFailure:
-            await self._close()  # the state of the connection is unknown
-            raise
-        finally:
-            self._steps -= 1
-            if self._closing and not self._steps:
-                await self._close()
+        answer = await self._server.run(_SCRIPT, (f"sessions-us:quota:{FORMAT}:{{{name}}}",), arguments)
+        now, version, *written = answer
         if not written:
             return Found(int(version), float(now))
         return Found(int(version), float(now), float(written[0]), written[1].decode(errors="replace"))
-
-    def _reason(self, problem: Exception) -> str:
-        return type(problem).__name__  # not its message, which may quote the URL
-
-    async def _run(self, key: str, arguments: tuple[str | int, ...]) -> list[bytes]:
-        from redis.exceptions import NoScriptError
-
-        client = self._connected()
-        try:
-            answer: Any = await client.evalsha(_DIGEST, 1, key, *arguments)
-        except NoScriptError:  # the first time, or after a restart of the server
-            answer = await client.eval(_SCRIPT, 1, key, *arguments)
-        return list(answer)
-
-    def _connected(self) -> Redis | RedisCluster:
-        """Return the connections of the running loop. Those of another loop are dropped."""
-        loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            self._client, self._loop = self._make(), loop
-        return self._client
-
-    def _make(self) -> Redis | RedisCluster:
-        try:
-            from redis.asyncio import Redis, RedisCluster
-            from redis.asyncio.retry import Retry
-            from redis.backoff import NoBackoff
-        except ModuleNotFoundError:
-            raise ConfigurationError("RedisStore needs an extra: pip install 'sessions-us[redis]'") from None
-        # One repetition at once, for a connection that the server closed meanwhile. The replica handles all else.
-        retry = Retry(NoBackoff(), 1)
-        try:
-            if self._cluster:
-                return RedisCluster.from_url(self._url, retry=retry, socket_timeout=self._timeout)
-            client = Redis.from_url(
-                self._url, retry=retry, socket_timeout=self._timeout, socket_connect_timeout=self._timeout
-            )
-            pool: Any = client.connection_pool  # redis-py has no type for it
-            pool.make_connection()  # checks each option of the query, and does not connect
-            return client
-        except (ValueError, TypeError):
-            raise ConfigurationError(f"RedisStore({self._shown!r}): the URL can't be used.") from None
-
-    async def _close(self) -> None:
-        client, self._client = self._client, None
-        if client is None or self._loop is not asyncio.get_running_loop():
-            return
-        with contextlib.suppress(Exception):  # it is not used again, however this ends
-            async with asyncio.timeout(self._timeout):
-                await client.aclose()
 
 
 def _without_secrets(url: str) -> str:

@@ -7,17 +7,16 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Awaitable, Callable
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.rules.state import QuotaState
 from sessions_us.quota.stores import codec
-from sessions_us.quota.stores.store import Held, StoreFailure
+from sessions_us.quota.stores.store import Held
 
 __all__ = ("Change", "Found", "OnStoreFailure", "SharedStore")
 
-T = TypeVar("T")
 OnStoreFailure = Literal["local", "refuse"]
 _AHEAD = 5.0  # seconds; a state from further in the future is of another clock, or from before the clock was set back
 _log = logging.getLogger("sessions_us")
@@ -76,8 +75,8 @@ class SharedStore:
         if not 0 < timeout <= 60:
             raise ConfigurationError(f"timeout={timeout!r}: give seconds, more than 0 and at most 60.")
         self.fallback: float | None = share if on_store_failure == "local" else None
-        self._timeout = float(timeout)
-        self._identity = (*place, self.fallback, self._timeout)
+        self.timeout: float = float(timeout)
+        self._identity = (*place, self.fallback, self.timeout)
         self._shown = shown
         self._known: dict[str, Held] = {}
         self._copies: list[tuple[asyncio.AbstractEventLoop, SharedStore]] = []
@@ -140,19 +139,6 @@ class SharedStore:
 
     async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
         raise NotImplementedError
-
-    async def _in_time(self, step: Awaitable[T], timeout: float, *failures: type[Exception]) -> T:
-        """Run a step. Turn its failures, and an answer that takes too long, into a `StoreFailure`."""
-        try:
-            async with asyncio.timeout(timeout):
-                return await step
-        except TimeoutError:
-            raise StoreFailure("no answer in time") from None
-        except failures as problem:
-            raise StoreFailure(self._reason(problem)) from None
-
-    def _reason(self, problem: Exception) -> str:
-        return f"{type(problem).__name__}: {problem}"
 
     def _parsed(self, text: str, written_at: float, now: float) -> QuotaState | None:
         """Parse a state. Log and ignore one that can't be used."""

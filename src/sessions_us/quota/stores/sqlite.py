@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import time
-import weakref
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from importlib import import_module
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from sessions_us.errors import ConfigurationError
 from sessions_us.quota.stores.shared_store import Change, Found, OnStoreFailure, SharedStore
+from sessions_us.quota.stores.sqlite_file import SQLiteFile
 from sessions_us.quota.stores.store import StoreFailure
 
 if TYPE_CHECKING:
@@ -24,9 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ("SQLiteStore",)
 
-T = TypeVar("T")
 _log = logging.getLogger("sessions_us")
-_BUSY = 0.01  # seconds between two attempts at a statement that ignores SQLite's busy timeout
 
 # The number in the table's name is `codec.FORMAT`.
 _CREATE = """
@@ -79,77 +74,29 @@ class SQLiteStore(SharedStore):
         super().__init__((self.path,), str(self.path), on_store_failure, share, timeout)
         self._copy = partial(type(self), path, on_store_failure=on_store_failure, share=share, timeout=timeout)
         import_module("sqlite3")  # here, because an import would block the event loop later
-        self._workers: dict[int, ThreadPoolExecutor] = {}  # by process
-        weakref.finalize(self, _close, id(self))
+        self._file = SQLiteFile(self.path, _CREATE, self.timeout, "sessions-us quota")
 
     async def aclose(self) -> None:
         """Close the file. The next step opens it again."""
         try:
-            await self._in_worker(_close, id(self))
+            await self._file.aclose()
         except StoreFailure as failure:
             _log.warning("%r could not be closed: %s", self, failure)
-        worker = self._workers.pop(os.getpid(), None)
-        if worker is not None:
-            worker.shutdown(wait=False)
-
-    # -- in a worker thread ------------------------------------------------------------------------------------------
 
     async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
-        return await self._in_worker(self._exchanged, name, known, change)
-
-    async def _in_worker(self, work: Callable[..., T], *arguments: object) -> T:
-        import sqlite3
-
-        worker = self._workers.get(os.getpid())
-        if worker is None:
-            worker = self._workers[os.getpid()] = ThreadPoolExecutor(1, "sessions-us quota")
-        # SQLite keeps to the time limit by itself. The outer limit is for a disk that does not answer at all. A step that timed
-        # out ends before the next one begins, because there is one thread.
-        step = asyncio.get_running_loop().run_in_executor(worker, work, *arguments)
-        return await self._in_time(step, 2 * self._timeout, sqlite3.Error, OSError)
-
-    def _connection(self) -> sqlite3.Connection:
-        """Return the open file. Open it again after a fork, or if it was replaced or removed."""
-        connection, inode = _open.get((os.getpid(), id(self)), (None, None))
-        if connection is not None and inode == _inode(self.path):
-            return connection
-        _close(id(self))
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = _connect(self.path, self._timeout)
-        _open[os.getpid(), id(self)] = connection, _inode(self.path)
-        return connection
-
-    def _exchanged(self, name: str, known: int | None, change: Change | None) -> Found:
-        connection = self._connection()
-        if change is None:
-            return _read(connection, name, known)
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            found = _read(connection, name, known)
-            if found.version != change.replaced:
-                return found
-            connection.execute(_WRITE, (name, change.version, boot_id(), time.monotonic(), change.text))
-        return Found(change.version, time.monotonic())
+        return await self._file.run(partial(_exchanged, name=name, known=known, change=change))
 
 
-# The open files and their inodes, by process and store. A fork keeps those of its parent here, because closing them could
-# disturb the parent.
-_open: dict[tuple[int, int], tuple[sqlite3.Connection, int | None]] = {}
-
-
-def _connect(path: Path, timeout: float) -> sqlite3.Connection:
-    import sqlite3
-
-    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
-    try:
-        _repeat_while_busy(timeout, lambda: connection.execute("PRAGMA journal_mode = WAL"))
-        # A crash of the host may lose the last steps. They would be useless after it.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        _repeat_while_busy(timeout, lambda: connection.execute(_CREATE))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _exchanged(connection: sqlite3.Connection, name: str, known: int | None, change: Change | None) -> Found:
+    if change is None:
+        return _read(connection, name, known)
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        found = _read(connection, name, known)
+        if found.version != change.replaced:
+            return found
+        connection.execute(_WRITE, (name, change.version, boot_id(), time.monotonic(), change.text))
+    return Found(change.version, time.monotonic())
 
 
 def _read(connection: sqlite3.Connection, name: str, known: int | None) -> Found:
@@ -158,37 +105,9 @@ def _read(connection: sqlite3.Connection, name: str, known: int | None) -> Found
     return Found(version, time.monotonic(), at if boot == boot_id() else inf, text)
 
 
-def _repeat_while_busy(timeout: float, step: Callable[[], object]) -> None:
-    """Repeat a step that fails because another process uses the file. Switching to WAL ignores the busy timeout."""
-    import sqlite3
-
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            step()
-            return
-        except sqlite3.OperationalError as problem:
-            if problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(_BUSY)
-
-
-def _close(store: int) -> None:
-    connection, _ = _open.pop((os.getpid(), store), (None, None))
-    if connection is not None:
-        connection.close()
-
-
 def _is_path(given: object) -> bool:
     name = os.fspath(given) if isinstance(given, str | os.PathLike) else given
     return isinstance(name, str) and name not in ("", ":memory:") and "\0" not in name
-
-
-def _inode(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return None
 
 
 @cache

@@ -1,0 +1,181 @@
+"""The copies that several processes share, as the cache asks for them: what goes under which name, and what a failure means."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+from attrs import define, field
+
+from ...quota.stores import StoreFailure
+from ..cache_memory import Copy
+from ..call import Answer, Call, Identity, Name
+from .place import CopyPlace, FoundCopy, Kept
+
+__all__ = ("SharedCopies",)
+
+T = TypeVar("T")
+_log = logging.getLogger("sessions_us")
+
+_REST: Final = 5.0  # seconds after a failure of the place for which it is not asked again
+_CLAIM: Final = 30.0  # seconds for which one process renews a copy
+_CARRIED_OUT: Final = 2  # times the timeout of a write: for so long it may still be carried out, whoever sent it
+
+_ALL, _UNDOCUMENTED = "*", "?"
+"""The scopes of all reads of a key, and of those whose operation the document does not know."""
+
+
+@define(eq=False, repr=False)
+class SharedCopies:
+    """The shared copies of one client.
+
+    While the place can't be used there are no copies, and calls go on. What was written meanwhile is told first of all once it
+    can be used again.
+
+    Args:
+        place: where they lie.
+        now: tells the client's clock, in seconds.
+    """
+
+    _place: CopyPlace
+    _now: Callable[[], float]
+    _untold: set[str] = field(factory=set, init=False)
+    _is_down: bool = field(default=False, init=False)
+    _rests_until: float = field(default=0.0, init=False)
+    _last_kept: str = field(default="", init=False)
+
+    async def find(self, call: Call, known: Copy | None) -> tuple[str, Copy | None]:
+        """Return the stamp for an answer to this read, empty if it can't be shared, and the copy that is good now."""
+        version = "" if known is None else known.version
+        scopes = _scopes_of_read(call)
+        found = await self._step(lambda: self._place.find(_digest(*call.name), scopes, version))
+        if found is None:
+            return "", None
+        return found.stamp, self._copy(call, found, known)
+
+    def _copy(self, call: Call, found: FoundCopy, known: Copy | None) -> Copy | None:
+        if not found.version:
+            return None
+        if found.text is None:
+            return known
+        try:
+            answers = _from_text(found.text)
+        except (ValueError, TypeError):  # damaged, or of another version of this package
+            return None
+        return Copy(answers, self._now() - found.age, call.documented_operation, version=found.version)
+
+    async def keep(self, call: Call, stamp: str, copy: Copy) -> None:
+        """Keep a copy for the others. One of which an error told the end stays with this process."""
+        answers = [answer for answer in copy.answers if isinstance(answer, Answer)]
+        lasts = call.options.cache_ttl + max(call.options.stale_while_revalidate, call.options.stale_if_error)
+        if not stamp or len(answers) < len(copy.answers) or copy.version == self._last_kept:
+            return
+        self._last_kept = copy.version  # callers who share an answer come here one after the other
+        kept = Kept(stamp, copy.version, self._now() - copy.kept_at, lasts, _to_text(answers))
+        await self._step(lambda: self._place.keep(_digest(*call.name), _scopes_of_read(call), kept))
+
+    async def remove(self, name: Name) -> None:
+        """Drop a copy."""
+        await self._step(lambda: self._place.remove(_digest(*name)))
+
+    async def claim(self, name: Name, copy: Copy) -> bool:
+        """Return whether this process is the one to renew a copy."""
+        return await self._step(lambda: self._place.claim(_digest(*name), copy.version, _CLAIM)) is not False
+
+    async def begin(self, call: Call) -> str:
+        """A write is sent now. Return its name, for `end`."""
+        write, scopes = secrets.token_hex(8), _scopes_of_write(call)
+        if scopes and not await self._done(
+            lambda: self._place.begin(write, scopes, _CARRIED_OUT * call.options.timeout)
+        ):
+            self._untold.update(scopes)
+        return write
+
+    async def end(self, call: Call, write: str) -> None:
+        """A write has ended, and it is known how."""
+        scopes = _scopes_of_write(call)
+        if scopes and not await self._done(lambda: self._place.end(write, scopes)):
+            self._untold.update(scopes)
+
+    def forget(self, identity: Identity) -> None:
+        """Drop all copies of a key, before the place is used again. `tell` does it at once."""
+        self._untold.add(_digest(identity.origin, identity.key, _ALL))
+
+    async def tell(self) -> None:
+        """Tell what could not be told when it happened."""
+        await self._done(_nothing)
+
+    async def aclose(self) -> None:
+        """Close files and connections."""
+        try:
+            await self._place.aclose()
+        except StoreFailure as failure:
+            _log.warning("the shared copies could not be closed: %s", failure)
+
+    async def _done(self, step: Callable[[], Awaitable[None]]) -> bool:
+        async def done() -> bool:
+            await step()
+            return True
+
+        return await self._step(done) is True
+
+    async def _step(self, step: Callable[[], Awaitable[T]]) -> T | None:
+        """What the place answers; None if it can't be used."""
+        if self._now() < self._rests_until:
+            return None
+        if self._is_down:
+            self._rests_until = self._now() + _REST  # one call tries, the others go on
+        try:
+            if self._untold:
+                untold = sorted(self._untold)
+                await self._place.end("", untold)
+                self._untold.difference_update(untold)
+            answered = await step()
+        except StoreFailure as failure:
+            if not self._is_down:
+                _log.warning("the shared copies can't be used, so there are none: %s", failure)
+            self._is_down, self._rests_until = True, self._now() + _REST
+            return None
+        if self._is_down:
+            _log.warning("the shared copies can be used again")
+        self._is_down, self._rests_until = False, 0.0
+        return answered
+
+
+async def _nothing() -> None:
+    pass
+
+
+def _scopes_of_read(call: Call) -> list[str]:
+    """What a write changes if it concerns this read (see `Call.concerns`): with its key, or as a guest of the origin."""
+    origin, key = call.identity.origin, call.identity.key
+    kinds = (_ALL, call.documented_operation or _UNDOCUMENTED)
+    return [_digest(origin, whose, kind) for whose in (key, "") for kind in kinds]
+
+
+def _scopes_of_write(call: Call) -> list[str]:
+    invalidates, identity = call.request.invalidates, call.identity
+    kinds = (_ALL,) if invalidates is None else (*invalidates, _UNDOCUMENTED) if invalidates else ()
+    return [_digest(identity.origin, "" if identity.is_guest else identity.key, kind) for kind in kinds]
+
+
+def _digest(*parts: object) -> str:
+    """A name that tells nothing: neither path nor parameters, nor the digest of the key that is part of it."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:40]
+
+
+def _to_text(answers: Sequence[Answer]) -> bytes:
+    rows = [[each.status_code, each.body.decode("latin-1"), each.oddity, each.request_id] for each in answers]
+    return json.dumps(rows, ensure_ascii=False).encode()
+
+
+def _from_text(text: bytes) -> tuple[Answer, ...]:
+    """Raises: ValueError, TypeError: this is no such text."""
+    return tuple(
+        Answer(int(status), body.encode("latin-1"), oddity=str(oddity), request_id=request_id)
+        for status, body, oddity, request_id in json.loads(text)
+    )
