@@ -29,8 +29,10 @@ ELSEWHERE: Final = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "examples/booking_site/README.md": "booking-site.md",
+    "examples/operations/README.md": "operations-example.md",
 }
-PROGRAMS: Final = {".py": "python", ".sh": "sh"}
+PROGRAMS: Final = {".py": "python", ".sh": "sh", ".yml": "yaml"}
+FOLDERS: Final = {"testing": "A service and its tests", "operations": "A service to operate"}
 EXAMPLES: Final = """# Examples
 
 Programs to copy. The tests run each of them against a sandbox. [A whole booking site](booking-site.md) has a page of its own.
@@ -64,7 +66,7 @@ def _relinked(text: str) -> str:
         text = re.sub(rf"\]\((\.\./)*{re.escape(source)}", f"]({page}", text)
     text = re.sub(r"\]\((?:\.\./)?examples/([\w/.]+)\)", lambda found: f"](examples.md#{_anchor(found[1])})", text)
     text = re.sub(r"`([^`\n]*\\\|[^`\n]*)`", lambda found: f"<code>{_escaped(found[1])}</code>", text)  # in tables
-    return text.replace("](docs/", "](")
+    return re.sub(r"\]\((\.\./)*docs/", "](", text)
 
 
 def _escaped(code: str) -> str:
@@ -75,9 +77,11 @@ def _escaped(code: str) -> str:
 def _examples() -> str:
     """A page with the source of each example."""
     files = [path for path in sorted((ROOT / "examples").glob("*.py")) if path.stem != "__init__"]
-    testing = [path for path in sorted((ROOT / "examples" / "testing").iterdir()) if path.suffix in PROGRAMS]
-    parts = [EXAMPLES, *map(_example, files), f"## A service and its tests {{ #{_anchor('testing')} }}\n"]
-    return "\n".join([*parts, *map(_example, testing)])
+    parts = [EXAMPLES, *map(_example, files)]
+    for folder, title in FOLDERS.items():
+        inside = [path for path in sorted((ROOT / "examples" / folder).iterdir()) if path.suffix in PROGRAMS]
+        parts += [f"## {title} {{ #{_anchor(folder)} }}\n", *map(_example, inside)]
+    return "\n".join(parts)
 
 
 def _example(path: Path) -> str:

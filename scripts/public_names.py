@@ -23,6 +23,7 @@ MODULES: Final = {
     "sessions_us.webhooks": "sessions_us.webhooks",
     "sessions_us.fastapi": "sessions_us.fastapi",
     "sessions_us.pipelines": "sessions_us.pipelines",
+    "sessions_us.telemetry": "sessions_us.telemetry",
     "sessions_us.sandbox": "sessions_us.sandbox",
 }
 # Not exported, but the types of a client's attributes.

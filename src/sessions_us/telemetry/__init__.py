@@ -38,7 +38,8 @@ class Telemetry:
     """Makes traces and metrics of the events that it is called with. It can be the `on_event` of several clients.
 
     Args:
-        tracer_provider, meter_provider: where spans and metrics go; None: to those that the application has set.
+        tracer_provider: where spans go; None: to the one that the application has set.
+        meter_provider: where metrics go, likewise.
         attempts: whether each attempt gets a span and is counted in `http.client.request.duration`. None: unless
             opentelemetry-instrumentation-httpx is active, which makes both. Pass False for a client whose own `transport` is
             instrumented, and True for one whose own `transport` is not, though httpx's transports are.
@@ -86,7 +87,9 @@ def instrument(
     A second call takes the place of the first. A client with `on_event=Telemetry()` would be measured twice: use one of the two.
 
     Args:
-        tracer_provider, meter_provider, attempts: see `Telemetry`.
+        tracer_provider: see `Telemetry`.
+        meter_provider: see `Telemetry`.
+        attempts: see `Telemetry`.
     """
     telemetry = Telemetry(tracer_provider, meter_provider, attempts=attempts)
     uninstrument()
