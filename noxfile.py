@@ -372,6 +372,9 @@ def build(session: nox.Session) -> None:
         )
         session.install(*(named for named in nox.project.dependency_groups(PROJECT, "types") if "pyright" in named))
         session.run("pyright", "--verifytypes", "sessions_us", "--ignoreexternal")
+        # What the README installs: without the development's libraries, of which some hold others back.
+        session.install(f"{wheel}[cli,sandbox]")
+        session.run("sessions-us", "list", "--help", silent=True)
 
 
 @nox.session

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from support.command import run
+from support.scripted import Say, Scripted
 
 from sessions_us.sandbox import Sandbox
 
 
-def test_a_webhook_is_delivered_on_demand(sessions_sandbox: Sandbox) -> None:
+@pytest.mark.anyio
+async def test_a_webhook_is_delivered_on_demand(sessions_sandbox: Sandbox) -> None:
     """Without a key: what it says is printed as JSON, and where it went on stderr."""
-    url = f"{sessions_sandbox.url}/_sandbox/clock"  # which takes whatever is posted
-    sessions_sandbox.load({"webhooks": [{"url": url, "trigger": "SESSION_ENDED"}]})
-    sessions_sandbox.load({"sessions": [{"id": "kick-off", "name": "Kick-off"}, {"name": "A newer one"}]})
-    done = run("trigger", "session-ended", "--id", "kick-off", SESSIONS_BASE_URL=sessions_sandbox.url)
+    async with Scripted(Say()) as receiver:
+        url = f"{receiver.url}/hooks"
+        sessions_sandbox.load({"webhooks": [{"url": url, "trigger": "SESSION_ENDED"}]})
+        sessions_sandbox.load({"sessions": [{"id": "kick-off", "name": "Kick-off"}, {"name": "A newer one"}]})
+        command = "trigger", "session-ended", "--id", "kick-off"
+        done = await asyncio.to_thread(run, *command, SESSIONS_BASE_URL=sessions_sandbox.url)
 
     told = json.loads(done.stdout)
     assert (told["trigger"], told["data"]["session"]["id"]) == ("SESSION_ENDED", "kick-off")

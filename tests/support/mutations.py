@@ -267,7 +267,9 @@ def body_fields_required_and_not(document: Json) -> None:
 
 @mutation(("POST /api/rooms", "enum-added", "body, name", CALLERS))
 def body_field_limited(document: Json) -> None:
-    body(document, "post", "/api/rooms")["properties"]["name"]["enum"] = ["small", "large"]
+    name = body(document, "post", "/api/rooms")["properties"]["name"]
+    name["enum"] = ["small", "large"]
+    name["example"] = "small"
 
 
 # Answers

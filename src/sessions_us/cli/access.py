@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from attrs import evolve
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand
 
 from ..errors import ConfigurationError
 from ..events import ClientEvent, RequestQueued, RequestSent, ResponseReceived, RetryScheduled
@@ -137,15 +137,27 @@ class Sending(TyperCommand):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.params.append(
-            TyperOption(
-                param_decls=["--verbose", "-v"],
-                is_flag=True,
-                expose_value=False,
-                callback=lambda _context, _option, value: be_verbose() if value else None,
-                help="Print each request, wait and retry on stderr.",
-            )
-        )
+        self.params += typer.main.get_command(_verbose_alone).params
+
+
+_verbose_alone = typer.Typer(add_completion=False)
+"""Nothing but the option: what typer makes of one inside has another signature in each of its versions."""
+
+
+@_verbose_alone.command()
+def _be_verbose(
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            expose_value=False,
+            callback=lambda value: be_verbose() if value else None,
+            help="Print each request, wait and retry on stderr.",
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def _listener(on_event: Callable[[ClientEvent], None]) -> Callable[[ClientEvent], None]:
