@@ -211,7 +211,7 @@ def eager(session: nox.Session) -> None:
 def uvloop(session: nox.Session) -> None:
     """The tests on the event loop of uvloop, but for those that prove the same on any; arguments go to pytest."""
     _install(session, "test", "regenerate")
-    arguments = session.posargs or ("-n", "auto", *(f"--ignore={path}" for path in (ALONE, *ONCE)))
+    arguments = session.posargs or (*AT_ONCE, *(f"--ignore={path}" for path in (ALONE, *ONCE)))
     session.run(*PYTEST, *BOUNDED, *arguments, env={"SESSIONS_UVLOOP": "1"})
 
 
