@@ -235,11 +235,26 @@ def lint(session: nox.Session) -> None:
     session.run("python", "scripts/public_names.py", *session.posargs)
 
 
+def _programs(place: Path) -> list[str]:
+    """The whole programs of two pages, as files; not the tests without annotations."""
+    found = []
+    for page in (Path("README.md"), Path("docs/testing.md")):
+        for number, code in enumerate(
+            re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+        ):
+            if "def test_" not in code or "-> None" in code:
+                file = place / f"{page.stem.lower()}_{number}.py"
+                file.write_text(code, "utf-8")
+                found.append(str(file))
+    return found
+
+
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy and pyright over everything, and whether every public name is typed."""
     _install(session, "test", "types", "regenerate", "benchmarks")
     session.run("mypy", "src", "generated", "scripts", "examples", "benchmarks", "tests/typing")
+    session.run("mypy", *_programs(Path(session.create_tmp()).resolve()))
     session.run("pyright")
     session.run("pyright", "--verifytypes", "sessions_us", "--ignoreexternal")
 

@@ -1,6 +1,7 @@
 """Compares the public names and signatures with those of the last version, which api.txt holds.
 
-python scripts/public_names.py          fails if one is gone or differs, and the first part of CHANGELOG.md does not name it
+python scripts/public_names.py          fails if one is gone or differs, and CHANGELOG.md does not name it under a heading
+                                        "Changed" or "Removed" of its first part
 python scripts/public_names.py --write  writes api.txt; for a release
 """
 
@@ -12,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import griffe
 from docstrings import packages, target_of
 
 ROOT: Final = Path(__file__).parents[1]
 SNAPSHOT: Final = ROOT / "api.txt"
+BREAKING: Final = ("Changed", "Removed")  # headings of the changelog
 # Each module that exports names, and where people import them from.
 MODULES: Final = {
     "sessions_us": "sessions_us",
@@ -41,7 +44,7 @@ RESOURCES: Final = (
 
 
 def public() -> dict[str, str]:
-    """What each public name is: the signature of a function, the type of an attribute, the bases of a class."""
+    """What each public name is: the signature of a function, the type and the default of an attribute, the bases of a class."""
     resources = {each: each for each in (f"sessions_us.resources.{name}" for name in RESOURCES)}
     return dict(sorted(line for name, place in {**MODULES, **resources}.items() for line in _exported(name, place)))
 
@@ -72,19 +75,30 @@ def _lines(path: str, found: Any) -> Iterator[tuple[str, str]]:
             if target is not None and (name == "__init__" or not name.startswith("_")):
                 yield from _lines(f"{path}.{name}", target)
     elif found.is_attribute:
-        yield path, str(found.annotation)
+        is_of_a_call = found.labels == {"instance-attribute"}  # set in __init__, whose signature has the default
+        yield path, f"{found.annotation}{'' if is_of_a_call else _default(found.value)}"
 
 
 def _parameter(parameter: Any) -> str:
     star = {"variadic positional": "*", "variadic keyword": "**"}.get(parameter.kind.value, "")
-    optional = "" if parameter.default is None or star else " = …"
+    optional = "" if star else _default(parameter.default)
     by_name = "by name " if parameter.kind.value == "keyword-only" else ""
     return f"{by_name}{star}{parameter.name}: {parameter.annotation}{optional}"
 
 
+def _default(value: Any) -> str:
+    """What stands behind the annotation. Of an attrs field the default or the factory, not what validates or converts."""
+    if isinstance(value, griffe.ExprCall) and str(value.function).endswith("field"):
+        named = {each.name: each.value for each in value.arguments if isinstance(each, griffe.ExprKeyword)}
+        value = named.get("default", named.get("factory"))
+    return "" if value is None else f" = {' '.join(str(value).split())}"
+
+
 def undeclared(before: dict[str, str], now: dict[str, str], changes: str) -> list[str]:
-    """Names that are gone or differ, and that the text of the changes does not have in backquotes."""
-    told = {word for code in re.findall(r"`([^`]+)`", changes) for word in re.findall(r"\w+", code)}
+    """Names that are gone or differ, and that the changes do not have in backquotes under "Changed" or "Removed"."""
+    parts = re.split(r"^### (.*)\n", changes, flags=re.MULTILINE)[1:]
+    breaking = "".join(text for heading, text in zip(parts[::2], parts[1::2], strict=True) if heading in BREAKING)
+    told = {word for code in re.findall(r"`([^`]+)`", breaking) for word in re.findall(r"\w+", code)}
     return [
         f"{path} is gone" if path not in now else f"{path} was {what}, is {now[path]}"
         for path, what in before.items()
@@ -110,9 +124,9 @@ def main(*arguments: str) -> int:
         SNAPSHOT.write_text(head + "".join(f"{path} {what}\n" for path, what in now.items()), "utf-8")
         return 0
     problems = undeclared(_read(), now, latest_changes())
-    sys.stderr.writelines(f"{problem}: say so in CHANGELOG.md\n" for problem in problems)
+    sys.stderr.writelines(f"{problem}: say so in CHANGELOG.md, under Changed or Removed\n" for problem in problems)
     if not problems:
-        sys.stdout.write(f"{len(now)} public names; none is gone or differs without a line in CHANGELOG.md\n")
+        sys.stdout.write(f"{len(now)} public names; none is gone or differs without a line under Changed or Removed\n")
     return 1 if problems else 0
 
 

@@ -37,7 +37,6 @@ TOGETHER = {"docs/fastapi.md", "docs/testing.md"}
 # Python blocks that do not run here, by a part of them, and why.
 NOT_PYTHON = {
     "sessions_us.pipelines": "an export; tests/cli/test_documented.py runs it in a process of its own",
-    "app.dependency_overrides = {": "of an application of the reader's; tests/test_testing_example.py has a whole one",
 }
 # Shell lines that do not run here, by a part of them, and why.
 NOT_SHELL = {
@@ -46,7 +45,6 @@ NOT_SHELL = {
     "python -m nox": "a check of the repository; CONTRIBUTING.md has them",
     "sessions-us sandbox": "serves until it is stopped; tests/cli/test_demo_and_sandbox.py runs it",
     "uvicorn": "serves until it is stopped; tests/fastapi and tests/test_site_load.py run workers",
-    "/var/lib/app": "a place of the reader's",
     "curl": "of a sandbox that is served; tests/test_testing_example.py runs examples/testing/any_language.sh",
 }
 RUN_ELSEWHERE = {"docs/cli.md", "docs/pipelines.md"}  # by tests/cli/test_documented.py
@@ -122,11 +120,11 @@ def test_python_runs_as_it_is_written(together: list[Block], world: Sandbox, tmp
 
 
 def run_with_pytest(code: str, place: Path) -> None:
-    """As a file of tests that somebody has beside an installed package. (That pytest finds the fixtures by itself is tested in
-    tests/sandbox/test_fixtures.py; loading all plugins of this project takes longer than the test.)"""
+    """As a file of tests that somebody has beside an installed package, with what that brings: anyio's plugin and ours, found
+    by themselves there (loading all plugins of this project takes longer than the test)."""
     (place / "test_pasted.py").write_text(code, "utf-8")
-    plugins = ["-p", "no:cacheprovider", "-p", "sessions_us.sandbox.pytest_plugin", "-p", "pytest_asyncio.plugin"]
-    command = [sys.executable, "-m", "pytest", "-q", *plugins, "-o", "asyncio_mode=auto", "test_pasted.py"]
+    plugins = ["-p", "no:cacheprovider", "-p", "sessions_us.sandbox.pytest_plugin", "-p", "anyio.pytest_plugin"]
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugins, "test_pasted.py"]
     told = environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     done = subprocess.run(command, cwd=place, env=told, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout

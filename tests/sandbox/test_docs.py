@@ -39,12 +39,15 @@ def test_every_trigger_is_described(name: str) -> None:
     assert re.search(row, SANDBOX.split("**Webhooks**")[1])
 
 
-def test_a_test_of_the_docs_passes(tmp_path: Path) -> None:
-    """As it stands there, under anyio's plugin."""
-    snippet = blocks(TESTING, "python")[0]
-    preamble = "import pytest\npytestmark = pytest.mark.anyio\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n"
-    (tmp_path / "test_it.py").write_text(preamble + snippet)
-    options = ("-q", "-p", "no:cacheprovider", "-p", "anyio.pytest_plugin", "-p", "sessions_us.sandbox.pytest_plugin")
+def test_the_first_test_passes_under_pytest_asyncio(tmp_path: Path) -> None:
+    """Without the mark and the fixture that anyio's plugin needs, in the mode that the page names."""
+    pytest.importorskip("pytest_asyncio", reason="the group `test` has it")
+    first = blocks(TESTING, "python")[0]
+    (tmp_path / "test_it.py").write_text(first[first.index("async def test_") :])
+    mode = re.search(r'`(asyncio_mode) = "(\w+)"`', TESTING)
+    assert mode is not None
+    plugins = ("-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "sessions_us.sandbox.pytest_plugin")
+    options = ("-q", *plugins, "-o", f"{mode[1]}={mode[2]}")
     done = python("-m", "pytest", *options, str(tmp_path), cwd=tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 

@@ -66,9 +66,7 @@ class Site(Launched):
 
     def told(self) -> list[tuple[str, str, int]]:
         """Key role, operation's path without ids, and status of each request of the API's, as the sandbox counts them."""
-        counted = (
-            httpx.get(f"{self.sandbox.url}/_sandbox/requests", timeout=PATIENCE).raise_for_status().json()
-        )
+        counted = httpx.get(f"{self.sandbox.url}/_sandbox/requests", timeout=PATIENCE).raise_for_status().json()
         return [(each["keyRole"], each["path"], each["status"]) for each in counted]
 
     def writes(self) -> list[tuple[str, int]]:
