@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ._foreign_text import escaped
 from .errors import Sent
 
 __all__ = (
@@ -180,7 +181,11 @@ class RequestFailed(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryScheduled(CallEvent):
-    """A request is sent again after at least `delay` seconds. `reason` is a status or a kind of failure."""
+    """A request is sent again after at least `delay` seconds. `reason` is a status or a kind of failure.
+
+    `delay` is the pause before it asks for a place in the quota; where there is none, as after a 429, what is known of its wait.
+    There is no such event where the next attempt is known to come too late for `max_wait`: the call ends with the failure.
+    """
 
     attempt: int
     delay: float
@@ -326,7 +331,7 @@ class ExportProgress(ClientEvent):
 
 def subject(event: CallEvent) -> str:
     """Return what a line of the log begins with. Of a call by method and path it has the method alone, for a path has ids."""
-    request = "" if event.request_id is None else f", request {event.request_id}"
+    request = "" if event.request_id is None else f", request {escaped(event.request_id)}"
     return f"{event.operation.partition(' ')[0]} (call {event.call}{request})"
 
 

@@ -94,7 +94,7 @@ def test_a_failed_call_whole(collected: Collected) -> None:
     assert events(span) == [
         ("sessions_us.retry", {"sessions_us.attempt": 2, "sessions_us.delay": 10.0, "sessions_us.reason": "503"}),
         ("sessions_us.throttled", {"sessions_us.retry_after": 20.0}),
-        ("sessions_us.retry", {"sessions_us.attempt": 3, "sessions_us.delay": 0.0, "sessions_us.reason": "429"}),
+        ("sessions_us.retry", {"sessions_us.attempt": 3, "sessions_us.delay": 21.0, "sessions_us.reason": "429"}),
     ]
 
     children = collected.children(span)
