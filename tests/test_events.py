@@ -342,6 +342,27 @@ async def test_joined_reads():
     assert {end.request_id for end in ends.values()} == {"abc"} == {shared.request_id}
 
 
+async def test_a_joined_read_that_fails():
+    """It says whose failure it is, before its end; with a copy instead, before that."""
+    heard = Heard()
+    async with Scripted(FINE, Say(500, headers=ID), held=True) as server:
+        server.release()
+        async with client(server, on_event=heard.append, cache_ttl=0.001, stale_if_error=600) as user:
+            await read(user)
+            await asyncio.sleep(0.01)
+            heard.clear()
+            plain = user.with_options(stale_if_error=0)
+            calls = start(outcome(read(plain)), outcome(read(plain)), read(user))
+            await asyncio.gather(*calls)
+
+    first, *joined = heard.of(CallEnded)
+    assert {each.joined for each in heard.of(ResponseShared)} == {first.call}
+    assert {each.request_id for each in heard.of(ResponseShared)} == {"abc"}
+    told = {end.outcome: heard.of_call(end.call) for end in joined}
+    assert told["status_error"] == "CallStarted ResponseShared CallEnded"
+    assert told["cached"] == "CallStarted ResponseShared CacheHit CallEnded"
+
+
 async def test_a_joined_read_whose_first_caller_leaves():
     """The request goes on with the number of the call that began it, after that one's end."""
     heard = Heard()

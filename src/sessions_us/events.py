@@ -6,7 +6,7 @@ the class and name the fields.
 The events of one call carry its number, and come in this order. Each part may be missing but the first and the last:
 
     attempt:  RequestQueued, RequestGranted, RequestSent, then ResponseReceived or RequestFailed
-    call:     CallStarted, attempt, (RetryScheduled, attempt) …, CacheHit or ResponseShared, SchemaDrift …, RequestRefused,
+    call:     CallStarted, attempt, (RetryScheduled, attempt) …, ResponseShared, CacheHit, SchemaDrift …, RequestRefused,
               CallEnded
 
 A RequestThrottled follows a ResponseReceived of 429, and a RequestFailed one whose body broke off. Each RequestSent is followed
@@ -224,7 +224,10 @@ class StoreRecovered(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseShared(CallEvent):
-    """A read got the answer to the same request of another call, whose number is `joined`. Nothing was sent for it."""
+    """A read got the answer, or the failure, of the same request of another call, whose number is `joined`.
+
+    Nothing was sent for it.
+    """
 
     method: str
     path: str
@@ -330,7 +333,7 @@ class ExportProgress(ClientEvent):
 
 
 def subject(event: CallEvent) -> str:
-    """Return what a line of the log begins with. Of a call by method and path it has the method alone, for a path has ids."""
+    """Return what a line of the log begins with. Without an operationId it has the method alone, because a path has ids."""
     request = "" if event.request_id is None else f", request {escaped(event.request_id)}"
     return f"{event.operation.partition(' ')[0]} (call {event.call}{request})"
 
