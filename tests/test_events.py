@@ -153,6 +153,32 @@ async def test_the_order_of_events():
     assert {event.operation for event in heard.of(CallEvent)} == {"get_session"}
 
 
+async def test_a_retry_that_comes_too_late_is_not_told(lines):
+    """The server asks for more than `max_wait`: there is one request, and no word of another. With more patience it is told."""
+    heard = Heard()
+    throttled = Say(429, headers={"retry-after": "60"})
+    async with Scripted(throttled, throttled) as server:
+        async with client(server, retries=QUICK, max_wait=3, on_event=heard.append) as user:
+            await outcome(read(user))
+            assert not heard.of(RetryScheduled)
+            assert (heard.the_end().outcome, heard.the_end().attempts) == ("status_error", 1)
+            assert [text for _, text in lines() if "attempt" in text] == []
+
+
+async def test_a_retry_after_a_429_tells_the_known_wait():
+    """Of the Retry-After, which the quota waits for."""
+    heard = Heard()
+    async with Scripted(Say(429, headers={"retry-after": "60"})) as server:
+        async with client(server, retries=QUICK, on_event=heard.append) as user:
+            reading = start(read(user))
+            await until(lambda: heard.of(RequestQueued))
+            await cancelled(*reading)
+
+    (retry,) = heard.of(RetryScheduled)
+    assert (retry.attempt, retry.reason) == (2, "429")
+    assert 60 <= retry.delay <= 61
+
+
 # -- calls that send nothing -------------------------------------------------------------------------------------------
 
 
@@ -314,6 +340,27 @@ async def test_joined_reads():
     assert heard.of_call(shared.call) == "CallStarted ResponseShared CallEnded"
     assert (ends["shared"].attempts, ends["shared"].waited) == (0, ends["shared"].elapsed)
     assert {end.request_id for end in ends.values()} == {"abc"} == {shared.request_id}
+
+
+async def test_a_joined_read_that_fails():
+    """It says whose failure it is, before its end; with a copy instead, before that."""
+    heard = Heard()
+    async with Scripted(FINE, Say(500, headers=ID), held=True) as server:
+        server.release()
+        async with client(server, on_event=heard.append, cache_ttl=0.001, stale_if_error=600) as user:
+            await read(user)
+            await asyncio.sleep(0.01)
+            heard.clear()
+            plain = user.with_options(stale_if_error=0)
+            calls = start(outcome(read(plain)), outcome(read(plain)), read(user))
+            await asyncio.gather(*calls)
+
+    first, *joined = heard.of(CallEnded)
+    assert {each.joined for each in heard.of(ResponseShared)} == {first.call}
+    assert {each.request_id for each in heard.of(ResponseShared)} == {"abc"}
+    told = {end.outcome: heard.of_call(end.call) for end in joined}
+    assert told["status_error"] == "CallStarted ResponseShared CallEnded"
+    assert told["cached"] == "CallStarted ResponseShared CacheHit CallEnded"
 
 
 async def test_a_joined_read_whose_first_caller_leaves():
@@ -639,7 +686,7 @@ async def test_a_429_and_a_retry_in_the_log(lines):
     assert subject.startswith("get_session (call ")
     assert subject.endswith(", request abc)")
     assert throttled == ("WARNING", f"{subject}: the server answered 429, and asked to wait 0.0 s")
-    assert again == ("INFO", f"{subject}: attempt 2 follows in 0.0 s at the earliest, after 429")
+    assert again == ("INFO", f"{subject}: attempt 2 follows in 1.0 s at the earliest, after 429")
     assert once_more == ("INFO", f"{subject}: attempt 3 follows in 0.0 s at the earliest, after 503")
     assert "private" not in str(lines())
 
@@ -674,6 +721,24 @@ async def test_a_drift_in_the_log(lines):
     assert level == "INFO"
     assert text.startswith("get_session (call ")
     assert text.endswith(", request abc): not as described: no date-time at startAt")
+
+
+async def test_a_server_cant_write_the_log(caplog, lines):
+    """Names of fields and ids of requests are one line, escaped and bounded, at every level; so is an error's message."""
+    caplog.set_level(logging.DEBUG, "sessions_us")
+    forged = "x\r\nWARNING sessions_us: all is lost\x1b[2J\u202e\u2028" + "y" * 3000
+    odd = Say(body={**SESSION, forged: 1}, headers={"x-request-id": "\x1b[31m" + "z" * 3000})
+    refused = Say(404, {"message": "\x1b]0;title\x07" + "w" * 3000}, headers={"x-request-id": "\x1b[31m" + "z" * 3000})
+    async with Scripted(Say(429, headers={"retry-after": "0", **odd.headers}), odd, refused) as server:
+        async with client(server, retries=QUICK) as user:
+            await read(user)
+            failure = await outcome(read(user))
+
+    told = [text for _, text in lines()] + [str(failure)]
+    assert any("not as described" in text for text in told)
+    assert any("the server answered 429" in text for text in told)
+    assert all(text.isprintable() for text in told)
+    assert max(map(len, told)) < 800
 
 
 async def test_every_event_at_debug(caplog):

@@ -39,7 +39,7 @@ CUT_SHORT = "(q?g?)"  # an attempt that is not sent: its caller left, it was ref
 ATTEMPTS = (
     f"y?({SENT}(y{SENT})*(y{CUT_SHORT})?|{CUT_SHORT})"  # the first "y": after the attempts of a call that was joined
 )
-CALL = re.compile(f"b{ATTEMPTS}[hj]?d*x?e")
+CALL = re.compile(f"b{ATTEMPTS}j?h?d*x?e")
 END = re.compile("x?e")
 
 _serial = count()

@@ -6,7 +6,7 @@ the class and name the fields.
 The events of one call carry its number, and come in this order. Each part may be missing but the first and the last:
 
     attempt:  RequestQueued, RequestGranted, RequestSent, then ResponseReceived or RequestFailed
-    call:     CallStarted, attempt, (RetryScheduled, attempt) …, CacheHit or ResponseShared, SchemaDrift …, RequestRefused,
+    call:     CallStarted, attempt, (RetryScheduled, attempt) …, ResponseShared, CacheHit, SchemaDrift …, RequestRefused,
               CallEnded
 
 A RequestThrottled follows a ResponseReceived of 429, and a RequestFailed one whose body broke off. Each RequestSent is followed
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ._foreign_text import escaped
 from .errors import Sent
 
 __all__ = (
@@ -180,7 +181,11 @@ class RequestFailed(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryScheduled(CallEvent):
-    """A request is sent again after at least `delay` seconds. `reason` is a status or a kind of failure."""
+    """A request is sent again after at least `delay` seconds. `reason` is a status or a kind of failure.
+
+    `delay` is the pause before it asks for a place in the quota; where there is none, as after a 429, what is known of its wait.
+    There is no such event where the next attempt is known to come too late for `max_wait`: the call ends with the failure.
+    """
 
     attempt: int
     delay: float
@@ -219,7 +224,10 @@ class StoreRecovered(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseShared(CallEvent):
-    """A read got the answer to the same request of another call, whose number is `joined`. Nothing was sent for it."""
+    """A read got the answer, or the failure, of the same request of another call, whose number is `joined`.
+
+    Nothing was sent for it.
+    """
 
     method: str
     path: str
@@ -325,8 +333,8 @@ class ExportProgress(ClientEvent):
 
 
 def subject(event: CallEvent) -> str:
-    """Return what a line of the log begins with. Of a call by method and path it has the method alone, for a path has ids."""
-    request = "" if event.request_id is None else f", request {event.request_id}"
+    """Return what a line of the log begins with. Without an operationId it has the method alone, because a path has ids."""
+    request = "" if event.request_id is None else f", request {escaped(event.request_id)}"
     return f"{event.operation.partition(' ')[0]} (call {event.call}{request})"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.rooms import retrying
+from support.rooms import client, retrying
 from support.scripted import Reset, Say, Scripted
 
-from sessions_us import InvalidIdError, TransportError
+from sessions_us import CallStarted, ClientEvent, InvalidIdError, TransportError
 
 pytestmark = pytest.mark.anyio
 
@@ -44,6 +44,24 @@ async def test_request_returns_json():
     assert [arrived.target for arrived in server.arrived] == ["/api/new-things?a=1&c=true&d=x&d=y", "/api/new-things"]
     assert json.loads(server.arrived[1].body) == {"ü": None}
     assert len(broken.arrived) == 1
+
+
+async def test_the_operation_of_a_path():
+    """Events name the operation that the document has at a path; a path that it does not have is named by itself."""
+    told: list[str] = []
+
+    def hear(event: ClientEvent) -> None:
+        if isinstance(event, CallStarted):
+            told.append(event.operation)
+
+    paths = ("/api/sessions/s1/transcripts", "/api/sessions", "/api/sessions/", "/api/new-things/1")
+    async with Scripted(Say(body={})) as server, client(server, on_event=hear) as user:
+        for path in paths:
+            await user.request("GET", path)
+        await user.request("DELETE", "/api/rooms")
+
+    known = ["get_session_transcripts", "list_sessions"]
+    assert told == [*known, "GET /api/sessions/", "GET /api/new-things/1", "DELETE /api/rooms"]
 
 
 async def test_what_is_no_json_is_not_sent():

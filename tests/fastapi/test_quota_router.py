@@ -84,6 +84,30 @@ async def test_a_store_that_is_down(policy: Any, status: str, code: int, store: 
     assert answer.json()["guest"] is None
 
 
+async def test_a_store_that_is_down_promises_its_share() -> None:
+    """What is left is what the share leaves of the limit, and nothing where nothing may be sent."""
+    async with Numbered() as server:
+        left = []
+        for policy in ("local", "refuse"):
+            store = RedisStore(f"redis://127.0.0.1:{unused_port()}", on_store_failure=policy, share=0.2)
+            app = application(server.url, guest=False, quota=Quota(limit=10, store=store), max_wait=0)
+            async with serving(app) as url, httpx.AsyncClient(base_url=url) as visitor:
+                for _ in range(3):
+                    await visitor.get("/rooms/r1")
+                    left.append((await visitor.get("/quota")).json()["user"]["remaining"])
+
+    assert left == [1, 0, 0, 0, 0, 0]
+    assert len(server.arrived) == 2
+
+
+async def test_a_probe_may_ask_by_head() -> None:
+    """With the same status, and no body."""
+    async with Numbered() as server, serving(application(server.url)) as url, httpx.AsyncClient() as visitor:
+        answer = await visitor.head(f"{url}/quota")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_it_is_described() -> None:
     """In the OpenAPI of the application, with both answers, at the path that was given."""
     app = FastAPI()

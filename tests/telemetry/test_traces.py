@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +19,9 @@ from support.scripted import Numbered, Reset, Say, Scripted
 from support.waiting import cancelled, outcome, start, until
 
 from sessions_us import Quota, RateLimitedError, RetryPolicy, UserClient
+from sessions_us.pipelines import NDJSONSink, export
 from sessions_us.quota.clock import LoopClock
+from sessions_us.sandbox import Sandbox
 from sessions_us.telemetry import Telemetry, instrument, uninstrument
 
 pytestmark = pytest.mark.anyio
@@ -94,7 +97,7 @@ def test_a_failed_call_whole(collected: Collected) -> None:
     assert events(span) == [
         ("sessions_us.retry", {"sessions_us.attempt": 2, "sessions_us.delay": 10.0, "sessions_us.reason": "503"}),
         ("sessions_us.throttled", {"sessions_us.retry_after": 20.0}),
-        ("sessions_us.retry", {"sessions_us.attempt": 3, "sessions_us.delay": 0.0, "sessions_us.reason": "429"}),
+        ("sessions_us.retry", {"sessions_us.attempt": 3, "sessions_us.delay": 21.0, "sessions_us.reason": "429"}),
     ]
 
     children = collected.children(span)
@@ -229,6 +232,21 @@ def test_a_refusal(collected: Collected) -> None:
     assert "GET /api/rooms/{id}" not in named(collected.children(span))
     flown = [point["sessions_us.outcome"] for point, _ in collected.metrics()["sessions_us.call.in_flight"]]
     assert flown == ["answered"]
+
+
+async def test_an_export_names_its_operations(collected: Collected, tmp_path: Path) -> None:
+    """Also of what belongs to a row; and no span has the id of one."""
+    wide = Quota(limit=100_000, window=1.0)
+    async with Sandbox(limit=100_000, window=1.0) as sandbox:
+        listens = Telemetry(**collected.providers)
+        async with UserClient(sandbox.user_key, base_url=sandbox.url, quota=wide, on_event=listens) as user:
+            await export(user, ["sessions"], NDJSONSink(tmp_path / "out"), state=tmp_path / "state")
+        ids = [row["id"] for row in sandbox.data["sessions"]]
+
+    children = {"get_session_transcripts", "get_session_takeaways"}
+    assert {span.name for span in collected.calls()} == {"list_sessions", *children}
+    assert all("url.template" in attributes(span) for span in collected.calls())
+    assert not [each for each in ids if each in collected.everything()]
 
 
 async def test_an_answer_that_breaks_off(collected: Collected) -> None:

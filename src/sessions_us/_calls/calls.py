@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
 
+from .._foreign_text import escaped
 from .._send.body import parsed
 from .._send.call import Answer, Call, Identity, Request
 from .._send.listener import everyone
@@ -234,7 +235,7 @@ class Calls:
         for drift in decoder.drifts:
             self._tell(call, answer, drift.field, drift.problem)
         odd = (drift for drift in decoder.drifts if self.options.strict and drift.problem != UNKNOWN_FIELD)
-        return next((f"{drift.problem} at {drift.field or 'the top'}" for drift in odd), "")
+        return next((f"{drift.problem} at {escaped(drift.field) or 'the top'}" for drift in odd), "")
 
     def _json(self, call: Call, answer: Answer) -> Any:
         """The decoded body, None for an empty one."""
@@ -272,4 +273,4 @@ class Calls:
         known = (drift.operation, drift.field, problem)
         if known not in self._logged and len(self._logged) < _MOST_LOGGED:
             self._logged.add(known)
-            _logger.info("%s: not as described: %s at %s", subject(drift), problem, drift.field or "the top")
+            _logger.info("%s: not as described: %s at %s", subject(drift), problem, escaped(drift.field) or "the top")

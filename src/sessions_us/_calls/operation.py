@@ -78,7 +78,7 @@ def request_to(method: str, path: str, body: object | None, params: Mapping[str,
     if method not in _METHODS:
         raise ValueError(f"method is one of {', '.join(_METHODS)}")
     request = Request(
-        f"{method} {path}",
+        _operation_of(method, path) or f"{method} {path}",
         method,
         api_path(path),
         [pair for name, value in (params or {}).items() for pair in _query(name, value)],
@@ -112,6 +112,14 @@ def _removes(method: str, path: str) -> bool:
         operation.removes and operation.method == method and _fits(operation.path.split("/"), segments)
         for operation in OPERATIONS.values()
     )
+
+
+def _operation_of(method: str, path: str) -> str | None:
+    """The operationId of a method and a path; None where the document has none, or not one alone."""
+    segments = path.partition("?")[0].split("/")
+    found = [each for each in OPERATIONS.values() if each.method == method and _fits(each.path.split("/"), segments)]
+    literal = [each for each in found if "{" not in each.path] or found
+    return literal[0].id if len(literal) == 1 and all(segments[1:]) else None
 
 
 def _fits(template: list[str], segments: list[str]) -> bool:

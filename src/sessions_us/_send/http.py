@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from attrs import define
 
+from .._foreign_text import escaped
 from ..errors import RequestTimeoutError, Sent, SessionsError, StatusError, TransportError
 from ..events import RequestFailed, RequestSent, RequestThrottled, ResponseReceived
 from ..keys import ApiKey
@@ -22,6 +23,7 @@ __all__ = ("Http",)
 
 _FAILURES = (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
+_LONGEST_ID = 200  # characters
 _MOST_BYTES = 32 * 1024 * 1024
 
 
@@ -132,9 +134,9 @@ class Http:
         return Answer(response.status_code, *body, self._request_id(response))
 
     def _request_id(self, response: httpx.Response) -> str | None:
-        """The server's id of the request, redacted."""
+        """The server's id of the request, redacted and bounded."""
         headers = response.headers
-        return next((self._key.redact(headers[name]) for name in _REQUEST_IDS if name in headers), None)
+        return next((self._key.redact(headers[name])[:_LONGEST_ID] for name in _REQUEST_IDS if name in headers), None)
 
     async def _body(self, response: httpx.Response) -> AnswerBody:
         if response.is_stream_consumed:  # a transport of the caller's own gave it whole, and decompressed
@@ -150,7 +152,7 @@ class Http:
         if isinstance(problem, TimeoutError | httpx.TimeoutException):
             message = f"{method} {path} took longer than {call.options.timeout:g} s"
             return RequestTimeoutError(message, sent=sent, method=method, path=path)
-        said = self._key.redact(f"{type(problem).__name__}: {problem}".removesuffix(": "))
+        said = escaped(self._key.redact(f"{type(problem).__name__}: {problem}".removesuffix(": ")))
         return TransportError(f"{method} {path} got no usable answer ({said})", sent=sent, method=method, path=path)
 
     def _tell_received(self, call: Call, response: httpx.Response, started: float) -> None:
@@ -191,7 +193,7 @@ class Http:
             said: Any = self._key.redact_json(parsed(body))
         except (ValueError, RecursionError):
             said = self._key.redact(body.decode(errors="replace"))
-        hint = f" (request {request_id})" if request_id else ""
+        hint = f" (request {escaped(request_id)})" if request_id else ""
         return StatusError.of(status)(
             f"{request.method} {request.path} answered {status}{_message(said)}{hint}",
             status_code=status,
@@ -224,4 +226,4 @@ def _message(said: object) -> str:
         said = said.get("message") or said.get("error")
     text = "; ".join(map(str, said)) if isinstance(said, list) else said if isinstance(said, str) else ""
     text = " ".join(text.split())
-    return f": {text[:200]}{'…' if len(text) > 200 else ''}" if text and not text.startswith("<") else ""
+    return f": {escaped(text)}" if text and not text.startswith("<") else ""

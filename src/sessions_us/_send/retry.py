@@ -142,7 +142,7 @@ class Retry(OuterStage):
         return lease
 
     def _pause(self, call: Call, failure: SessionsError) -> float | None:
-        """Seconds until the next attempt, None if there is none."""
+        """Seconds until the next attempt may go to the queue, None if there is none, or if it would come too late for all."""
         if call.is_hopeless:
             return None
         pause = call.options.retries.delay(
@@ -152,11 +152,13 @@ class Retry(OuterStage):
             jitter=self._jitter(),
             stale=call.met_closed_connection and not isinstance(failure, RequestTimeoutError),
         )
-        return pause if call.waiters.failed(failure, pause) else None
+        delay = None if pause is None else max(pause, self._limiter.least_wait(call.waiters.lane))
+        return pause if call.waiters.failed(failure, delay) else None
 
     async def _back_off(self, call: Call, failure: SessionsError, pause: float) -> None:
         reason = str(failure.status_code) if isinstance(failure, StatusError) else type(failure).__name__
         request_id = getattr(failure, "request_id", None)
-        call.tell(RetryScheduled, request_id=request_id, attempt=call.attempt + 1, delay=pause, reason=reason)
+        delay = pause or self._limiter.least_wait(call.waiters.lane)  # without a pause the quota alone makes it wait
+        call.tell(RetryScheduled, request_id=request_id, attempt=call.attempt + 1, delay=delay, reason=reason)
         if pause > 0:
             await sleep(self._limiter.clock, pause)

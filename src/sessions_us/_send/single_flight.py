@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import define, field
 
-from ..errors import ClientClosedError, RequestTimeoutError, SessionsError
+from ..errors import ClientClosedError, RequestTimeoutError, SessionsError, StatusError, TransportError
 from ..events import ResponseShared
 from .call import Answer, Call, Name, Which
 from .cancel_scope import cancel_scope
@@ -84,9 +84,12 @@ class SingleFlight(OuterStage):
             try:
                 if isinstance(outcome, Answer):
                     if call.waiters.first.joined:
+                        call.answered_by = "shared"
                         self._tell(call, flight.call, outcome)
                     return outcome
                 if not self._goes_on(call, outcome):
+                    if call.waiters.first.joined and isinstance(outcome, StatusError | TransportError):
+                        self._tell(call, flight.call, outcome)
                     raise _told(call, outcome)
                 call.begin_again(flight.call, outcome)
             finally:
@@ -102,10 +105,10 @@ class SingleFlight(OuterStage):
         used = retries.attempts - caller.attempts
         return retries.delay(outcome, attempt=used, repeatable=True, jitter=0.0) is not None
 
-    def _tell(self, call: Call, joined: Call, answer: Answer) -> None:
-        call.answered_by, (method, path) = "shared", (call.request.method, call.request.path)
+    def _tell(self, call: Call, joined: Call, outcome: Answer | StatusError | TransportError) -> None:
         if call.is_watched:
-            call.tell(ResponseShared, request_id=answer.request_id, method=method, path=path, joined=joined.number)
+            method, path = call.request.method, call.request.path
+            call.tell(ResponseShared, request_id=outcome.request_id, method=method, path=path, joined=joined.number)
 
     def forget(self, which: Which) -> None:
         """Something changed: nobody joins a read that may have been answered before."""

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
+from sessions_us._foreign_text import escaped
 from sessions_us.errors import (
     CallAbandonedError,
     ClientClosedError,
@@ -150,7 +151,7 @@ def _place(connection: Request | WebSocket) -> str:
 
 def _known(error: StatusError | TransportError | DecodeError) -> str:
     """Return what is known of the answer of Sessions, for the operator."""
-    request = "" if error.request_id is None else f" (request {error.request_id})"
+    request = "" if error.request_id is None else f" (request {escaped(error.request_id)})"
     if isinstance(error, TransportError):
         return f"no usable answer to a {error.method}, sent: {error.sent}{request}"
     return f"{error.status_code} answered a {error.method}{request}"

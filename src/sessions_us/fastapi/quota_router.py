@@ -34,7 +34,7 @@ class KeyQuota:
     Attributes:
         limit: requests per window.
         window: seconds.
-        remaining: requests left in this window, as far as is known.
+        remaining: requests left in this window, as far as is known; while the store can't be used, of this process's share.
         resets_in: seconds until more is free at the latest; None if that is not known.
         waiting: requests that wait.
         in_flight: requests that have a place in the quota and no answer yet.
@@ -67,7 +67,7 @@ class QuotaHealth:
 
 
 def quota_router(path: str = "/quota") -> APIRouter:
-    """Make a router that answers `GET {path}` with `QuotaHealth` as JSON: 200, or 503 where the status is `down`.
+    """Make a router that answers `GET {path}` (and `HEAD`) with `QuotaHealth` as JSON: 200, or 503 where the status is `down`.
 
     It sends nothing, to Sessions or to a store, and needs and shows no key. Who may ask is up to the application:
     `app.include_router(quota_router(), dependencies=[…])`. That Sessions answers it does not say: see the metrics.
@@ -80,6 +80,7 @@ def quota_router(path: str = "/quota") -> APIRouter:
     """
     router = APIRouter()
 
+    @router.head(path, include_in_schema=False)
     @router.get(path, responses={503: {"model": QuotaHealth}})
     async def sessions_quota(request: Request, response: Response) -> QuotaHealth:
         """How much of the quota is left, and whether anything can be sent."""

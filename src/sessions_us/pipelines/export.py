@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 from attrs import evolve
 
 from .._calls.pager import Page
+from .._foreign_text import escaped
 from .._send.listener import everyone, listener, log_event
 from ..client import UserClient
 from ..errors import (
@@ -241,7 +242,7 @@ class _Export:
                 if not self._may_skip(error):
                     raise
                 failure, gap = error, "failed"
-                request = "" if error.request_id is None else f" (request {error.request_id})"
+                request = "" if error.request_id is None else f" (request {escaped(error.request_id)})"
                 _logger.info("%s: %s of a row got %s%s", resource.name, child.name, error.status_code, request)
         self._failures = self._failures + 1 if isinstance(failure, ServerError) else 0
         return found, gap

@@ -105,6 +105,10 @@ class Dispatcher:
             waiter.emit(RequestGranted(call=call, operation=operation, lane=lease.lane, waited=lease.waited))
         return lease
 
+    def least_wait(self, lane: Lane) -> float:
+        """Return the seconds that a request of this lane has to wait at least, were it the first."""
+        return self._eta(lane, 0) or 0.0
+
     async def raise_lane(self, callers: Callers, lane: Lane) -> None:
         """Move the waiting request of these callers to a more urgent lane, and review all deadlines."""
         waiter = next((waiter for waiter in self._waiters.values() if waiter.callers is callers), None)
@@ -199,7 +203,7 @@ class Dispatcher:
                         operation=waiter.operation,
                         lane=ticket.lane,
                         position=ahead + 1,
-                        expected_wait=self._eta(waiter, ahead),
+                        expected_wait=self._eta(ticket.lane, ahead),
                     )
                 )
             return await waiter.future
@@ -325,7 +329,7 @@ class Dispatcher:
 
     async def _inform(self, waiter: Waiter, ahead: int, capacity: Capacity | None = None) -> bool:
         """Fail the waiter if its deadline cannot be met. Log once if the wait exceeds 2 s. Returns True if it was removed."""
-        position, expected = ahead + 1, self._eta(waiter, ahead, capacity)
+        position, expected = ahead + 1, self._eta(waiter.ticket.lane, ahead, capacity)
         wait = expected or 0.0
         while (deadline := waiter.deadline) is not None:
             now = self._clock.now()
@@ -348,11 +352,11 @@ class Dispatcher:
             self._watched.pop(waiter.ticket.number, None)
         return False
 
-    def _eta(self, waiter: Waiter, ahead: int, capacity: Capacity | None = None) -> float | None:
-        """Return a lower bound of its wait in seconds; None if nothing is known. `capacity`: of the window now."""
+    def _eta(self, lane: Lane, ahead: int, capacity: Capacity | None = None) -> float | None:
+        """Return a lower bound of a wait in seconds; None if nothing is known. `capacity`: of the window now."""
         state, now = self._replica.state, self._replica.now()
         capacity = state.window.capacity(now) if capacity is None else capacity
-        moment = eta(state, waiter.ticket.lane, ahead, capacity, now, self._reserve)
+        moment = eta(state, lane, ahead, capacity, now, self._reserve)
         if self._replica.failure is not None:
             moment = max(moment, self._share.opens_at(state.window, len(self._leases), now))
         return moment - now if moment > now else None

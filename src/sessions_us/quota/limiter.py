@@ -167,6 +167,11 @@ class Limiter:
         if dispatcher is not None:
             await dispatcher.raise_lane(callers, lane)
 
+    def least_wait(self, lane: Lane) -> float:
+        """Return the seconds that a request has to wait at least, as far as is known in this event loop. It never waits."""
+        dispatcher = self._dispatchers.get(asyncio.get_running_loop())
+        return 0.0 if dispatcher is None else dispatcher.least_wait(lane)
+
     def now(self) -> float:
         """Return the time of the limiter's clock, in seconds. Deadlines are moments of it."""
         return self.clock.now()
@@ -179,7 +184,7 @@ class Limiter:
         return QuotaSnapshot(
             limit=window.limit,
             window=window.seconds,
-            remaining=window.left(now),
+            remaining=replica.left(now),
             resets_in=None if resets_at is None else resets_at - now,
             waiting={"interactive": len(state.interactive), "background": len(state.background)},
             in_flight=len(window.flights),

@@ -17,9 +17,9 @@ class Operation(NamedTuple):
     """An operation.
 
     Attributes:
-        name: its operationId; the method of a call by method and path, because a path has ids.
+        name: its operationId; the method where the document has no operation, because a path has ids.
         method: of HTTP.
-        template: its path in the document; None for a call by method and path.
+        template: its path in the document; None where it has none.
         is_list: whether each call of it reads a page.
     """
 

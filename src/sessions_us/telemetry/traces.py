@@ -174,7 +174,8 @@ class Traces:
 
     def _retried(self, event: RetryScheduled) -> None:
         self._note(event, "retry", attempt=event.attempt, delay=event.delay, reason=event.reason)
-        if event.delay > 0 and (call := self._call(event)) is not None:
+        waits = event.delay > 0 and event.reason != "429"  # after a 429 it waits for the quota alone
+        if waits and (call := self._call(event)) is not None:
             why = known(delay=event.delay, reason=event.reason)
             call.waits(self._tracer.start_span("wait for a retry", attributes=why))
 

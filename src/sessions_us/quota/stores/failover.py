@@ -86,7 +86,11 @@ class Share:
 
     def has_room(self, window: Window, in_flight: int, now: float) -> bool:
         """Whether one more request is within the share. One at a time always is, however small the share is."""
-        return in_flight + len(self._recent(window, now)) < self._slots(window)
+        return self.left(window, in_flight, now) > 0
+
+    def left(self, window: Window, in_flight: int, now: float) -> int:
+        """How many more requests are within the share."""
+        return max(0, self._slots(window) - in_flight - len(self._recent(window, now)))
 
     def opens_at(self, window: Window, in_flight: int, now: float) -> float:
         """When one more request is within the share at the earliest."""

@@ -117,6 +117,13 @@ class Replica:
         """Return the time that all users of the state share, in seconds."""
         return self._clock() + self.skew
 
+    def left(self, now: float) -> int:
+        """Return how many requests may be sent before the reset; while the store can't be used, those within the share."""
+        window = self.state.window
+        if self.failure is None:
+            return window.left(now)
+        return 0 if self.must_refuse else min(window.left(now), self.share.left(window, len(window.flights), now))
+
     async def step(self, decide: Decide[T], *, fresh: bool = False) -> T:
         """Decide on the newest state, and set the result. Repeat it if another process was faster.
 
