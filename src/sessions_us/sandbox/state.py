@@ -210,7 +210,7 @@ class State:
 
     def catch_up(self) -> None:
         """Start and end the sessions whose moments have come."""
-        for moment, session_id in self.agenda.due(self.now()):
+        for moment, session_id in self.agenda.due(self._clock()):
             session = self.sessions.get(session_id)
             if session is None or self._is_cancelled(session):
                 continue
