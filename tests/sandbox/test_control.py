@@ -216,5 +216,6 @@ async def test_everything_is_delivered_to_one_url(anyio_backend: str) -> None:
         assert [each.payload["trigger"] for each in sandbox.deliveries][:2] == ["SESSION_STARTED", "SESSION_ENDED"]
         assert {each.url for each in sandbox.deliveries} == {"http://sessions.invalid/hook"}
         assert (sandbox.deliveries[0].error or "").startswith("ConnectError")
-    with pytest.raises(ValueError, match="deliver_to must be a URL"):
-        Sandbox(deliver_to="nowhere")
+    for wrong in ("nowhere", "http://localhost:99999", "ftp://localhost/"):
+        with pytest.raises(ValueError, match="deliver_to must be a URL"):
+            Sandbox(deliver_to=wrong)

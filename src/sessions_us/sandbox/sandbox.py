@@ -116,7 +116,14 @@ class Sandbox:
         draw = random.Random(seed)
         self._faults = FaultPlan(draw.random)
         self._traffic = Traffic(log)
-        hosts = {*webhook_hosts, *([host_of(deliver_to)] if deliver_to is not None else ())}
+        hosts = {*webhook_hosts}
+        if deliver_to is not None:
+            receiver = host_of(deliver_to)
+            if receiver is None:
+                raise ValueError(
+                    f"deliver_to must be a URL, http or https, with a port that can be, not {deliver_to!r}"
+                )
+            hosts.add(receiver)
         self._courier = Courier(hosts, self._clock.now)
         keys: dict[str, KeyRole] = {self._user_key: "user", self._guest_key: "guest"}
         self._state = State(self._clock.now, seed, page_base, fields == "all", keys, self._deliver)
@@ -347,7 +354,8 @@ class Sandbox:
             times: how many requests; None is all of them, until `heal`.
             chance: the probability that a request fails; those that do not are not counted in `times`.
             method: only requests of this method.
-            path: only this path, as sent; `*` stands for anything.
+            path: only this path, as sent; `*` stands for anything, and `{id}`, with any name, for one segment. As in routes, the
+                case of letters matters in an id alone.
             body: what to answer in place of the usual JSON.
             headers: headers to add. A Content-Type here goes with `body`.
             counted: whether the server itself fails, after counting (the window's headers are sent). Otherwise something in front
