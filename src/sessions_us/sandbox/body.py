@@ -136,6 +136,16 @@ class Body:
         self._wrong.append(f"{name} must be a valid ISO 8601 date string")
         return _NO_MOMENT if required else None
 
+    def moved(self, name: str, moment: datetime, by: timedelta) -> datetime | None:
+        """Return the moment of a field that another field moves along; wrong if there is no such moment."""
+        try:
+            if (later := moment + by).year < MAXYEAR:
+                return later
+        except OverflowError:
+            pass
+        self._wrong.append(f"{name}, which moves along, would be no valid ISO 8601 date string")
+        return None
+
     def zone(self) -> str | None:
         """`timeZone`, or the older spelling `timezone`: an IANA name."""
         name = "timeZone" if "timeZone" in self._fields else "timezone"
