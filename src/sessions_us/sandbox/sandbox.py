@@ -115,6 +115,7 @@ class Sandbox:
         self._beginning = (seed, empty, data, faults, deliver_to)
         draw = random.Random(seed)
         self._faults = FaultPlan(draw.random)
+        self._noise = Noise(*noise, self._clock.now())
         self._traffic = Traffic(log)
         hosts = {*webhook_hosts}
         if deliver_to is not None:
@@ -130,7 +131,7 @@ class Sandbox:
         self._app = Application(
             self._state,
             self._limiter,
-            Noise(*noise, self._clock.now()),
+            self._noise,
             self._faults,
             self._traffic,
             self._clock.now,
@@ -264,9 +265,14 @@ class Sandbox:
             self._state.catch_up()
 
     def reset(self) -> None:
-        """Begin again: the data, the faults and the windows are as at the beginning, and `requests` and `deliveries` are
-        empty. The time goes on."""
+        """Begin again: the data, the faults, the windows and how the time moves are as at the beginning, and `requests` and
+        `deliveries` are empty. The time is the present, without any `advance`: so it may go back, and a client with
+        `clock=sandbox.clock` that knows of a window from before may wait for its end.
+
+        The keys, the settings, and the counts of `limiter` stay."""
+        self._clock.reset()  # not inside the lock of the state, which a callback of the clock takes
         with self._state.lock:
+            self._noise.restart(self._clock.now())
             self._state.begin()
             self._faults.clear()
             self._limiter.reset()
