@@ -134,6 +134,10 @@ class State:
     def namespaced(self, slug: str) -> str:
         return f"{self.namespace}/{slug}"
 
+    def is_own_key(self, key: str) -> bool:
+        """Whether a key is one of the sandbox itself, which are the same for ever."""
+        return key in self._own_keys
+
     # webhooks
 
     def announce(self, session: SessionRecord, moment: str) -> None:
