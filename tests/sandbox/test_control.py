@@ -142,7 +142,9 @@ async def test_a_reset_brings_back_the_time(clock: Clock, time: Time) -> None:
     """It is the present, moves as the sandbox was told to at the start, and others use the keys from now on."""
     async with Sandbox(clock=clock, time=time, empty=True, noise=(6, 60)) as sandbox:
         async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as user:
-            await user.post("/_sandbox/clock", json={"time": "runs" if time == "still" else "still", "seconds": 864_000})
+            await user.post(
+                "/_sandbox/clock", json={"time": "runs" if time == "still" else "still", "seconds": 864_000}
+            )
             await user.get("/api/rooms")
             clock.now += 7
             assert (await user.post("/_sandbox/reset")).status_code == 204
@@ -205,6 +207,29 @@ async def test_what_utf8_can_not_hold_does_not_end_a_session(
         sandbox.end_session("s", transcript=["\udfff"])
     assert (await user.get("/api/sessions/s/takeaways")).json() is None
     assert (await user.get("/api/sessions/s")).json()["endedAt"] is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"takeaways": 5},
+        {"takeaways": ["Hello"]},
+        {"transcript": "Hello"},
+        {"transcript": 5},
+        {"transcript": ["Hello", 5]},
+    ],
+)
+async def test_what_was_said_is_text_in_turns(
+    sandbox: Sandbox, control: httpx.AsyncClient, wrong: dict[str, Any]
+) -> None:
+    """Over HTTP or in Python: one error that names the argument, and the session goes on."""
+    sandbox.load({"sessions": [{"id": "s", "name": "Kick-off"}]})
+    (name,) = wrong
+    answer = await control.post("/sessions/s/end", json=wrong)
+    assert (answer.status_code, answer.json()["message"][0].startswith((name, f"each value in {name}"))) == (400, True)
+    with pytest.raises(TypeError, match=f"{name} must be a"):
+        sandbox.end_session("s", **wrong)
+    assert sandbox.data["sessions"][0]["endedAt"] is None
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])

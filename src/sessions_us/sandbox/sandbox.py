@@ -413,8 +413,11 @@ class Sandbox:
         Raises:
             KeyError: there is no such session.
             ValueError: it has ended, or its booking is cancelled, or a text has half a surrogate pair.
+            TypeError: `takeaways` is no string, or `transcript` is none of several.
         """
-        said = None if transcript is None else list(transcript)
+        if not isinstance(takeaways, str | None):
+            raise TypeError(f"takeaways must be a string or None, not {takeaways!r}")
+        said = None if transcript is None else _turns(transcript)
         _check_text(takeaways or "", *(said or ()))
         with self._state.lock:
             self._state.catch_up()
@@ -463,6 +466,14 @@ class Sandbox:
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm = None if moment is None else self._clock.remind_at(moment.timestamp(), self._wake)
+
+
+def _turns(transcript: Iterable[str]) -> list[str]:
+    """Return what was said, in turns. A string is an iterable too: of letters, which nobody means."""
+    turns = None if isinstance(transcript, str) or not isinstance(transcript, Iterable) else list(transcript)
+    if turns is None or not all(isinstance(each, str) for each in turns):
+        raise TypeError(f"transcript must be a list of strings, one for each turn, not {transcript!r}")
+    return turns
 
 
 def _check_text(*texts: str) -> None:
