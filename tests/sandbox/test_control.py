@@ -98,6 +98,14 @@ async def test_triggers_and_sessions(sandbox: Sandbox, control: httpx.AsyncClien
     assert deliveries[0]["error"].startswith("not delivered")
     for wrong in ({}, {"name": "SESSION_EATEN"}):
         assert (await control.post("/triggers", json=wrong)).status_code == 400
+    booked = {"name": "SESSION_ENDED", "id": sandbox.data["bookings"][0]["sessionId"]}
+    answer = await control.post("/triggers", json=booked)
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        "SESSION_ENDED does not tell of the session of a booking; BOOKING_ENDED tells of it",
+    )
+    assert (await control.post("/triggers", json={**booked, "id": "none"})).status_code == 404
+    assert (await control.get("")).json()["subscribed"] == ["TAKEAWAY_READY"]
 
 
 async def test_requests_can_be_read(sandbox: Sandbox, control: httpx.AsyncClient, user: httpx.AsyncClient) -> None:

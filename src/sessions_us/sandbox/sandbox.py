@@ -434,8 +434,8 @@ class Sandbox:
             What is delivered, `{trigger, data}`, to each webhook that has the trigger and may know of the object.
 
         Raises:
-            KeyError: there is no such object, or it does not fit the trigger.
-            ValueError: there is no such trigger, or nothing that it could tell of.
+            KeyError: there is no such object.
+            ValueError: there is no such trigger, or nothing that it could tell of, or the object is of another kind.
         """
         with self._state.lock:
             self._state.catch_up()
