@@ -47,6 +47,7 @@ async def test_only_matching_requests_fail(user: httpx.AsyncClient, sandbox: San
         ("/api/sessions/{sessionId}/takeaways", ("/api/sessions/x/takeaways",), ("/api/sessions/x",)),
         ("/API/Rooms/aB/", ("/api/rooms/aB", "/Api/ROOMS/aB"), ("/api/rooms/ab", "/api/rooms/aBc")),
         ("*/TAKEAWAYS", ("/api/sessions/aB/takeaways",), ("/api/sessions/takeaway",)),
+        ("*/aB", ("/api/rooms/aB", "/api/rooms/AB"), ("/api/rooms/x",)),
         ("/api/{what}", ("/api/rooms", "/api/events"), ("/api/rooms/x",)),
         ("/api/room[RS]", ("/api/rooms",), ("/api/rooms/x",)),
     ],

@@ -187,6 +187,9 @@ async def test_a_key_is_of_one_user(sandbox: Sandbox, kim: httpx.AsyncClient, us
     for key in (sandbox.user_key, sandbox.guest_key, taken):
         with pytest.raises(ValueError, match=r"users\[0\]: key is the key of another user, or of the sandbox itself"):
             sandbox.load({"users": [{**ann, "key": key}]})
+    own = next(row for row in sandbox.data["users"] if row["email"] == "grace@example.com")
+    with pytest.raises(ValueError, match="or of the sandbox itself"):
+        sandbox.load({"users": [{"id": own["id"], "key": sandbox.guest_key}]})
     with pytest.raises(ValueError, match=r"users\[1\]: key is the key of another"):
         sandbox.load({"users": [{**ann, "key": "new"}, {"id": "bob", "email": "bob@example.com", "key": "new"}]})
     sandbox.load({"users": [{"id": "kim", "email": "kim@example.com", "key": taken}]})
