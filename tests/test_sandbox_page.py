@@ -143,7 +143,11 @@ def test_faults_triggers_time_and_reset(browser: Browser, sandbox: Sandbox) -> N
     expect(page.locator(told)).to_contain_text("no operation is /rooms")
     page.select_option("#triggers", "EVENT_PUBLISHED")
     page.get_by_role("button", name="Trigger").click()
+    expect(page.locator(told)).to_have_text("EVENT_PUBLISHED was triggered: see “Webhooks delivered”")
     expect(page.locator("#deliveries")).to_contain_text("EVENT_PUBLISHED")
+    page.select_option("#triggers", "EVENT_ENDED")
+    page.get_by_role("button", name="Trigger").click()
+    expect(page.locator(told)).to_have_text("Nothing was delivered: no webhook has the trigger EVENT_ENDED")
     before = sandbox.clock.now()
     page.get_by_role("button", name="+ 1 hour").click()
     expect(page.locator(told)).to_have_text("The clock went on by 1 hour")
@@ -154,7 +158,7 @@ def test_faults_triggers_time_and_reset(browser: Browser, sandbox: Sandbox) -> N
     page.get_by_role("button", name="Reset").click()
     expect(page.locator(told)).to_have_text("As at the beginning")
     expect(page.locator("#log tr")).to_have_count(0)
-    assert (sandbox.requests, sandbox.data["webhooks"]) == ([], [])
+    assert (sandbox.requests, sandbox.data["webhooks"], sandbox.time) == ([], [], "runs")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -177,3 +177,19 @@ async def test_time_does_not_go_back(still: Sandbox, seconds: float) -> None:
     with pytest.raises(ValueError, match="time goes on by 0 or more seconds, not by"):
         still.advance(seconds)
     assert still.clock.now() == before
+
+
+@pytest.mark.parametrize("start", ["2026-12-01T10:00:00.999999Z", "8900-01-01T10:00:00.123Z"])
+async def test_a_start_that_clocks_round_comes_all_the_same(clock: Clock, start: str) -> None:
+    """Finer than a millisecond, or so far away that a float has no milliseconds: the advance comes to its end, and the session
+    starts and ends at the moments that are shown."""
+    clock.now = datetime.fromisoformat(start).timestamp() - 86_400
+    async with Sandbox(clock=clock, time="still", empty=True, fields="all") as sandbox:
+        headers = {"x-api-key": sandbox.user_key}
+        async with httpx.AsyncClient(base_url=sandbox.url, headers=headers) as user:
+            plans = [{"startAt": start, "plannedEnd": start.replace(":00:00", f":{n:02}:00")} for n in range(9)]
+            made = [(await user.post("/api/sessions", json={"name": "Fine", **plan})).json() for plan in plans]
+            assert (await user.post("/_sandbox/clock", json={"seconds": 864_000})).status_code == 200
+        rows = {row["id"]: row for row in sandbox.data["sessions"]}
+    for each in made:
+        assert (rows[each["id"]]["actualStart"], rows[each["id"]]["endedAt"]) == (each["startAt"], each["plannedEnd"])

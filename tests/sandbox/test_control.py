@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from sessions_us.sandbox import Sandbox
+from sessions_us.sandbox.clock import Time
 
 from .conftest import Clock
 
@@ -96,6 +98,14 @@ async def test_triggers_and_sessions(sandbox: Sandbox, control: httpx.AsyncClien
     assert deliveries[0]["error"].startswith("not delivered")
     for wrong in ({}, {"name": "SESSION_EATEN"}):
         assert (await control.post("/triggers", json=wrong)).status_code == 400
+    booked = {"name": "SESSION_ENDED", "id": sandbox.data["bookings"][0]["sessionId"]}
+    answer = await control.post("/triggers", json=booked)
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        "SESSION_ENDED does not tell of the session of a booking; BOOKING_ENDED tells of it",
+    )
+    assert (await control.post("/triggers", json={**booked, "id": "none"})).status_code == 404
+    assert (await control.get("")).json()["subscribed"] == ["TAKEAWAY_READY"]
 
 
 async def test_requests_can_be_read(sandbox: Sandbox, control: httpx.AsyncClient, user: httpx.AsyncClient) -> None:
@@ -113,7 +123,7 @@ async def test_requests_can_be_read(sandbox: Sandbox, control: httpx.AsyncClient
 
 
 async def test_a_reset_begins_again(clock: Clock) -> None:
-    """Data, faults, windows and the record are as at the beginning; the keys and the time are not touched."""
+    """Data, faults, windows, time and the record are as at the beginning; the keys are not touched."""
     extra = {"rooms": [{"name": "Ours"}], "users": [{"id": "kim", "email": "k@example.org", "key": "kims"}]}
     async with Sandbox(clock=clock, data=extra, faults=[{"status": 500, "path": "/api/events", "times": 1}]) as sandbox:
         before = sandbox.data
@@ -128,11 +138,36 @@ async def test_a_reset_begins_again(clock: Clock) -> None:
                 name: len(rows) for name, rows in before.items()
             }
             assert [row["name"] for row in sandbox.data["rooms"]] == [row["name"] for row in before["rooms"]]
-            assert (sandbox.requests, sandbox.clock.now()) == ([], clock.now + 90)
+            assert (sandbox.requests, sandbox.clock.now()) == ([], clock.now)
             answer = await user.get("/api/rooms")
             assert (answer.status_code, answer.headers["ratelimit-remaining"]) == (200, "9")
             assert (await user.get("/api/events")).status_code == 500
             assert (await user.get("/api/events", headers={"x-api-key": "kims"})).json() == []
+
+
+@pytest.mark.parametrize("time", ["runs", "still", "skips"])
+async def test_a_reset_brings_back_the_time(clock: Clock, time: Time) -> None:
+    """It is the present, moves as the sandbox was told to at the start, and others use the keys from now on."""
+    async with Sandbox(clock=clock, time=time, empty=True, noise=(6, 60)) as sandbox:
+        async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as user:
+            await user.post(
+                "/_sandbox/clock", json={"time": "runs" if time == "still" else "still", "seconds": 864_000}
+            )
+            await user.get("/api/rooms")
+            clock.now += 7
+            assert (await user.post("/_sandbox/reset")).status_code == 204
+            assert (await user.get("/_sandbox/clock")).json() == {"now": clock.now, "time": time}
+            clock.now += 20
+            assert sandbox.clock.now() == clock.now - (20 if time == "still" else 0)
+            left = int((await user.get("/api/rooms")).headers["ratelimit-remaining"])
+            assert left == (9 if time == "still" else 7)
+            await user.post("/api/sessions", json={"name": "Soon", "startAt": _iso(sandbox.clock.now() + 60)})
+            sandbox.advance(60)
+            assert sandbox.data["sessions"][0]["actualStart"] == _iso(sandbox.clock.now())
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
@@ -182,6 +217,29 @@ async def test_what_utf8_can_not_hold_does_not_end_a_session(
     assert (await user.get("/api/sessions/s")).json()["endedAt"] is None
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"takeaways": 5},
+        {"takeaways": ["Hello"]},
+        {"transcript": "Hello"},
+        {"transcript": 5},
+        {"transcript": ["Hello", 5]},
+    ],
+)
+async def test_what_was_said_is_text_in_turns(
+    sandbox: Sandbox, control: httpx.AsyncClient, wrong: dict[str, Any]
+) -> None:
+    """Over HTTP or in Python: one error that names the argument, and the session goes on."""
+    sandbox.load({"sessions": [{"id": "s", "name": "Kick-off"}]})
+    (name,) = wrong
+    answer = await control.post("/sessions/s/end", json=wrong)
+    assert (answer.status_code, answer.json()["message"][0].startswith((name, f"each value in {name}"))) == (400, True)
+    with pytest.raises(TypeError, match=f"{name} must be a"):
+        sandbox.end_session("s", **wrong)
+    assert sandbox.data["sessions"][0]["endedAt"] is None
+
+
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
 async def test_a_body_must_be_an_object(control: httpx.AsyncClient, content: bytes) -> None:
     """400, whatever it says that it is."""
@@ -216,5 +274,6 @@ async def test_everything_is_delivered_to_one_url(anyio_backend: str) -> None:
         assert [each.payload["trigger"] for each in sandbox.deliveries][:2] == ["SESSION_STARTED", "SESSION_ENDED"]
         assert {each.url for each in sandbox.deliveries} == {"http://sessions.invalid/hook"}
         assert (sandbox.deliveries[0].error or "").startswith("ConnectError")
-    with pytest.raises(ValueError, match="deliver_to must be a URL"):
-        Sandbox(deliver_to="nowhere")
+    for wrong in ("nowhere", "http://localhost:99999", "ftp://localhost/"):
+        with pytest.raises(ValueError, match="deliver_to must be a URL"):
+            Sandbox(deliver_to=wrong)

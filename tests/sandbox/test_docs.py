@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 from support.command import environment, python, started
 
@@ -72,3 +73,22 @@ def test_every_option_of_the_command_is_described() -> None:
     told = python("-m", "sessions_us.cli", "sandbox", "--help").stdout
     options = set(re.findall(r"--[a-z][a-z-]+", told.partition("Options:")[2])) - {"--help"}
     assert {option for option in options if f"`{option}" not in SANDBOX} == set()
+
+
+def test_an_empty_sandbox_has_what_the_docs_say() -> None:
+    """Five users and a colleague's booking page."""
+    left = {name: len(rows) for name, rows in Sandbox(empty=True).data.items() if rows}
+    assert left == {"users": 5, "booking_pages": 1}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "moment", ["0001-06-01T00:00:00Z", "9999-06-01T00:00:00Z", "2030-01-01T10:00:60Z", "2030-01-01T10:00:00z"]
+)
+async def test_moments_that_the_docs_say_are_refused(moment: str) -> None:
+    """With 400."""
+    sandbox = Sandbox(empty=True)
+    headers = {"x-api-key": sandbox.user_key}
+    async with httpx.AsyncClient(transport=sandbox.transport, base_url="http://sandbox", headers=headers) as user:
+        answer = await user.post("/api/sessions", json={"name": "Kick-off", "startAt": moment})
+    assert (answer.status_code, answer.json()["message"]) == (400, ["startAt must be a valid ISO 8601 date string"])

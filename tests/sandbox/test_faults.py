@@ -40,6 +40,28 @@ async def test_only_matching_requests_fail(user: httpx.AsyncClient, sandbox: San
     assert [(await user.request(*each)).status_code for each in asked] == [200, 404, 200, 400]
 
 
+@pytest.mark.parametrize(
+    ("path", "met", "missed"),
+    [
+        ("/api/rooms/{id}", ("/api/rooms/x", "/API/Rooms/X/"), ("/api/rooms", "/api/sessions/x/takeaways")),
+        ("/api/sessions/{sessionId}/takeaways", ("/api/sessions/x/takeaways",), ("/api/sessions/x",)),
+        ("/API/Rooms/aB/", ("/api/rooms/aB", "/Api/ROOMS/aB"), ("/api/rooms/ab", "/api/rooms/aBc")),
+        ("*/TAKEAWAYS", ("/api/sessions/aB/takeaways",), ("/api/sessions/takeaway",)),
+        ("*/aB", ("/api/rooms/aB", "/api/rooms/AB"), ("/api/rooms/x",)),
+        ("/api/{what}", ("/api/rooms", "/api/events"), ("/api/rooms/x",)),
+        ("/api/room[RS]", ("/api/rooms",), ("/api/rooms/x",)),
+    ],
+)
+async def test_a_path_is_met_as_a_route_is(
+    sandbox: Sandbox, path: str, met: tuple[str, ...], missed: tuple[str, ...]
+) -> None:
+    """In the document's spelling too, where a name in braces is one segment; the case of letters matters in an id alone."""
+    sandbox.fail(500, times=None, path=path)
+    async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as user:
+        assert [(await user.get(each)).status_code for each in met] == [500] * len(met)
+        assert 500 not in [(await user.get(each)).status_code for each in missed]
+
+
 async def test_something_in_front_fails_uncounted(sandbox: Sandbox) -> None:
     """A gateway's page of HTML: no headers of the window, nothing counted, no key needed."""
     sandbox.fail(502, counted=False, body="<h1>Bad</h1>", headers={"Content-Type": "text/html"})

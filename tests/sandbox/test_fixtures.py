@@ -93,3 +93,17 @@ def test_clients_are_imported_by_the_tests_that_ask_for_them(tmp_path: Path) -> 
     """Neither a server nor a client is loaded for tests that use none."""
     text = "import sys\ndef test_it():\n    assert not {'starlette', 'uvicorn', 'httpx'} & set(sys.modules)\n"
     assert "1 passed" in (told := run_tests(tmp_path, text)), told
+
+
+def test_options_without_a_name_are_an_error(tmp_path: Path) -> None:
+    """In silence they would have no effect."""
+    text = """
+import pytest
+
+@pytest.mark.sessions_sandbox(5)
+def test_it(sessions_sandbox):
+    pass
+"""
+    told = run_tests(tmp_path, text)
+    assert "takes options by name, such as limit=100, and not 5" in told, told
+    assert "1 error" in told, told

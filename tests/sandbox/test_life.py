@@ -183,8 +183,12 @@ async def test_a_trigger_must_fit(heard: Sandbox) -> None:
         heard.trigger("SESSION_EATEN")
     with pytest.raises(KeyError):
         heard.trigger("SESSION_CREATED", id="nobody")
-    with pytest.raises(KeyError):
+    with pytest.raises(
+        ValueError, match="BOOKING_CREATED does not tell of the session of an event; EVENT_CREATED tells"
+    ):
         heard.trigger("BOOKING_CREATED", id=data["events"][0]["id"])
+    with pytest.raises(ValueError, match=r"EVENT_PUBLISHED does not tell of the session of a booking$"):
+        heard.trigger("EVENT_PUBLISHED", id=data["bookings"][0]["id"])
     booking = data["bookings"][1]
     assert heard.trigger("BOOKING_CREATED", id=booking["id"])["data"]["session"]["id"] == booking["sessionId"]
     with pytest.raises(ValueError, match="there is nothing that EVENT_CREATED could tell of"):

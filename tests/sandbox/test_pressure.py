@@ -57,6 +57,8 @@ async def test_a_fault_without_sense_is_an_error(sandbox: Sandbox, wrong: dict[s
         (None, "api/rooms"),
         (None, "/api/rooms/x/y"),
         (None, "/api/guests"),
+        (None, "/api/rooms/{id}/{more}/{most}"),
+        (None, "/{id}"),
         ("PATCH", None),
         ("DELETE", "/api/rooms"),
         ("GET", "/api/bookings/*"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -150,3 +151,49 @@ async def test_rows_may_name_their_owner(sandbox: Sandbox, kim: httpx.AsyncClien
     assert not set(hers["/api/sessions"]) & set((await ids(user))["/api/sessions"])
     with pytest.raises(ValueError, match=r"rooms\[0\]: ownerId must be the id of a user"):
         sandbox.load({"rooms": [{"name": "x", "ownerId": "nobody"}]})
+
+
+@pytest.mark.parametrize(
+    ("resource", "row", "field"),
+    [
+        ("rooms", {"name": "x", "ownerId": "nobody"}, "ownerId"),
+        ("booking_pages", {"name": "x", "ownerId": "nobody"}, "ownerId"),
+        ("sessions", {"name": "x", "ownerId": "nobody"}, "ownerId"),
+        ("webhooks", {"url": "http://localhost/", "trigger": "EVENT_CREATED", "ownerId": "nobody"}, "ownerId"),
+        ("bookings", {"startAt": START, "participantName": "Ada", "bookerId": "nobody"}, "bookerId"),
+    ],
+)
+async def test_an_owner_must_be_there(sandbox: Sandbox, resource: str, row: dict[str, Any], field: str) -> None:
+    """In every resource that names one, by an id; nothing is loaded otherwise."""
+    more = {"bookingPageId": sandbox.team_page_id} if resource == "bookings" else {}
+    before = sandbox.data
+    with pytest.raises(ValueError, match=rf"{resource}\[0\]: {field} must be the id of a user"):
+        sandbox.load({resource: [{**row, **more}]})
+    assert sandbox.data == before
+
+
+async def test_an_owner_may_come_with_what_is_owned(sandbox: Sandbox) -> None:
+    """The host of a session is its owner, whether or not the two are loaded at once."""
+    ann = {"id": "ann", "email": "ann@example.com"}
+    hosted = {"id": "s", "name": "Hosted by Ann", "participants": [{"isOwner": True, "user": {"id": "ann"}}]}
+    sandbox.load({"users": [ann], "sessions": [hosted]})
+    assert "ownerId" not in next(row for row in sandbox.data["sessions"] if row["id"] == "s")
+
+
+async def test_a_key_is_of_one_user(sandbox: Sandbox, kim: httpx.AsyncClient, user: httpx.AsyncClient) -> None:
+    """The sandbox's own keys and those of other users are refused; one's own, and one that is free again, are not."""
+    ann = {"id": "ann", "email": "ann@example.com"}
+    taken = kim.headers["x-api-key"]
+    for key in (sandbox.user_key, sandbox.guest_key, taken):
+        with pytest.raises(ValueError, match=r"users\[0\]: key is the key of another user, or of the sandbox itself"):
+            sandbox.load({"users": [{**ann, "key": key}]})
+    own = next(row for row in sandbox.data["users"] if row["email"] == "grace@example.com")
+    with pytest.raises(ValueError, match="or of the sandbox itself"):
+        sandbox.load({"users": [{"id": own["id"], "key": sandbox.guest_key}]})
+    with pytest.raises(ValueError, match=r"users\[1\]: key is the key of another"):
+        sandbox.load({"users": [{**ann, "key": "new"}, {"id": "bob", "email": "bob@example.com", "key": "new"}]})
+    sandbox.load({"users": [{"id": "kim", "email": "kim@example.com", "key": taken}]})
+    assert [(await each.get("/api/rooms")).status_code for each in (kim, user)] == [200, 200]
+    sandbox.remove("users", "kim")
+    sandbox.load({"users": [{**ann, "key": taken}]})
+    assert (await kim.get("/api/rooms")).status_code == 200

@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from sessions_us.sandbox import Sandbox
+
 pytestmark = pytest.mark.anyio
 PLAN = {
     "name": "Kick-off",
@@ -61,6 +63,24 @@ async def test_wrong_fields_are_named(user: httpx.AsyncClient, change: dict[str,
     session = next(each for each in before if each["startAt"])
     update = await user.put(f"/api/sessions/{session['id']}", json={"startAt": PLAN["startAt"], **change})
     assert (update.status_code, update.json()["message"]) == (400, [message])
+
+
+async def test_a_new_start_moves_the_end_along(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """By as much, forth and back, unless the end is given too; of a booking as well."""
+    session = (await user.post("/api/sessions", json={**PLAN, "startAt": "2026-03-04T10:00:00.000Z"})).json()
+    path = f"/api/sessions/{session['id']}"
+    for start, end in (("2027-03-04T10:30", "2027-03-04T11:30"), ("2026-03-04T09:00", "2026-03-04T10:00")):
+        changed = (await user.put(path, json={"startAt": f"{start}:00.000Z"})).json()
+        assert (changed["startAt"], changed["plannedEnd"]) == (f"{start}:00.000Z", f"{end}:00.000Z")
+    both = {"startAt": "2026-03-05T10:00:00.000Z", "plannedEnd": "2026-03-05T10:10:00.000Z"}
+    changed = (await user.put(path, json=both)).json()
+    assert {name: changed[name] for name in both} == both
+    late = await user.put(path, json={"startAt": "9998-12-31T23:55:00.000Z"})
+    assert (late.status_code, "plannedEnd, which moves along" in late.text) == (400, True)
+    booked = {"bookingPageId": sandbox.team_page_id, "startAt": "2026-03-04T10:00:00.000Z"}
+    booking = (await user.post("/api/bookings", json=booked)).json()
+    moved = await user.put(f"/api/sessions/{booking['sessionId']}", json={"startAt": "2026-03-04T12:00:00.000Z"})
+    assert (moved.status_code, moved.json()["plannedEnd"]) == (200, "2026-03-04T12:30:00.000Z")
 
 
 async def test_null_is_taken_for_absent(user: httpx.AsyncClient) -> None:

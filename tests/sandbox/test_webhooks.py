@@ -41,6 +41,10 @@ async def test_a_webhook_is_made_and_deleted(user: httpx.AsyncClient) -> None:
     [
         ({"url": "nowhere"}, "url"),
         ({"url": None}, "url"),
+        ({"url": "http://localhost:80800/h"}, "url"),
+        ({"url": "http://localhost:0/h"}, "url"),
+        ({"url": "http://localhost:port/h"}, "url"),
+        ({"url": "http://[::1/h"}, "url"),
         ({"trigger": "SESSION_EATEN"}, "trigger"),
         ({"permission": "all"}, "permission"),
     ],
@@ -140,6 +144,28 @@ async def test_failed_deliveries_are_recorded_and_not_repeated(
             None,
             "not delivered: the host is neither loopback nor in webhook_hosts",
         )
+
+
+async def test_whatever_breaks_a_delivery_breaks_no_other(
+    user: httpx.AsyncClient, sandbox: Sandbox, receiver: tuple[Receiver, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody foresaw is recorded as a failed delivery; the next webhook is delivered."""
+    receiving, url = receiver
+    await subscribe(user, url, "SESSION_CREATED", "SESSION_UPDATED")
+    created = (await user.post("/api/sessions", json=PLAN)).json()["id"]
+    await sandbox.settle()
+
+    def broken(*_: object, **__: object) -> None:
+        raise OverflowError("no such port")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(httpx.AsyncClient, "stream", broken)
+        sandbox.trigger("SESSION_CREATED", id=created)
+        await asyncio.wait_for(sandbox.settle(), 10)
+    sandbox.trigger("SESSION_UPDATED", id=created)
+    await asyncio.wait_for(sandbox.settle(), 10)
+    assert [each.error for each in sandbox.deliveries] == [None, "OverflowError: no such port", None]
+    assert [each["trigger"] for each in receiving.received] == ["SESSION_CREATED", "SESSION_UPDATED"]
 
 
 async def test_a_reset_forgets_deliveries(

@@ -114,7 +114,9 @@ class Body:
     @overload
     def moment(self, name: str, *, required: bool = False, day: timedelta | None = None) -> datetime | None: ...
     def moment(self, name: str, *, required: bool = False, day: timedelta | None = None) -> datetime | None:
-        """A date-time; a naive one is taken as UTC. A bare date is taken, plus `day`, only where `day` is given."""
+        """A date-time; a naive one is taken as UTC. A bare date is taken, plus `day`, only where `day` is given.
+
+        What is finer than a millisecond is cut off, as it is in answers: so what is kept is what is shown."""
         value = self._fields.get(name)
         if value is None and not required:
             return None
@@ -128,11 +130,21 @@ class Body:
                 if (
                     MINYEAR < moment.year < MAXYEAR
                 ):  # at the ends, another zone or what follows would be no date any more
-                    return moment
+                    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
             except (ValueError, OverflowError):
                 pass
         self._wrong.append(f"{name} must be a valid ISO 8601 date string")
         return _NO_MOMENT if required else None
+
+    def moved(self, name: str, moment: datetime, by: timedelta) -> datetime | None:
+        """Return the moment of a field that another field moves along; wrong if there is no such moment."""
+        try:
+            if (later := moment + by).year < MAXYEAR:
+                return later
+        except OverflowError:
+            pass
+        self._wrong.append(f"{name}, which moves along, would be no valid ISO 8601 date string")
+        return None
 
     def zone(self) -> str | None:
         """`timeZone`, or the older spelling `timezone`: an IANA name."""

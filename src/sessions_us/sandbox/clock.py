@@ -42,6 +42,7 @@ class SandboxClock:
         self._source = seconds or _steady()
         self._stopped_at = self._source()
         self._time: Time = _checked(time)
+        self._first_time: Time = self._time
         self._is_busy = is_busy
         self._skipping: set[asyncio.AbstractEventLoop] = set()
         self._advanced = 0.0
@@ -66,6 +67,17 @@ class SandboxClock:
             timers = list(self._timers.values())
         for timer in timers:
             timer.arm_soon()
+
+    def reset(self) -> None:
+        """Move as at the beginning, without the advances. Who waits for a moment goes on waiting for it."""
+        with self._advancing:
+            with self._lock:
+                self._time = self._first_time
+                self._stopped_at = self._source()
+                self._advanced = 0.0
+                timers = list(self._timers.values())
+            for timer in timers:
+                timer.arm_soon()
 
     def now(self) -> float:
         """Return the sandbox's time in seconds since the epoch."""

@@ -135,6 +135,7 @@ class Control:
             "headers": sandbox.limiter.headers,
             "fields": sandbox.fields,
             "triggers": sorted(TRIGGERS),
+            "subscribed": self._subscribed(),
             "objects": self._counts(),
             "quota": {
                 role: dict(zip(("remaining", "resetsIn"), sandbox.limiter.left(role, sandbox.clock.now()), strict=True))
@@ -142,6 +143,11 @@ class Control:
             },
             **self._clock(),
         }
+
+    def _subscribed(self) -> list[str]:
+        """The triggers that some webhook has."""
+        with self._state.lock:
+            return sorted({each.trigger for each in self._state.webhooks.values()})
 
     def _counts(self) -> Json:
         state = self._state

@@ -109,20 +109,19 @@ class Courier:
         self._stirred.set()
 
     async def _delivered(self, client: httpx.AsyncClient, webhook: WebhookRecord, payload: dict[str, Any]) -> Delivery:
-        if not self._allowed(webhook.url):
-            return self._made(
-                webhook, payload, None, "not delivered: the host is neither loopback nor in webhook_hosts"
-            )
         try:
+            if not self._allowed(webhook.url):
+                error = "not delivered: the host is neither loopback nor in webhook_hosts"
+                return self._made(webhook, payload, None, error)
             # Not to read an endless answer: the status is all that counts.
             async with asyncio.timeout(_TIMEOUT), client.stream("POST", webhook.url, json=payload) as response:
                 status = response.status_code
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except Exception as error:  # whatever it is, the next ones are to be delivered
             return self._made(webhook, payload, None, f"{type(error).__name__}: {error}".rstrip(": "))
         return self._made(webhook, payload, status, None if 200 <= status < 300 else f"the receiver answered {status}")
 
     def _allowed(self, url: str) -> bool:
-        host = urlsplit(url).hostname or ""
+        host = host_of(url) or ""
         if host == "localhost" or host in self._hosts:
             return True
         try:
@@ -134,12 +133,13 @@ class Courier:
         return Delivery(webhook.id, webhook.url, payload, status, error, self._clock())
 
 
-def host_of(url: str) -> str:
-    """Return the host of a URL to deliver to."""
+def host_of(url: str) -> str | None:
+    """Return the host of a URL; None if nothing can be sent there."""
     try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        host = None
-    if not host:
-        raise ValueError(f"deliver_to must be a URL, not {url!r}")
-    return host
+        parts = urlsplit(url)
+        is_good = (
+            parts.scheme in ("http", "https") and parts.port != 0
+        )  # reading a port that can't be raises ValueError
+        return parts.hostname if is_good and httpx.URL(url).host else None
+    except (ValueError, httpx.InvalidURL):
+        return None

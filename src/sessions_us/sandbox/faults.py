@@ -8,16 +8,17 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import Literal
 
 from .refusals import Refusal
-from .routes import ROUTES
+from .routes import ROUTES, id_place, written
 
 Drop = Literal["reset", "lost", "cut"]
 DROPS = ("reset", "lost", "cut")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LINE = re.compile(r"[\t\x20-\x7e]*")
+_SEGMENT = re.compile(r"\{[^/{}]+\}")
 _FRAMING = ("content-length", "transfer-encoding")
 
 
@@ -36,7 +37,7 @@ class Fault:
     what: int | Drop | None
     times: int | None
     method: str | None
-    path: str | None
+    path: re.Pattern[str] | None
     body: bytes
     media_type: str
     headers: Mapping[str, str]
@@ -49,7 +50,7 @@ class Fault:
             self.times != 0
             and self.counted == counted
             and (self.method is None or self.method == method)
-            and (self.path is None or fnmatchcase(path.removesuffix("/"), self.path.removesuffix("/")))
+            and (self.path is None or self.path.fullmatch(written(path)) is not None)
         )
 
 
@@ -76,7 +77,8 @@ def fault_of(
     media_type = told.pop("content-type", "application/json; charset=utf-8")
     content = _usual_body(status) if body is None else body.encode() if isinstance(body, str) else body
     verb = method.upper() if method else None
-    return Fault(status, times, verb, path, content, media_type, told, counted, float(delay), chance)
+    wanted = None if path is None else _pattern(path)
+    return Fault(status, times, verb, wanted, content, media_type, told, counted, float(delay), chance)
 
 
 def _check_numbers(status: int | Drop | None, delay: float, times: int | None, chance: float) -> None:
@@ -102,6 +104,13 @@ def _check_operation(method: str | None, path: str | None) -> None:
     asked = " ".join(filter(None, (method, path)))
     hint = "" if path is None or path.startswith(("/api", "*")) else ": a path begins with /api"
     raise ValueError(f"no operation is {asked}, so the fault would never be met{hint}")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Return what paths match, as routes write them: `*` is anything, `{name}` one segment."""
+    is_id_told = "*" not in "/".join(path.split("/")[: id_place(path)])  # else nobody knows which letters are the id's
+    told = translate(_SEGMENT.sub("\0", written(path))).replace("\0", "[^/]+")
+    return re.compile(told, re.NOFLAG if is_id_told else re.IGNORECASE)
 
 
 def _headers(given: Mapping[str, str]) -> dict[str, str]:
@@ -147,8 +156,9 @@ class FaultPlan:
 
 
 def can_match(pattern: str, template: str) -> bool:
-    """Whether a path that fits `pattern`, in which `*` is anything, fits `template` too, in which `{id}` is one segment."""
-    wanted = list(re.sub(r"\[.+?\]", "?", pattern.removesuffix("/")))
+    """Whether a path that fits `pattern`, in which `*` is anything and `{name}` one segment, fits `template`, in which `{id}` is
+    one segment."""
+    wanted = list(re.sub(r"\[.+?\]", "?", _SEGMENT.sub("\0", pattern.removesuffix("/").lower())))
     there = [*template.partition("{id}")[0], *(["{id}"] if "{id}" in template else []), *template.partition("{id}")[2]]
 
     @functools.cache
@@ -159,6 +169,8 @@ def can_match(pattern: str, template: str) -> bool:
             return fits(i + 1, j) or (j < len(there) and fits(i, j + 1))
         if j == len(there):
             return False
+        if wanted[i] == "\0":
+            return there[j] != "/" and (fits(i, j + 1) or fits(i + 1, j + 1))
         if there[j] == "{id}":
             return wanted[i] != "/" and (fits(i + 1, j) or fits(i + 1, j + 1))
         return wanted[i] in ("?", there[j]) and fits(i + 1, j + 1)

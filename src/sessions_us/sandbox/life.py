@@ -65,9 +65,14 @@ class Agenda:
         if self.on_change is not None and self._moments[0][1] == self._number:
             self.on_change()
 
-    def due(self, now: datetime) -> Iterator[tuple[datetime, str]]:
-        """Give out the moments that have come, in order, those that are added meanwhile included."""
-        while self._moments and self._moments[0][0] <= now:
+    def due(self, now: float) -> Iterator[tuple[datetime, str]]:
+        """Give out the moments that have come, in order, those that are added meanwhile included.
+
+        Args:
+            now: seconds since the epoch, compared as an alarm compares them: as a date, which is rounded, it could lie before
+                a moment whose alarm has rung.
+        """
+        while self._moments and self._moments[0][0].timestamp() <= now:
             moment, _, session_id = heapq.heappop(self._moments)
             yield moment, session_id
 

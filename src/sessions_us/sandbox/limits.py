@@ -191,6 +191,11 @@ class Noise:
         self._since = since
         self._last: dict[str, float] = {}
 
+    def restart(self, since: float) -> None:
+        """Forget what came, and come from this moment on."""
+        self._since = since
+        self._last.clear()
+
     def between(self, key: str, now: float, window: float) -> list[float]:
         """Return the moments of the requests since the last call; those before the last two windows matter no more."""
         last = self._last.get(key, self._since)

@@ -165,10 +165,21 @@ class _Loading:
         email = body.email("email", required=True)
         first, last = body.text("firstName", nullable=True), body.text("lastName", nullable=True)
         key = body.text("key")
+        if key is not None and self._owner_of(key, row["id"]) != row["id"]:
+            body.wrong("key is the key of another user, or of the sandbox itself")
         self._check(where, body)
         self._users[row["id"]] = Person(row["id"], email, first, last)
         if key is not None:
             self._keys[key] = row["id"]
+
+    def _owner_of(self, key: str, otherwise: str) -> str | None:
+        """Return whose a key is; None for a key of the sandbox itself, `otherwise` for one that nobody has."""
+        if self._state.is_own_key(key):
+            return None
+        there = self._state.keys.get(key)
+        if there is not None and there.user_id in self._state.users:
+            return there.user_id
+        return self._keys.get(key, otherwise)
 
     def _room(self, where: str, row: Json) -> None:
         known = self._state.rooms.get(row["id"])
@@ -257,13 +268,14 @@ class _Loading:
             "time_zone": body.zone(),
             "takeaways": _takeaways(body),
         }
-        self._check(where, body)
         fields["extra"] = self._extra(body, known)
         owner = self._owner(body, known.owner_id if known else None)
+        self._check(where, body)
         if "participants" in row:
             fields["participants"] = self._participants(f"{where}.participants", row["participants"])
             hosts = [each.person.id for each in fields["participants"] if each.is_owner and not each.is_guest]
-            owner = self._state.users.get(hosts[0], owner) if hosts and "ownerId" not in row else owner
+            users = {**self._users, **self._state.users}
+            owner = users.get(hosts[0], owner) if hosts and "ownerId" not in row else owner
         elif known is None:
             fields["participants"] = [self._state.host(owner)]
         fields["owner_id"] = owner.id
@@ -330,6 +342,8 @@ class _Loading:
         guests, zone = self._state.guests(body.mixed("guests")), body.zone()
         created, cancelled_at = body.moment("createdAt"), body.moment("cancelledAt")
         title, booker = body.text("name"), body.text("bookerId")
+        if booker is not None and booker != before.get("bookerId") and self._member(booker, None) is None:
+            body.wrong("bookerId must be the id of a user")
         extra = self._extra(body, known)
         page = self._pages.get(page_id) or self._state.booking_pages.get(page_id)
         if page is None and (known is None or known.page_id != page_id):

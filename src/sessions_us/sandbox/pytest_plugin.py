@@ -33,6 +33,9 @@ def sessions_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     from . import Sandbox
 
     marker = request.node.get_closest_marker("sessions_sandbox")
+    if marker is not None and marker.args:
+        told = ", ".join(map(repr, marker.args))
+        raise pytest.UsageError(f"the marker sessions_sandbox takes options by name, such as limit=100, and not {told}")
     options: dict[str, Any] = {"limit": 1000, "time": "skips", **(marker.kwargs if marker else {})}
     with start_blocking_portal("asyncio") as portal, portal.wrap_async_context_manager(Sandbox(**options)) as sandbox:
         yield sandbox

@@ -115,15 +115,23 @@ class Sandbox:
         self._beginning = (seed, empty, data, faults, deliver_to)
         draw = random.Random(seed)
         self._faults = FaultPlan(draw.random)
+        self._noise = Noise(*noise, self._clock.now())
         self._traffic = Traffic(log)
-        hosts = {*webhook_hosts, *([host_of(deliver_to)] if deliver_to is not None else ())}
+        hosts = {*webhook_hosts}
+        if deliver_to is not None:
+            receiver = host_of(deliver_to)
+            if receiver is None:
+                raise ValueError(
+                    f"deliver_to must be a URL, http or https, with a port that can be, not {deliver_to!r}"
+                )
+            hosts.add(receiver)
         self._courier = Courier(hosts, self._clock.now)
         keys: dict[str, KeyRole] = {self._user_key: "user", self._guest_key: "guest"}
         self._state = State(self._clock.now, seed, page_base, fields == "all", keys, self._deliver)
         self._app = Application(
             self._state,
             self._limiter,
-            Noise(*noise, self._clock.now()),
+            self._noise,
             self._faults,
             self._traffic,
             self._clock.now,
@@ -257,9 +265,14 @@ class Sandbox:
             self._state.catch_up()
 
     def reset(self) -> None:
-        """Begin again: the data, the faults and the windows are as at the beginning, and `requests` and `deliveries` are
-        empty. The time goes on."""
+        """Begin again: the data, the faults, the windows and how the time moves are as at the beginning, and `requests` and
+        `deliveries` are empty. The time is the present, without any `advance`: so it may go back, and a client with
+        `clock=sandbox.clock` that knows of a window from before may wait for its end.
+
+        The keys, the settings, and the counts of `limiter` stay."""
+        self._clock.reset()  # not inside the lock of the state, which a callback of the clock takes
         with self._state.lock:
+            self._noise.restart(self._clock.now())
             self._state.begin()
             self._faults.clear()
             self._limiter.reset()
@@ -347,7 +360,8 @@ class Sandbox:
             times: how many requests; None is all of them, until `heal`.
             chance: the probability that a request fails; those that do not are not counted in `times`.
             method: only requests of this method.
-            path: only this path, as sent; `*` stands for anything.
+            path: only this path, as sent; `*` stands for anything, and `{id}`, with any name, for one segment. As in routes, the
+                case of letters matters in an id alone.
             body: what to answer in place of the usual JSON.
             headers: headers to add. A Content-Type here goes with `body`.
             counted: whether the server itself fails, after counting (the window's headers are sent). Otherwise something in front
@@ -399,8 +413,11 @@ class Sandbox:
         Raises:
             KeyError: there is no such session.
             ValueError: it has ended, or its booking is cancelled, or a text has half a surrogate pair.
+            TypeError: `takeaways` is no string, or `transcript` is none of several.
         """
-        said = None if transcript is None else list(transcript)
+        if not isinstance(takeaways, str | None):
+            raise TypeError(f"takeaways must be a string or None, not {takeaways!r}")
+        said = None if transcript is None else _turns(transcript)
         _check_text(takeaways or "", *(said or ()))
         with self._state.lock:
             self._state.catch_up()
@@ -417,8 +434,8 @@ class Sandbox:
             What is delivered, `{trigger, data}`, to each webhook that has the trigger and may know of the object.
 
         Raises:
-            KeyError: there is no such object, or it does not fit the trigger.
-            ValueError: there is no such trigger, or nothing that it could tell of.
+            KeyError: there is no such object.
+            ValueError: there is no such trigger, or nothing that it could tell of, or the object is of another kind.
         """
         with self._state.lock:
             self._state.catch_up()
@@ -449,6 +466,14 @@ class Sandbox:
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm = None if moment is None else self._clock.remind_at(moment.timestamp(), self._wake)
+
+
+def _turns(transcript: Iterable[str]) -> list[str]:
+    """Return what was said, in turns. A string is an iterable too: of letters, which nobody means."""
+    turns = None if isinstance(transcript, str) or not isinstance(transcript, Iterable) else list(transcript)
+    if turns is None or not all(isinstance(each, str) for each in turns):
+        raise TypeError(f"transcript must be a list of strings, one for each turn, not {transcript!r}")
+    return turns
 
 
 def _check_text(*texts: str) -> None:

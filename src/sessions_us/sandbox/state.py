@@ -134,6 +134,10 @@ class State:
     def namespaced(self, slug: str) -> str:
         return f"{self.namespace}/{slug}"
 
+    def is_own_key(self, key: str) -> bool:
+        """Whether a key is one of the sandbox itself, which are the same for ever."""
+        return key in self._own_keys
+
     # webhooks
 
     def announce(self, session: SessionRecord, moment: str) -> None:
@@ -210,7 +214,7 @@ class State:
 
     def catch_up(self) -> None:
         """Start and end the sessions whose moments have come."""
-        for moment, session_id in self.agenda.due(self.now()):
+        for moment, session_id in self.agenda.due(self._clock()):
             session = self.sessions.get(session_id)
             if session is None or self._is_cancelled(session):
                 continue

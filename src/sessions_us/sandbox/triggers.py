@@ -22,8 +22,8 @@ def told(state: State, trigger: str, id: str | None) -> tuple[SessionRecord, Jso
         id: of a session, booking or event; None takes the newest that fits.
 
     Raises:
-        KeyError: there is no such object, or it does not fit the trigger.
-        ValueError: there is no such trigger, or nothing that fits it.
+        KeyError: there is no such object.
+        ValueError: there is no such trigger, or nothing that fits it, or the object does not.
     """
     if trigger not in TRIGGERS:
         raise ValueError(f"the name of a trigger must be one of {', '.join(sorted(TRIGGERS))}, not {trigger!r}")
@@ -53,15 +53,29 @@ def _session(state: State, trigger: str, id: str | None) -> SessionRecord:
             raise ValueError(f"there is nothing that {trigger} could tell of: make or load it first")
         return newest(fitting.values())[0]
     part = state.bookings.get(id) or state.events.get(id)
-    return fitting[part.session_id if part else id]
+    session = state.sessions[part.session_id if part else id]
+    if session.id not in fitting:
+        raise ValueError(_unfit(trigger, _family(session)))
+    return session
+
+
+def _unfit(trigger: str, family: str) -> str:
+    """Return why a trigger can't tell of a session of a family, and which one tells of the like."""
+    whose = {"BOOKING": "the session of a booking", "EVENT": "the session of an event"}
+    other = f"{family}_{trigger.partition('_')[2]}"
+    hint = f"; {other} tells of it" if other in TRIGGERS else ""
+    return f"{trigger} does not tell of {whose.get(family, 'a session of neither a booking nor an event')}{hint}"
 
 
 def _fitting(state: State, trigger: str) -> Iterable[SessionRecord]:
     family = trigger.partition("_")[0]
     for session in state.sessions.values():
-        own = "BOOKING" if session.booking_id else "EVENT" if session.event_id else "SESSION"
-        if trigger in _AFTER_THE_END or family == own:
+        if trigger in _AFTER_THE_END or family == _family(session):
             yield session
+
+
+def _family(session: SessionRecord) -> str:
+    return "BOOKING" if session.booking_id else "EVENT" if session.event_id else "SESSION"
 
 
 def _registration(event: EventRecord, state: State) -> Registration:

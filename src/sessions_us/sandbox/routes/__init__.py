@@ -21,6 +21,19 @@ ROUTES: Routes = {
     **webhooks.ROUTES,
 }
 
+
+def id_place(path: str) -> int:
+    """Return which segment of a path is the id, if any is."""
+    return 4 if path.lower().startswith("/api/guests/") else 3
+
+
+def written(path: str) -> str:
+    """Return a path as routes compare it: in lower case but for the id, and without a slash at the end."""
+    place = id_place(path)
+    segments = path.removesuffix("/").split("/")
+    return "/".join(each if number == place else each.lower() for number, each in enumerate(segments))
+
+
 _PREFIXES = (3, 4)  # segments before the id: `/api/rooms`, `/api/guests/bookings`
 
 

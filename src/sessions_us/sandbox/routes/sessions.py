@@ -1,8 +1,9 @@
 """Sessions, with what is left of them: takeaways and transcripts.
 
 Known: the fields of a request, of which `name` and `startAt` are required here; `sessionLink` in the answer; bare arrays.
-Assumed: newest first; that PUT changes what it names; null for takeaways that do not exist; that deleting a session deletes the
-booking or the event around it; that the sessions of colleagues can be read, and changed by their owner alone.
+Assumed: newest first; that PUT changes what it names, and that a new `startAt` alone moves `plannedEnd` along; null for
+takeaways that do not exist; that deleting a session deletes the booking or the event around it; that the sessions of colleagues
+can be read, and changed by their owner alone.
 """
 
 from __future__ import annotations
@@ -30,10 +31,14 @@ def _own_session(call: RoutedRequest) -> SessionRecord:
 def schedule(
     body: Body, starts: datetime | None = None, ends: datetime | None = None
 ) -> tuple[datetime | None, datetime | None]:
-    """`startAt` and `plannedEnd`, where `starts` and `ends` hold so far; wrong if the end is before the start."""
+    """`startAt` and `plannedEnd`, where `starts` and `ends` hold so far; wrong if the end is before the start.
+
+    A new start alone moves the end along: an end that is not shown can't be asked for.
+    """
     start_at = body.moment("startAt", required=starts is None) or starts
-    planned_end = body.moment("plannedEnd")
-    end = planned_end or ends
+    end = body.moment("plannedEnd")
+    if end is None and ends is not None and starts is not None and start_at is not None:
+        end = body.moved("plannedEnd", ends, start_at - starts)
     if start_at is not None and end is not None and end < start_at:
         body.wrong("plannedEnd must not be before startAt")
     return start_at, end

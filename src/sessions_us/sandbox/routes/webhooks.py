@@ -6,22 +6,17 @@ The real API wants a public https address; this one also takes http, because wha
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from ..body import Body
 from ..call import RoutedRequest, Routes
+from ..delivery import host_of
 from ..records import WebhookRecord
 from ..state import PERMISSIONS, TRIGGERS, find
 
 
 def _url(body: Body) -> str:
     value = body.text("url", required=True)
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        good = False
-    if value and not good:
+    if value and not host_of(value):
         body.wrong("url must be a URL address")
     return value
 
