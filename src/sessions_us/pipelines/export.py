@@ -96,9 +96,9 @@ async def export(
         vanished: what becomes of rows that the server no longer has, once a full pass has proved it: `keep` leaves them as
             they are, `mark` adds `deleted_at`, `delete` removes them from the state and from the sinks.
         on_error: what to do if the children of a row are refused, fail or can't be understood. `stop` raises, and the same
-            call asks for them again. `skip` goes on and reports the row as `failed`; every run asks again until there is an answer. An error in a
-            list, a refused key or quota, a broken connection, and a server that fails for five consecutive rows always stop
-            the export.
+            call asks for them again. `skip` goes on and reports the row as `failed`; every run asks again until there is an
+            answer. An error in a list, a refused key or quota, a broken connection, and a server that fails for five
+            consecutive rows always stop the export.
         on_event: receives `ExportProgress`, synchronously, so it must be quick. Exceptions that it raises are logged.
 
     Returns:
