@@ -339,3 +339,24 @@ async def test_a_failure_keeps_the_state_of_both_sinks(sandbox, user, tmp_path):
 
     assert (tmp_path / "a.ndjson").read_bytes() == (tmp_path / "b.ndjson").read_bytes()
     assert rows(tmp_path / "a.ndjson") == there(sandbox)
+
+
+@pytest.mark.parametrize("kind", ["ndjson", "parquet", "duckdb"])
+async def test_rows_of_another_state_are_not_mixed_with(sandbox, user, tmp_path, kind):
+    """Nothing is asked or written, and the state that knows them is named if it lies beside."""
+
+    def sink():
+        if kind == "duckdb":
+            return DltSink(f"duckdb:///{tmp_path}/d.duckdb")
+        return ParquetSink(tmp_path / "p") if kind == "parquet" else NDJSONSink(tmp_path / "b.ndjson")
+
+    first = tmp_path / "a.ndjson.state"
+    await export(user, ["sessions"], [NDJSONSink(tmp_path / "a.ndjson"), sink()], state=first, children=False)
+    sent = len(sandbox.requests)
+    with pytest.raises(ExportError, match=f"the state knows nothing of it: {first} does, so give it as the state"):
+        await export(user, ["sessions"], sink(), state=tmp_path / "b.state")
+    first.rename(tmp_path / "elsewhere")
+    with pytest.raises(ExportError, match="the state knows nothing of it: export to another place, or move it away"):
+        await export(user, ["sessions"], sink(), state=tmp_path / "c.state")
+
+    assert len(sandbox.requests) == sent
