@@ -52,6 +52,10 @@ def test_a_body_comes_from_a_file(sessions_sandbox: Sandbox, tmp_path: Any) -> N
     assert (room["name"], room["colour"]) == ("Blue", "deep")
 
 
+SESSION = ("--name", "x", "--start", "2030-01-31T10:00Z", "--end", "2030-01-31T11:00Z", "--time-zone", "UTC")
+BOOKING = ("--page", "p", "--name", "x", "--email", "a@example.com", "--start", "2030-01-31T10:00Z")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
@@ -68,8 +72,12 @@ def test_a_body_comes_from_a_file(sessions_sandbox: Sandbox, tmp_path: Any) -> N
         (
             ["create", "session", "--name", "x", "--start", "2030-01-01T10:00", "--end", "x", "--time-zone", "UTC"],
             2,
-            "start_at has no time zone",
+            "write --start 2030-01-01T10:00:00+02:00",
         ),
+        (["create", "session", *SESSION, "--page", "p"], 2, "create sessions takes no --page"),
+        (["create", "booking", *BOOKING, "--end", "2030-01-31T11:00Z"], 2, "create bookings takes no --end"),
+        (["create", "booking", *BOOKING[:-1], "soon"], 2, "--start is a moment such as 2030-01-31T10:00:00+02:00"),
+        (["get", "rooms", "x", "--fields", " ,"], 2, "--fields names no field"),
     ],
 )
 def test_what_makes_no_sense_sends_nothing(
@@ -81,6 +89,18 @@ def test_what_makes_no_sense_sends_nothing(
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (status, "", 1), done
     assert said in done.stderr
     assert sessions_sandbox.requests == []
+
+
+@pytest.mark.parametrize("form", ["csv", "table", "json", "ndjson"])
+def test_a_field_inside_an_object(sessions_sandbox: Sandbox, form: str) -> None:
+    """It is shown in each form, also where its object is not."""
+    session = next(row for row in sessions_sandbox.data["sessions"] if row["room"])
+    told, owner = environ(sessions_sandbox), session["room"]["id"]
+    done = run("get", "sessions", session["id"], "-o", form, "--fields", "name,room.id", **told)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert session["name"] in done.stdout
+    assert owner in done.stdout
 
 
 def test_one_object_in_each_form(sessions_sandbox: Sandbox) -> None:

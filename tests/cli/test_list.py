@@ -194,7 +194,7 @@ def test_nothing_is_cut_without_a_mark(sessions_sandbox: Sandbox, resource: str,
     table = [line for line in lines if not line.startswith(("Empty", "Not shown"))]
     shown = SHOWN[Listing(resource)].columns
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
     assert max(map(len, lines)) <= columns
     assert lines[0].startswith("starts (UTC)") or "Empty: starts (UTC)" in done.stdout
     notes = re.findall(r"(?:Empty|Not shown for want of room): ([^.]*)\.", " ".join(done.stdout.split()))
@@ -214,7 +214,7 @@ def test_a_narrow_terminal_without_unicode(sessions_sandbox: Sandbox) -> None:
     environ = at(sessions_sandbox)
     done = run("list", "rooms", "--table", "--limit", "2", COLUMNS="40", PYTHONIOENCODING="ascii", **environ)
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
     assert max(map(len, done.stdout.splitlines())) <= 40
     assert done.stdout.isascii()
 
@@ -227,16 +227,58 @@ def test_a_list_has_a_limit_and_says_what_all_would_cost(sessions_sandbox: Sandb
     assert "20 rows, and more may follow; --all costs one request for each 20" in done.stderr
 
 
-def test_a_cursor_goes_on(sessions_sandbox: Sandbox) -> None:
-    """It is told where a list stops, and gives what was not shown."""
-    done = run("list", "sessions", "--limit", "40", **at(sessions_sandbox))
+@pytest.mark.parametrize(
+    "limit", [[], ["-n", "5"], ["-n", "20"], ["-n", "23"], ["-n", "40"], ["-n", "3", "--since", "90d"]]
+)
+def test_a_cursor_goes_on(sessions_sandbox: Sandbox, limit: list[str]) -> None:
+    """It is told in one line wherever a list stops, and gives what was not shown, and nothing twice."""
+    done = run("list", "sessions", *limit, **at(sessions_sandbox))
     cursor = done.stderr.partition("--cursor ")[2].split()[0]
-    rest = run("list", "sessions", "--all", "--cursor", cursor, **at(sessions_sandbox))
+    rest = run("list", "sessions", "--all", "--cursor", cursor, *limit[2:], **at(sessions_sandbox))
+    whole = run("list", "sessions", "--all", *limit[2:], **at(sessions_sandbox))
 
-    found = [row["id"] for row in rows(done.stdout + rest.stdout)]
-    assert len(found) == len(set(found))
-    assert set(found) == ids(sessions_sandbox, "/api/sessions")
-    assert rest.stderr == ""
+    assert (len(done.stderr.splitlines()), rest.stderr) == (1, "")
+    assert done.stdout + rest.stdout == whole.stdout
+
+
+def test_the_cursor_of_a_cursor(sessions_sandbox: Sandbox) -> None:
+    """A list in small pieces is the whole list."""
+    found, cursor = "", ["-n", "7"]
+    for _ in range(4):
+        done = run("list", "rooms", "-n", "7", *cursor[2:], **at(sessions_sandbox))
+        found += done.stdout
+        cursor = ["-n", "7", "--cursor", done.stderr.partition("--cursor ")[2].split()[0]] if done.stderr else []
+
+    assert found == run("list", "rooms", "--all", **at(sessions_sandbox)).stdout
+    assert cursor == []
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "table", "ndjson"])
+def test_a_field_that_does_not_exist(sessions_sandbox: Sandbox, form: str) -> None:
+    """One line with the one that was meant, status 2, and no rows; a field of the document that no row has is empty."""
+    wrong = run("list", "bookings", "-n", "3", "-o", form, "--fields", "id,particpantEmail", **at(sessions_sandbox))
+    empty = run("list", "bookings", "-n", "3", "-o", form, "--fields", "", **at(sessions_sandbox))
+    known = run(
+        "list", "sessions", "-n", "3", "-o", form, "--fields", "id,booking.participantEmail", **at(sessions_sandbox)
+    )
+
+    assert (wrong.returncode, wrong.stdout, len(wrong.stderr.splitlines())) == (2, "", 1)
+    assert "Did you mean participantEmail?" in wrong.stderr
+    assert (empty.returncode, empty.stdout) == (2, "")
+    assert "--fields names no field" in empty.stderr
+    assert known.returncode == 0
+
+
+@pytest.mark.parametrize("form", ["csv", "table", "json", "ndjson"])
+def test_fields_inside_objects(sessions_sandbox: Sandbox, form: str) -> None:
+    """Each form shows them, though their objects are not chosen."""
+    place = at(sessions_sandbox) | {"COLUMNS": "200"}
+    done = run("list", "events", "-n", "3", "-o", form, "--fields", "id,session.name", **place)
+    truth = rows(run("list", "events", "-n", "3", **place).stdout)
+
+    assert done.returncode == 0
+    assert "Empty" not in done.stdout
+    assert all(row["id"] in done.stdout and row["session"]["name"] in done.stdout for row in truth)
 
 
 def test_the_forms_of_rows(sessions_sandbox: Sandbox) -> None:
@@ -300,7 +342,8 @@ def test_ctrl_c_shows_what_was_read(sessions_sandbox: Sandbox) -> None:
         process.send_signal(signal.SIGINT)
         output, problems = process.communicate(timeout=60)
 
-    assert (process.returncode, problems) == (130, "")
+    assert process.returncode == 130
+    assert re.fullmatch(r"sessions-us: stopped; --cursor \S+ goes on here\n", problems)
     assert len(re.findall(r"^20\d\d-", output, re.MULTILINE)) >= 20
 
 
@@ -312,6 +355,7 @@ def test_max_wait_keeps_what_was_read(sessions_sandbox: Sandbox) -> None:
     assert done.returncode == 14
     assert len(rows(done.stdout)) == 20
     assert len(done.stderr.splitlines()) == 1
+    assert re.search(r"; --cursor \S+ goes on here\n$", done.stderr)
     assert [request.status for request in sessions_sandbox.requests] == [200]
 
 

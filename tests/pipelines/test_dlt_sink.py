@@ -315,7 +315,7 @@ from sessions_us.pipelines import DltSink
 
 url, mark, work = sys.argv[1:]
 sink = DltSink(url, dataset="d", pipelines_dir=work)
-sink.open(mark or None, ["sessions"])
+sink.open(mark, ["sessions"])  # an export tells its state of the sink before it loads anything
 for batch in range(2):
     sink.write("sessions", [{"id": f"{batch}-{n}", "participants": [{"id": "p"}, {"id": "q"}]} for n in range(50)])
     print(sink.commit(), flush=True)

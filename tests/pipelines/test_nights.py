@@ -178,6 +178,23 @@ async def test_a_list_in_another_order_is_read_whole(tmp_path):
     assert report.resources["rooms"].rows == 6
 
 
+async def test_a_first_page_that_looks_like_the_newest_does_not_stop_a_quick_run(tmp_path):
+    """A recurring series fills it in the order of its creation, but the list has another order, as the last full pass saw."""
+    made = [{"id": f"{n}", "createdAt": f"2026-01-01T00:{n:02}:00.000Z"} for n in range(7)]
+    series, others, new = made[5:2:-1], [made[0], made[2]], made[6]
+    full = [Say(body=series), Say(body=others), Say(body=[])]
+    night = [Say(body=series), Say(body=[*others, new]), Say(body=[])]
+    async with (
+        Scripted(*full, *full, *night, *[Say(body=[])] * 5) as server,
+        UserClient("k", base_url=server.url, quota=Quota(100, 1.0)) as user,
+    ):
+        for quick in (False, True):
+            report = await export(user, ["rooms"], NDJSONSink(tmp_path / "r.ndjson"), state=tmp_path / "s", quick=quick)
+
+    assert report.quick
+    assert (report.resources["rooms"].added, report.resources["rooms"].rows) == (1, 6)
+
+
 async def test_nothing_is_asked_of_sessions_that_have_not_begun(sandbox, user, out):
     """Nor participants that the list has."""
     await sessions(user, out)
@@ -322,3 +339,24 @@ async def test_a_failure_keeps_the_state_of_both_sinks(sandbox, user, tmp_path):
 
     assert (tmp_path / "a.ndjson").read_bytes() == (tmp_path / "b.ndjson").read_bytes()
     assert rows(tmp_path / "a.ndjson") == there(sandbox)
+
+
+@pytest.mark.parametrize("kind", ["ndjson", "parquet", "duckdb"])
+async def test_rows_of_another_state_are_not_mixed_with(sandbox, user, tmp_path, kind):
+    """Nothing is asked or written, and the state that knows them is named if it lies beside."""
+
+    def sink():
+        if kind == "duckdb":
+            return DltSink(f"duckdb:///{tmp_path}/d.duckdb")
+        return ParquetSink(tmp_path / "p") if kind == "parquet" else NDJSONSink(tmp_path / "b.ndjson")
+
+    first = tmp_path / "a.ndjson.state"
+    await export(user, ["sessions"], [NDJSONSink(tmp_path / "a.ndjson"), sink()], state=first, children=False)
+    sent = len(sandbox.requests)
+    with pytest.raises(ExportError, match=f"the state knows nothing of it: {first} does, so give it as the state"):
+        await export(user, ["sessions"], sink(), state=tmp_path / "b.state")
+    first.rename(tmp_path / "elsewhere")
+    with pytest.raises(ExportError, match="the state knows nothing of it: export to another place, or move it away"):
+        await export(user, ["sessions"], sink(), state=tmp_path / "c.state")
+
+    assert len(sandbox.requests) == sent

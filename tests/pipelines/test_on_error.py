@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -9,7 +10,8 @@ from pipelines.conftest import asked, change, lines, there
 from pipelines.test_export import ONCE, end_all, sessions
 
 from sessions_us import DecodeError, StatusError
-from sessions_us.pipelines import RowIds
+from sessions_us.pipelines import RowIds, note_webhook
+from sessions_us.webhooks import parse_webhook
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +86,34 @@ async def test_what_is_no_rows_fault_stops_all_the_same(sandbox, user, out, stat
     sandbox.heal()
     report = (await sessions(user, out)).resources["sessions"]
     assert report.failed == RowIds(), "its pass that verifies asks again for what failed in the process before"
+    assert {row["id"]: row for row in lines(out)} == there(sandbox)
+
+
+@pytest.mark.parametrize("noted", [False, True])
+async def test_a_quick_run_asks_again_for_what_failed(sandbox, user, out, noted):
+    """In every run, far down the list too, told until it is read; a webhook's note survives the failure."""
+    end_all(sandbox)
+    one = next(iter(there(sandbox)))
+    path = f"/api/sessions/{one}/takeaways"
+    once = user.with_options(retries=ONCE)
+    if noted:
+        await sessions(once, out)
+        change(sandbox, one, takeaways="Edited")
+        delivery = {"trigger": "TAKEAWAY_READY", "data": {"session": {"id": one, "takeawaysText": "x"}}}
+        assert note_webhook(out.with_suffix(".state"), parse_webhook(json.dumps(delivery)))
+    sandbox.fail(403, times=100, path=path)
+    if not noted:
+        await sessions(once, out, on_error="skip")
+    runs = [await sessions(once, out, on_error="skip", quick=True) for _ in range(3)]
+    sent = len(asked(sandbox, path))
+    sandbox.heal()
+    last = await sessions(once, out, on_error="skip", quick=True)
+    settled = await sessions(once, out, on_error="skip", quick=True)
+
+    assert [(run.quick, run.resources["sessions"].failed.ids) for run in runs] == [(True, (one,))] * 3
+    assert sent == len(runs) + 1, "once in each run"
+    assert last.resources["sessions"].failed == settled.resources["sessions"].failed == RowIds()
+    assert len(asked(sandbox, path)) == sent + 1
     assert {row["id"]: row for row in lines(out)} == there(sandbox)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,20 +18,19 @@ from rich.text import Text
 
 from .._calls.arguments import path_id
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, connect_guest, guest_key, user_key
+from .fields import Fields, columns_of, paths_of, require_known
 from .options import one_of
 from .output import (
     AsJson,
-    Fields,
     Output,
     OutputOption,
-    columns_of,
     form_of,
-    picked,
     print_all,
     print_json,
     require_output,
     screen,
 )
+from .resources import shape_of
 from .table import cell
 from .text import one_line
 from .waiting import Waiting
@@ -189,17 +189,19 @@ def get(
       sessions-us get sessions 5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3
       sessions-us get sessions 5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3 --fields name,startAt,sessionLink
     """
-    form = form_of(json, output)
+    form, paths = form_of(json, output), paths_of(fields)
     path = f"/api/{resource}/{quote(path_id(id), safe='')}"
 
     async def ask(client: UserClient | GuestClient) -> Any:
         return await client.request("GET", path)
 
     row = Access(key_file, quota_store, max_wait).as_user(f"reading {resource}", ask)
+    require_known(paths, shape_of(resource), [row])
+    columns = columns_of(paths, {name: name for name in row} if isinstance(row, dict) else {})
     if form is Output.TABLE:
-        _print_object(row, fields)
+        _print_object(row, columns)
     else:
-        print_all(picked([row], fields), form, columns_of(fields, {name: name for name in row}))
+        print_all([row], form, columns, paths)
 
 
 def create(
@@ -230,8 +232,11 @@ def create(
     require_output()
     if resource is Writable.SESSIONS:
         _require(resource, {"--name": name, "--start": start, "--end": end, "--time-zone": time_zone})
+        _refuse(resource, {"--page": page, "--email": email})
     else:
         _require(resource, {"--page": page, "--start": start, "--name": name, "--email": email})
+        _refuse(resource, {"--end": end})
+    _require_moments({"--start": start, "--end": end})
 
     async def session(client: UserClient) -> Any:
         made = await client.sessions.create(
@@ -259,6 +264,24 @@ def _require(resource: Writable, options: Mapping[str, str | None]) -> None:
     missing = [option for option, value in options.items() if value is None]
     if missing:
         raise ValueError(f"create {resource} needs {', '.join(missing)}")
+
+
+def _refuse(resource: Writable, options: Mapping[str, str | None]) -> None:
+    given = [option for option, value in options.items() if value is not None]
+    if given:
+        raise ValueError(f"create {resource} takes no {', '.join(given)}")
+
+
+def _require_moments(options: Mapping[str, str | None]) -> None:
+    """Check that each moment that was given is one, with its time zone."""
+    for option, text in options.items():
+        try:
+            moment = None if text is None else datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{option} is a moment such as 2030-01-31T10:00:00+02:00, not {text!r}") from None
+        if moment is not None and moment.utcoffset() is None:
+            zoned = f"{moment.isoformat()}+02:00"
+            raise ValueError(f"{option} {text} has no offset from UTC: write {option} {zoned}, or Z for UTC itself")
 
 
 def cancel(
@@ -317,10 +340,9 @@ def _read(file: Path) -> Any:
         raise ValueError(f"--input {file} holds no JSON: {error}") from None
 
 
-def _print_object(row: Any, fields: str | None) -> None:
+def _print_object(row: Any, columns: Mapping[str, str]) -> None:
     """Print an object as a line for each field, in full."""
     console = screen()
-    names = columns_of(fields, {name: name for name in row} if isinstance(row, dict) else {})
-    width = max(map(len, names), default=0)
-    for name, path in names.items():
+    width = max(map(len, columns), default=0)
+    for name, path in columns.items():
         console.print(Text.assemble((f"{one_line(name):<{width}}  ", "dim"), cell(row, path)), soft_wrap=True)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from attrs import define, field
 from rich.text import Text
 
+from ..errors import SessionsError
+from ..keys import UserKey
+from . import fail
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
+from .fields import Fields, columns_of, paths_of, picked, require_known
 from .options import duration_of, one_of
-from .output import AsJson, Fields, Output, OutputOption, columns_of, form_of, picked, print_all, print_rows, screen
-from .resources import SHOWN, Listing, Position, batches
+from .output import AsJson, Output, OutputOption, form_of, note, print_all, print_rows, screen
+from .resources import SHOWN, Listing, Position, batches, shape_of
+from .statuses import failure
 from .table import values_at
 from .waiting import Waiting
 
@@ -21,6 +28,7 @@ __all__ = ("AsJson", "list_")
 
 _LIMIT = 20
 """The rows of one request."""
+_COST = "--all costs one request for each 20 and two to be sure of the end"
 
 
 def list_(
@@ -71,47 +79,117 @@ def list_(
       sessions-us list participants 5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3
     """
     key = user_key(key_file)
-    form = form_of(json, output)
+    form, paths = form_of(json, output), paths_of(fields)
     after = None if since is None else _moment(since)
     most = None if everything else limit or _LIMIT
     _exclude(
         {"--all": everything, "--limit": limit is not None},
         {"--page": page is not None, "--cursor": cursor is not None},
     )
-    position = Position(cursor if page is None else page)
+    position = Position(page) if cursor is None else Position.at(cursor)
+    shown = _Shown(resource, form, paths, key)
 
     async def read() -> None:
-        rows: list[Any] = []
-        count = 0
-        streams = form is Output.NDJSON
-        waiting = Waiting(f"reading {resource}")
-        async with connect(key, budget(quota_store), on_event=waiting.on_event, max_wait=max_wait) as user:
-            try:
-                with waiting:
-                    async for batch in batches(user, resource, id, position):
-                        found = [row for row in batch if after is None or _is_since(row, after)]
-                        part = found if most is None else found[: most - count]
-                        if len(part) < len(found):
-                            position.after = None  # the next page would leave the others out
-                        # A server that echoes the key must not put it into a file.
-                        rows += (shown := picked([key.redact_json(row) for row in part], fields))
-                        count += len(part)
-                        waiting.doing = f"reading {resource}, {count} rows"
-                        if streams:
-                            with waiting.hidden():
-                                print_rows(shown)
-                            rows.clear()
-                        if count == most:
-                            break
-            finally:
-                if rows or form in {Output.JSON, Output.CSV}:
-                    print_all(rows, form, columns_of(fields, SHOWN[resource].columns))
-        if not count and form is Output.TABLE:
-            screen().print(Text(f"No {resource}."))
-        if count == most and position.may_go_on and (limit is None or position.after is not None):
-            waiting.note(_more(count, position))
+        on_event = shown.waiting.on_event
+        async with connect(key, budget(quota_store), on_event=on_event, max_wait=max_wait) as user:
+            await shown.show(_wanted(batches(user, resource, id, position), after, most, position))
+        if shown.count == most and position.may_go_on:
+            note(f"{shown.count} rows, and more may follow; {_COST}{_cursor(position)}")
 
-    asyncio.run(read())
+    with _cursor_told(position):
+        asyncio.run(read())
+
+
+@define
+class _Shown:
+    """The rows of a list, shown page by page as NDJSON, in other forms all at the end.
+
+    Attributes:
+        resource: the list.
+        form: the form of the rows.
+        paths: the chosen fields; none are all.
+        key: is kept out of the rows, for a server that echoes it must not put it into a file.
+        waiting: the line that says what is read.
+        rows: the rows that are not shown yet.
+        count: how many rows there were so far.
+    """
+
+    resource: Listing
+    form: Output
+    paths: Sequence[str]
+    key: UserKey = field(repr=False)
+    waiting: Waiting = field(init=False, repr=False)
+    rows: list[Any] = field(factory=list, repr=False)
+    count: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.waiting = Waiting(f"reading {self.resource}")
+
+    async def show(self, parts: AsyncIterator[list[Any]]) -> None:
+        """Show the rows, also those that were read before an error.
+
+        Raises:
+            ValueError: there is no such field as one that was chosen; nothing is shown.
+        """
+        try:
+            with self.waiting:
+                async for part in parts:
+                    self._take(part)
+        except ValueError:
+            raise
+        except BaseException:
+            self._show_rest()
+            raise
+        self._show_rest()
+        if not self.count and self.form is Output.TABLE:
+            screen().print(Text(f"No {self.resource}."))
+
+    def _take(self, part: list[Any]) -> None:
+        if not self.count:
+            require_known(self.paths, shape_of(self.resource), part)
+        self.rows += [self.key.redact_json(row) for row in part]
+        self.count += len(part)
+        self.waiting.doing = f"reading {self.resource}, {self.count} rows"
+        if self.form is Output.NDJSON:
+            with self.waiting.hidden():
+                print_rows(picked(self.rows, self.paths))
+            self.rows.clear()
+
+    def _show_rest(self) -> None:
+        if self.rows or self.form in {Output.JSON, Output.CSV}:
+            print_all(self.rows, self.form, columns_of(self.paths, SHOWN[self.resource].columns), self.paths)
+
+
+async def _wanted(
+    given: AsyncIterator[list[Any]], after: datetime | None, most: int | None, position: Position
+) -> AsyncIterator[list[Any]]:
+    """Yield the rows that start since a moment, page by page, up to the greatest number."""
+    count = 0
+    async for batch in given:
+        found = [row for row in batch if after is None or _is_since(row, after)]
+        part = found if most is None else found[: most - count]
+        if len(part) < len(found):
+            position.cut(part[-1])
+        count += len(part)
+        yield part
+        if count == most:
+            return
+
+
+@contextmanager
+def _cursor_told(position: Position) -> Iterator[None]:
+    """Say how to go on after an error or Ctrl-C, in the line that says what was wrong."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if position.after is not None:
+            note(f"stopped{_cursor(position)}")
+        raise
+    except SessionsError as error:
+        if position.after is None:
+            raise
+        message, status = failure(error)
+        raise typer.Exit(fail(f"{message}{_cursor(position)}", status)) from None
 
 
 def _exclude(*pairs: Mapping[str, bool]) -> None:
@@ -120,10 +198,9 @@ def _exclude(*pairs: Mapping[str, bool]) -> None:
             raise ValueError(f"{' and '.join(pair)} exclude each other")
 
 
-def _more(count: int, position: Position) -> str:
-    """Return what to say of rows that were not read."""
-    cost = f"{count} rows, and more may follow; --all costs one request for each 20 and two to be sure of the end"
-    return cost if position.after is None else f"{cost}; --cursor {position.after} goes on here"
+def _cursor(position: Position) -> str:
+    """Return how to go on; empty if that is not known."""
+    return "" if position.after is None else f"; --cursor {position.after} goes on here"
 
 
 def _moment(text: str) -> datetime:

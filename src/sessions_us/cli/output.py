@@ -15,19 +15,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from .fields import picked, value_at
 from .statuses import Status
 from .text import json_line, one_line
 
 __all__ = (
     "AsJson",
-    "Fields",
     "Form",
     "Output",
     "OutputOption",
-    "columns_of",
     "form_of",
     "note",
-    "picked",
     "print_all",
     "print_json",
     "print_rows",
@@ -55,10 +53,6 @@ class Output(StrEnum):
 
 OutputOption = Annotated[
     Output | None, typer.Option("--output", "-o", help="The form of the rows; json is one array of them.")
-]
-Fields = Annotated[
-    str | None,
-    typer.Option(metavar="NAMES", help="The fields to show, by wire names with dots, such as id,name,booking.startAt."),
 ]
 
 
@@ -123,21 +117,22 @@ def _clean(line: str) -> str:
     return indent + one_line(line)
 
 
-def print_all(rows: Sequence[Any], output: Output, columns: Mapping[str, str]) -> None:
+def print_all(rows: Sequence[Any], output: Output, columns: Mapping[str, str], paths: Sequence[str] = ()) -> None:
     """Print all rows of a command.
 
     Args:
-        rows: JSON values.
+        rows: JSON values, whole.
         output: their form.
         columns: headings, and the paths of their values; for a table and for CSV.
+        paths: the chosen fields, for JSON; none are all.
     """
     from .table import table
 
     match output:
         case Output.NDJSON:
-            print_rows(rows)
+            print_rows(picked(rows, paths))
         case Output.JSON:
-            _write("[" + ",\n ".join(json_line(row, ascii=_is_plain()) for row in rows) + "]\n")
+            _write("[" + ",\n ".join(json_line(row, ascii=_is_plain()) for row in picked(rows, paths)) + "]\n")
         case Output.CSV:
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\n")  # as other programs of a pipe expect
@@ -149,32 +144,8 @@ def print_all(rows: Sequence[Any], output: Output, columns: Mapping[str, str]) -
             console.print(table(columns, rows, console.width))
 
 
-def picked(rows: Iterable[Any], fields: str | None) -> list[Any]:
-    """Return rows with the chosen fields alone, by their paths; all fields if none are chosen."""
-    if fields is None:
-        return list(rows)
-    return [{path: _at(row, path) for path in _paths(fields)} for row in rows]
-
-
-def columns_of(fields: str | None, otherwise: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the columns of a table: the chosen fields, or else the usual ones."""
-    return otherwise if fields is None else {path: path for path in _paths(fields)}
-
-
-def _paths(fields: str) -> list[str]:
-    return [path for path in fields.replace(" ", "").split(",") if path]
-
-
-def _at(row: Any, where: str) -> Any:
-    """Return the value under a path; a list if there are several."""
-    from .table import values_at
-
-    found = [value for path in where.split("+") for value in values_at(row, path.split("."))]
-    return found[0] if len(found) == 1 else found or None
-
-
 def _csv_cell(row: Any, where: str) -> str:
-    value = _at(row, where)
+    value = value_at(row, where)
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=_is_plain(), separators=(",", ":"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from .._calls.arguments import path_id
 from .._calls.decoding import Decoder, NotUnderstood
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from .._calls.pager import Pager
     from ..client import UserClient
 
-__all__ = ("SHOWN", "Listing", "Shown", "batches")
+__all__ = ("SHOWN", "Listing", "Position", "Shown", "batches", "shape_of")
 
 
 _PAGE_ROWS = 20  # of a page that may have one behind it
+_WITHIN = re.compile(r"(.+)\+(\d{1,4})")
 
 
 class Listing(StrEnum):
@@ -110,19 +112,56 @@ SHOWN: Mapping[Listing, Shown] = {
 }
 
 
+def shape_of(resource: str) -> Any:
+    """Return the model of a row, by the name of its list."""
+    from sessions_us_api import models
+
+    return {
+        Listing.BOOKING_PAGES: models.BookingPage,
+        Listing.BOOKINGS: models.Booking,
+        Listing.ROOMS: models.Room,
+        Listing.SESSIONS: models.Session,
+        Listing.EVENTS: models.Event,
+        Listing.PARTICIPANTS: models.Participant,
+        Listing.TRANSCRIPTS: models.Transcript,
+        Listing.TAKEAWAYS: models.Takeaways,
+        Listing.COLLABORATORS: models.Collaborator,
+    }[Listing(resource)]
+
+
 @define
 class Position:
     """Where a list begins, and where it stopped.
 
+    A cursor of a command is one of the library, and perhaps how many rows of its page were shown before: `page:2+5`.
+
     Attributes:
         page: a page number or a cursor to begin with; None is the beginning.
+        skips: rows of the first page that were shown before.
         after: the cursor to go on with; None if it is not known.
         may_go_on: whether there may be more rows.
+        here: the cursor of the last page.
+        rows: the rows of the last page.
     """
 
     page: int | str | None = None
+    skips: int = 0
     after: str | None = None
     may_go_on: bool = False
+    here: str = ""
+    rows: list[Any] = field(factory=list, repr=False)
+
+    @classmethod
+    def at(cls, cursor: str) -> Position:
+        """Return the position of a command's cursor."""
+        found = _WITHIN.fullmatch(cursor)
+        return cls(cursor) if found is None else cls(found[1], int(found[2]))
+
+    def cut(self, last: Any) -> None:
+        """Record the last row that is shown of the last page, if there are others behind it."""
+        shown = next((place for place, row in enumerate(self.rows, 1) if row is last), None)
+        if shown is not None:
+            self.after, self.may_go_on = f"{self.here}+{shown}", True
 
 
 def batches(user: UserClient, resource: Listing, id: str | None, position: Position) -> AsyncIterator[list[Any]]:
@@ -161,11 +200,15 @@ def batches(user: UserClient, resource: Listing, id: str | None, position: Posit
 
 
 async def _paged(pager: Pager[Any], position: Position) -> AsyncIterator[list[Any]]:
+    skips = position.skips
     async for page in pager.pages():
-        numbered = pager.requests > 1 or position.page is not None  # else the next page may be this one
-        position.after, position.may_go_on = page.after if numbered else None, len(page.raw) >= _PAGE_ROWS
-        yield page.new_rows
-    position.may_go_on = False
+        numbered = pager.requests > 1 or position.page not in {None, "start"}  # else the next page may be this one
+        position.here, position.rows = pager.cursor, page.raw
+        position.after = page.after if numbered else f"{position.here}+{len(page.raw)}"
+        position.may_go_on = len(page.raw) >= _PAGE_ROWS
+        shown, skips = set(map(id, page.raw[:skips])), 0
+        yield [row for row in page.new_rows if id(row) not in shown]
+    position.after, position.may_go_on = None, False
     if pager.complete is False:
         raise PagingError(
             "rows may be missing: the server repeats pages, or orders the rows differently for each request"

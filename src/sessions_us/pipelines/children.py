@@ -136,6 +136,23 @@ class Children:
                 self._make_due(resource, key, [name])
         self._file.change("DELETE FROM notices WHERE resource = ?", resource)
 
+    def recall_failed(self, resource: str) -> None:
+        """Make due what could not be read, once in each process, whether or not this run lists its row."""
+        children = {child.name: child for child in self._resources[resource].children}
+        for key, name, text, sum_ in self._file.query(
+            "SELECT c.key, c.name, r.row, r.sum FROM children c JOIN rows r ON r.resource = c.resource AND r.key = c.key"
+            " WHERE c.resource = ? AND c.asked IS NULL AND NOT c.due AND COALESCE(c.start, 0) < ?"
+            " AND r.deleted_at IS NULL AND r.erased IS NULL",
+            *(resource, self._start),
+        ):
+            row = self._file.json(text, sum_)
+            if children[name].is_in_rows and row.get(name):  # the list has them by now
+                self._file.change(
+                    "DELETE FROM children WHERE resource = ? AND key = ? AND name = ?", resource, key, name
+                )
+            else:
+                self._make_due(resource, key, [name])
+
     def next_task(self, resource: str) -> Task | None:
         """Return the next row that waits for children."""
         found = self._file.query("SELECT key FROM rows WHERE resource = ? AND due ORDER BY seq LIMIT 1", resource)
@@ -157,7 +174,7 @@ class Children:
             resource: the resource.
             task: what was asked for.
             found: the children by name. What is missing keeps its earlier value.
-            gap: why the row is not complete, if it is not. After `failed` the next run asks again.
+            gap: why the row is not complete, if it is not. After `failed` every run asks again, until there is an answer.
         """
         place = (resource, task.key)
         for child in task.children:
@@ -166,9 +183,8 @@ class Children:
                 self._answer(*place, child.name, found[child.name])
             elif gap == "failed":
                 self._file.change(
-                    "UPDATE children SET due = 0, asked = NULL WHERE resource = ? AND key = ? AND name = ?",
-                    *place,
-                    child.name,
+                    "UPDATE children SET due = 0, asked = NULL, start = ? WHERE resource = ? AND key = ? AND name = ?",
+                    *(self._start, *place, child.name),
                 )
             else:
                 (value,) = self._file.one(

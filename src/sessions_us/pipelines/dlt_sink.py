@@ -29,6 +29,7 @@ from ..errors import ConfigurationError, ExportError
 from .dlt_tables import NESTING, identified, table_of
 from .schema import columns
 from .sink import Row
+from .unknown import unknown
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
@@ -100,6 +101,12 @@ class DltSink:
         self._pipeline: dlt.Pipeline | None = None
 
     @property
+    def _file(self) -> Path | None:
+        """The file of the database; None if that is not known."""
+        found = Path(self._location.partition(":///")[2].partition("?")[0])
+        return found.absolute() if found.is_file() else None
+
+    @property
     def identity(self) -> str:
         """The dataset and its database."""
         return f"dlt {self._location} {self._dataset}"
@@ -111,15 +118,21 @@ class DltSink:
             Whether it has the load that `checkpoint` names.
 
         Raises:
-            ExportError: the database can't be reached.
+            ExportError: the database can't be reached, or has rows that the state knows nothing of.
         """
         self.close()
         pipeline = self._begin()
         try:
             known = _has_load(pipeline, checkpoint or _NOTHING) or checkpoint in {None, "", _NOTHING}
+            filled = (
+                next((name for name in resources if _has_rows(pipeline, name)), None) if checkpoint is None else None
+            )
         except Exception as error:  # of dlt's, or of a driver of its
             self.close()
             raise ExportError(f"{self._location} can't be reached: {_reason(error)}") from error
+        if filled is not None:
+            self.close()
+            raise unknown(f"{self._location} has the table {self._dataset}.{filled}", self._file, self.identity)
         self._checkpoint = (checkpoint or _NOTHING) if known else _NOTHING
         return known
 
@@ -261,6 +274,16 @@ def _has_load(pipeline: dlt.Pipeline, load_id: str) -> bool:
         return False
     except SqlClientNotAvailable:
         return True
+
+
+def _has_rows(pipeline: dlt.Pipeline, resource: str) -> bool:
+    """Return whether a table has rows; False if there is none, or the destination has no query."""
+    try:
+        with pipeline.sql_client() as client:
+            table = client.make_qualified_table_name(resource)
+            return bool(client.execute_sql(f"SELECT 1 FROM {table} LIMIT 1"))  # noqa: S608
+    except (DestinationUndefinedEntity, SqlClientNotAvailable):
+        return False
 
 
 def _reason(error: BaseException) -> str:

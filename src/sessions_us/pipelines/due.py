@@ -10,7 +10,7 @@ from attrs import frozen
 
 from .plan import Child
 
-__all__ = ("Asked", "expected_change", "is_awaited", "is_due", "is_newest_first")
+__all__ = ("Asked", "Order", "expected_change", "is_awaited", "is_due", "is_newest_first")
 
 _UNKNOWN: Final = object()
 
@@ -70,9 +70,34 @@ def expected_change(row: Mapping[str, Any], now: datetime) -> float | None:
 
 def is_newest_first(rows: Sequence[Any]) -> bool:
     """Return whether a page shows that its list has the newest rows first, so that new rows are at its beginning."""
-    made = [row.get("createdAt") for row in rows if isinstance(row, dict)]
-    texts = [moment for moment in made if isinstance(moment, str)]
+    texts = _made(rows)
     return len(texts) == len(rows) > 1 and texts == sorted(texts, reverse=True) and texts[0] > texts[-1]
+
+
+@frozen
+class Order:
+    """The order of a list, as far as it was read.
+
+    Attributes:
+        is_newest_first: whether no row so far was made after one before it.
+        last: when the last row was made, as the server wrote it; None at the beginning.
+    """
+
+    is_newest_first: bool = True
+    last: str | None = None
+
+    def after(self, rows: Sequence[Any]) -> Order:
+        """Return the order with one more page. A row that does not tell when it was made leaves the order open."""
+        texts = _made(rows)
+        read = texts if self.last is None else [self.last, *texts]
+        follows = len(texts) == len(rows) and read == sorted(read, reverse=True)
+        return Order(self.is_newest_first and follows, texts[-1] if texts else self.last)
+
+
+def _made(rows: Sequence[Any]) -> list[str]:
+    """Return when rows were made, for those that tell it."""
+    made = [row.get("createdAt") for row in rows if isinstance(row, dict)]
+    return [moment for moment in made if isinstance(moment, str)]
 
 
 def _has_begun(row: Mapping[str, Any], now: datetime) -> bool:

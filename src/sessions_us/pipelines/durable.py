@@ -15,7 +15,7 @@ from ..errors import ExportError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ("Hold", "fingerprint", "replacing", "require_unknown")
+__all__ = ("Hold", "fingerprint", "replacing")
 
 
 class Hold:
@@ -82,18 +82,6 @@ def fingerprint(files: Mapping[str, Path]) -> str:
     """Return size and time of the last change of each file, so that it shows if somebody else changes one."""
     facts = {name: path.stat() for name, path in files.items() if path.exists()}
     return json.dumps({name: [fact.st_size, fact.st_mtime_ns] for name, fact in facts.items()})
-
-
-def require_unknown(path: Path) -> None:
-    """Refuse to replace a file that no export of this state has written.
-
-    Raises:
-        ExportError: there is such a file, and it is not empty.
-    """
-    if path.exists() and path.stat().st_size:
-        raise ExportError(
-            f"{path} is there already, and the state knows nothing of it: export to another place, or move it away"
-        )
 
 
 def _sync_directory(path: Path) -> None:

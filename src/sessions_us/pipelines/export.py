@@ -90,15 +90,16 @@ async def export(
             owner can read it.
         children: also read the children of each row; or the names of those to read, such as `["participants", "takeaways"]`.
         refresh_children: how long after a session's end missing takeaways and transcripts are asked for, once in each run.
-        quick: read each list only as far as its first page of known, unchanged rows, if it has the newest rows first and no
-            session behind that page should have begun meanwhile. A change of an older row waits for the next full pass.
+        quick: read each list only as far as its first page of known, unchanged rows, if it has the newest rows first, on that
+            page and in the whole list as the last full pass read it, and no session behind that page should have begun
+            meanwhile. A change of an older row waits for the next full pass.
         full_every: how old the last complete full pass may be; if it is older, a quick run is a full one.
         vanished: what becomes of rows that the server no longer has, once a full pass has proved it: `keep` leaves them as
             they are, `mark` adds `deleted_at`, `delete` removes them from the state and from the sinks.
         on_error: what to do if the children of a row are refused, fail or can't be understood. `stop` raises, and the same
-            call asks for them again. `skip` goes on and reports the row as `failed`; the next run asks again. An error in a
-            list, a refused key or quota, a broken connection, and a server that fails for five consecutive rows always stop
-            the export.
+            call asks for them again. `skip` goes on and reports the row as `failed`; every run asks again until there is an
+            answer. An error in a list, a refused key or quota, a broken connection, and a server that fails for five
+            consecutive rows always stop the export.
         on_event: receives `ExportProgress`, synchronously, so it must be quick. Exceptions that it raises are logged.
 
     Returns:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ExportError
-from .durable import Hold, fingerprint, replacing, require_unknown
+from .durable import Hold, fingerprint, replacing
 from .rows import as_json
 from .sink import Row
+from .unknown import require_unknown
 
 __all__ = ("NDJSONSink",)
 
@@ -45,7 +46,7 @@ class NDJSONSink:
         is_there = checkpoint in {None, "", fingerprint(self._files)}
         for path in self._files.values():
             if checkpoint is None:
-                require_unknown(path)
+                require_unknown(path, self.path, self.identity)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
             self._lock(path)

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ExportError
-from .durable import Hold, fingerprint, replacing, require_unknown
+from .durable import Hold, fingerprint, replacing
 from .schema import Column, columns, fit
 from .sink import Row
+from .unknown import require_unknown
 
 __all__ = ("ParquetSink", "arrow_schema")
 
@@ -55,7 +56,7 @@ class ParquetSink:
         self._files = {resource: self.path / f"{resource}.parquet" for resource in resources}
         if checkpoint is None:
             for path in self._files.values():
-                require_unknown(path)
+                require_unknown(path, self.path, self.identity)
         self.path.mkdir(parents=True, exist_ok=True)
         self._hold.take(self.path, f"{self.path} is in use: another export writes there; wait for its end, or stop it")
         return checkpoint in {None, "", fingerprint(self._files)}

@@ -43,7 +43,7 @@ class ResourceReport:
         orphaned: rows without some children, because the server answered 404 for these and no longer lists the row, or
             because no path can hold the id.
         failed: with `on_error="skip"`, rows with children that could not be read. These are missing, or the row is as an
-            earlier run wrote it. The next run asks again.
+            earlier run wrote it. Every run, also a quick one, asks again and tells them until there is an answer.
         awaited: rows of ended sessions without takeaways or transcripts. The next runs ask again, until
             `refresh_children` has passed since the session's end.
         odd: rows that are not objects, so they are not exported.

@@ -15,10 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from .children import Children
-from .due import expected_change, is_newest_first
+from .due import Order, expected_change, is_newest_first
 from .plan import Resource
 from .report import ResourceReport, RowIds
 from .rows import digest_of, key_of
@@ -32,6 +32,11 @@ Vanished = Literal["keep", "mark", "delete"]
 
 _MOST_PASSES: Final = 5
 _TOLD: Final = 20
+_FAILED: Final = (
+    "deleted_at IS NULL AND erased IS NULL AND key IN"
+    " (SELECT c.key FROM children c WHERE c.resource = rows.resource AND c.asked IS NULL AND NOT c.due)"
+)
+"""Rows with children that could not be read, in this run or an earlier one."""
 _TABLES: Final = (
     """CREATE TABLE resources (
         name TEXT PRIMARY KEY, pass INTEGER NOT NULL DEFAULT 1, pages INTEGER NOT NULL DEFAULT 0, cursor TEXT,
@@ -196,8 +201,9 @@ class JobState:
         """Record the rows of a page, and the cursor after it. Children that may have changed become due.
 
         Returns:
-            Whether a quick run may stop here: the newest rows are first, the rows of this page are known and unchanged, and
-            none of those behind it is expected to have changed.
+            Whether a quick run may stop here: the newest rows are first, on this page and in the whole list as the last full
+            pass read it; the rows of this page are known and unchanged; and none of those behind it is expected to have
+            changed.
         """
         (this_pass,) = self._file.one("SELECT pass FROM resources WHERE name = ?", resource)
         is_known = True
@@ -206,8 +212,25 @@ class JobState:
                 is_known &= self._note_row(self._resources[resource], row, this_pass, number)
             else:
                 self._file.change("UPDATE resources SET odd = odd + 1 WHERE name = ?", resource)
+        if not self.is_quick:
+            self._note_order(resource, rows)
         self._file.change("UPDATE resources SET pages = pages + 1, cursor = ? WHERE name = ?", after, resource)
-        return is_known and is_newest_first(rows) and not self._expects_change(resource)
+        may_stop = is_known and is_newest_first(rows) and self._is_newest_first(resource)
+        return may_stop and not self._expects_change(resource)
+
+    def _note_order(self, resource: str, rows: Sequence[Any]) -> None:
+        """Record whether the pages of this full pass have the newest rows first, each before those of the next page."""
+        (pages,) = self._file.one("SELECT pages FROM resources WHERE name = ?", resource)
+        before = Order() if pages == 0 else self._order(resource)
+        self._file.set(f"order {resource}", json.dumps(astuple(before.after(rows))))
+
+    def _order(self, resource: str) -> Order:
+        found = self._file.get(f"order {resource}")
+        return Order(is_newest_first=False) if found is None else Order(*json.loads(found))
+
+    def _is_newest_first(self, resource: str) -> bool:
+        """Return whether the last full pass found the newest rows first."""
+        return self._order(resource).is_newest_first
 
     def note_end(self, resource: str, is_proven: bool) -> None:
         """Record that this pass has read the list to its end, and whether the end is certain."""
@@ -257,9 +280,11 @@ class JobState:
         )
 
     def recall(self, resource: str) -> None:
-        """Make children due that this run's pages do not: those that webhooks noted, and what a quick run does not list."""
+        """Make children due that this run's pages do not: those that webhooks noted or that could not be read, and what a quick
+        run does not list."""
         if self.is_quick:
             self.children.recall_awaited(resource, self.run)
+        self.children.recall_failed(resource)
         self.children.recall_noted(resource)
 
     def advance(self, resource: str) -> bool:
@@ -335,7 +360,7 @@ class JobState:
             orphaned=self._row_ids(
                 "run = ? AND (lack = 'unaskable' OR lack = 'gone' AND pass < ?)", resource, self.run, number
             ),
-            failed=self._row_ids("run = ? AND lack = 'failed'", resource, self.run),
+            failed=self._row_ids(_FAILED, resource),
             awaited=self._row_ids("awaits AND deleted_at IS NULL", resource),
             odd=odd,
         )

@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
@@ -16,7 +16,7 @@ from zlib import crc32
 from ..errors import ExportError
 from .durable import Hold
 
-__all__ = ("StateFile", "connection")
+__all__ = ("StateFile", "connection", "knows")
 
 _OURS: Final = 0x5E551045
 """The application id in the file's header, so that another database is not taken for a state."""
@@ -196,6 +196,17 @@ def connection(path: Path) -> sqlite3.Connection:
 _OPEN: Final[set[Path]] = set()
 """The states that are open in this process. To open and close such a file once more would drop SQLite's locks."""
 _CLAIMING: Final = threading.Lock()
+
+
+def knows(path: Path, setting: str) -> bool:
+    """Return whether a file is a state with a setting. A state that is open in this process is not looked at."""
+    if path.resolve() in _OPEN:
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as db:
+            return bool(db.execute("SELECT 1 FROM job WHERE name = ?", (setting,)).fetchall())
+    except sqlite3.Error:
+        return False
 
 
 def _claim(path: Path) -> Path:
