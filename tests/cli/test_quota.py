@@ -73,7 +73,7 @@ def test_with_a_server_it_costs_nothing(sessions_sandbox: Sandbox, tmp_path: Pat
 def test_a_store_that_is_down_is_one_line(sessions_sandbox: Sandbox) -> None:
     """The work goes on without it, and nothing is said twice."""
     store = f"redis://127.0.0.1:{unused_port()}/0"
-    sessions_sandbox.load({"rooms": [{"id": "r1"}]})
+    sessions_sandbox.load({"rooms": [{"id": "r1", "name": "Blue"}]})
     done = run("get", "rooms", "r1", "--quota-store", store, **at(sessions_sandbox))
 
     assert (done.returncode, '"r1"' in done.stdout) == (0, True)
