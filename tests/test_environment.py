@@ -122,7 +122,7 @@ def test_a_file_that_fails_while_it_is_read(tmp_path: Path, monkeypatch: pytest.
         patch.setattr(os, "read", fail)
         with pytest.raises(ConfigurationError, match=r"key.*can't be read \(Input/output error\)"):
             UserKey.from_file(path)
-    with pytest.raises(ConfigurationError, match=r"k\\x00x.*can't be read \(embedded null byte\)"):
+    with pytest.raises(ConfigurationError, match=r"k\\x00x.*can't be read \(.*embedded null.*\)"):
         UserKey.from_file("k\0x")
     assert UserKey.from_file(path) == UserKey(CANARY)
 

@@ -97,7 +97,7 @@ async def test_a_damaged_state_that_is_a_sound_database(sandbox, user, out, stat
     """What it says was altered, which SQLite can't see: told as any other damage, and the rows are untouched."""
     await half(sandbox, user, NDJSONSink(out), state)
     before = out.read_bytes()
-    with sqlite3.connect(state) as db:
+    with closing(sqlite3.connect(state)) as db, db:
         db.execute("UPDATE job SET value = ? WHERE name = ? OR name LIKE ?", (value, name, f"{name} %"))
     db.close()
     with pytest.raises(ExportError, match=r"is damaged; nothing was changed"):
@@ -119,7 +119,7 @@ async def test_a_state_that_lost_its_end(sandbox, user, out, state):
 
 async def test_a_database_of_somebody_else(user, out, state):
     """It is no state, and stays as it is."""
-    with sqlite3.connect(state) as db:
+    with closing(sqlite3.connect(state)) as db, db:
         db.execute("CREATE TABLE mine (value)")
     db.close()
     before = state.read_bytes()
@@ -133,7 +133,7 @@ async def test_a_database_of_somebody_else(user, out, state):
 async def test_a_state_of_another_version(sandbox, user, out, state, version, said):
     """Neither an older nor a newer one is guessed at."""
     await half(sandbox, user, NDJSONSink(out), state)
-    with sqlite3.connect(state) as db:
+    with closing(sqlite3.connect(state)) as db, db:
         db.execute(f"PRAGMA user_version = {version}")
     db.close()
     before = out.read_bytes()

@@ -25,7 +25,6 @@ __all__ = (
     "KeyFile",
     "MaxWait",
     "QuotaStore",
-    "Sending",
     "be_verbose",
     "budget",
     "connect",
