@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..quota import Quota
 
 __all__ = (
+    "SENDING",
     "KeyFile",
     "MaxWait",
     "QuotaStore",
@@ -131,13 +132,16 @@ def be_verbose() -> None:
     _verbose = True
 
 
-class Sending(TyperCommand):
+class _Sending(TyperCommand):
     """A command that sends requests. It has `--verbose`, which may stand before its name too."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.params.extend(typer.main.get_command(_verbose_alone).params)
 
+
+SENDING: type[Any] = _Sending
+"""What commands that send requests are made of."""
 
 _verbose_alone = typer.Typer(add_completion=False)
 """Nothing but the option: what typer makes of one inside has another signature in each of its versions."""

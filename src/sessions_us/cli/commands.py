@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import api, demo, export, fail, listing, quota, sandbox, spec, trigger, webhooks
-from .access import Sending, be_verbose
+from .access import SENDING, be_verbose
 from .statuses import MEANINGS, Status
 
 __all__ = ("HELP", "run")
@@ -65,7 +65,7 @@ def _app() -> typer.Typer:
             be_verbose()
 
     for command in (export.export, listing.list_, api.get, api.create, api.cancel, api.api, quota.quota):
-        app.command(command.__name__.rstrip("_"), cls=Sending)(command)
+        app.command(command.__name__.rstrip("_"), cls=SENDING)(command)
     for other in (demo.demo, sandbox.sandbox, trigger.trigger):
         app.command()(other)
     app.add_typer(webhooks.app, name="webhooks")

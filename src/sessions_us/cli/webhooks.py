@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 from sessions_us_api.models import WebhookPermission, WebhookTrigger
 
-from .access import KeyFile, MaxWait, QuotaStore, Sending, budget, connect, user_key
+from .access import SENDING, KeyFile, MaxWait, QuotaStore, budget, connect, user_key
 from .options import choice, help_alone
 from .output import AsJson, note, print_rows, require_output, screen, wants_json
 from .text import one_line
@@ -35,7 +35,7 @@ _WHOSE = {
 }
 
 
-@app.command(cls=Sending)
+@app.command(cls=SENDING)
 def add(
     url: Annotated[str, typer.Option(help="Where the events go: a public https address.")],
     trigger: Annotated[
@@ -77,7 +77,7 @@ def add(
     asyncio.run(subscribe())
 
 
-@app.command(cls=Sending)
+@app.command(cls=SENDING)
 def remove(
     id: Annotated[str, typer.Argument(help="Of the webhook, as `add` printed it.")],
     json: AsJson = None,

@@ -188,8 +188,12 @@ class StateFile:
 def connection(path: Path) -> sqlite3.Connection:
     """Open a state's file for any process that has a right to."""
     db = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
-    for setting in ("synchronous = FULL", "trusted_schema = OFF", "secure_delete = ON"):
-        db.execute(f"PRAGMA {setting}")
+    try:
+        for setting in ("synchronous = FULL", "trusted_schema = OFF", "secure_delete = ON"):
+            db.execute(f"PRAGMA {setting}")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 
