@@ -33,9 +33,9 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             await place.aclose()
 
 
-async def keep(place: CopyPlace, name: str, text: bytes = b"text", age: float = 0.0, lasts: float = 600.0) -> None:
+async def keep(place: CopyPlace, name: str, text: bytes = b"text", age: float = 0.0, ttl: float = 600.0) -> None:
     stamp = (await place.find(name, SCOPES, "")).stamp
-    await place.keep(name, SCOPES, Kept(stamp, f"version-of-{name}-{age}", age, lasts, text))
+    await place.keep(name, SCOPES, Kept(stamp, f"version-of-{name}-{age}", age, ttl, text))
 
 
 async def found(place: CopyPlace, name: str) -> bytes | None:

@@ -35,14 +35,14 @@ class Kept(NamedTuple):
         stamp: the generations that were found before the read was sent.
         version: its own, which no other copy has.
         age: seconds since the server answered.
-        lasts: seconds for which it may be of use, from then on.
+        ttl: seconds for which it may be of use, from then on.
         text: the copy.
     """
 
     stamp: str
     version: str
     age: float
-    lasts: float
+    ttl: float
     text: bytes
 
 

@@ -11,7 +11,7 @@ from .place import MOST_BYTES, MOST_COPIES, FoundCopy, Kept
 
 __all__ = ("RedisPlace",)
 
-_LASTS: Final = 8 * 24 * 3600  # seconds without use after which the server forgets all of it
+_UNUSED: Final = 8 * 24 * 3600  # seconds without use after which the server forgets all of it
 # What is within braces decides the node of a cluster: the scripts use these keys together.
 _KEYS: Final = tuple(
     f"{{sessions-us:copies:1}}:{what}" for what in ("generations", "writes", "copies", "about", "order")
@@ -19,13 +19,13 @@ _KEYS: Final = tuple(
 
 # What every script begins with. The server's time counts, so that no host's clock matters.
 _BEGIN = (
-    f"local LASTS = {_LASTS}"
+    f"local UNUSED = {_UNUSED}"
     + """
 local GENERATIONS, WRITES, COPIES, ABOUT, ORDER = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
 local function lasting()
-  for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, LASTS) end
+  for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, UNUSED) end
 end
 local function raise(from)
   for at = from, #ARGV, 2 do redis.call('HSET', GENERATIONS, ARGV[at], ARGV[at + 1]) end
@@ -76,7 +76,7 @@ return {now_is, each.version, age, text}
 """
 )
 
-# ARGV: the name, stamp, version, age, how long it lasts, the text, and what is kept at most; then scopes and tokens.
+# ARGV: the name, stamp, version, age, its time to live, the text, and what is kept at most; then scopes and tokens.
 _KEEP = Script(
     _BEGIN
     + """
@@ -149,7 +149,7 @@ class RedisPlace:
         return FoundCopy(stamp.decode(), version.decode(), float(age), text[0] if text else None)
 
     async def keep(self, name: str, scopes: Sequence[str], kept: Kept) -> None:
-        copy = name, kept.stamp, kept.version, kept.age, kept.lasts, kept.text
+        copy = name, kept.stamp, kept.version, kept.age, kept.ttl, kept.text
         await self._run(_KEEP, *copy, MOST_COPIES, MOST_BYTES, *_with_tokens(scopes))
 
     async def remove(self, name: str) -> None:

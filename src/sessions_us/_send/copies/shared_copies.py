@@ -71,11 +71,11 @@ class SharedCopies:
     async def keep(self, call: Call, stamp: str, copy: Copy) -> None:
         """Keep a copy for the others. One of which an error told the end stays with this process."""
         answers = [answer for answer in copy.answers if isinstance(answer, Answer)]
-        lasts = call.options.cache_ttl + max(call.options.stale_while_revalidate, call.options.stale_if_error)
+        ttl = call.options.cache_ttl + max(call.options.stale_while_revalidate, call.options.stale_if_error)
         if not stamp or len(answers) < len(copy.answers) or copy.version == self._last_kept:
             return
         self._last_kept = copy.version  # callers who share an answer come here one after the other
-        kept = Kept(stamp, copy.version, self._now() - copy.kept_at, lasts, _to_text(answers))
+        kept = Kept(stamp, copy.version, self._now() - copy.kept_at, ttl, _to_text(answers))
         await self._step(lambda: self._place.keep(_digest(*call.name), _scopes_of_read(call), kept))
 
     async def remove(self, name: Name) -> None:

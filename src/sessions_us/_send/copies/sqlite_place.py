@@ -78,7 +78,7 @@ class SQLitePlace:
                     return
                 file.execute(_CLEAN_UP, (boot_id(), now))
                 size = len(kept.text) + len(name)
-                row = name, boot_id(), kept.stamp, kept.version, at, at + kept.lasts, size, kept.text
+                row = name, boot_id(), kept.stamp, kept.version, at, at + kept.ttl, size, kept.text
                 file.execute(_KEEP, row)
                 file.execute(_BOUND, (MOST_COPIES, MOST_BYTES))
 
