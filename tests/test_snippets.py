@@ -55,7 +55,8 @@ def compiled(code: str, where: str) -> CodeType | None:
 
 
 def public(module: ModuleType) -> dict[str, Any]:
-    return {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
+    names = getattr(module, "__all__", None) or dir(module)
+    return {name: getattr(module, name) for name in names if not name.startswith("_")}
 
 
 SNIPPETS = sorted(set(snippets()))
