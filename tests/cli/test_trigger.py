@@ -45,7 +45,7 @@ def test_a_delivery_that_fails_is_told(sessions_sandbox: Sandbox) -> None:
         (None, 10, "only a sandbox has triggers, and https://api.app.sessions.us is none: start one with"),
         ("{url}/api", 10, "only a sandbox has triggers, and {url}/api is none"),
         ("http://127.0.0.1:1", 1, "http://127.0.0.1:1 does not answer"),
-        ("sandbox", 10, "SESSIONS_BASE_URL is no usable URL: it looks like https://"),
+        ("sandbox", 10, "SESSIONS_BASE_URL is no usable URL: it must look like https://"),
     ],
 )
 def test_only_a_sandbox_has_triggers(sessions_sandbox: Sandbox, place: str | None, status: int, said: str) -> None:

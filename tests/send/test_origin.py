@@ -20,6 +20,13 @@ def test_a_base_url_that_exposes_the_key(url, monkeypatch):
         UserClient("k", base_url=url)
 
 
+@pytest.mark.parametrize("url", ["localhost:8099", "127.0.0.1:8099", "api.test"])
+def test_a_base_url_without_a_scheme_is_told_what_one_looks_like(url):
+    """By an example that has one."""
+    with pytest.raises(ConfigurationError, match="it must look like https://"):
+        UserClient("k", base_url=url)
+
+
 def test_http_elsewhere_must_be_allowed():
     """allow_http is for networks of one's own."""
     assert "http://10.0.0.1:8000" in repr(UserClient("k", base_url="http://10.0.0.1:8000", allow_http=True))

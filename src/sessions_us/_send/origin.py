@@ -49,7 +49,9 @@ class Origin:
             port = parts.port
             prefix = _safe_path(parts.path.rstrip("/"))
         except ValueError:
-            raise ConfigurationError("base_url is no usable URL (SESSIONS_BASE_URL if it was not given)") from None
+            raise ConfigurationError(
+                f"base_url is no usable URL (SESSIONS_BASE_URL if it was not given): it must look like {PRODUCTION}"
+            ) from None
         host = parts.hostname
         if parts.scheme not in {"https", "http"} or not host or not re.fullmatch(r"[\w.:%~-]+", host) or port == 0:
             raise ConfigurationError(f"base_url must look like {PRODUCTION}, with https:// and a host")

@@ -92,7 +92,7 @@ _KINDS: tuple[tuple[type[BaseException], Status], ...] = (
 )
 
 _FOR_PYTHON = {
-    " (SESSIONS_BASE_URL if it was not given)": f": it looks like {PRODUCTION}",
+    " (SESSIONS_BASE_URL if it was not given)": "",
     "base_url": "SESSIONS_BASE_URL",
     "pass allow_http=True or set": "set",
 }
