@@ -236,17 +236,17 @@ def lint(session: nox.Session) -> None:
 
 
 def _programs(place: Path) -> list[str]:
-    """The whole programs of two pages, as files; not the tests without annotations."""
-    found = []
-    for page in (Path("README.md"), Path("docs/testing.md")):
-        for number, code in enumerate(
-            re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-        ):
-            if "def test_" not in code or "-> None" in code:
-                file = place / f"{page.stem.lower()}_{number}.py"
-                file.write_text(code, "utf-8")
-                found.append(str(file))
-    return found
+    """Every Python block of README and docs/ as a file, as a reader pastes it; those of docs/fastapi.md are one program."""
+    found = {}
+    for page in (Path("README.md"), *sorted(Path("docs").glob("*.md"))):
+        blocks = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+        for number, code in enumerate(blocks):
+            part = "all" if page.stem == "fastapi" else number
+            name = f"{page.stem}_{part}.py".replace("-", "_").lower()
+            found[name] = found.get(name, "") + code
+    for name, code in found.items():
+        (place / name).write_text(f"# pyright: strict\n{code}", "utf-8")
+    return [str(place / name) for name in found]
 
 
 @nox.session
@@ -254,8 +254,10 @@ def types(session: nox.Session) -> None:
     """Mypy and pyright over everything, and whether every public name is typed."""
     _install(session, "test", "types", "regenerate", "benchmarks")
     session.run("mypy", "src", "generated", "scripts", "examples", "benchmarks", "tests/typing")
-    session.run("mypy", *_programs(Path(session.create_tmp()).resolve()))
+    programs = _programs(Path(session.create_tmp()).resolve())
+    session.run("mypy", *programs)
     session.run("pyright")
+    session.run("pyright", *programs)
     session.run("pyright", "--verifytypes", "sessions_us", "--ignoreexternal")
 
 

@@ -44,7 +44,8 @@ def test_the_first_test_passes_under_pytest_asyncio(tmp_path: Path) -> None:
     """Without the mark and the fixture that anyio's plugin needs, in the mode that the page names."""
     pytest.importorskip("pytest_asyncio", reason="the group `test` has it")
     first = blocks(TESTING, "python")[0]
-    (tmp_path / "test_it.py").write_text(first[first.index("async def test_") :])
+    marked, _, test = first.partition("async def test_")
+    (tmp_path / "test_it.py").write_text(f"{marked.partition('pytestmark')[0]}async def test_{test}")
     mode = re.search(r'`(asyncio_mode) = "(\w+)"`', TESTING)
     assert mode is not None
     plugins = ("-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "sessions_us.sandbox.pytest_plugin")
