@@ -176,6 +176,20 @@ def test_the_readme_is_short_and_its_test_command_is_found() -> None:
     assert "never spoken to the live service" in "\n".join(text.splitlines()[:24])
 
 
+def test_the_workflow_runs_what_has_to_pass() -> None:
+    """The required job waits for each session of .ci/run, and for the two that CONTRIBUTING.md adds."""
+    run = (ROOT / ".ci" / "run").read_text("utf-8")
+    called = {
+        name
+        for line in re.findall(r"^ *nox \d+m (.+)$|-m nox -s (\w+)", run, re.MULTILINE)
+        for name in " ".join(line).split()
+    }
+    assert {"types", "operations"} < called
+    required = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8").partition("\n  elsewhere:")[0]
+    jobs = {*re.findall(r"session: (\w+),", required), *re.findall(r"session: \[(.*)\]", required)[0].split(", ")}
+    assert jobs == {"tests", "lowest", "installed", *called}
+
+
 def test_the_list_of_methods_is_current() -> None:
     """docs/methods.md is what scripts/methods.py writes: 47 rows."""
     assert PAGE.read_text("utf-8") == page()
