@@ -10,9 +10,8 @@ from attrs import define, field
 
 from ..errors import ClientClosedError, RequestTimeoutError, SessionsError, StatusError, TransportError
 from ..events import ResponseShared
-from .call import Answer, Call, Name, Which
+from .call import Answer, Call, Name, OuterStage, Which
 from .cancel_scope import cancel_scope
-from .stage import OuterStage
 from .waiters import Caller
 
 __all__ = ("Flights", "SingleFlight")
@@ -20,8 +19,9 @@ __all__ = ("Flights", "SingleFlight")
 
 @define(eq=False)
 class _Flight:
-    """A read in flight, and the task that sends it."""
+    """A read in flight: where it is found, and the task that sends it."""
 
+    place: tuple[asyncio.AbstractEventLoop, Name]
     call: Call
     task: asyncio.Task[None] = field(init=False)
 
@@ -61,21 +61,21 @@ class SingleFlight(OuterStage):
             SessionsError: what the inner stage raises; a joined caller gets a copy.
             BaseException: what a transport raises, a `CancelledError` too; joined callers get the same one.
         """
-        call.start()  # here, so that its task has what a listener sets in the caller's context
+        self.check()  # before a task is made, and before the flight of another client is joined
+        if call.is_watched:
+            call.start()  # here, so that its task has what a listener sets in the caller's context
         if not call.request.repeatable:
             try:
                 return await self._inner.send(call)
             finally:
                 self.forget(call.concerns)
-        abort_on = call.abort_on
+        abort_on, place = call.abort_on, (asyncio.get_running_loop(), call.name)
         while True:
-            self.check()  # before a task is made, and before the flight of another client is joined
-            loop = asyncio.get_running_loop()
-            flight, is_news = self._flights.get((loop, call.name)), False
+            flight, is_news = self._flights.get(place), False
             if flight is None:
                 call.abort_on = None  # that ends one caller's wait, and not what others may wait for
-                flight = self._flights[loop, call.name] = _Flight(call)
-                flight.task = self._begin(self._fly(call))
+                flight = self._flights[place] = _Flight(place, call)
+                flight.task = self._begin(self._fly(flight))
             elif call.options.max_wait == 0:  # it may wait for nobody
                 return await self._inner.send(call)
             else:
@@ -128,28 +128,28 @@ class SingleFlight(OuterStage):
         await super()._end()
         for (loop, _), flight in self._flights.copy().items():
             if loop is here and flight.task in tasks and flight.task.done():
-                self._land(flight.call)  # its task was cancelled before its first step
+                self._land(flight)  # its task was cancelled before its first step
                 flight.call.waiters.settle(ClientClosedError())
 
-    async def _fly(self, call: Call) -> None:
-        outcome: Answer | BaseException = ClientClosedError()
+    async def _fly(self, flight: _Flight) -> None:
+        outcome: Answer | BaseException
         try:
-            outcome = await self._inner.send(call)
+            outcome = await self._inner.send(flight.call)
+        except asyncio.CancelledError as error:
+            outcome = ClientClosedError() if self._closed else error
         except BaseException as error:
-            if not (self._closed and isinstance(error, asyncio.CancelledError)):
-                outcome = error
+            outcome = error
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise  # it ends the event loop
         finally:
-            self._land(call)
-            call.waiters.settle(outcome)
+            self._land(flight)
+            flight.call.waiters.settle(outcome)
             del outcome
 
-    def _land(self, call: Call) -> None:
-        where = (asyncio.get_running_loop(), call.name)
-        flight = self._flights.get(where)
-        if flight is not None and flight.call is call:
-            self._flights.pop(where, None)
+    def _land(self, flight: _Flight) -> None:
+        """Let nobody join it any more."""
+        if self._flights.get(flight.place) is flight:
+            self._flights.pop(flight.place, None)
 
     async def _outcome(
         self, flight: _Flight, caller: Caller[Answer], abort_on: asyncio.Future[None] | None, is_news: bool
@@ -166,7 +166,7 @@ class SingleFlight(OuterStage):
             self._callers.pop(caller, None)
             waiters.leave(caller)
             if not waiters.callers and not flight.task.done():
-                self._land(flight.call)
+                self._land(flight)
                 flight.task.cancel()
                 await asyncio.wait([flight.task])
 
