@@ -8,7 +8,14 @@ from typing import Final
 
 from attrs import define, field
 
-from ..errors import ClientClosedError, RequestTimeoutError, SessionsError, StatusError, TransportError
+from ..errors import (
+    CallAbandonedError,
+    ClientClosedError,
+    RequestTimeoutError,
+    SessionsError,
+    StatusError,
+    TransportError,
+)
 from ..events import ResponseShared
 from .call import Answer, Call, Name, OuterStage, Which
 from .cancel_scope import cancel_scope
@@ -126,30 +133,26 @@ class SingleFlight(OuterStage):
             elif loop.is_running():
                 loop.call_soon_threadsafe(caller.settle, ClientClosedError())
         await super()._end()
-        for (loop, _), flight in self._flights.copy().items():
-            if loop is here and flight.task in tasks and flight.task.done():
-                self._land(flight)  # its task was cancelled before its first step
-                flight.call.waiters.settle(ClientClosedError())
+        for flight in self._flights.copy().values():
+            if flight.place[0] is here and flight.task in tasks and flight.task.done():
+                self._land(flight, ClientClosedError())  # its task was cancelled before its first step
 
     async def _fly(self, flight: _Flight) -> None:
-        outcome: Answer | BaseException
         try:
-            outcome = await self._inner.send(flight.call)
-        except asyncio.CancelledError as error:
-            outcome = ClientClosedError() if self._closed else error
+            answer = await self._inner.send(flight.call)
         except BaseException as error:
-            outcome = error
+            was_closed = self._closed and isinstance(error, asyncio.CancelledError)
+            self._land(flight, ClientClosedError() if was_closed else error)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise  # it ends the event loop
-        finally:
-            self._land(flight)
-            flight.call.waiters.settle(outcome)
-            del outcome
+        else:
+            self._land(flight, answer)
 
-    def _land(self, flight: _Flight) -> None:
-        """Let nobody join it any more."""
+    def _land(self, flight: _Flight, outcome: Answer | BaseException) -> None:
+        """Let nobody join it any more, and give its outcome to those who wait."""
         if self._flights.get(flight.place) is flight:
             self._flights.pop(flight.place, None)
+        flight.call.waiters.settle(outcome)
 
     async def _outcome(
         self, flight: _Flight, caller: Caller[Answer], abort_on: asyncio.Future[None] | None, is_news: bool
@@ -166,7 +169,7 @@ class SingleFlight(OuterStage):
             self._callers.pop(caller, None)
             waiters.leave(caller)
             if not waiters.callers and not flight.task.done():
-                self._land(flight)
+                self._land(flight, CallAbandonedError())
                 flight.task.cancel()
                 await asyncio.wait([flight.task])
 
