@@ -6,8 +6,8 @@ import asyncio
 import os
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -15,9 +15,9 @@ import httpx
 from .. import __version__
 from ..errors import ClientClosedError, ConfigurationError
 from ..keys import ApiKey
+from .cancel_scope import shield
 from .environment import REFUSALS, check_proxies, refused_proxy, trusted_certificates
 from .origin import Origin
-from .shield import shield
 
 if TYPE_CHECKING:
     from .call import Request
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ("Connections", "KeyAuth")
 
 T = TypeVar("T")
+
+_NO_TIMEOUT: Final = httpx.Timeout(None).as_dict()
+"""The whole attempt is timed, not its parts."""
 
 _BODIED: Final = {"POST", "PUT", "PATCH"}
 """The methods that say the length of their body, even if it is empty."""
@@ -37,7 +40,7 @@ class KeyAuth(httpx.Auth):
         self._key = key
         self._origin = origin
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         url = request.url
         port = url.port or {"https": 443, "http": 80}.get(url.scheme)
         if (url.scheme, url.host.lower(), port) != (self._origin.scheme, self._origin.host, self._origin.port):
@@ -106,11 +109,15 @@ class Connections:
                 if self._http is not http:
                     await shield(self._close(http))
 
-    def request(self, request: Request) -> httpx.Request:
+    def request(self, request: Request, trace: Callable[[str, Any], Awaitable[None]]) -> httpx.Request:
         """The request that httpx sends.
 
         It is built here, because `build_request` merges URLs, headers and cookies each time. `stream` is the body without the
         headers that httpx would look for and put in front, so these are given.
+
+        Args:
+            request: what is asked.
+            trace: hears what httpcore does.
         """
         query = f"?{urlencode(request.params)}" if request.params else ""
         headers, further, body = self._headers, list(request.headers), request.content
@@ -121,8 +128,10 @@ class Connections:
         if further:
             headers = httpx.Headers([*headers.multi_items(), *further])
         url = self._base_url + request.path + query
-        outgoing = httpx.Request(request.method, url, headers=headers, stream=httpx.ByteStream(body or b""))
-        outgoing.read()  # a transport of the caller's own may look at the body
+        stream, extensions = httpx.ByteStream(body or b""), {"timeout": _NO_TIMEOUT, "trace": trace}
+        outgoing = httpx.Request(request.method, url, headers=headers, stream=stream, extensions=extensions)
+        if self._transport is not None:
+            outgoing.read()  # it may look at the body
         return outgoing
 
     async def aclose(self) -> None:
@@ -171,7 +180,7 @@ class Connections:
                 check_proxies()
             http = httpx.AsyncClient(
                 auth=KeyAuth(self._key, self._origin),
-                timeout=None,  # noqa: S113  # the whole attempt is timed, not its parts
+                timeout=None,  # noqa: S113  # see `_NO_TIMEOUT`
                 follow_redirects=False,
                 # No bound on connections: waiting for one would count as the attempt's time, and the quota is a bound.
                 # A server closes idle connections after 5 s; a write that meets that moment would be ambiguous.

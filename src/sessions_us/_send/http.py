@@ -146,8 +146,7 @@ class Http:
     async def _exchange(self, call: Call, attempt: _Attempt, http: httpx.AsyncClient) -> Answer | SessionsError:
         """One request and its response; raises what httpx raises. The connection is given back whatever happens."""
         assert call.lease is not None  # noqa: S101
-        outgoing = self._connections.request(call.request)
-        outgoing.extensions["trace"] = attempt.trace
+        outgoing = self._connections.request(call.request, attempt.trace)
         response = attempt.response = await http.send(outgoing, stream=True)
         try:
             attempt.answered = True

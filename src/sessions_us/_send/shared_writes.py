@@ -8,7 +8,7 @@ from attrs import define
 
 from ..errors import ServerError, StatusError, TransportError
 from .call import Answer, Call, OuterStage
-from .shield import shield
+from .cancel_scope import shield
 
 if TYPE_CHECKING:
     from .copies.shared_copies import SharedCopies

@@ -7,7 +7,7 @@ from copy import copy
 from math import inf
 from typing import Generic, TypeVar
 
-from attrs import Factory, define, field
+from attrs import define, field
 
 from ..errors import QuotaTimeoutError, RequestTimeoutError, SessionsError
 from ..quota import Lane
@@ -107,11 +107,14 @@ class Waiters(Generic[T]):
     _clock: Clock
     in_flight: bool = field(default=False, init=False)
     times_sent: int = field(default=0, init=False)
-    callers: list[Caller[T]] = field(default=Factory(lambda self: [self.first], takes_self=True), init=False)
+    callers: list[Caller[T]] = field(init=False)
     _sent_at: float = field(default=0.0, init=False)
     _flown: float = field(default=0.0, init=False)
     _failure: SessionsError | None = field(default=None, init=False)
     _resumes: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.callers = [self.first]
 
     # -- for those who wait ------------------------------------------------------------------------------------------
 
