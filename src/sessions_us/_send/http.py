@@ -11,7 +11,7 @@ from attrs import define
 
 from .._foreign_text import escaped
 from ..errors import RequestTimeoutError, Sent, SessionsError, StatusError, TransportError
-from ..events import RequestFailed, RequestSent, RequestThrottled, ResponseReceived
+from ..events import CallEvent, RequestFailed, RequestSent, RequestThrottled, ResponseReceived
 from ..keys import ApiKey
 from ..quota.rules.headers import parse_retry_after
 from .body import AnswerBody, decoded, parsed, read
@@ -153,7 +153,7 @@ class Http:
             status = response.status_code
             await call.lease.done(status, response.headers.multi_items())
             if call.is_watched or status == 429:
-                self._tell_received(call, response, attempt.started)
+                self._tell_received(call, attempt, response)
             body = await self._body(response)
         finally:
             await response.aclose()
@@ -189,35 +189,23 @@ class Http:
         said = escaped(self._key.redact(f"{type(problem).__name__}: {problem}".removesuffix(": ")))
         return TransportError(f"{method} {path} got no usable answer ({said})", sent=sent, method=method, path=path)
 
-    def _tell_received(self, call: Call, response: httpx.Response, started: float) -> None:
-        request, status, request_id = call.request, response.status_code, self._request_id(response)
-        if call.is_watched:
-            call.tell(
-                ResponseReceived,
-                request_id=request_id,
-                method=request.method,
-                path=request.path,
-                attempt=call.attempt,
-                status_code=status,
-                elapsed=self._now() - started,
-            )
+    def _tell_received(self, call: Call, attempt: _Attempt, response: httpx.Response) -> None:
+        status, request_id = response.status_code, self._request_id(response)
+        self._tell(call, attempt, ResponseReceived, request_id=request_id, status_code=status)
         if status == 429:
             pause = parse_retry_after(response.headers.multi_items())
             call.tell(RequestThrottled, request_id=request_id, retry_after=pause)
 
     def _tell_failed(self, call: Call, attempt: _Attempt, problem: BaseException, *, sent: Sent) -> None:
-        request, response = call.request, attempt.response
+        request_id = None if attempt.response is None else self._request_id(attempt.response)
+        self._tell(call, attempt, RequestFailed, request_id=request_id, reason=type(problem).__name__, sent=sent)
+
+    def _tell(self, call: Call, attempt: _Attempt, event: type[CallEvent], **fields: Any) -> None:
+        """Tell how an attempt went, unless nobody listens."""
         if call.is_watched:
-            call.tell(
-                RequestFailed,
-                request_id=None if response is None else self._request_id(response),
-                method=request.method,
-                path=request.path,
-                attempt=call.attempt,
-                reason=type(problem).__name__,
-                sent=sent,
-                elapsed=self._now() - attempt.started,
-            )
+            request, elapsed = call.request, self._now() - attempt.started
+            what = {"method": request.method, "path": request.path, "attempt": call.attempt}
+            call.tell(event, **what, elapsed=elapsed, **fields)
 
     def _refusal(self, request: Request, response: httpx.Response, body: bytes) -> StatusError:
         """The error of a status, with what the server said, redacted."""
