@@ -36,7 +36,7 @@ from sessions_us import (
     UserClient,
     UserKey,
 )
-from sessions_us._send.adapters import KeyAuth
+from sessions_us._send.connections import KeyAuth
 from sessions_us._send.origin import PRODUCTION, Origin
 from sessions_us.sandbox import Sandbox
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sessions_us._send.shield import shield
+from sessions_us._send.cancel_scope import shield
 
 pytestmark = pytest.mark.anyio
 

@@ -14,10 +14,9 @@ from attrs import evolve, field, frozen
 
 from .._foreign_text import escaped
 from .._send.body import parsed
-from .._send.call import Answer, Call, Identity, Request
+from .._send.call import Answer, Call, Identity, Request, Stage
 from .._send.listener import everyone
 from .._send.options import Options
-from .._send.stage import Stage
 from .._send.trail import Trail
 from ..errors import DecodeError
 from ..events import Emit, PagingSurprise, SchemaDrift, subject

@@ -77,15 +77,16 @@ def request_to(method: str, path: str, body: object | None, params: Mapping[str,
     method = method.upper()
     if method not in _METHODS:
         raise ValueError(f"method is one of {', '.join(_METHODS)}")
+    operations, has_gaps = _operations_at(method, path), "" in path.partition("?")[0].split("/")[1:]
     request = Request(
-        _operation_of(method, path) or f"{method} {path}",
+        operations[0].id if len(operations) == 1 and not has_gaps else f"{method} {path}",
         method,
         api_path(path),
         [pair for name, value in (params or {}).items() for pair in _query(name, value)],
         None if body is None else encode(wire_value(body, "json")),
         repeatable=method == "GET",
         invalidates=() if method in {"HEAD", "OPTIONS"} else None,
-        removes=_removes(method, path),
+        removes=method == "DELETE" or any(each.removes for each in operations),
     )
     return sendable(request)
 
@@ -105,21 +106,11 @@ def sendable(request: Request) -> Request:
     return request
 
 
-def _removes(method: str, path: str) -> bool:
-    """Whether a request to any path may take rows out of lists: a DELETE, or what an operation of ours does."""
-    segments = path.partition("?")[0].split("/")
-    return method == "DELETE" or any(
-        operation.removes and operation.method == method and _fits(operation.path.split("/"), segments)
-        for operation in OPERATIONS.values()
-    )
-
-
-def _operation_of(method: str, path: str) -> str | None:
-    """The operationId of a method and a path; None where the document has none, or not one alone."""
+def _operations_at(method: str, path: str) -> list[Operation]:
+    """The operations that a method and a path may mean. One without a parameter in its path comes alone."""
     segments = path.partition("?")[0].split("/")
     found = [each for each in OPERATIONS.values() if each.method == method and _fits(each.path.split("/"), segments)]
-    literal = [each for each in found if "{" not in each.path] or found
-    return literal[0].id if len(literal) == 1 and all(segments[1:]) else None
+    return [each for each in found if "{" not in each.path] or found
 
 
 def _fits(template: list[str], segments: list[str]) -> bool:

@@ -56,8 +56,8 @@ def decoded(raw: bytes, coding: str, bound: int) -> AnswerBody:
     What is coded in another way is given as it came: it may well be plain, and the coding wrong.
     """
     body = _within(raw, bound)
-    codings = [each.strip().lower() for each in coding.split(",")]
-    for each in reversed(codings[:_MOST_CODINGS] if raw else ()):
+    codings = [each.strip().lower() for each in coding.split(",")] if coding and raw else []
+    for each in reversed(codings[:_MOST_CODINGS]):
         if body.flaw:
             break
         if each in _WBITS:

@@ -15,8 +15,7 @@ from attrs import define
 from ..errors import QuotaTimeoutError, RateLimitedError, ServerError, SessionsError, StatusError, TransportError
 from ..events import CacheHit, Reuse
 from .cache_memory import MOST_BYTES, CacheMemory, Copy, Outcome, size_of
-from .call import Answer, Call, Identity, Name, Which
-from .stage import OuterStage
+from .call import Answer, Call, Identity, Name, OuterStage, Which
 from .trail import Renew, StartAgain, Trail
 from .waiters import own_copy
 

@@ -1,35 +1,52 @@
-"""What goes through the stages: a request, the call that carries it, and its answer."""
+"""What goes through the stages: a request, the call that carries it, and its answer. And what a stage is."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from attrs import define, field, frozen
 
-from ..errors import QuotaTimeoutError, SessionsError, StatusError, TransportError
-from ..events import CallEvent, CallStarted, Emit, RequestRefused
+from ..errors import (
+    CallAbandonedError,
+    ClientClosedError,
+    DecodeError,
+    QuotaTimeoutError,
+    SessionsError,
+    StatusError,
+    TransportError,
+)
+from ..events import CallEnded, CallEvent, CallStarted, Emit, Outcome, RequestRefused
 from ..quota import Lane
-from .ending import ending
 from .listener import log_event
 from .trail import StartAgain
 from .waiters import Caller, Waiters
 
 if TYPE_CHECKING:
-    import asyncio
-
     from ..quota import Lease, Limiter
     from ..quota.clock import Clock
     from .options import Options
     from .trail import Trail
 
-__all__ = ("Answer", "Call", "Identity", "Name", "Request", "Which")
+__all__ = ("Answer", "Call", "Identity", "Name", "OuterStage", "Request", "Stage", "Which")
 
 _NUMBERS: Final = count(1)  # threads may draw from it at the same time
 _logger = logging.getLogger("sessions_us")
+
+_OUTCOMES: Final[Mapping[type[BaseException], Outcome]] = {
+    StatusError: "status_error",
+    TransportError: "transport_error",
+    DecodeError: "decode_error",
+    QuotaTimeoutError: "refused",
+    CallAbandonedError: "abandoned",
+    ClientClosedError: "closed",
+    asyncio.CancelledError: "cancelled",
+}
+"""How a call ended that got one of these errors."""
 
 
 @frozen
@@ -119,7 +136,7 @@ Which = Callable[[Name, str | None], bool]
 """Tells by its name, and by its operation where the document knows it, whether a read is meant."""
 
 
-@define(eq=False, repr=False, slots=False)
+@define(eq=False, repr=False)
 class Call:
     """One call on its way.
 
@@ -127,6 +144,7 @@ class Call:
         request: what is asked.
         options: how.
         identity: whose call it is.
+        name: of its read.
         number: which no other call of this process has.
         began_at: when it began, on the client's clock.
         emit: gets its events.
@@ -151,6 +169,7 @@ class Call:
     _clock: Clock
     emit: Emit = log_event
     trail: Trail | None = None
+    name: Name = field(init=False)
     number: int = field(factory=partial(next, _NUMBERS), init=False)
     began_at: float = field(init=False)
     is_watched: bool = field(init=False)
@@ -166,17 +185,15 @@ class Call:
     queue: Limiter | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.began_at, wait = self._clock.now(), self.options.max_wait
-        self._wait(self._lane, None if wait is None else self.began_at + wait)
-        self.is_watched = self.emit is not log_event or _logger.isEnabledFor(logging.DEBUG)
-        self.abort_on = self.options.abort_on
-
-    @cached_property
-    def name(self) -> Name:
-        """The name of its read."""
-        request, whose = self.request, self.identity
+        request, options, whose = self.request, self.options, self.identity
         what = request.method, request.path, tuple(request.params), request.content, request.headers
-        return Name(whose.key, whose.origin, *what)
+        self.name = Name(whose.key, whose.origin, *what)
+        self.began_at, wait, retries = self._clock.now(), options.max_wait, options.retries
+        deadline = None if wait is None else self.began_at + wait
+        caller: Caller[Answer] = Caller(deadline, options.timeout, retries.attempts, retries.total)
+        self.waiters = Waiters(self._lane, caller, self._clock)
+        self.is_watched = self.emit is not log_event or _logger.isEnabledFor(logging.DEBUG)
+        self.abort_on = options.abort_on
 
     @property
     def documented_operation(self) -> str | None:
@@ -197,11 +214,12 @@ class Call:
 
     def begin_again(self, joined: Call, outcome: BaseException) -> None:
         """The call that was joined came to nothing. The deadline stays, and so do the attempts that are left."""
-        mine = self.waiters.first
-        self.attempt = self.options.retries.attempts - mine.attempts
+        mine, retries = self.waiters.first, self.options.retries
+        self.attempt = retries.attempts - mine.attempts
         self.failure = outcome if isinstance(outcome, StatusError | TransportError) else None
         self.lease = joined.lease
-        self._wait(self.waiters.lane, mine.deadline, mine.sent_at)
+        caller: Caller[Answer] = Caller(mine.deadline, mine.timeout, mine.attempts, retries.total, mine.sent_at)
+        self.waiters = Waiters(self.waiters.lane, caller, self._clock)
 
     def renewal(self) -> Call:
         """The same read, for no caller in particular."""
@@ -232,19 +250,86 @@ class Call:
             if outcome.failure is None:
                 return
             outcome = outcome.failure
-        self.start()
         if isinstance(outcome, QuotaTimeoutError):
             lane, position, retry_after = outcome.lane, outcome.position, outcome.retry_after
             self.tell(RequestRefused, lane=lane, position=position, retry_after=retry_after)
         if self.is_watched:
-            self.emit(ending(self, outcome, self._clock.now()))
+            self._tell_end(outcome, self._clock.now() - self.began_at)
 
-    def _wait(self, lane: Lane, deadline: float | None, sent_at: float | None = None) -> None:
-        timeout, retries = self.options.timeout, self.options.retries
-        caller = Caller[Answer](deadline, timeout, retries.attempts - self.attempt, retries.total, sent_at)
-        self.waiters = Waiters(lane, caller, self._clock)
+    def _tell_end(self, outcome: Answer | BaseException, elapsed: float) -> None:
+        error = outcome if isinstance(outcome, BaseException) else None
+        kinds = (kind for error_type, kind in _OUTCOMES.items() if isinstance(error, error_type))
+        self.tell(
+            CallEnded,
+            request_id=getattr(outcome, "request_id", None),
+            outcome=self.answered_by if error is None else next(kinds, "failed"),
+            status_code=getattr(outcome, "status_code", None),
+            error=None if error is None else type(error).__name__,
+            attempts=self.waiters.times_sent,
+            waited=elapsed - self.waiters.flown,
+            elapsed=elapsed,
+        )
 
     async def raise_lane(self) -> None:
         """The lane of its waiters, or their deadline, is another one. The quota refuses those whose deadline cannot be met."""
         if self.queue is not None:
             await self.queue.raise_lane(self.waiters, self.waiters.lane)
+
+
+class Stage(Protocol):
+    """One step on the way of a call; the innermost one sends it."""
+
+    async def send(self, call: Call) -> Answer:
+        """The answer.
+
+        Raises:
+            SessionsError: there is none.
+        """
+        ...
+
+    def check(self) -> None:
+        """Raise at once what `send` would: the client is closed, or in use in another event loop."""
+        ...
+
+    async def aclose(self) -> None:
+        """End what is in flight. A second call does nothing."""
+        ...
+
+
+@define(eq=False, repr=False)
+class OuterStage:
+    """What the stages around another one have in common: they are closed with it, and send only if it can.
+
+    Args:
+        inner: the stage inside.
+    """
+
+    _inner: Stage
+    _closed: bool = field(default=False, init=False)
+    _tasks: set[asyncio.Task[None]] = field(factory=set, init=False)
+
+    def check(self) -> None:
+        if self._closed:
+            raise ClientClosedError
+        self._inner.check()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        try:
+            await self._end()
+        finally:
+            await self._inner.aclose()
+
+    async def _end(self) -> None:
+        """End what this stage has begun."""
+        tasks = [task for task in self._tasks if task.get_loop() is asyncio.get_running_loop()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task that ends with the client. An eager one may be over when this returns."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

@@ -1,14 +1,17 @@
-"""Calls that somebody waits for: when nobody does any more, what waits ends at once."""
+"""Work that is cut short when nobody waits for it any more, and work that must not be cut off half-way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from ..errors import CallAbandonedError
 
-__all__ = ("cancel_scope",)
+__all__ = ("cancel_scope", "shield")
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -44,3 +47,30 @@ async def cancel_scope(abort_on: asyncio.Future[None]) -> AsyncIterator[None]:
     finally:
         del patience  # it holds the task, which holds the error that ends it; a frame of the TimeoutError holds it too
     raise CallAbandonedError from None
+
+
+async def shield(step: Awaitable[T]) -> T:
+    """Run a step to its end, and return its result.
+
+    A caller that is cancelled meanwhile, once or several times, gets its `CancelledError` after the step's end. The step's result
+    or error is dropped then.
+
+    Args:
+        step: a coroutine, a future or a task.
+
+    Raises:
+        CancelledError: the caller or the step was cancelled.
+        Exception: the step raised it.
+    """
+    task = asyncio.ensure_future(step)
+    stopped: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            stopped = stopped or error
+    if stopped is not None:
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not report it as lost
+        raise stopped
+    return task.result()

@@ -1,4 +1,4 @@
-"""The connections of one client: an httpx client for the running event loop, and its pool."""
+"""The connections of one client: an httpx client for the running event loop, its pool, and the key at the last moment."""
 
 from __future__ import annotations
 
@@ -6,20 +6,47 @@ import asyncio
 import os
 import ssl
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlencode
 
 import httpx
 
 from .. import __version__
 from ..errors import ClientClosedError, ConfigurationError
 from ..keys import ApiKey
-from .adapters import Borrowed, KeyAuth
+from .cancel_scope import shield
 from .environment import REFUSALS, check_proxies, refused_proxy, trusted_certificates
 from .origin import Origin
-from .shield import shield
 
-__all__ = ("Connections",)
+if TYPE_CHECKING:
+    from .call import Request
+
+__all__ = ("Connections", "KeyAuth")
+
+T = TypeVar("T")
+
+_NO_TIMEOUT: Final = httpx.Timeout(None).as_dict()
+"""The whole attempt is timed, not its parts."""
+
+_BODIED: Final = {"POST", "PUT", "PATCH"}
+"""The methods that say the length of their body, even if it is empty."""
+
+
+class KeyAuth(httpx.Auth):
+    """Puts the key on a request to its own origin, at the last moment: as an argument it would be in many frames."""
+
+    def __init__(self, key: ApiKey, origin: Origin) -> None:
+        self._key = key
+        self._origin = origin
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        url = request.url
+        port = url.port or {"https": 443, "http": 80}.get(url.scheme)
+        if (url.scheme, url.host.lower(), port) != (self._origin.scheme, self._origin.host, self._origin.port):
+            raise ConfigurationError("a request to another origin was stopped before it got the key")
+        request.headers["x-api-key"] = self._key.reveal()
+        yield request
 
 
 class Connections:
@@ -31,8 +58,8 @@ class Connections:
         transport: an httpx transport of the caller's own, which is not closed.
         app_info: what the user agent says of the application.
 
-    Attributes:
-        base_url: what stands before each path.
+    Raises:
+        ConfigurationError: the origin is no host that httpx can ask.
     """
 
     def __init__(
@@ -40,12 +67,15 @@ class Connections:
     ) -> None:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         self._base_url = origin.base_url
-        self._headers = [
-            ("accept", "application/json"),
-            ("accept-encoding", "gzip"),
-            ("connection", "keep-alive"),
-            ("user-agent", f"sessions-us/{__version__} python/{python} {app_info}".rstrip()),
-        ]
+        self._headers = httpx.Headers(
+            [
+                ("Host", _netloc(origin)),
+                ("accept", "application/json"),
+                ("accept-encoding", "gzip"),
+                ("connection", "keep-alive"),
+                ("user-agent", f"sessions-us/{__version__} python/{python} {app_info}".rstrip()),
+            ]
+        )
         self._origin = origin
         self._key = key
         self._transport = transport
@@ -57,9 +87,8 @@ class Connections:
         self._process: int | None = None
         self._closed = False
 
-    @asynccontextmanager
-    async def use(self, timeout: float) -> AsyncIterator[httpx.AsyncClient]:
-        """The httpx client for one exchange, which is cut off after `timeout` seconds.
+    async def exchange(self, timeout: float, work: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
+        """Do one exchange with the httpx client, and cut it off after `timeout` seconds.
 
         An exchange that is cut off at the wrong moment leaves a connection in the pool that is neither used nor free, so such a
         pool is closed when its last exchange is over.
@@ -68,7 +97,7 @@ class Connections:
         self._busy[http] = self._busy.get(http, 0) + 1
         try:
             async with asyncio.timeout(timeout):
-                yield http
+                return await work(http)
         except (TimeoutError, asyncio.CancelledError):
             if self._http is http:
                 self._http = None
@@ -78,21 +107,32 @@ class Connections:
             if not self._busy[http]:
                 del self._busy[http]
                 if self._http is not http:
-                    await shield(http.aclose())
+                    await shield(self._close(http))
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        params: Sequence[tuple[str, str]],
-        headers: Sequence[tuple[str, str]],
-        content: bytes | None,
-    ) -> httpx.Request:
-        """The request that httpx sends. It is built here, because `build_request` merges URLs, headers and cookies each time."""
-        said = [*self._headers, *headers]
-        if content is not None:
-            said.append(("content-type", "application/json"))
-        return httpx.Request(method, self._base_url + path, params=list(params) or None, headers=said, content=content)
+    def request(self, request: Request, trace: Callable[[str, Any], Awaitable[None]]) -> httpx.Request:
+        """The request that httpx sends.
+
+        It is built here, because `build_request` merges URLs, headers and cookies each time. `stream` is the body without the
+        headers that httpx would look for and put in front, so these are given.
+
+        Args:
+            request: what is asked.
+            trace: hears what httpcore does.
+        """
+        query = f"?{urlencode(request.params)}" if request.params else ""
+        headers, further, body = self._headers, list(request.headers), request.content
+        if body is not None:
+            further.append(("content-type", "application/json"))
+        if body is not None or request.method in _BODIED:
+            further.append(("content-length", str(len(body or b""))))
+        if further:
+            headers = httpx.Headers([*headers.multi_items(), *further])
+        url = self._base_url + request.path + query
+        stream, extensions = httpx.ByteStream(body or b""), {"timeout": _NO_TIMEOUT, "trace": trace}
+        outgoing = httpx.Request(request.method, url, headers=headers, stream=stream, extensions=extensions)
+        if self._transport is not None:
+            outgoing.read()  # it may look at the body
+        return outgoing
 
     async def aclose(self) -> None:
         """Close the connections. A second call does nothing."""
@@ -101,9 +141,14 @@ class Connections:
         if http is None or self._loop is None:
             return
         if self._loop is asyncio.get_running_loop():
-            await http.aclose()
+            await self._close(http)
         elif self._process == os.getpid() and self._loop.is_running():
-            asyncio.run_coroutine_threadsafe(http.aclose(), self._loop)
+            asyncio.run_coroutine_threadsafe(self._close(http), self._loop)
+
+    async def _close(self, http: httpx.AsyncClient) -> None:
+        """Close a pool. A transport of the caller's own stays open."""
+        if self._transport is None:
+            await http.aclose()
 
     def client(self) -> httpx.AsyncClient:
         """The httpx client of the running event loop. That of a loop that has ended is forgotten.
@@ -135,14 +180,14 @@ class Connections:
                 check_proxies()
             http = httpx.AsyncClient(
                 auth=KeyAuth(self._key, self._origin),
-                timeout=None,  # noqa: S113  # the whole attempt is timed, not its parts
+                timeout=None,  # noqa: S113  # see `_NO_TIMEOUT`
                 follow_redirects=False,
                 # No bound on connections: waiting for one would count as the attempt's time, and the quota is a bound.
                 # A server closes idle connections after 5 s; a write that meets that moment would be ambiguous.
                 limits=httpx.Limits(max_keepalive_connections=10, keepalive_expiry=2.0),
                 trust_env=self._origin.scheme == "https",  # a proxy would read a key that travels in the clear
                 verify=self._tls,
-                transport=None if self._transport is None else Borrowed(self._transport),
+                transport=self._transport,
             )
         except REFUSALS:
             problem = refused_proxy()
@@ -161,3 +206,12 @@ class Connections:
 
 def _keep_none(response: httpx.Response) -> None:
     pass
+
+
+def _netloc(origin: Origin) -> str:
+    """The host and port as httpx writes them."""
+    try:
+        return httpx.URL(origin.base_url).netloc.decode()
+    except httpx.InvalidURL:
+        pass
+    raise ConfigurationError("base_url has no host that can be asked (SESSIONS_BASE_URL if it was not given)")

@@ -1,8 +1,9 @@
-"""One attempt over httpx: every failure becomes one of our errors. With the adapters, the one place that knows httpx."""
+"""One attempt over httpx: every failure becomes one of our errors. What happens to it is heard from httpcore."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -10,11 +11,9 @@ from attrs import define
 
 from .._foreign_text import escaped
 from ..errors import RequestTimeoutError, Sent, SessionsError, StatusError, TransportError
-from ..events import RequestFailed, RequestSent, RequestThrottled, ResponseReceived
+from ..events import CallEvent, RequestFailed, RequestSent, RequestThrottled, ResponseReceived
 from ..keys import ApiKey
-from ..quota import Lease
 from ..quota.rules.headers import parse_retry_after
-from .adapters import Trace
 from .body import AnswerBody, decoded, parsed, read
 from .call import Answer, Call, Request
 from .connections import Connections
@@ -25,6 +24,49 @@ _FAILURES = (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError,
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 _LONGEST_ID = 200  # characters
 _MOST_BYTES = 32 * 1024 * 1024
+
+
+@define
+class _Attempt:
+    """One attempt. It listens to httpcore: whether anything of the request left this machine, and on what connection.
+
+    What replaces httpcore says nothing, and silence proves nothing.
+
+    Attributes:
+        started: when it began, on the client's clock.
+        heard: httpcore said something of this request.
+        left: the request's first byte may be on its way.
+        fresh: a connection was opened for it.
+        answered: the headers of an answer came.
+        response: the answer, once httpx gave it; its body may be missing.
+    """
+
+    started: float
+    heard: bool = False
+    left: bool = False
+    fresh: bool = False
+    answered: bool = False
+    response: httpx.Response | None = None
+
+    @property
+    def never_left(self) -> bool:
+        """Whether the request was heard to fail before its first byte was sent."""
+        return self.heard and not self.left and not self.answered
+
+    @property
+    def met_a_closed_connection(self) -> bool:
+        """Whether a failure may be no more than an idle connection that the server had closed."""
+        return self.left and not self.fresh and not self.answered
+
+    async def trace(self, name: str, info: Mapping[str, Any]) -> None:
+        """Hear what httpcore does."""
+        self.heard = True
+        if name.endswith("send_request_headers.started"):
+            self.left |= info["request"].method != b"CONNECT"  # that tells a proxy nothing of the request
+        elif name.startswith("connection."):
+            self.fresh = True
+        elif name.endswith("receive_response_headers.complete"):
+            self.answered = self.left
 
 
 @define(eq=False, repr=False)
@@ -65,78 +107,70 @@ class Http:
 
     async def _attempt(self, call: Call) -> Answer | Exception:
         """Failures are returned, so that no frame of httpx, which holds the headers, is part of any traceback."""
-        request, lease = call.request, call.lease
+        request, lease, attempt = call.request, call.lease, _Attempt(self._now())
         assert lease is not None  # noqa: S101  # the stage outside takes one for each attempt
-        trace, started = Trace(), self._now()
         if call.is_watched:
             call.tell(RequestSent, method=request.method, path=request.path, attempt=call.attempt)
         try:
-            async with self._connections.use(call.options.timeout) as http:
-                return await self._exchange(http, call, lease, trace, started)
+            return await self._connections.exchange(call.options.timeout, partial(self._exchange, call, attempt))
         except Exception as caught:
             problem = caught
         except BaseException as caught:
-            self._tell_failed(call, trace, caught, started, sent="unknown")
+            self._tell_failed(call, attempt, caught, sent="unknown")
             await lease.unknown()  # cancelled on the way: the server may have counted it
             raise
         try:
-            return await self._failed(call, trace, problem, started)
+            return await self._failed(call, attempt, problem)
         finally:
             _drop_frames(problem)
             del problem  # this frame is in the traceback of the error that the caller gets
 
-    async def _failed(self, call: Call, trace: Trace, problem: Exception, started: float) -> Answer | Exception:
+    async def _failed(self, call: Call, attempt: _Attempt, problem: Exception) -> Answer | Exception:
         """End the lease of an attempt that broke off, and return what that means."""
-        request, lease, response = call.request, call.lease, trace.response
+        request, lease, response = call.request, call.lease, attempt.response
         assert lease is not None  # noqa: S101
-        if not isinstance(problem, _FAILURES):  # a bug, or the caller's own transport
-            self._tell_failed(call, trace, problem, started, sent="unknown")
-            await lease.unknown()
+        is_ours = isinstance(problem, _FAILURES)  # else a bug, or the caller's own transport
+        sent: Sent = "no" if is_ours and attempt.never_left else "unknown"
+        self._tell_failed(call, attempt, problem, sent=sent)
+        await (lease.refund() if sent == "no" else lease.unknown())
+        if not is_ours:
             return problem
-        sent: Sent = "no" if trace.never_left else "unknown"
-        self._tell_failed(call, trace, problem, started, sent=sent)
-        await (lease.refund() if trace.never_left else lease.unknown())
         if response is not None and not (response.is_success and request.repeatable):
             return self._outcome(request, response, AnswerBody(b"", f"the body broke off ({type(problem).__name__})"))
-        call.met_closed_connection = trace.met_a_closed_connection
+        call.met_closed_connection = attempt.met_a_closed_connection
         call.is_hopeless = _asks_for_a_password(problem)
         failure = self._failure(call, problem, sent)
         failure.request_id = None if response is None else self._request_id(response)
         return failure
 
-    async def _exchange(
-        self, http: httpx.AsyncClient, call: Call, lease: Lease, trace: Trace, started: float
-    ) -> Answer | SessionsError:
+    async def _exchange(self, call: Call, attempt: _Attempt, http: httpx.AsyncClient) -> Answer | SessionsError:
         """One request and its response; raises what httpx raises. The connection is given back whatever happens."""
-        request = call.request
-        outgoing = self._connections.request(
-            request.method, request.path, request.params, request.headers, request.content
-        )
-        outgoing.extensions["trace"] = trace
-        response = await http.send(outgoing, stream=True)
+        assert call.lease is not None  # noqa: S101
+        outgoing = self._connections.request(call.request, attempt.trace)
+        response = attempt.response = await http.send(outgoing, stream=True)
         try:
-            trace.answered, trace.response = True, response
-            status, headers = response.status_code, response.headers
-            await lease.done(status, headers.multi_items())
+            attempt.answered = True
+            status = response.status_code
+            await call.lease.done(status, response.headers.multi_items())
             if call.is_watched or status == 429:
-                self._tell_received(call, response, started)
+                self._tell_received(call, attempt, response)
             body = await self._body(response)
         finally:
             await response.aclose()
             response.stream = httpx.ByteStream(b"")  # it holds the response, and so do the extensions
             outgoing.extensions = {}
-        return self._outcome(request, response, body)
+        return self._outcome(call.request, response, body)
 
     def _outcome(self, request: Request, response: httpx.Response, body: AnswerBody) -> Answer | StatusError:
         """What the status says, whatever became of the body."""
-        if not response.is_success:
-            return self._refusal(request, response, body.content)
-        return Answer(response.status_code, *body, self._request_id(response))
+        if response.is_success:
+            return Answer(response.status_code, *body, self._request_id(response))
+        return self._refusal(request, response, body.content)
 
     def _request_id(self, response: httpx.Response) -> str | None:
         """The server's id of the request, redacted and bounded."""
-        headers = response.headers
-        return next((self._key.redact(headers[name])[:_LONGEST_ID] for name in _REQUEST_IDS if name in headers), None)
+        headers, names = response.headers, response.headers.keys()
+        return next((self._key.redact(headers[name])[:_LONGEST_ID] for name in _REQUEST_IDS if name in names), None)
 
     async def _body(self, response: httpx.Response) -> AnswerBody:
         if response.is_stream_consumed:  # a transport of the caller's own gave it whole, and decompressed
@@ -155,35 +189,23 @@ class Http:
         said = escaped(self._key.redact(f"{type(problem).__name__}: {problem}".removesuffix(": ")))
         return TransportError(f"{method} {path} got no usable answer ({said})", sent=sent, method=method, path=path)
 
-    def _tell_received(self, call: Call, response: httpx.Response, started: float) -> None:
-        request, status, request_id = call.request, response.status_code, self._request_id(response)
-        if call.is_watched:
-            call.tell(
-                ResponseReceived,
-                request_id=request_id,
-                method=request.method,
-                path=request.path,
-                attempt=call.attempt,
-                status_code=status,
-                elapsed=self._now() - started,
-            )
+    def _tell_received(self, call: Call, attempt: _Attempt, response: httpx.Response) -> None:
+        status, request_id = response.status_code, self._request_id(response)
+        self._tell(call, attempt, ResponseReceived, request_id=request_id, status_code=status)
         if status == 429:
             pause = parse_retry_after(response.headers.multi_items())
             call.tell(RequestThrottled, request_id=request_id, retry_after=pause)
 
-    def _tell_failed(self, call: Call, trace: Trace, problem: BaseException, started: float, *, sent: Sent) -> None:
-        request, response = call.request, trace.response
+    def _tell_failed(self, call: Call, attempt: _Attempt, problem: BaseException, *, sent: Sent) -> None:
+        request_id = None if attempt.response is None else self._request_id(attempt.response)
+        self._tell(call, attempt, RequestFailed, request_id=request_id, reason=type(problem).__name__, sent=sent)
+
+    def _tell(self, call: Call, attempt: _Attempt, event: type[CallEvent], **fields: Any) -> None:
+        """Tell how an attempt went, unless nobody listens."""
         if call.is_watched:
-            call.tell(
-                RequestFailed,
-                request_id=None if response is None else self._request_id(response),
-                method=request.method,
-                path=request.path,
-                attempt=call.attempt,
-                reason=type(problem).__name__,
-                sent=sent,
-                elapsed=self._now() - started,
-            )
+            request, elapsed = call.request, self._now() - attempt.started
+            what = {"method": request.method, "path": request.path, "attempt": call.attempt}
+            call.tell(event, **what, elapsed=elapsed, **fields)
 
     def _refusal(self, request: Request, response: httpx.Response, body: bytes) -> StatusError:
         """The error of a status, with what the server said, redacted."""

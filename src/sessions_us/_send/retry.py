@@ -13,6 +13,7 @@ from attrs import define, field
 
 from ..errors import (
     CallAbandonedError,
+    ClientClosedError,
     QuotaTimeoutError,
     RateLimitedError,
     RequestTimeoutError,
@@ -22,9 +23,8 @@ from ..errors import (
 from ..events import RetryScheduled, ignore
 from ..quota import Lease, Limiter
 from ..quota.clock import sleep
-from .call import Answer, Call
+from .call import Answer, Call, OuterStage
 from .cancel_scope import cancel_scope
-from .stage import OuterStage
 
 __all__ = ("Retry",)
 
@@ -116,7 +116,8 @@ class Retry(OuterStage):
 
     async def _lease(self, call: Call, failure: SessionsError | None) -> Lease:
         """A place in the quota: the one of the last attempt, but before all others of the lane after a 429."""
-        self.check()
+        if self._closed:
+            raise ClientClosedError
         call.queue = self._limiter
         try:
             async with nullcontext() if call.abort_on is None else cancel_scope(call.abort_on):
@@ -134,11 +135,9 @@ class Retry(OuterStage):
                 )
         finally:
             call.queue = None
-        try:
-            self.check()  # the client may have been closed meanwhile
-        except SessionsError:
+        if self._closed:  # meanwhile
             await lease.refund()
-            raise
+            raise ClientClosedError
         return lease
 
     def _pause(self, call: Call, failure: SessionsError) -> float | None:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from attrs import define
 
 from ..errors import ServerError, StatusError, TransportError
-from .shield import shield
-from .stage import OuterStage
+from .call import Answer, Call, OuterStage
+from .cancel_scope import shield
 
 if TYPE_CHECKING:
-    from .call import Answer, Call
     from .copies.shared_copies import SharedCopies
 
 __all__ = ("SharedWrites",)

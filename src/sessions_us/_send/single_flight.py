@@ -8,11 +8,17 @@ from typing import Final
 
 from attrs import define, field
 
-from ..errors import ClientClosedError, RequestTimeoutError, SessionsError, StatusError, TransportError
+from ..errors import (
+    CallAbandonedError,
+    ClientClosedError,
+    RequestTimeoutError,
+    SessionsError,
+    StatusError,
+    TransportError,
+)
 from ..events import ResponseShared
-from .call import Answer, Call, Name, Which
+from .call import Answer, Call, Name, OuterStage, Which
 from .cancel_scope import cancel_scope
-from .stage import OuterStage
 from .waiters import Caller
 
 __all__ = ("Flights", "SingleFlight")
@@ -20,8 +26,9 @@ __all__ = ("Flights", "SingleFlight")
 
 @define(eq=False)
 class _Flight:
-    """A read in flight, and the task that sends it."""
+    """A read in flight: where it is found, and the task that sends it."""
 
+    place: tuple[asyncio.AbstractEventLoop, Name]
     call: Call
     task: asyncio.Task[None] = field(init=False)
 
@@ -61,21 +68,21 @@ class SingleFlight(OuterStage):
             SessionsError: what the inner stage raises; a joined caller gets a copy.
             BaseException: what a transport raises, a `CancelledError` too; joined callers get the same one.
         """
-        call.start()  # here, so that its task has what a listener sets in the caller's context
+        self.check()  # before a task is made, and before the flight of another client is joined
+        if call.is_watched:
+            call.start()  # here, so that its task has what a listener sets in the caller's context
         if not call.request.repeatable:
             try:
                 return await self._inner.send(call)
             finally:
                 self.forget(call.concerns)
-        abort_on = call.abort_on
+        abort_on, place = call.abort_on, (asyncio.get_running_loop(), call.name)
         while True:
-            self.check()  # before a task is made, and before the flight of another client is joined
-            loop = asyncio.get_running_loop()
-            flight, is_news = self._flights.get((loop, call.name)), False
+            flight, is_news = self._flights.get(place), False
             if flight is None:
                 call.abort_on = None  # that ends one caller's wait, and not what others may wait for
-                flight = self._flights[loop, call.name] = _Flight(call)
-                flight.task = self._begin(self._fly(call))
+                flight = self._flights[place] = _Flight(place, call)
+                flight.task = self._begin(self._fly(flight))
             elif call.options.max_wait == 0:  # it may wait for nobody
                 return await self._inner.send(call)
             else:
@@ -126,30 +133,26 @@ class SingleFlight(OuterStage):
             elif loop.is_running():
                 loop.call_soon_threadsafe(caller.settle, ClientClosedError())
         await super()._end()
-        for (loop, _), flight in self._flights.copy().items():
-            if loop is here and flight.task in tasks and flight.task.done():
-                self._land(flight.call)  # its task was cancelled before its first step
-                flight.call.waiters.settle(ClientClosedError())
+        for flight in self._flights.copy().values():
+            if flight.place[0] is here and flight.task in tasks and flight.task.done():
+                self._land(flight, ClientClosedError())  # its task was cancelled before its first step
 
-    async def _fly(self, call: Call) -> None:
-        outcome: Answer | BaseException = ClientClosedError()
+    async def _fly(self, flight: _Flight) -> None:
         try:
-            outcome = await self._inner.send(call)
+            answer = await self._inner.send(flight.call)
         except BaseException as error:
-            if not (self._closed and isinstance(error, asyncio.CancelledError)):
-                outcome = error
+            was_closed = self._closed and isinstance(error, asyncio.CancelledError)
+            self._land(flight, ClientClosedError() if was_closed else error)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise  # it ends the event loop
-        finally:
-            self._land(call)
-            call.waiters.settle(outcome)
-            del outcome
+        else:
+            self._land(flight, answer)
 
-    def _land(self, call: Call) -> None:
-        where = (asyncio.get_running_loop(), call.name)
-        flight = self._flights.get(where)
-        if flight is not None and flight.call is call:
-            self._flights.pop(where, None)
+    def _land(self, flight: _Flight, outcome: Answer | BaseException) -> None:
+        """Let nobody join it any more, and give its outcome to those who wait."""
+        if self._flights.get(flight.place) is flight:
+            self._flights.pop(flight.place, None)
+        flight.call.waiters.settle(outcome)
 
     async def _outcome(
         self, flight: _Flight, caller: Caller[Answer], abort_on: asyncio.Future[None] | None, is_news: bool
@@ -166,7 +169,7 @@ class SingleFlight(OuterStage):
             self._callers.pop(caller, None)
             waiters.leave(caller)
             if not waiters.callers and not flight.task.done():
-                self._land(flight.call)
+                self._land(flight, CallAbandonedError())
                 flight.task.cancel()
                 await asyncio.wait([flight.task])
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from attrs import define, field
+
 from ..errors import ServerError, SessionsError, StatusError
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Trails:
         )
 
 
+@define(eq=False, repr=False)
 class Trail:
     """One walk over a list, or one read, as the cache sees it.
 
@@ -91,23 +94,21 @@ class Trail:
         on_end: called when the walk comes to the end of its list.
     """
 
-    name: Name
-    operation: str | None = None
-
-    def __init__(self, renew: Renew | None = None) -> None:
-        self.renew = renew
-        self.copy: Copy | None = None
-        self.reuse: Reuse = "fresh"
-        self.copy_expires_at: float = 0.0
-        self.answers: list[Outcome] = []
-        self.size = 0
-        self.began_at: float = 0.0
-        self.kept: Copy | None = None
-        self.stamp = ""
-        self.is_spoilt: bool = False
-        self.on_end: Callable[[Trail], None] | None = None
-        self._trails: Trails | None = None
-        self._removed = 0
+    renew: Renew | None = None
+    name: Name = field(init=False)
+    operation: str | None = field(default=None, init=False)
+    copy: Copy | None = field(default=None, init=False)
+    reuse: Reuse = field(default="fresh", init=False)
+    copy_expires_at: float = field(default=0.0, init=False)
+    answers: list[Outcome] = field(factory=list, init=False)
+    size: int = field(default=0, init=False)
+    began_at: float = field(default=0.0, init=False)
+    kept: Copy | None = field(default=None, init=False)
+    stamp: str = field(default="", init=False)
+    is_spoilt: bool = field(default=False, init=False)
+    on_end: Callable[[Trail], None] | None = field(default=None, init=False)
+    _trails: Trails | None = field(default=None, init=False)
+    _removed: int = field(default=0, init=False)
 
     @property
     def has_begun(self) -> bool:

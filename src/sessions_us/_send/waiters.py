@@ -61,7 +61,8 @@ class Caller(Generic[T]):
 
     def settle(self, outcome: T | BaseException) -> None:
         """Deliver the outcome. Only the first one counts."""
-        self._stop()
+        if self.joined:
+            self._stop()
         if self._outcome is None:
             self._outcome = outcome
             if self._future is not None and not self._future.done():
@@ -69,15 +70,18 @@ class Caller(Generic[T]):
 
     def leave(self) -> None:
         """It has its outcome, or gave up. An error that it kept would be kept alive by its own traceback."""
-        self._stop()
+        if self.joined:
+            self._stop()
         self._outcome = None
 
     def _stop(self) -> None:
+        """End the timers, which only a caller that joined has."""
         for timer in (self.timer, self.lapse):
             if timer is not None:
                 timer.cancel()
 
 
+@define(eq=False, repr=False)
 class Waiters(Generic[T]):
     """The callers of one call, what they agree on, and how far the call has come.
 
@@ -98,17 +102,19 @@ class Waiters(Generic[T]):
         times_sent: how often it was sent.
     """
 
-    def __init__(self, lane: Lane, first: Caller[T], clock: Clock) -> None:
-        self.lane: Lane = lane
-        self.first = first
-        self.in_flight: bool = False
-        self.times_sent: int = 0
-        self.callers: list[Caller[T]] = [self.first]
-        self._clock = clock
-        self._sent_at = 0.0
-        self._flown = 0.0
-        self._failure: SessionsError | None = None
-        self._resumes = 0.0
+    lane: Lane
+    first: Caller[T]
+    _clock: Clock
+    in_flight: bool = field(default=False, init=False)
+    times_sent: int = field(default=0, init=False)
+    callers: list[Caller[T]] = field(init=False)
+    _sent_at: float = field(default=0.0, init=False)
+    _flown: float = field(default=0.0, init=False)
+    _failure: SessionsError | None = field(default=None, init=False)
+    _resumes: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.callers = [self.first]
 
     # -- for those who wait ------------------------------------------------------------------------------------------
 
@@ -121,6 +127,7 @@ class Waiters(Generic[T]):
         has_less_time = deadline is not None and (before is None or deadline < before)
         self.callers.append(caller)
         if self.in_flight:
+            caller.sent_at = now if caller.sent_at is None else caller.sent_at
             self._watch(caller)
         if deadline is not None:
             if self._failure is not None and now < self._resumes and deadline < self._resumes:
@@ -164,7 +171,10 @@ class Waiters(Generic[T]):
         self.times_sent += 1
         self._sent_at = self._clock.now()
         for caller in self.callers:
-            self._watch(caller)
+            if caller.sent_at is None:
+                caller.sent_at = self._sent_at
+            if caller.joined:
+                self._watch(caller)
 
     def failed(self, failure: SessionsError, pause: float | None) -> bool:
         """The call failed, and the next attempt may begin in `pause` seconds; None: there is none.
@@ -204,9 +214,7 @@ class Waiters(Generic[T]):
         return _or_never(caller.deadline) < self._resumes and not at_once
 
     def _watch(self, caller: Caller[T]) -> None:
-        """A caller sees an attempt, which may take longer than it allows."""
-        if caller.sent_at is None:
-            caller.sent_at = self._clock.now()
+        """A caller that joined sees an attempt, which may take longer than it allows."""
         if caller.timeout < self.first.timeout:
             loop = asyncio.get_running_loop()  # `timeout` is wall time
             caller.lapse = loop.call_later(caller.timeout, self._lapse, caller)

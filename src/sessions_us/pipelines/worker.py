@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from .._send.shield import shield
+from .._send.cancel_scope import shield
 
 __all__ = ("Worker",)
 
