@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,9 @@ RECONSTRUCTED = "spec/reconstructed.json"
 CLIENT = "src"
 #: Seconds for everything that is made of a document once it is there, but for the drive, which has a bound of its own.
 _PATIENCE = 300.0
+
+#: What is told of something taken out that may be asked of what is sent.
+_SENT = re.compile(r"\b(?:parameters|requestBody|components)/.*: left out \(")
 
 Inputs = Mapping[str, bytes]
 Tell = Callable[[str], None]
@@ -134,7 +138,8 @@ def pull(
     result = build({**inputs, **taken}, tools, tell)
     tell("comparing")
     report = _compared(inputs, result.mended or pulled.document)
-    report = replace(report, notes=result.notes, warnings=pulled.notes)
+    unsure = (f"warning: {note}; what is sent there cannot be checked" for note in result.notes if _SENT.search(note))
+    report = replace(report, notes=result.notes, warnings=(*pulled.notes, *unsure))
     return replace(result, files={**result.files, **taken}, notes=(), report=report)
 
 

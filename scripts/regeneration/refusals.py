@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from jsonschema.exceptions import UnknownType
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 from referencing.exceptions import Unresolvable
 
@@ -47,7 +48,7 @@ def refusals(document: Document) -> Iterator[Refusal]:
                 error = max(error.context, key=lambda alternative: len(alternative.absolute_path))
             told = True
             yield Refusal(tuple(error.absolute_path), error)
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError, Unresolvable) as problem:
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError, UnknownType, Unresolvable) as problem:
         if told:  # over what it has refused already
             return
         raise InputError(f"not valid OpenAPI; the validator stumbles over {problem!r}") from problem

@@ -81,6 +81,7 @@ def shape(document: Document, node: Any, above: tuple[str, ...] = ()) -> Shape:
             return Shape(references=(reference,))
         inner = shape(document, follow(document, {"$ref": reference}), (*above, reference))
         inner.references = (reference, *inner.references)
+        inner.nullable |= node.get("nullable") is True  # without effect in OpenAPI, and always meant
         return inner
     result = _own(node)
     for part in node.get("allOf", []):

@@ -27,9 +27,8 @@ def test_the_report_names_what_was_changed_and_nothing_else(mutation: Mutation) 
         assert operation == where
         assert expected in words
     assert [action.partition(": ")[2] for action in report.unfit] == list(mutation.unfit)
-    assert [risen.subject for risen in report.risen] == list(mutation.risen)
     levels = {level for *_, level in mutation.told}
-    expected_status = 4 if levels - {"harmless"} else 3 if told or slips or report.risen else 0
+    expected_status = 4 if levels - {"harmless"} else 3 if told or slips else 0
     assert report.status == expected_status
 
 

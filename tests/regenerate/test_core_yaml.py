@@ -64,6 +64,7 @@ def test_aliases_are_copies() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("a: &x {n: 1}\nb: {<<: *x}", "the merge key << is not of YAML 1.2"),
         ("a: 1\nb: {x: 1, x: 2}\n", "line 2: the key 'x' appears twice"),
         ("? [1]\n: 2\n", "a key must be a plain word"),
         ("a: !!timestamp 2026-01-02", "tag .* has no meaning"),

@@ -54,7 +54,10 @@ def nested(depth: int) -> bytes:
 REFUSED: dict[str, tuple[Reply, str]] = {
     "an answer of an API": (Reply(b'{"message": "Forbidden"}'), "is not OpenAPI: it has no key `openapi`"),
     "a list": (Reply(b"[]"), "is not a JSON object"),
-    "nothing": (Reply(b""), "neither JSON nor YAML nor a page that leads to a document"),
+    "nothing": (
+        Reply(b""),
+        "neither JSON nor YAML nor a page that leads to a document; give the address of the document itself",
+    ),
     "prose": (Reply(b"Welcome to our API!", "text/plain"), "neither JSON nor YAML nor a page"),
     "bytes": (Reply(bytes(range(256))), "is not text"),
     "Swagger 2": (
@@ -83,26 +86,25 @@ REFUSED: dict[str, tuple[Reply, str]] = {
     "a page to log in": (page(b"<form><input name=p TYPE=Password></form>"), "asks for a password"),
     "the stock page": (
         page(b"<script>ui({url: '" + PETSTORE + b"'})</script>"),
-        "shows the example document of Swagger UI",
+        "the document is said to be at https://petstore.swagger.io/v2/swagger.json, another origin",
     ),
     "a page cut off": (
         page(b'<script>var o = {"swaggerDoc": ' + nested(3)[:-12]),
-        "is cut off in the middle of a script",
+        "the document in it is cut off, or damaged",
     ),
-    "a script cut off": (Reply(b'x = {"swaggerDoc": ' + nested(3)[:-12], "text/javascript"), "is cut off"),
+    "a script cut off": (Reply(b'x = {"swaggerDoc": ' + nested(3)[:-12], "text/javascript"), "is cut off, or"),
     "a page with code for a document": (
-        page(b"<script>Redoc.init({openapi: '3.0.0'}, 1); ui({spec: {openapi: '3.0.0', url: '/doc'}})</script>"),
-        "is not JSON",
+        page(b"<script>var options = {swaggerDoc: {openapi: '3.0.0', url: '/doc'}}</script>"),
+        "is cut off, or damaged",
     ),
     "a page with a damaged address": (
-        page(b"<base href='http://['><redoc spec-url='http://[::'></redoc>"),
-        "leads to a document",
+        page(b"<redoc spec-url='http://[::'></redoc>"),
+        "which is no address",
     ),
     "a page that names another page": (
         page(b"<redoc spec-url='/asked'></redoc>"),
         "is named as a document, but is a page",
     ),
-    "a page with single quotes": (page(b"<script>ui({spec: {'swagger': 2}})</script>"), "is not JSON"),
     "an error": (Reply(nested(3), "application/json", 404), "answered 404"),
     "a refusal": (Reply(nested(3), "application/json", 401), "answered 401 Unauthorized; it wants to know who asks"),
     "redirects without end": (Reply(status=302, headers={"location": "/asked?again"}), "more than 5 redirects"),
@@ -154,13 +156,7 @@ def script_from_elsewhere(site: Website, other: str) -> None:
     site.replies["/asked"] = page(f"<script src='{other}/swagger-ui-init.js'></script>".encode())
 
 
-def base_elsewhere(site: Website, other: str) -> None:
-    site.replies["/asked"] = page(f"<base href='{other}/'><redoc spec-url='openapi.json'></redoc>".encode())
-
-
-@pytest.mark.parametrize(
-    "lead_away", [redirect, page_that_points, page_that_is_redirected, script_from_elsewhere, base_elsewhere]
-)
+@pytest.mark.parametrize("lead_away", [redirect, page_that_points, page_that_is_redirected, script_from_elsewhere])
 def test_another_origin_is_never_asked(
     site: Website, elsewhere: Website, lead_away: Callable[[Website, str], None]
 ) -> None:
@@ -199,7 +195,7 @@ def test_the_whole_has_a_bound_too(site: Website, monkeypatch: pytest.MonkeyPatc
 
 def test_a_page_that_keeps_a_parser_busy_is_left_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading is bounded as well as fetching."""
-    (tmp_path / "page.html").write_text("<html>" + "<a " * 1_000_000)
+    (tmp_path / "page.html").write_text("<html>" + "<script " * 1_000_000)
     monkeypatch.setattr("regeneration.pull.find._GRACE", -59.5)
     with pytest.raises(InputError, match="could not be read within"):
         pull(str(tmp_path / "page.html"), RECORD, [])

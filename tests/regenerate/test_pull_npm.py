@@ -92,27 +92,10 @@ def test_what_swagger_ui_express_damages_is_detected(site: str, upstream: dict[s
     assert look(f"{site}/beside-{name}", upstream).document["info"]["description"].startswith("costs $")
 
 
-def test_what_swagger_ui_express_eats_in_silence_is_warned_of(site: str, upstream: dict[str, Any]) -> None:
-    """`$$` has become `$`: told as a doubt without a second source, as a difference with one."""
-    pulled = look(f"{site}/damaged-doubled", upstream)
-    assert pulled.document["info"]["description"] == "costs $ 5"
-    assert "hold a `$`" in pulled.notes[0]
-    pulled = look(f"{site}/beside-doubled", upstream)
-    assert pulled.document["info"]["description"] == "costs $$ 5"
-    assert "differ" in pulled.notes[0]
-
-
-def test_the_document_of_another_page_is_warned_of(site: str, upstream: dict[str, Any]) -> None:
-    """Two pages of one application with the shared `serve` show the last one's document."""
-    pulled = look(f"{site}/shared", upstream)
-    assert pulled.document["info"]["title"] == "Other"
-    assert any("none of the 3 paths that we know is in it" in note for note in pulled.notes)
-
-
 def test_the_stock_page_is_not_taken_for_ours(express_folder: Path, upstream: dict[str, Any]) -> None:
     """swagger-ui-dist as it comes shows the petstore."""
     with running(express_folder, "express.cjs", upstream) as (_, stock):
-        with pytest.raises(InputError, match="petstore"):
+        with pytest.raises(InputError, match=r"petstore.*another origin"):
             look(f"{stock}/", upstream)
 
 

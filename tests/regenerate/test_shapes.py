@@ -18,7 +18,8 @@ pytest.importorskip("openapi_python_client", reason="needs the dependency group 
 from regeneration.document import dump_json
 from regeneration.drive.calls import METHODS
 from sessions_us_api.operations import OPERATIONS
-from support.documents import BREAKS, RECONSTRUCTION, all_of_them, made
+from support.documents import BREAKS, RECONSTRUCTION
+from support.frameworks import all_of_them, made
 
 Regenerate = Callable[..., "CompletedProcess[str]"]
 ROOT = RECONSTRUCTION.parents[1]
@@ -88,6 +89,18 @@ TABLE = {
     "filters_in_objects": (0, "works: 47 of 47"),
     "ids_as_labels": (4, "the path parameter id is wanted in the style label"),
     "components_that_name_others": (0, "works: 47 of 47"),
+    "links_alone": (4, "is not paginated"),
+    "relay": (4, "is not paginated"),
+    "json_api": (4, "user.booking_pages.get: it returns BookingPage4, not BookingPage"),
+    "bodies_never_empty": (4, "guest.events.register: the body: {} should be non-empty"),
+    "moments_are_integers_in_bodies": (4, "'2030-01-07T10:00:00.000Z' is not of type 'integer'"),
+    "models_that_contain_each_other": (0, "works: 47 of 47"),
+    "a_tenth_is_missing": (4, "user.rooms.share, user.sessions.transcripts: the document has no such path"),
+    "two_keys_together": (4, "wants the key as x-api-key in the header and x-tenant in the header"),
+    "extensions_of_the_vendor": (0, "works: 47 of 47"),
+    "nulls_of_31_in_30": (0, "works: 47 of 47"),
+    "paths_with_spaces": (0, "works: 47 of 47"),
+    "everything_by_reference": (0, "works: 47 of 47"),
     "another_api": (2, "this is another API: it has 0 of the 45 operations"),
 }
 LONG = os.environ.get("SESSIONS_LONG_TESTS") == "1"
@@ -183,6 +196,21 @@ def test_what_breaks_methods_is_put_in_place_only_if_it_is_accepted(
     assert "user.rooms.create" in process.stdout.splitlines()[2]
     changed = {path for path, data in snapshot(whole).items() if before.get(path) != data}
     assert {"spec/upstream.json", "spec/upstream.toml", "spec/openapi.json"} <= changed
+
+
+def test_what_was_left_out_of_requests_is_warned_of_at_once(regenerate: Regenerate, tmp_path: Path) -> None:
+    """The methods work with what remains; whether the server asks for more, nobody can know."""
+    document = made()
+    body = document["paths"]["/api/rooms"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    body["properties"]["name"]["type"] = "text"
+    (tmp_path / "document.json").write_bytes(dump_json(document))
+    process = regenerate(ROOT, "--drive", str(tmp_path / "document.json"))
+    assert process.returncode == 0, process.stdout
+    lines = process.stdout.splitlines()
+    assert "POST /api/rooms: requestBody/content/application/json/schema/properties/name/type: left out" in "".join(
+        lines[lines.index("Warnings") : lines.index("Warnings") + 2]
+    )
+    assert lines.index("Warnings") < 6
 
 
 def test_a_client_that_cannot_be_imported_breaks_every_method(whole: Path, regenerate: Regenerate) -> None:

@@ -50,7 +50,6 @@ class Mutation:
     told: frozenset[Told] = frozenset()
     slips: tuple[tuple[str, str], ...] = ()
     unfit: tuple[str, ...] = ()
-    risen: tuple[str, ...] = ()
 
     def __call__(self) -> Json:
         document = original()
@@ -339,7 +338,7 @@ def key_elsewhere(document: Json) -> None:
     scheme["name"] = "authorization"
 
 
-@mutation(risen=("Slot.startAt",))
+@mutation()
 def evidence_risen(document: Json) -> None:
     fields(document, "Slot")["startAt"]["x-evidence"] = "documented"
 
@@ -363,7 +362,7 @@ def operation_ids_twice(document: Json) -> None:
         document["paths"][path]["get"]["operationId"] = "findAll"
 
 
-@mutation(slips=((EVERYWHERE, "nullable beside a reference"),))
+@mutation()
 def null_beside_a_reference(document: Json) -> None:
     user = fields(document, "Collaborator")["user"]
     fields(document, "Collaborator")["user"] = {**user.pop("anyOf")[0], "nullable": True, **user}
@@ -386,17 +385,20 @@ def schema_name_unusable(document: Json) -> Json:
     return moved(document, "Takeaways", "Result<Takeaways>")
 
 
-@mutation(slips=((EVERYWHERE, "Slot.startAt: the example is no string"),))
+@mutation()
 def example_of_the_wrong_type(document: Json) -> None:
     fields(document, "Slot")["startAt"]["example"] = 1772444400
 
 
-@mutation(slips=((EVERYWHERE, "Slot.startAt: the default is no string"),))
+@mutation(slips=((EVERYWHERE, "Slot/properties/startAt/default: left out"),))
 def default_of_the_wrong_type(document: Json) -> None:
     fields(document, "Slot")["startAt"]["default"] = ["now"]
 
 
-@mutation(slips=((EVERYWHERE, "'datetime' is no type"),))
+@mutation(
+    (SLOTS, "type-changed", "answer 201, [].startAt", PARSING),
+    slips=((EVERYWHERE, "Slot/properties/startAt/type: left out ('datetime' is not one of"),),
+)
 def type_unknown(document: Json) -> None:
     start = fields(document, "Slot")["startAt"]
     del start["format"]
@@ -411,7 +413,10 @@ def required_on_the_field(document: Json) -> None:
     fields(document, "Slot")["startAt"]["required"] = True
 
 
-@mutation(slips=(("GET /api/rooms", "has no schema"),))
+@mutation(
+    ("GET /api/rooms", "parameter-removed", "query parameter page", CALLERS),
+    slips=(("GET /api/rooms", "parameters/0/type: left out"), ("GET /api/rooms", "parameters/0: left out")),
+)
 def parameter_as_in_swagger_2(document: Json) -> None:
     (parameter,) = document["paths"]["/api/rooms"]["get"]["parameters"]
     parameter.update(parameter.pop("schema"))

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from regeneration.document import METHODS, Document, InputError, Route, copied, routes
+from regeneration.document import METHODS, Document, InputError, Route, copied, follow, routes
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 #: Where the API is known to live; documents of some frameworks leave it out.
@@ -118,8 +118,9 @@ def recognise(document: Document, reference: Document) -> None:
     paths = document.get("paths")
     found = {
         (_plain(path), method.lower())
-        for path, item in (paths.items() if isinstance(paths, dict) else ())
-        for method in (item if isinstance(item, dict) else ())
+        for path, given in (paths.items() if isinstance(paths, dict) else ())
+        if isinstance(item := follow(document, given), dict)
+        for method in item
     }
     shared = len(known & {(path.removeprefix(_USUAL_PREFIX), method) for path, method in found})
     if 2 * shared >= len(known):
@@ -138,7 +139,7 @@ def recognise(document: Document, reference: Document) -> None:
 
 def _plain(path: str) -> str:
     """The template of a path, also where its parameters are written as in Express."""
-    return template(re.sub(r"/:\w+\??", "/{}", path if path.startswith("/") else f"/{path}"))
+    return template(re.sub(r"/:\w+\??", "/{}", f"/{path.strip().lstrip('/')}"))
 
 
 def _prefix(document: Document, known: set[Key]) -> str:

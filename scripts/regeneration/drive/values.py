@@ -61,7 +61,7 @@ def _made(where: Where, otherwise: Where | None, number: int, depth: int) -> Any
     if otherwise is not None and not says_something(*where):
         where, otherwise = otherwise, None
     found, other = shape(*where), None if otherwise is None else shape(*otherwise)
-    if depth > 2 * _DEEPEST:  # it requires itself
+    if depth > 2 * _DEEPEST and found.type in ("object", "one of several"):  # it requires itself
         return None
 
     def inner(schema: Any, more: Any) -> Any:

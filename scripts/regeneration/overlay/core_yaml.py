@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import yaml
@@ -36,8 +37,9 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - yaml's own declaration
 
 
+@cache
 def parse_yaml(data: bytes, name: str) -> Any:
-    """Parse one YAML document into JSON values.
+    """Parse one YAML document into JSON values, which callers leave as they are.
 
     Raises:
         InputError: not YAML, a key given twice, a tag, or a value that JSON does not know.
@@ -77,28 +79,15 @@ def _value(node: yaml.Node, name: str, above: tuple[yaml.Node, ...]) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, name, (*above, node)) for item in node.value]
     result: dict[str, Any] = {}
-    merged: list[Any] = []
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
             raise InputError(f"{place}: a key must be a plain word")
         if key_node.value == "<<" and key_node.style is None and not isinstance(value_node, yaml.ScalarNode):
-            merged.append(_value(value_node, name, (*above, node)))
-            continue
+            raise InputError(f"{place}: the merge key << is not of YAML 1.2; write out what it takes in, or give JSON")
         if key_node.value in result:
             raise InputError(f"{name}, line {key_node.start_mark.line + 1}: the key {key_node.value!r} appears twice")
         result[key_node.value] = _value(value_node, name, (*above, node))
-    for source in merged:
-        _merge(result, source, place)
     return result
-
-
-def _merge(result: dict[str, Any], source: Any, place: str) -> None:
-    """The merge key of YAML 1.1: not in the core schema, but every reader of OpenAPI documents follows it."""
-    for mapping in source if isinstance(source, list) else [source]:
-        if not isinstance(mapping, dict):
-            raise InputError(f"{place}: << can only take in mappings")
-        for key, value in mapping.items():
-            result.setdefault(key, value)
 
 
 def _plain(text: str, place: str) -> Any:

@@ -15,6 +15,9 @@ MAX_DEPTH = 100
 #: Bytes of YAML, which is read a hundred times more slowly than JSON.
 MAX_YAML_BYTES = 5_000_000
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)")
+_OPENAPI_LINE = re.compile(r"^[\"']?(openapi|swagger)[\"']?[ \t]*:", re.MULTILINE)
+
+Form = Literal["json", "yaml"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,22 @@ def decode(body: bytes, content_type: str, place: str) -> str:
         raise InputError(f"{place} is not text: {error}") from error
 
 
-def read(text: str, form: Literal["json", "yaml"], place: str) -> Published:
+def form_of(text: str, content_type: str, name: str) -> Form | None:
+    """What a body is, by its own look before what its sender calls it; None if it is a page or a script.
+
+    Args:
+        text: the body.
+        content_type: as sent, or empty.
+        name: the path or file name it was asked for by.
+    """
+    start = text[:4096].lstrip()
+    if start.startswith(("{", "[")):
+        return "json"
+    is_yaml = "yaml" in content_type or name.lower().endswith((".yaml", ".yml")) or _OPENAPI_LINE.search(text)
+    return "yaml" if is_yaml and not start.startswith("<") else None
+
+
+def read(text: str, form: Form, place: str) -> Published:
     """Read a document and refuse what no later stage could use.
 
     Raises:

@@ -34,11 +34,18 @@ def prune(document: Document) -> list[str]:
         found = list(refusals(document))
         if not found:
             return told
-        for refusal in found:
-            told += [
-                f"{words}: left out ({refusal.words})" for words in _take_out(document, refusal.place, refusal.error)
-            ]
-    raise InputError(f"not valid OpenAPI whatever is left out; see {told[-1] if told else 'the document'}")
+        taken = [
+            f"{words}: left out ({refusal.words})"
+            for refusal in found
+            for words in _take_out(document, refusal.place, refusal.error)
+        ]
+        if not taken:
+            raise InputError(
+                f"not valid OpenAPI at {_words(found[0].place) or 'the document'}: {found[0].words}; "
+                "correct it in a copy of the document, and give that instead"
+            )
+        told += taken
+    raise InputError(f"not valid OpenAPI whatever is left out; see {told[-1]}")
 
 
 def _take_out(document: Document, place: Place, error: Any) -> Iterator[str]:

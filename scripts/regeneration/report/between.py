@@ -14,7 +14,7 @@ from regeneration.report.render import Report
 
 
 def between(old: Document | Mended, new: Document | Mended, overlay: Any, reference: Document | None) -> Report:
-    """What differs, what is known better, and which overlay actions fitted the older document only.
+    """What differs, and which overlay actions fitted the older document only.
 
     Args:
         reference: whose spelling of paths the overlay uses.
@@ -25,7 +25,7 @@ def between(old: Document | Mended, new: Document | Mended, overlay: Any, refere
     comparison = compare(old, new, reference)
     before, after = (apply_tolerantly(document, overlay)[1] for document in (comparison.old, comparison.new))
     unfit = tuple(action for action in after if action not in before)
-    return Report(comparison.changes, comparison.risen, unfit)
+    return Report(comparison.changes, unfit)
 
 
 def read(path: Path) -> Document:

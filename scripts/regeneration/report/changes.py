@@ -42,14 +42,6 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Risen:
-    """Something that was inferred and is now known better."""
-
-    subject: str
-    evidence: str
-
-
-@dataclass(frozen=True)
 class Comparison:
     """What differs.
 
@@ -60,7 +52,6 @@ class Comparison:
     old: Document
     new: Document
     changes: tuple[Change, ...]
-    risen: tuple[Risen, ...]
 
 
 def compare(old: Document | Mended, new: Document | Mended, reference: Document | None = None) -> Comparison:
@@ -79,7 +70,7 @@ def compare(old: Document | Mended, new: Document | Mended, reference: Document 
     comparing.run()
     slips = [words for words in (*after.defects, *second.notes) if words not in (*before.defects, *first.notes)]
     found = [*comparing.changes, *(_slip(words) for words in slips)]
-    return Comparison(first.document, second.document, tuple(dict.fromkeys(found)), tuple(comparing.risen))
+    return Comparison(first.document, second.document, tuple(dict.fromkeys(found)))
 
 
 def _slip(words: str) -> Change:
@@ -97,7 +88,6 @@ class _Comparing:
     new: Document
     renamed: dict[Key, dict[str, str]]
     changes: list[Change] = field(default_factory=list)
-    risen: list[Risen] = field(default_factory=list)
     _operation: str = ""
     _seen: set[tuple[object, ...]] = field(default_factory=set)
     _seen_in_errors: set[tuple[object, ...]] = field(default_factory=set)
@@ -171,7 +161,6 @@ class _Comparing:
                 self._media(body, other, "body", sent=False)
 
     def _compare(self, key: Key, old: Route, new: Route) -> None:
-        self._rises(str(new), old.operation, new.operation)
         if new.operation.get("deprecated") and not old.operation.get("deprecated"):
             self._tell("operation-deprecated", "", HARMLESS, "the operation is deprecated")
         for ours, theirs in self.renamed.get(key, {}).items():
@@ -197,7 +186,6 @@ class _Comparing:
             elif other is None:
                 self._tell("parameter-removed", place, CALLERS, f"the {place} is gone")
             elif one is not None:
-                self._rises(f"{new}: {place}", one, other)
                 if bool(one.get("required")) != bool(other.get("required")):
                     self._requirement("parameter", place, place, other.get("required") is True)
                 self._seen = set()
@@ -222,7 +210,6 @@ class _Comparing:
         else:
             if bool(before.get("required")) != bool(after.get("required")):
                 self._requirement("body", "body", "body", after.get("required") is True)
-            self._rises(f"{new}: body", before, after)
             self._media(before, after, "body", sent=True)
 
     # Answers
@@ -251,7 +238,6 @@ class _Comparing:
             self._tell("status-added", f"answer {others}", HARMLESS, f"may answer {others}")
         for status, other in pairs.items():
             if status[0] == "2":
-                self._rises(f"{new}: answer {other}", before[status], after[other], after[other].get("content"))
                 self._media(before[status], after[other], f"answer {other}", sent=False)
                 self._headers(before[status], after[other], f"answer {other}")
             else:
@@ -376,12 +362,6 @@ class _Comparing:
             elif name not in after.fields:
                 self._tell("field-removed", where, CALLERS if sent else PARSING, f"{where}: the field is gone")
             else:
-                subject = (
-                    f"{before.references[-1].rpartition('/')[2]}.{name}"
-                    if before.references
-                    else f"{self._operation}: {where}"
-                )
-                self._rises(subject, before.fields[name], after.fields[name])
                 if one != other and sent:
                     self._requirement("field", where, f"field {inner} of the body", other)
                 elif one != other:
@@ -418,15 +398,6 @@ class _Comparing:
         trial = _Comparing(self.old, self.new, {}, _seen=set(self._seen))
         trial._schema(one, other, "", "", sent=sent)
         return bool(trial.changes)
-
-    # Evidence
-
-    def _rises(self, subject: str, old: Any, new: Any, told: object = True) -> None:
-        if not isinstance(old, dict) or not isinstance(new, dict) or old.get("x-evidence") != "inferred" or not told:
-            return
-        evidence = new.get("x-evidence", "documented")
-        if evidence != "inferred" and all(risen.subject != subject for risen in self.risen):
-            self.risen.append(Risen(subject, str(evidence)))
 
 
 def _parameters(document: Document, route: Route) -> dict[tuple[str, str], Document]:

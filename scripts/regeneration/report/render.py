@@ -14,12 +14,13 @@ from regeneration.report.levels import CALLERS, HARMLESS, PARSING, Level
 
 if TYPE_CHECKING:  # it imports the tools, which may be missing, and which whoever only wants to print need not wait for
     from regeneration.drive.drive import Driven
-    from regeneration.report.changes import Change, Risen
+    from regeneration.report.changes import Change
 
 Format = Literal["text", "markdown", "json"]
 FORMATS: Final[tuple[Format, ...]] = ("text", "markdown", "json")
 UNCHANGED, REFUSED, HARMLESS_ONLY, BREAKING = 0, 2, 3, 4
 _MARKUP: Final = {ord(sign): f"&#{ord(sign)};" for sign in "&\\`*_[]<>|#~!@"}
+_UNFIT: Final = "Overlay actions that no longer match"
 _ORDER: Final[tuple[Level, ...]] = (CALLERS, PARSING, HARMLESS)
 
 
@@ -29,7 +30,6 @@ class Report:
 
     Attributes:
         changes: between the documents.
-        risen: what is known better now.
         unfit: number and target of each overlay action that fitted the older document and does not fit the newer one.
         notes: what was put right, filled or named, to make something of the document; this and the rest only after a pull.
         misfits: what models lose that the client reads.
@@ -42,7 +42,6 @@ class Report:
     """
 
     changes: Sequence[Change] = ()
-    risen: Sequence[Risen] = ()
     unfit: Sequence[str] = ()
     notes: Sequence[str] = ()
     misfits: Sequence[str] = ()
@@ -63,7 +62,7 @@ class Report:
         """0 no change, 3 only harmless ones, 4 something breaks."""
         if any(change.level != HARMLESS for change in self.changes):
             return BREAKING
-        return HARMLESS_ONLY if self.changes or self.risen or self.unfit else UNCHANGED
+        return HARMLESS_ONLY if self.changes or self.unfit else UNCHANGED
 
     @property
     def summary(self) -> str:
@@ -95,20 +94,14 @@ def _by_operation(changes: Sequence[Change]) -> Mapping[str, list[Change]]:
     return {name: sorted(group, key=lambda change: _ORDER.index(change.level)) for name, group in result.items()}
 
 
-def _sections(report: Report) -> Iterator[tuple[str, Sequence[str]]]:
-    yield "Overlay actions that no longer match", [f"action {action}" for action in report.unfit]
-    yield "Known better now", [f"{risen.subject}: inferred before, {risen.evidence} now" for risen in report.risen]
-
-
 def _text(report: Report) -> str:
     if report.counts:
         return "\n".join(_plain(line) for line in _pulled_text(report))
     lines = [report.summary]
     for name, group in _by_operation(report.changes).items():
         lines += ["", name, *(f"  {change.level}: {change.words}" for change in group)]
-    for title, entries in _sections(report):
-        if entries:
-            lines += ["", f"{title} ({len(entries)})", *(f"  {entry}" for entry in entries)]
+    if report.unfit:
+        lines += ["", f"{_UNFIT} ({len(report.unfit)})", *(f"  action {action}" for action in report.unfit)]
     return "\n".join(_plain(line) for line in lines)
 
 
@@ -136,9 +129,8 @@ def _markdown(report: Report) -> str:
     for name, group in _by_operation(report.changes).items():
         lines += ["", f"### {_code(name)}", "", "| | what changed |", "|---|---|"]
         lines += [f"| {_mark(change)} | {_escaped(change.words)} |" for change in group]
-    for title, entries in _sections(report):
-        if entries:
-            lines += ["", f"### {title}", "", *(f"- {_escaped(entry)}" for entry in entries)]
+    if report.unfit:
+        lines += ["", f"### {_UNFIT}", "", *(f"- action {_escaped(action)}" for action in report.unfit)]
     return "\n".join(lines)
 
 

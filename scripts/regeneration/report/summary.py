@@ -47,7 +47,6 @@ def sections(report: Report) -> Iterator[Section]:
     breaking = [f"{change.operation}: {change.words}" for change in report.changes if change.level != HARMLESS]
     yield f"Changes that break ({len(breaking)})", cut(list(grouped(breaking)), 8)
     harmless = [f"{change.operation}: {change.words}" for change in report.changes if change.level == HARMLESS]
-    harmless += [f"{risen.subject}: inferred before, {risen.evidence} now" for risen in report.risen]
     yield f"Harmless ({len(harmless)})", cut(list(grouped(harmless)), 5)
     yield f"Put right, named or filled ({len(report.notes)})", cut(list(grouped(report.notes)), 8)
 
