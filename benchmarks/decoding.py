@@ -1,7 +1,7 @@
 """What models cost: a page of 20 sessions decoded from its text, against `json.loads` of that text.
 
-The least that any way could take stands beside: `json.loads`, the date-times, and the attrs models made of values that need no
-look. githubkit reads the text with pydantic's own parser.
+What the parts take by themselves stands beside: `json.loads`, the date-times, and the attrs models called with values that need
+no look. githubkit reads the text with pydantic's own parser.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from benchmarks.figures import Figure
 from benchmarks.rows import flat, nested
 from benchmarks.turns import in_turns
 from sessions_us._calls.decoding import Decoder
-from sessions_us._send.body import parsed
 
 __all__ = ("measure",)
 
@@ -65,7 +64,7 @@ def ways(text: str) -> dict[str, Callable[[], object]]:
 
     return {
         "json.loads": lambda: json.loads(text),
-        "sessions-us": lambda: Decoder(OPERATION)(parsed(text), list[Session]),
+        "sessions-us": lambda: Decoder(OPERATION)(json.loads(text), list[Session]),
         MODELS: models_alone,
         "openai-python": lambda: [theirs.construct(**row) for row in json.loads(text)],
         "githubkit": lambda: type_validate_json(many, text),

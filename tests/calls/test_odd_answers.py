@@ -145,6 +145,100 @@ def test_a_field_may_change_in_any_way(model, data):
             }
 
 
+class OtherObject(dict[str, Any]):
+    """A JSON object of another class: an object that is looked at value by value, whatever it holds."""
+
+
+def otherwise(value: Any) -> Any:
+    if isinstance(value, dict):
+        return OtherObject({wire: otherwise(item) for wire, item in value.items()})
+    return [otherwise(item) for item in value] if isinstance(value, list) else value
+
+
+def exactly(value: Any) -> Any:
+    """A decoded value with the classes of all that is in it, for True is 1."""
+    if isinstance(value, Model):
+        names = [field.name for field in type(value).wire_fields()]
+        return type(value), [exactly(getattr(value, each)) for each in (*names, "additional_properties")]
+    if isinstance(value, dict):
+        return {wire: exactly(item) for wire, item in value.items()}
+    return [exactly(item) for item in value] if isinstance(value, list) else (type(value), value)
+
+
+def read(value: Any, shape: Any) -> tuple[Any, set[tuple[str, str]]]:
+    """What is made of a value, or why nothing is, and what surprised."""
+    decoder = Decoder("op")
+    try:
+        made = exactly(decoder(value, shape))
+    except NotUnderstood as error:
+        made = str(error)
+    return made, {(drift.field, drift.problem) for drift in decoder.drifts}
+
+
+TEXTS = ["", "true", "soon", "{}", '{"id": "x", "new": 1}', "2026-05-04", "2026-05-04T09:00:00", "2026-05-04t09:00:00z",
+         "20260504T090000Z", "2026-W19-1T09:00Z", "2026-w19-1t09:00z", "2026-05-04\u00df09:00Z",
+         "2026-05-04T09:00:00+03:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00",
+         "SESSION_CREATED"]  # fmt: skip
+SIMPLE: list[Any] = [None, True, 0, 3.0, 1.5, [], {}, [None], ["text"], ['{"id": "x"}'], {"id": ""},
+                     [{"id": "x", "new": 1}]]  # fmt: skip
+WIRES = sorted({field.wire for model in MODELS for field in model.wire_fields()})
+WIRES += [wire.lower() for wire in WIRES] + ["new", ".", "time_zone"]
+PIECES = st.recursive(
+    st.sampled_from([*SIMPLE, *TEXTS]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(WIRES), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_short_way_leads_to_the_same(model):
+    """An object that is as described is read straight; a look at each of its values would have found the same."""
+    for *parents, last in [*places(valid(model)), ("new",), ("ID",), ("time_zone",), (".",)]:
+        for odd in [*SIMPLE, *TEXTS]:
+            row = valid(model)
+            target: Any = row
+            for key in parents:
+                target = target[key]
+            target[last] = odd
+            for value, shape in [(row, model), ([row, valid(model)], list[model])]:
+                assert read(value, shape) == read(otherwise(value), shape)
+
+
+def nearly(shape: Any) -> st.SearchStrategy[Any]:
+    """Values of which most are as described: fields may be missing, null, odd, or more than the document names."""
+    if get_origin(shape) is list:
+        return st.lists(nearly(get_args(shape)[0]), max_size=2)
+    if get_origin(shape) in {Union, UnionType}:
+        return st.one_of([nearly(each) for each in get_args(shape)])
+    if not (isinstance(shape, type) and issubclass(shape, Model)):
+        return st.just(valid(shape))
+    ids = {field.wire: st.just("text") for field in shape.wire_fields() if field.required}
+    fields = {field.wire: nearly(field.shape) for field in shape.wire_fields() if not field.required}
+    names = st.sampled_from([*ids, *fields]) | st.sampled_from(WIRES)
+    odd = st.just({}) | st.dictionaries(names, PIECES, max_size=2)
+    return st.builds(lambda usual, odd: usual | odd, st.fixed_dictionaries(ids, optional=fields), odd)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_no_short_way_leads_elsewhere(model, data):
+    """Nor do several surprises, at any depth."""
+    rows = data.draw(st.lists(nearly(model), min_size=1, max_size=2))
+
+    for value, shape in [(rows[0], model), (rows, list[model])]:
+        assert read(value, shape) == read(otherwise(value), shape)
+
+
+@pytest.mark.parametrize("depth", [40, 60, 98, 99, 100])
+@pytest.mark.parametrize("field", ["new", "guest"])
+def test_a_short_way_is_no_deeper(field, depth):
+    """What is nested too deep is found beside what is told, and within other objects too."""
+    participant = {"id": "p", "new": 1, field: {"id": "g", "new": nested(depth - 2)}}
+    for value in ({"id": "s", "more": 2, "participants": [participant]}, participant):
+        assert read(value, models.Session) == read(otherwise(value), models.Session)
+
+
 class Says(httpx.AsyncBaseTransport):
     def __init__(self, body: bytes) -> None:
         self.body = body

@@ -139,6 +139,50 @@ def test_to_dict_gives_json_back(models: Any) -> None:
     assert json.loads(json.dumps(thing.to_dict())) == expected
 
 
+def test_what_is_as_described_is_read_straight(models: Any, types: Any) -> None:
+    """With what is more than described, told by path. Anything else is left to the client's own, tolerant decoding."""
+    read, told = types.reader(list[models.Thing]), []
+    described = {
+        "id": "1",
+        "startAt": "2026-01-02T03:04:05.678Z",
+        "colour": "red",
+        "colours": ["dark blue"],
+        "owner": {"id": "2", "email": None, "age": 7},
+        "guests": [],
+        "size": "XL",
+        "additionalProperties": False,
+        "toDict": 1.5,
+        "class": "first",
+        'in"jec\\t': "v",
+        "news": {"deep": []},
+    }
+    expected = models.Thing(
+        id="1",
+        start_at=datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC),
+        colour=models.Colour.RED,
+        colours=[models.Colour.DARK_BLUE],
+        owner=models.Person(id="2", additional_properties={"age": 7}),
+        guests=[],
+        size="XL",
+        additional_properties_=False,
+        to_dict_=1.5,
+        class_="first",
+        injec_t="v",
+        additional_properties={"news": {"deep": []}},
+    )
+    assert read([described, {"id": "3", "startAt": None}], told, "rows") == [expected, models.Thing(id="3")]
+    assert told == ["rows[].news", "rows[].owner.age"]
+
+    for odd in (
+        *({"id": ""}, {"id": 1}, {"size": 1}, {"toDict": 1}, {"additionalProperties": 0}, {"ID": "1"}, {"free": 1}),
+        *({"startAt": "tomorrow"}, {"startAt": "2026-01-01"}, {"startAt": "0001-01-01T00:00:00+05:00"}, {"startAt": 3}),
+        *({"colour": "beige"}, {"colours": "red"}, {"owner": "Ada"}, {"owner": {}}, {"guests": ["Ada"]}, {"guests": 1}),
+        {"parent": {"id": "a thing may hold itself, to any depth"}},
+    ):
+        with pytest.raises(ValueError):
+            read([{**described, **odd}], [], "")
+
+
 def test_what_was_not_understood_comes_back_raw(models: Any) -> None:
     """Raw values fill in for fields that are None, and never replace one that is set."""
     raw = {"startAt": "tomorrow", "id": "other", "news": [1, {"a": None}]}

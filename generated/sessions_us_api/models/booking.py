@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -39,7 +39,7 @@ class Booking(_types.Model):
     session_id: str | None = None
     booking_page_id: str | None = None
     time_zone: str | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -56,3 +56,32 @@ class Booking(_types.Model):
             _types.Field("bookingPageId", "booking_page_id", str, False),
             _types.Field("timeZone", "time_zone", str, False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.id = value if type(value := get("id")) is str and value else _types.surprise()
+        model.name = value if type(value := get("name")) is str or value is None else _types.surprise()
+        model.participant_name = (
+            value if type(value := get("participantName")) is str or value is None else _types.surprise()
+        )
+        model.participant_email = (
+            value if type(value := get("participantEmail")) is str or value is None else _types.surprise()
+        )
+        model.guests = (
+            None
+            if (value := get("guests")) is None
+            else []
+            if value == []
+            else inner["guests"](value, told, path + ".guests")
+        )
+        model.start_at = None if (value := get("startAt")) is None else _types.moment(value)
+        model.session_id = value if type(value := get("sessionId")) is str or value is None else _types.surprise()
+        model.booking_page_id = (
+            value if type(value := get("bookingPageId")) is str or value is None else _types.surprise()
+        )
+        model.time_zone = value if type(value := get("timeZone")) is str or value is None else _types.surprise()
+        return model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -34,7 +34,7 @@ class BookingPage(_types.Model):
     time_zone: str | None = None
     created_at: datetime.datetime | None = None
     updated_at: datetime.datetime | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -49,3 +49,19 @@ class BookingPage(_types.Model):
             _types.Field("createdAt", "created_at", datetime.datetime, False),
             _types.Field("updatedAt", "updated_at", datetime.datetime, False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.id = value if type(value := get("id")) is str and value else _types.surprise()
+        model.name = value if type(value := get("name")) is str or value is None else _types.surprise()
+        model.slug = value if type(value := get("slug")) is str or value is None else _types.surprise()
+        model.description = value if type(value := get("description")) is str or value is None else _types.surprise()
+        model.duration = value if type(value := get("duration")) is int or value is None else _types.surprise()
+        model.time_zone = value if type(value := get("timeZone")) is str or value is None else _types.surprise()
+        model.created_at = None if (value := get("createdAt")) is None else _types.moment(value)
+        model.updated_at = None if (value := get("updatedAt")) is None else _types.moment(value)
+        return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -32,7 +32,7 @@ class Collaborator(_types.Model):
     role: str | None = None
     priority: int | None = None
     user: User | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -46,3 +46,17 @@ class Collaborator(_types.Model):
             _types.Field("priority", "priority", int, False),
             _types.Field("user", "user", User, False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.id = value if type(value := get("id")) is str and value else _types.surprise()
+        model.user_id = value if type(value := get("userId")) is str or value is None else _types.surprise()
+        model.email = value if type(value := get("email")) is str or value is None else _types.surprise()
+        model.role = value if type(value := get("role")) is str or value is None else _types.surprise()
+        model.priority = value if type(value := get("priority")) is int or value is None else _types.surprise()
+        model.user = None if (value := get("user")) is None else inner["user"](value, told, path + ".user")
+        return model

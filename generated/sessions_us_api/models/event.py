@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -26,7 +26,7 @@ class Event(_types.Model):
     id: str
     slug: str | None = None
     session: SessionReference | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -37,3 +37,14 @@ class Event(_types.Model):
             _types.Field("slug", "slug", str, False),
             _types.Field("session", "session", SessionReference, False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.id = value if type(value := get("id")) is str and value else _types.surprise()
+        model.slug = value if type(value := get("slug")) is str or value is None else _types.surprise()
+        model.session = None if (value := get("session")) is None else inner["session"](value, told, path + ".session")
+        return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -29,7 +29,7 @@ class Participant(_types.Model):
     is_owner: bool | None = None
     guest: Guest | None = None
     user: User | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -42,3 +42,15 @@ class Participant(_types.Model):
             _types.Field("guest", "guest", Guest, False),
             _types.Field("user", "user", User, False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.id = value if type(value := get("id")) is str and value else _types.surprise()
+        model.is_owner = value if type(value := get("isOwner")) is bool or value is None else _types.surprise()
+        model.guest = None if (value := get("guest")) is None else inner["guest"](value, told, path + ".guest")
+        model.user = None if (value := get("user")) is None else inner["user"](value, told, path + ".user")
+        return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -28,7 +28,7 @@ class RegisteredParticipant(_types.Model):
     email: str | None = None
     first_name: str | None = None
     form: list[FormAnswer] | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -40,3 +40,21 @@ class RegisteredParticipant(_types.Model):
             _types.Field("firstName", "first_name", str, False),
             _types.Field("form", "form", list[FormAnswer], False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.id = value if type(value := get("id")) is str and value else _types.surprise()
+        model.email = value if type(value := get("email")) is str or value is None else _types.surprise()
+        model.first_name = value if type(value := get("firstName")) is str or value is None else _types.surprise()
+        model.form = (
+            None
+            if (value := get("form")) is None
+            else []
+            if value == []
+            else inner["form"](value, told, path + ".form")
+        )
+        return model

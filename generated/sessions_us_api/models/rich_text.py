@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -21,7 +21,7 @@ class RichText(_types.Model):
 
     type_: str | None = None
     content: list[Any] | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -30,3 +30,19 @@ class RichText(_types.Model):
             _types.Field("type", "type_", str, False),
             _types.Field("content", "content", list[Any], False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.type_ = value if type(value := get("type")) is str or value is None else _types.surprise()
+        model.content = (
+            None
+            if (value := get("content")) is None
+            else []
+            if value == []
+            else inner["content"](value, told, path + ".content")
+        )
+        return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -21,7 +21,7 @@ class RoomReference(_types.Model):
 
     id: str
     slug: str | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -30,3 +30,13 @@ class RoomReference(_types.Model):
             _types.Field("id", "id", str, True),
             _types.Field("slug", "slug", str, False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.id = value if type(value := get("id")) is str and value else _types.surprise()
+        model.slug = value if type(value := get("slug")) is str or value is None else _types.surprise()
+        return model

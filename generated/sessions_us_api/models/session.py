@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -54,7 +54,7 @@ class Session(_types.Model):
     booking: Booking | None = None
     event: EventReference | None = None
     participants: list[Participant] | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -80,3 +80,34 @@ class Session(_types.Model):
             _types.Field("event", "event", EventReference, False),
             _types.Field("participants", "participants", list[Participant], False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.id = value if type(value := get("id")) is str and value else _types.surprise()
+        model.name = value if type(value := get("name")) is str or value is None else _types.surprise()
+        model.description = value if type(value := get("description")) is str or value is None else _types.surprise()
+        model.quick_session = (
+            value if type(value := get("quickSession")) is bool or value is None else _types.surprise()
+        )
+        model.room = None if (value := get("room")) is None else inner["room"](value, told, path + ".room")
+        model.created_at = None if (value := get("createdAt")) is None else _types.moment(value)
+        model.start_at = None if (value := get("startAt")) is None else _types.moment(value)
+        model.planned_end = None if (value := get("plannedEnd")) is None else _types.moment(value)
+        model.actual_start = None if (value := get("actualStart")) is None else _types.moment(value)
+        model.ended_at = None if (value := get("endedAt")) is None else _types.moment(value)
+        model.time_zone = value if type(value := get("timeZone")) is str or value is None else _types.surprise()
+        model.session_link = value if type(value := get("sessionLink")) is str or value is None else _types.surprise()
+        model.booking = None if (value := get("booking")) is None else inner["booking"](value, told, path + ".booking")
+        model.event = None if (value := get("event")) is None else inner["event"](value, told, path + ".event")
+        model.participants = (
+            None
+            if (value := get("participants")) is None
+            else []
+            if value == []
+            else inner["participants"](value, told, path + ".participants")
+        )
+        return model

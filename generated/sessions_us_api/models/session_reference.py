@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -28,7 +28,7 @@ class SessionReference(_types.Model):
     start_at: datetime.datetime | None = None
     planned_end: datetime.datetime | None = None
     time_zone: str | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -40,3 +40,16 @@ class SessionReference(_types.Model):
             _types.Field("plannedEnd", "planned_end", datetime.datetime, False),
             _types.Field("timeZone", "time_zone", str, False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.id = value if type(value := get("id")) is str or value is None else _types.surprise()
+        model.name = value if type(value := get("name")) is str or value is None else _types.surprise()
+        model.start_at = None if (value := get("startAt")) is None else _types.moment(value)
+        model.planned_end = None if (value := get("plannedEnd")) is None else _types.moment(value)
+        model.time_zone = value if type(value := get("timeZone")) is str or value is None else _types.surprise()
+        return model

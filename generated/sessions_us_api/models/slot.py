@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -22,7 +22,7 @@ class Slot(_types.Model):
 
     start_at: datetime.datetime | None = None
     end_at: datetime.datetime | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -31,3 +31,13 @@ class Slot(_types.Model):
             _types.Field("startAt", "start_at", datetime.datetime, False),
             _types.Field("endAt", "end_at", datetime.datetime, False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.start_at = None if (value := get("startAt")) is None else _types.moment(value)
+        model.end_at = None if (value := get("endAt")) is None else _types.moment(value)
+        return model

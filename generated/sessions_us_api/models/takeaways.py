@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -24,7 +24,7 @@ class Takeaways(_types.Model):
 
     takeaways_text: str | None = None
     takeaways_raw: RichText | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -34,3 +34,19 @@ class Takeaways(_types.Model):
             _types.Field("takeawaysText", "takeaways_text", str, False),
             _types.Field("takeawaysRaw", "takeaways_raw", RichText, False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.takeaways_text = (
+            value if type(value := get("takeawaysText")) is str or value is None else _types.surprise()
+        )
+        model.takeaways_raw = (
+            None
+            if (value := get("takeawaysRaw")) is None
+            else inner["takeaways_raw"](value, told, path + ".takeawaysRaw")
+        )
+        return model

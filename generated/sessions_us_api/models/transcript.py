@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -29,7 +29,7 @@ class Transcript(_types.Model):
     source_timestamp: datetime.datetime | None = None
     source_language: str | None = None
     content: list[TranscriptContent] | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -41,3 +41,25 @@ class Transcript(_types.Model):
             _types.Field("sourceLanguage", "source_language", str, False),
             _types.Field("content", "content", list[TranscriptContent], False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.participant_id = (
+            value if type(value := get("participantId")) is str or value is None else _types.surprise()
+        )
+        model.source_timestamp = None if (value := get("sourceTimestamp")) is None else _types.moment(value)
+        model.source_language = (
+            value if type(value := get("sourceLanguage")) is str or value is None else _types.surprise()
+        )
+        model.content = (
+            None
+            if (value := get("content")) is None
+            else []
+            if value == []
+            else inner["content"](value, told, path + ".content")
+        )
+        return model

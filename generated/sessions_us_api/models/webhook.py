@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define as _define
 from attrs import field as _field
@@ -33,7 +33,7 @@ class Webhook(_types.Model):
     permission: WebhookPermission | str | None = None
     link_public_key: bool | None = None
     integration: str | None = None
-    additional_properties: dict[str, Any] = _field(factory=dict[str, Any])
+    additional_properties: dict[str, Any] = _field(factory=dict)
 
     @classmethod
     def _declare(cls) -> tuple[_types.Field, ...]:
@@ -48,3 +48,21 @@ class Webhook(_types.Model):
             _types.Field("linkPublicKey", "link_public_key", bool, False),
             _types.Field("integration", "integration", str, False),
         )
+
+    @classmethod
+    def _read(cls, known: frozenset[str], inner: _types.Readers, raw: Any, told: list[str], path: str) -> Self:
+        if type(raw) is not dict:
+            raise _types.Surprise
+        model, get = cls.__new__(cls), raw.get
+        model.additional_properties = {} if known.issuperset(raw) else _types.others(known, raw, told, path)
+        model.id = value if type(value := get("id")) is str and value else _types.surprise()
+        model.url = value if type(value := get("url")) is str or value is None else _types.surprise()
+        model.trigger = None if (value := get("trigger")) is None else inner["trigger"](value, told, path + ".trigger")
+        model.permission = (
+            None if (value := get("permission")) is None else inner["permission"](value, told, path + ".permission")
+        )
+        model.link_public_key = (
+            value if type(value := get("linkPublicKey")) is bool or value is None else _types.surprise()
+        )
+        model.integration = value if type(value := get("integration")) is str or value is None else _types.surprise()
+        return model

@@ -16,7 +16,7 @@ from functools import cache, cached_property, partial
 from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from attrs import define, field
-from sessions_us_api.types import Model
+from sessions_us_api.types import DEEPEST, Model, Reader, is_deep, reader
 
 from .._send.body import parsed
 from ..events import SchemaDrift
@@ -26,12 +26,7 @@ __all__ = ("Decoder", "NotUnderstood", "is_deep", "spellings")
 
 T = TypeVar("T")
 
-_DEEPEST = 100
-"""Maximum depth of arrays and objects. Python's recursion limit is reached between 300 and 1000 levels, depending on the
-caller: during decoding, or later in `to_dict`."""
-_TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
-
-_NESTING = (dict, list)
+_TOO_DEEP = f"nested more than {DEEPEST} levels deep"
 
 UNKNOWN_FIELD = "unknown field"
 """The only problem that strict decoding accepts, because the document announces additional properties."""
@@ -164,7 +159,7 @@ def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
     if type(value) is not str:
         raise NotUnderstood("unexpected type")
     try:
-        moment = datetime.fromisoformat(value.upper())
+        moment = _from_text(value)
     except ValueError:
         raise NotUnderstood("no date-time") from None
     if moment.tzinfo is None:
@@ -175,6 +170,13 @@ def _moment(decoder: Decoder, value: Any, path: str) -> datetime:
         except OverflowError:
             raise NotUnderstood("date-time beyond the calendar") from None
     return moment
+
+
+def _from_text(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromisoformat(text.upper())  # RFC 3339 allows t and z
 
 
 _SCALARS: Mapping[type, Convert] = {
@@ -246,6 +248,11 @@ class _Plan:
         self.model = model
 
     @cached_property
+    def straight(self) -> Reader:
+        """Reads the objects that are as described, also those with further fields."""
+        return reader(self.model)
+
+    @cached_property
     def required(self) -> dict[str, str]:
         """The names of the required fields by their wire names."""
         return {field.wire: field.name for field in self.model.wire_fields() if field.required}
@@ -266,13 +273,25 @@ class _Plan:
 
 
 def _object(plan: _Plan, decoder: Decoder, value: Any, path: str) -> Model:
+    """Nearly all objects are as described. They are read straight, at a third of the cost of a look at each value."""
+    unknown: list[str] = []
+    try:
+        result: Model = plan.straight(value, unknown, path)
+    except ValueError:
+        return _tolerantly(plan, decoder, value, path)
+    for each in unknown:
+        decoder.note(each.removeprefix("."), UNKNOWN_FIELD)
+    return result
+
+
+def _tolerantly(plan: _Plan, decoder: Decoder, value: Any, path: str) -> Model:
     raw = _as_object(decoder, value, path)
     if path.removesuffix("[]") == decoder.place and is_deep(raw):
         raise NotUnderstood(_TOO_DEEP)
     inside = f"{path}." if path else ""
     spelled: Mapping[str, str] = {}
     extra: dict[str, Any] = {}
-    if not raw.keys() <= plan.wires:
+    if not plan.wires.issuperset(raw):
         spelled = spellings(plan.model, raw)
         extra = {wire: raw[wire] for wire in (raw.keys() - plan.wires).difference(spelled.values())}
         _note_unknown(decoder, inside, spelled.values(), extra)
@@ -306,18 +325,6 @@ def _note_unknown(decoder: Decoder, inside: str, spelled: Iterable[str], extra: 
     for wires, problem in ((spelled, "spelling"), (extra, UNKNOWN_FIELD)):
         for wire in wires:
             decoder.note(inside + wire, problem)
-
-
-def is_deep(value: Any, most: int = _DEEPEST) -> bool:
-    """Return whether a value is nested deeper than models may be."""
-    if not isinstance(value, _NESTING):
-        return False
-    if not most:
-        return True
-    for each in value.values() if isinstance(value, dict) else value:  # no generator for each row
-        if isinstance(each, _NESTING) and is_deep(each, most - 1):
-            return True
-    return False
 
 
 def _identity(decoder: Decoder, value: Any, path: str) -> str:

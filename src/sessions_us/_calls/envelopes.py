@@ -21,6 +21,9 @@ T = TypeVar("T")
 Parse: TypeAlias = Callable[[object, Decode], T]
 """Makes a model of a JSON value."""
 
+_Read: TypeAlias = tuple[T, Decoder] | NotUnderstood
+"""The model that a value was tried as, with the decoder that holds its drifts; or the problem."""
+
 
 def object_in(parse: Parse[T], body: object, decode: Decoder) -> T:
     """Read the object that is the body, or that an envelope around it holds.
@@ -36,30 +39,34 @@ def object_in(parse: Parse[T], body: object, decode: Decoder) -> T:
     whole: object = body[0] if isinstance(body, list) and len(body) == 1 else body
     if whole is None or isinstance(whole, list):
         raise NotUnderstood("no object")
-    inside: dict[str, Any] = whole if isinstance(whole, dict) else {}
     bare = _read(parse, whole, decode)
-    if isinstance(bare, NotUnderstood) and inside.get("id"):
-        raise bare  # an object that can't be read is no envelope
-    for place in ([whole], [inside.get("data")], inside.values()):
-        objects = [value for value in place if value is whole or isinstance(value, dict)]
-        tried = [bare if value is whole else _read(parse, value, decode) for value in objects]
-        found = [each for each in tried if isinstance(each, tuple) and _says_something(each[0])]
-        if len(found) > 1:
-            raise NotUnderstood("more than one object that may be the answer")
-        if found:
-            if found[0] is not bare or whole is not body:
-                decode.note("", "envelope")
-            bare = found[0]
-            break
-    if isinstance(bare, NotUnderstood):
-        raise bare
-    result, trial = bare  # of a model without an id anything is an instance
+    found = bare if _says_something(bare) else _enveloped(parse, whole, bare, decode)
+    if found and (found is not bare or whole is not body):
+        decode.note("", "envelope")
+    taken = found or bare
+    if isinstance(taken, NotUnderstood):
+        raise taken
+    result, trial = taken  # of a model without an id anything is an instance
     decode.adopt(trial)
     return result
 
 
-def _read(parse: Parse[T], value: object, decode: Decoder) -> tuple[T, Decoder] | NotUnderstood:
-    """Try a value. Returns the model with the decoder that holds its drifts, or the problem."""
+def _enveloped(parse: Parse[T], whole: object, bare: _Read[T], decode: Decoder) -> _Read[T] | None:
+    """The only object in an envelope that says something: the one in `data`, or else in any field."""
+    inside: dict[str, Any] = whole if isinstance(whole, dict) else {}
+    if isinstance(bare, NotUnderstood) and inside.get("id"):
+        raise bare  # an object that can't be read is no envelope
+    for place in ([inside.get("data")], inside.values()):
+        tried = [_read(parse, value, decode) for value in place if isinstance(value, dict)]
+        found = [each for each in tried if _says_something(each)]
+        if len(found) > 1:
+            raise NotUnderstood("more than one object that may be the answer")
+        if found:
+            return found[0]
+    return None
+
+
+def _read(parse: Parse[T], value: object, decode: Decoder) -> _Read[T]:
     trial = decode.trial()
     try:
         return parse(value, trial), trial
@@ -67,7 +74,10 @@ def _read(parse: Parse[T], value: object, decode: Decoder) -> tuple[T, Decoder] 
         return problem
 
 
-def _says_something(result: object) -> bool:
+def _says_something(read: _Read[Any]) -> bool:
+    if isinstance(read, NotUnderstood):
+        return False
+    result = read[0]
     if not isinstance(result, Model) or getattr(result, "id", None) is not None:
         return True
     return any(getattr(result, field.name) is not None for field in type(result).wire_fields())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -35,7 +36,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> list[Collaborator]:
+@cache
+def _result() -> type[list[Collaborator]]:
     from ...models.collaborator import Collaborator
 
-    return decode(body, list[Collaborator])
+    return list[Collaborator]
+
+
+def _parse_response(body: object, decode: Decode) -> list[Collaborator]:
+    return decode(body, _result())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -31,7 +32,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> list[Slot]:
+@cache
+def _result() -> type[list[Slot]]:
     from ...models.slot import Slot
 
-    return decode(body, list[Slot])
+    return list[Slot]
+
+
+def _parse_response(body: object, decode: Decode) -> list[Slot]:
+    return decode(body, _result())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ...types import UNSET, Decode, Unset
@@ -31,7 +32,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> list[BookingPage]:
+@cache
+def _result() -> type[list[BookingPage]]:
     from ...models.booking_page import BookingPage
 
-    return decode(body, list[BookingPage])
+    return list[BookingPage]
+
+
+def _parse_response(body: object, decode: Decode) -> list[BookingPage]:
+    return decode(body, _result())

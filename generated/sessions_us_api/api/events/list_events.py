@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ...types import UNSET, Decode, Unset
@@ -31,7 +32,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> list[Event]:
+@cache
+def _result() -> type[list[Event]]:
     from ...models.event import Event
 
-    return decode(body, list[Event])
+    return list[Event]
+
+
+def _parse_response(body: object, decode: Decode) -> list[Event]:
+    return decode(body, _result())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -31,7 +32,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> RegisteredParticipant:
+@cache
+def _result() -> type[RegisteredParticipant]:
     from ...models.registered_participant import RegisteredParticipant
 
-    return decode(body, RegisteredParticipant)
+    return RegisteredParticipant
+
+
+def _parse_response(body: object, decode: Decode) -> RegisteredParticipant:
+    return decode(body, _result())

@@ -5,6 +5,7 @@ its session's."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -32,7 +33,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> Event:
+@cache
+def _result() -> type[Event]:
     from ...models.event import Event
 
-    return decode(body, Event)
+    return Event
+
+
+def _parse_response(body: object, decode: Decode) -> Event:
+    return decode(body, _result())

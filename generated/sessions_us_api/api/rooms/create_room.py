@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ...types import UNSET, Decode, Unset
@@ -27,7 +28,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> Room:
+@cache
+def _result() -> type[Room]:
     from ...models.room import Room
 
-    return decode(body, Room)
+    return Room
+
+
+def _parse_response(body: object, decode: Decode) -> Room:
+    return decode(body, _result())

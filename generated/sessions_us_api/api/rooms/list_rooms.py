@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ...types import UNSET, Decode, Unset
@@ -31,7 +32,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> list[Room]:
+@cache
+def _result() -> type[list[Room]]:
     from ...models.room import Room
 
-    return decode(body, list[Room])
+    return list[Room]
+
+
+def _parse_response(body: object, decode: Decode) -> list[Room]:
+    return decode(body, _result())

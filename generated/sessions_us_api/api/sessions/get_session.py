@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -26,7 +27,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> Session:
+@cache
+def _result() -> type[Session]:
     from ...models.session import Session
 
-    return decode(body, Session)
+    return Session
+
+
+def _parse_response(body: object, decode: Decode) -> Session:
+    return decode(body, _result())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -26,7 +27,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> Takeaways:
+@cache
+def _result() -> type[Takeaways]:
     from ...models.takeaways import Takeaways
 
-    return decode(body, Takeaways)
+    return Takeaways
+
+
+def _parse_response(body: object, decode: Decode) -> Takeaways:
+    return decode(body, _result())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -26,7 +27,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> list[Transcript]:
+@cache
+def _result() -> type[list[Transcript]]:
     from ...models.transcript import Transcript
 
-    return decode(body, list[Transcript])
+    return list[Transcript]
+
+
+def _parse_response(body: object, decode: Decode) -> list[Transcript]:
+    return decode(body, _result())

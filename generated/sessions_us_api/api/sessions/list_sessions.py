@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ...types import UNSET, Decode, Unset
@@ -31,7 +32,12 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(body: object, decode: Decode) -> list[Session]:
+@cache
+def _result() -> type[list[Session]]:
     from ...models.session import Session
 
-    return decode(body, list[Session])
+    return list[Session]
+
+
+def _parse_response(body: object, decode: Decode) -> list[Session]:
+    return decode(body, _result())
