@@ -18,9 +18,10 @@ pytestmark = pytest.mark.anyio
 
 
 def client(server: ListServer, **options: object) -> UserClient:
-    """A client with a key of its own, which waits for nothing."""
+    """A client with a key and an origin of its own, which waits for nothing. What one list contradicts is known of its origin."""
     plenty, once = Quota(limit=1_000_000, window=1.0), RetryPolicy(attempts=1)
-    return UserClient(f"key-{uuid4()}", transport=server, quota=plenty, retries=once, **options)  # type: ignore[arg-type]
+    origin = f"https://{uuid4()}.example"
+    return UserClient(f"key-{uuid4()}", base_url=origin, transport=server, quota=plenty, retries=once, **options)  # type: ignore[arg-type]
 
 
 def pager(server: ListServer, **arguments: object) -> Pager[Room]:
