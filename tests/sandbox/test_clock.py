@@ -179,6 +179,23 @@ async def test_time_does_not_go_back(still: Sandbox, seconds: float) -> None:
     assert still.clock.now() == before
 
 
+async def test_time_moves_in_one_of_three_ways(still: Sandbox) -> None:
+    """Whatever else is asked for changes nothing."""
+    before = still.time
+    with pytest.raises(ValueError, match="time must be one of runs, still, skips, not 'flies'"):
+        still.time = "flies"  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="time must be one of"):
+        Sandbox(time="flies")  # type: ignore[arg-type]
+    assert still.time == before
+
+
+def test_without_a_loop_a_failure_is_the_advancers(still: Sandbox) -> None:
+    """No event loop's handler could hear of it."""
+    still.clock.call_at(still.clock.now() + 1, lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        still.advance(1)
+
+
 @pytest.mark.parametrize("start", ["2026-12-01T10:00:00.999999Z", "8900-01-01T10:00:00.123Z"])
 async def test_a_start_that_clocks_round_comes_all_the_same(clock: Clock, start: str) -> None:
     """Finer than a millisecond, or so far away that a float has no milliseconds: the advance comes to its end, and the session

@@ -135,6 +135,7 @@ async def test_the_host_stays_and_strangers_are_unknown(user: httpx.AsyncClient)
     assert (await user.delete(path, params={"participantIds": [owner]})).status_code == 400
     assert (await user.delete(path, params={"participantIds": [ada, "nobody"]})).status_code == 404
     assert (await user.put(path, json={"participants": [{"id": "nobody"}]})).status_code == 404
+    assert (await user.put(path, json={"participants": [{"id": ada, "firstName": 5}]})).status_code == 400
     for method in ("POST", "PUT", "DELETE"):
         assert (await user.request(method, path)).status_code == 400
     assert (await user.get(path)).json() == present
