@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
+import sys
 import threading
 import time
 from datetime import datetime
@@ -187,6 +188,13 @@ async def test_time_moves_in_one_of_three_ways(still: Sandbox) -> None:
     with pytest.raises(ValueError, match="time must be one of"):
         Sandbox(time="flies")  # type: ignore[arg-type]
     assert still.time == before
+
+
+async def test_a_callback_may_end_the_program(still: Sandbox) -> None:
+    """What ends a program goes to nobody's handler."""
+    still.clock.call_at(still.clock.now() + 1, lambda: sys.exit(3))
+    with pytest.raises(SystemExit):
+        still.advance(1)
 
 
 def test_without_a_loop_a_failure_is_the_advancers(still: Sandbox) -> None:

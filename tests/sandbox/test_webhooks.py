@@ -196,3 +196,12 @@ async def test_other_hosts_are_delivered_to_on_demand(clock: Clock) -> None:
             await user.post("/api/sessions", json=PLAN)
             await sandbox.settle()
             assert (sandbox.deliveries[0].error or "").startswith("ConnectError")
+
+
+async def test_what_too_many_deliveries_wait_for_is_dropped(anyio_backend: str) -> None:
+    """And recorded as such; a sandbox that does not serve delivers nothing."""
+    sandbox = Sandbox(empty=True)
+    hook = {"url": "http://127.0.0.1:9/", "trigger": "SESSION_CREATED", "permission": "organization"}
+    sandbox.load({"sessions": [{"name": "Kick-off"}], "webhooks": [hook] * 1002})
+    sandbox.trigger("SESSION_CREATED")
+    assert [each.error for each in sandbox.deliveries] == ["dropped: too many deliveries are waiting"] * 2
