@@ -142,6 +142,15 @@ async def test_the_host_stays_and_strangers_are_unknown(user: httpx.AsyncClient)
     assert (await user.delete(path, params={"participantIds": [ada]})).status_code == 204
 
 
+async def test_a_body_goes_before_the_query(user: httpx.AsyncClient) -> None:
+    """Of a DELETE, whose identities may travel in either."""
+    session = (await user.post("/api/sessions", json=PLAN)).json()
+    path = f"/api/sessions/{session['id']}/participants"
+    ada = (await user.post(path, json={"emails": ["ada@example.org"]})).json()[1]["id"]
+    answer = await user.request("DELETE", path, params={"participantIds": "nobody"}, json={"participantIds": [ada]})
+    assert answer.status_code == 204
+
+
 async def test_ended_sessions_have_takeaways_and_transcripts(user: httpx.AsyncClient) -> None:
     """Takeaways are text and a rich document of the same text; utterances name a participant of the session."""
     sessions = [row for page in (1, 2, 3, 4) for row in (await user.get("/api/sessions", params={"page": page})).json()]

@@ -47,9 +47,10 @@ async def test_a_webhook_is_made_and_deleted(user: httpx.AsyncClient) -> None:
         ({"url": "http://[::1/h"}, "url"),
         ({"trigger": "SESSION_EATEN"}, "trigger"),
         ({"permission": "all"}, "permission"),
+        ({"linkPublicKey": "yes"}, "linkPublicKey"),
     ],
 )
-async def test_a_webhook_must_make_sense(user: httpx.AsyncClient, change: dict[str, str], field: str) -> None:
+async def test_a_webhook_must_make_sense(user: httpx.AsyncClient, change: dict[str, Any], field: str) -> None:
     """400 naming the field; the permission is personal unless told otherwise."""
     body = {"url": "https://example.org/hook", "trigger": "EVENT_PUBLISHED"}
     answer = await user.post("/api/webhooks", json={**body, **change})
