@@ -83,6 +83,16 @@ async def test_a_new_start_moves_the_end_along(user: httpx.AsyncClient, sandbox:
     assert (moved.status_code, moved.json()["plannedEnd"]) == (200, "2026-03-04T12:30:00.000Z")
 
 
+@pytest.mark.parametrize("start", ["9990-01-01T00:00:00Z", "9995-01-01T00:00:00Z"])
+async def test_an_end_that_would_be_no_moment_is_refused(user: httpx.AsyncClient, start: str) -> None:
+    """It moves along with the start, and calendars end with the year 9999."""
+    plan = {"name": "Far away", "startAt": "8990-01-01T00:00:00Z", "plannedEnd": "8999-06-01T00:00:00Z"}
+    session = (await user.post("/api/sessions", json=plan)).json()
+    answer = await user.put(f"/api/sessions/{session['id']}", json={"startAt": start})
+    assert answer.status_code == 400
+    assert "plannedEnd, which moves along, would be no valid" in answer.text
+
+
 async def test_null_is_taken_for_absent(user: httpx.AsyncClient) -> None:
     """Nothing is known to refuse it; but a description can be taken away."""
     nothing = dict.fromkeys(("startAt", "plannedEnd", "timeZone"))
