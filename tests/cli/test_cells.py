@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+from io import StringIO
 from typing import Any
 
 import pytest
 
 pytest.importorskip("rich", reason="needs the extra `cli`")
 
-from sessions_us import Session, StoreRecovered, StoreUnavailable
+from rich.console import Console
+
+from sessions_us import SchemaDrift, Session, StoreRecovered, StoreUnavailable
+from sessions_us.cli.demo.ticker import Ticker
 from sessions_us.cli.fields import require_known, value_at
 from sessions_us.cli.progress import duration, summary
 from sessions_us.cli.statuses import Status, failure
@@ -101,3 +105,13 @@ def test_a_field_that_nobody_knows_is_refused() -> None:
     with pytest.raises(ValueError, match=r"there is no field 'nmae'.*Did you mean name\?"):
         require_known(["nmae"], Session, ROWS)
     assert value_at(ROWS[0], "new.deep.er") == 2
+
+
+def test_the_demo_counts_what_is_not_as_described() -> None:
+    """And says where it was."""
+    console = Console(file=StringIO(), width=100)
+    ticker = Ticker("user", console)
+    ticker.on_event(SchemaDrift(operation="get_room", call=1, field="", problem="no object"))
+
+    assert ticker.surprises == 1
+    assert console.file.getvalue().strip() == "get_room: no object at the top"
