@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import threading
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import audit
@@ -156,3 +158,46 @@ def test_a_silent_index_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_the_lowest_version_begins_the_range(range_: str, lowest: str) -> None:
     """Extras and markers stay."""
     assert audit.at_lowest(range_).startswith(lowest)
+
+
+def test_what_is_found_is_told(
+    index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each finding, and status 1; 0 without any."""
+    pyproject = tmp_path / "pyproject.toml"
+    monkeypatch.setattr(audit, "PYPROJECT", pyproject)
+    index.add("good", "1.0")
+    pyproject.write_text('[project]\ndependencies = ["good==1.0"]\nclassifiers = []\n', "utf-8")
+    assert audit.main() == 0
+
+    index.projects["good"]["project-status"] = {"status": "archived"}
+    assert audit.main() == 1
+    assert capsys.readouterr().err == "audit: good is archived\n"
+
+
+def test_the_index_is_the_one_that_pip_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """That of the environment, else that of pip's configuration, else pip's own."""
+    monkeypatch.setenv("PIP_INDEX_URL", "https://one.example/simple")
+    assert audit.index_url() == "https://one.example/simple"
+
+    monkeypatch.delenv("PIP_INDEX_URL")
+    configuration = tmp_path / "pip.conf"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
+    configuration.write_text("[global]\nindex-url = https://two.example/simple\n", "utf-8")
+    assert audit.index_url() == "https://two.example/simple"
+
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)  # with it, pip reads none at all
+    assert audit.index_url() == "https://pypi.org/simple"
+
+
+def test_what_says_nothing_of_pythons_runs_on_all() -> None:
+    """Old distributions say something that no specifier is. A pip that does not tell what was yanked can't be used."""
+    said: dict[str, Any] = {
+        "metadata": {"name": "old", "version": "1", "requires_python": "2.7, any"},
+        "is_yanked": False,
+    }
+    assert list(audit.installed([said], ["3.11"])) == []
+
+    del said["is_yanked"]
+    with pytest.raises(audit.UnreachableError, match="it takes 24 or newer"):
+        list(audit.installed([said], ["3.11"]))

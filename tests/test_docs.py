@@ -18,6 +18,7 @@ import types
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import methods
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -194,6 +195,20 @@ def test_the_list_of_methods_is_current() -> None:
     """docs/methods.md is what scripts/methods.py writes: 47 rows."""
     assert PAGE.read_text("utf-8") == page()
     assert len(re.findall(r"^\| `\w+\(", page(), re.MULTILINE)) == 47
+
+
+def test_a_list_of_methods_that_is_not_current_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--check` says so and writes nothing; without it the page is written."""
+    monkeypatch.setattr(methods, "PAGE", tmp_path / "methods.md")
+
+    assert methods.main("--check") == 1
+    assert capsys.readouterr().err == "docs/methods.md is not current: run python scripts/methods.py\n"
+    assert not methods.PAGE.exists()
+    assert methods.main() == 0
+    assert methods.main("--check") == 0
+    assert methods.PAGE.read_text("utf-8") == page()
 
 
 def test_each_error_has_an_entry() -> None:

@@ -111,6 +111,19 @@ def test_a_file_that_can_not_be_used(
     assert CANARY not in repr([frame.f_locals for frame in frames])
 
 
+def test_what_is_no_file_of_this_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what is no regular file, nor one of another user, whoever can read it."""
+    with pytest.raises(ConfigurationError, match="no regular file"):
+        UserKey.from_file(tmp_path)
+    path = held(tmp_path / "key")
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
+        UserKey.from_file(path)
+
+
 def test_a_file_that_fails_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as one on a disk that is damaged: it was opened. And a path that no file can have."""
 

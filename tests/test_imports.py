@@ -64,6 +64,15 @@ def test_a_missing_extra_is_named_in_a_line():
     assert done.stdout == "sessions_us.fastapi needs fastapi: pip install 'sessions-us[fastapi]'\n"
 
 
+def test_what_an_extra_itself_misses_is_not_taken_for_the_extra():
+    """FastAPI is there, and what it needs is not: installing the extra again would not be the remedy."""
+    code = "import sys; sys.modules['starlette'] = None\ntry:\n import sessions_us.fastapi\nexcept ImportError as e: print(e)\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "starlette" in done.stdout
+    assert "pip install" not in done.stdout
+
+
 def test_telemetry_without_opentelemetry_names_the_extra():
     """In a line. Everything else works without it, and never imports it, also where events are heard."""
     missing = "import sys; sys.modules['opentelemetry'] = None"

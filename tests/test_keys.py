@@ -94,6 +94,23 @@ def test_a_key_shows_itself_nowhere():
         pickle.dumps(UserClient(CANARY))
 
 
+@pytest.mark.parametrize("value", [*UNUSABLE.values(), 5, None])
+def test_an_unusable_key_is_no_key(value):
+    """A key that is made by itself is checked as one that a client is given, and not shown either."""
+    with pytest.raises(ConfigurationError, match="SESSIONS_USER_KEY") as caught:
+        UserKey(value)
+
+    assert CANARY not in str(caught.value)
+    ours = [frame for frame, _ in traceback.walk_tb(caught.tb) if "sessions_us" in frame.f_code.co_filename]
+    assert ours
+    assert CANARY not in repr([frame.f_locals for frame in ours])
+
+
+def test_equal_keys_are_one_in_a_set():
+    """And a key of the other role is another."""
+    assert {UserKey("a"), UserKey("a"), UserKey("b"), GuestKey("a")} == {UserKey("b"), UserKey("a"), GuestKey("a")}
+
+
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1))
 def test_any_one_line_header_safe_string_is_a_key(value):
     """Nothing else is known of the form of a key, so nothing else is asked of it."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from functools import wraps
 
 import pytest
+from support.command import python
 from support.rooms import retrying
 from support.scripted import Say, Scripted
 
@@ -29,6 +30,27 @@ async def test_a_listener_that_raises_breaks_no_call(caplog, kind):
         await asyncio.wait_for(user.sessions.get("s1"), 10)
 
     assert "on_event raised" in caplog.text
+
+
+ENDING = """
+import asyncio, sys
+from sessions_us import UserClient
+from sessions_us.sandbox import Sandbox
+
+async def main():
+    sandbox = Sandbox()
+    async with UserClient(sandbox.user_key, transport=sandbox.transport, on_event=lambda event: sys.exit(7)) as user:
+        await user.rooms.get("r1")
+
+asyncio.run(main())
+"""
+
+
+def test_a_listener_may_end_the_program():
+    """What ends a program is no failure of a listener: it is not logged, and the program ends."""
+    done = python("-X", "dev", "-c", ENDING)
+
+    assert (done.returncode, done.stderr) == (7, "")
 
 
 async def hear(event: object) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import public_names
 import pytest
 from public_names import MODULES, latest_changes, public, undeclared
 
@@ -70,3 +71,21 @@ def test_what_is_compared_is_what_upgrading_promises() -> None:
 def test_the_changes_are_those_of_the_next_version() -> None:
     """The first part of CHANGELOG.md, which begins with the version."""
     assert latest_changes().startswith(f"[{sessions_us.__version__}]")
+
+
+def test_a_version_is_compared_with_what_was_written_of_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Written and compared there is no difference; a name that is gone is an error that says what to do."""
+    snapshot = tmp_path / "api.txt"
+    monkeypatch.setattr(public_names, "SNAPSHOT", snapshot)
+
+    assert public_names.main("--write") == 0
+    assert public_names.main() == 0
+    assert capsys.readouterr().out.startswith(f"{len(public())} public names; none is gone")
+
+    snapshot.write_text(f"{snapshot.read_text('utf-8')}sessions_us.Vanished class(Exception)\n", "utf-8")
+    assert public_names.main() == 1
+    assert capsys.readouterr().err == (
+        "sessions_us.Vanished is gone: say so in CHANGELOG.md, under Changed or Removed\n"
+    )

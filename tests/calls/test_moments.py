@@ -78,6 +78,7 @@ def guest(server: Server) -> GuestClient:
         True,
         timedelta(hours=1),
         [NINE],
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))),  # in UTC, of the year 10000
     ],
     ids=repr,
 )

@@ -18,9 +18,10 @@ pytestmark = pytest.mark.anyio
 
 
 def client(server: ListServer, **options: object) -> UserClient:
-    """A client with a key of its own, which waits for nothing."""
+    """A client with a key and an origin of its own, which waits for nothing. What one list contradicts is known of its origin."""
     plenty, once = Quota(limit=1_000_000, window=1.0), RetryPolicy(attempts=1)
-    return UserClient(f"key-{uuid4()}", transport=server, quota=plenty, retries=once, **options)  # type: ignore[arg-type]
+    origin = f"https://{uuid4()}.example"
+    return UserClient(f"key-{uuid4()}", base_url=origin, transport=server, quota=plenty, retries=once, **options)  # type: ignore[arg-type]
 
 
 def pager(server: ListServer, **arguments: object) -> Pager[Room]:
@@ -271,3 +272,16 @@ async def test_a_slow_reader_of_copies_begins_once():
 
     assert got == server.lists["rooms"]
     assert len(server.asked) == 2 * before
+
+
+@pytest.mark.parametrize("beyond", ["404", "416"])
+async def test_a_walk_of_copies_ends_where_the_first_did(beyond, base_known):
+    """An error that told the end is kept with the pages before it: what has ended is not asked again."""
+    server = ListServer(40, Paging(beyond=beyond))
+    user = client(server, cache_ttl=600)
+
+    first = await ids(user.rooms.list())
+    sent = len(server.asked)
+
+    assert await ids(user.rooms.list()) == first == server.lists["rooms"]
+    assert (sent, len(server.asked)) == (3, 3)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import at, run
+from support.command import Terminal, at, run
 
 from sessions_us.sandbox import Sandbox
 
@@ -177,3 +178,31 @@ def test_a_wrong_command_line_says_what_to_do(words: str, said: str) -> None:
 
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert done.stderr.endswith(f"{said}\n")
+
+
+def test_a_booking_is_made_with_the_guests_key(sessions_sandbox: Sandbox) -> None:
+    """And printed as it was made."""
+    page = sessions_sandbox.team_page_id
+    booking = answer(run("create", "bookings", "--page", page, *BOOKING[2:], **environ(sessions_sandbox)))
+
+    assert booking["participantName"] == "x"
+    assert sessions_sandbox.requests[0].json["bookingPageId"] == page
+    assert asked(sessions_sandbox) == [("POST", "/api/guests/bookings", "guest")]
+
+
+def test_an_input_that_is_no_json_is_refused(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Before anything is sent."""
+    (tmp_path / "body").write_text("{", "utf-8")
+    done = run("api", "POST", "/api/rooms", "--input", str(tmp_path / "body"), **environ(sessions_sandbox))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "holds no JSON" in done.stderr
+    assert sessions_sandbox.requests == []
+
+
+def test_an_answer_on_a_terminal_is_indented(sessions_sandbox: Sandbox) -> None:
+    """As people read JSON."""
+    with Terminal("api", "POST", "/api/rooms", "-f", "name=Blue", **environ(sessions_sandbox)) as terminal:
+        shown = terminal.read()
+
+    assert '  "name": "Blue"' in shown

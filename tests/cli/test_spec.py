@@ -32,6 +32,13 @@ def test_the_exit_status_says_how_bad_it_is(tmp_path: Path) -> None:
     assert "/api/rooms" in str(json.loads(done[2].stdout))
 
 
+def test_two_documents_are_compared() -> None:
+    """Not three."""
+    done = run("spec", "diff", "a.json", "b.json", "c.json")
+
+    assert (done.returncode, done.stderr) == (2, "sessions-us: spec diff compares two documents: [OLD] NEW\n")
+
+
 def test_a_file_that_is_missing(tmp_path: Path) -> None:
     """One line, and exit status 2."""
     done = run("spec", "diff", str(tmp_path / "missing.json"))

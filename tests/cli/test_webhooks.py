@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.command import at, run
+from support.command import Terminal, at, run
 
 from sessions_us.sandbox import Sandbox
 
@@ -25,6 +25,17 @@ def test_a_webhook_is_added_and_removed(sessions_sandbox: Sandbox) -> None:
     assert "SESSION_ENDED of all objects of the workspace goes to https://example.com/a. Keep the id" in added.stderr
     assert json.loads(removed.stdout) == {"id": name, "removed": True}
     assert (again.returncode, again.stdout) == (12, "")
+
+
+def test_a_webhook_is_removed_on_a_terminal(sessions_sandbox: Sandbox) -> None:
+    """In words."""
+    hook = {"url": "https://example.com/a", "trigger": "BOOKING_CREATED"}
+    (name,) = sessions_sandbox.load({"webhooks": [hook]})["webhooks"]
+    with Terminal("webhooks", "remove", name, **at(sessions_sandbox)) as terminal:
+        shown = terminal.read()
+
+    assert f"Removed {name}." in shown
+    assert sessions_sandbox.data["webhooks"] == []
 
 
 @pytest.mark.sessions_sandbox(fields="all")

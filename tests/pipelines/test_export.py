@@ -390,6 +390,24 @@ async def test_a_resource_that_does_not_exist_is_refused(user, tmp_path, resourc
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("resources", "options", "said"),
+    [
+        ("sessions", {"on_error": "ignore"}, "on_error is 'stop' or 'skip', not 'ignore'"),
+        ("sessions", {"vanished": "forget"}, "vanished is 'keep', 'mark' or 'delete', not 'forget'"),
+        ("sessions", {"children": ["notes"]}, "children are some of .*, not 'notes'"),
+        ("rooms", {"children": "notes"}, "rooms have no children: leave 'notes' out"),
+        ("sessions", {"sink": []}, "an export needs a sink"),
+    ],
+)
+async def test_an_argument_that_makes_no_sense_is_refused(user, tmp_path, resources, options, said):
+    """Before anything is made or sent."""
+    arguments = {"sink": NDJSONSink(tmp_path / "out"), "state": tmp_path / "state", **options}
+    with pytest.raises(ValueError, match=said):
+        await export(user, resources, **arguments)
+    assert not list(tmp_path.iterdir())
+
+
 async def test_two_exports_of_one_job_at_once(sandbox, user, out):
     """The second says so and stops; the first is not disturbed."""
     started = asyncio.Event()

@@ -105,6 +105,10 @@ def test_a_webhook_needs_a_state(tmp_path):
         note_webhook(tmp_path / "state", delivery)
     assert list(tmp_path.iterdir()) == []
 
+    (tmp_path / "state").write_text("not a state" * 100)
+    with pytest.raises(ExportError, match="state can't be used: "):
+        note_webhook(tmp_path / "state", delivery)
+
 
 async def test_a_quick_run_reads_what_is_new(sandbox, user, out):
     """It stops at the first page of known rows, and says as of when nothing is missing."""

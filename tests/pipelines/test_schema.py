@@ -124,6 +124,15 @@ def test_what_a_column_can_not_hold_is_raw():
     assert extra(page) == {"duration": 2**63, "name": "\ud83d", "createdAt": "2026-05-04T09:00:00.123456+00:00"}
 
 
+def test_a_moment_that_is_none_in_utc_is_raw():
+    """It is of the year 10000 there."""
+    late = "9999-12-31T23:30:00-14:00"
+    page = fit("booking_pages", {"id": "1", "createdAt": late})
+
+    assert page["createdAt"] is None
+    assert extra(page) == {"createdAt": late}
+
+
 def test_children_are_typed_and_what_is_odd_in_them_is_raw():
     """A child of another shape is null; a list with an odd row keeps the others, and is raw as well."""
     transcripts = [{"sourceTimestamp": "2026-05-04T09:00:00Z", "content": [{"text": "Hi", "more": 1}]}, "odd"]

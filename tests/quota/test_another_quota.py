@@ -73,6 +73,14 @@ async def test_what_the_user_chose_changes() -> None:
             assert user.quota.snapshot().limit == 7
 
 
+def test_processes_that_share_a_quota_have_their_own_clocks(tmp_path: Path) -> None:
+    """They could not agree what time it is."""
+    shared = Quota(store=SQLiteStore(tmp_path / "quota.db"))
+    with pytest.raises(ConfigurationError, match="a clock can't be given with a store that other processes use"):
+        UserClient(f"key-{uuid4()}", quota=shared, clock=HandClock())
+    assert UserClient(f"key-{uuid4()}", quota=Quota(store=MemoryStore()), clock=HandClock())
+
+
 @pytest.mark.anyio
 async def test_an_open_client_keeps_its_quota() -> None:
     """The error says what to do: close the other client, or give both the same."""

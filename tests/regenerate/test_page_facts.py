@@ -14,7 +14,7 @@ pytest.importorskip("openapi_python_client", reason="needs the dependency group 
 from regeneration.adopt.intake import take_in
 from regeneration.document import routes
 from regeneration.generate import catalogue
-from regeneration.generate.page_facts import PageFacts, page_facts
+from regeneration.generate.page_facts import PageFacts, left_open, page_facts
 from regeneration.overlay.core_yaml import parse_yaml
 from support import nestjs
 
@@ -220,3 +220,39 @@ def test_a_page_parameter_of_another_name_is_found_and_told(name: str) -> None:
     found = operations(taken.document)["list_sessions"]["pagination"]
     assert found == {"parameter": name, "base": 0, "size_parameter": None, "size": 20}
     assert f"GET /api/sessions: the parameter of its pages is called {name!r}, not 'page'" in taken.notes
+
+
+NUMBER = {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "page", "open_"),
+    [
+        ({"page": NUMBER}, "page", ""),
+        ({"page": NUMBER, "limit": NUMBER}, "page", ""),
+        ({"offset": NUMBER, "limit": NUMBER}, "offset", ""),
+        ({"page": {"type": "object", "properties": {"number": NUMBER}}}, "page", "something else than a number"),
+        ({"page": NUMBER, "limit": {"type": "boolean"}}, "page", "'limit' of its pages is declared as something else"),
+        ({"page": NUMBER, "part": NUMBER}, "page", "the parameter 'part' may be one of its pages"),
+        ({"page": NUMBER, "filter": {"type": "object"}}, "page", "the parameter 'filter' may be one of its pages"),
+        ({"offset": NUMBER}, "offset", "'offset' counts rows, and no parameter for the rows of a page is declared"),
+        ({"cursor": {"type": "string"}}, "page", "its pages are followed by a cursor, 'cursor'"),
+        ({"part": NUMBER}, "page", "no parameter for the number of a page"),
+    ],
+)
+def test_what_the_parameters_of_a_list_leave_open_is_told(declared: dict[str, Any], page: str, open_: str) -> None:
+    """Whatever could make a list lose rows in silence."""
+    parameters = [{"name": name, "in": "query", "schema": schema} for name, schema in declared.items()]
+    told = left_open({"openapi": "3.0.3", "paths": {}}, parameters, page)
+    assert open_ in told
+    assert bool(open_) == bool(told)
+
+
+def test_a_parameter_in_a_form_of_its_own_may_count() -> None:
+    """As JSON, or as a deep object: the client could not send the number of a page in it."""
+    for form in ({"content": {"application/json": {"schema": {"type": "string"}}}}, {"style": "deepObject"}):
+        beside = {"name": "page", "in": "query", "schema": NUMBER}
+        told = left_open(
+            {"openapi": "3.0.3", "paths": {}}, [beside, {"name": "options", "in": "query", **form}], "page"
+        )
+        assert told == "the parameter 'options' may be one of its pages"

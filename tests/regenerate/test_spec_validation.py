@@ -100,6 +100,9 @@ def test_a_sound_document_passes(sound: dict[str, Any]) -> None:
             for size in (0, "20", 2.5, True, None)
         ),
         (document({"/a": {"get": paged(**{"base-evidence": "wire"})}}), "x-pagination knows no 'base-evidence'"),
+        (document({"/a": {"get": paged(counts="items")}}), "counts must be pages or rows, not 'items'"),
+        (document({"/a": {"get": operation(**{"x-envelope": ["data", 5]})}}), "x-envelope must be a name, or a list"),
+        (document({"/a": {"get": operation(**{"x-envelope": "data"})}}), "x-envelope says data, and the document's"),
         (removing(removes="yes"), "x-removes must be true or false"),
         (removing("get"), "GET /a: x-removes is for writes that have reads in x-invalidates"),
         (removing(changed=()), "x-removes is for writes that have reads in x-invalidates"),

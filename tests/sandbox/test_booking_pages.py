@@ -165,3 +165,11 @@ async def test_seeded_collaborators_fill_more_than_a_page(user: httpx.AsyncClien
     page = (await user.get("/api/booking-pages")).json()[0]
     path = f"/api/booking-pages/{page['id']}/collaborators"
     assert [len((await user.get(path, params={"page": number})).json()) for number in (1, 2, 3)] == [20, 2, 0]
+
+
+async def test_a_page_gets_another_link(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """One that nobody else has."""
+    page = (await user.post("/api/booking-pages", json={"name": "Advice"})).json()
+    changed = await user.put(f"/api/booking-pages/{page['id']}", json={"slug": "ask-me"})
+    assert changed.status_code == 200
+    assert next(row for row in sandbox.data["booking_pages"] if row["id"] == page["id"])["slug"].endswith("ask-me")

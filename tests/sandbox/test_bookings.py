@@ -152,3 +152,21 @@ async def test_more_is_told_on_demand(anyio_backend: str) -> None:
             assert (await user.post(f"/api/events/{event['id']}/publish")).json()["isPublished"] is True
             assert (await user.post(f"/api/events/{event['id']}/toggle-public")).json()["isPublic"] is True
             assert (await user.post(f"/api/events/{event['id']}/toggle-public")).json()["isPublic"] is False
+
+
+async def test_a_booking_has_another_zone(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """And so has its session."""
+    wanted = {"bookingPageId": sandbox.team_page_id, "startAt": START}
+    booking = (await user.post("/api/bookings", json=wanted)).json()
+    changed = await user.put(f"/api/bookings/{booking['id']}", json={"timeZone": "Europe/Bucharest"})
+    session = (await user.get(f"/api/sessions/{booking['sessionId']}")).json()
+    assert (changed.json()["timeZone"], session["timeZone"]) == ("Europe/Bucharest",) * 2
+
+
+@pytest.mark.parametrize("guests", ["bob@example.org", [4], [["bob@example.org"]]])
+async def test_guests_are_strings_or_objects(user: httpx.AsyncClient, sandbox: Sandbox, guests: object) -> None:
+    """400 naming the field, for whatever else."""
+    wanted = {"bookingPageId": sandbox.team_page_id, "startAt": START, "guests": guests}
+    answer = await user.post("/api/bookings", json=wanted)
+    assert answer.status_code == 400
+    assert "guests" in answer.json()["message"][0]

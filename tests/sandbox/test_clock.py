@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
+import sys
 import threading
 import time
 from datetime import datetime
@@ -177,6 +178,30 @@ async def test_time_does_not_go_back(still: Sandbox, seconds: float) -> None:
     with pytest.raises(ValueError, match="time goes on by 0 or more seconds, not by"):
         still.advance(seconds)
     assert still.clock.now() == before
+
+
+async def test_time_moves_in_one_of_three_ways(still: Sandbox) -> None:
+    """Whatever else is asked for changes nothing."""
+    before = still.time
+    with pytest.raises(ValueError, match="time must be one of runs, still, skips, not 'flies'"):
+        still.time = "flies"  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="time must be one of"):
+        Sandbox(time="flies")  # type: ignore[arg-type]
+    assert still.time == before
+
+
+async def test_a_callback_may_end_the_program(still: Sandbox) -> None:
+    """What ends a program goes to nobody's handler."""
+    still.clock.call_at(still.clock.now() + 1, lambda: sys.exit(3))
+    with pytest.raises(SystemExit):
+        still.advance(1)
+
+
+def test_without_a_loop_a_failure_is_the_advancers(still: Sandbox) -> None:
+    """No event loop's handler could hear of it."""
+    still.clock.call_at(still.clock.now() + 1, lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        still.advance(1)
 
 
 @pytest.mark.parametrize("start", ["2026-12-01T10:00:00.999999Z", "8900-01-01T10:00:00.123Z"])

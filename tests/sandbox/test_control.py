@@ -56,6 +56,7 @@ async def test_time_is_advanced(sandbox: Sandbox, control: httpx.AsyncClient, us
     answer = await control.post("/clock", json={"seconds": 90, "time": "still"})
     assert answer.json() == {"now": 1772431290.0, "time": "still"}
     assert (await control.get("/clock")).json() == answer.json()
+    assert (await control.post("/clock", json={"time": "still"})).json() == answer.json()
     made = (await user.post("/api/rooms", json={"name": "Blue"})).headers["date"]
     assert made == "Mon, 02 Mar 2026 06:01:30 GMT"
     for wrong in ({"seconds": -1}, {"seconds": "many"}, {"time": "backwards"}, {"seconds": 1e12}, {"seconds": 1e300}):
@@ -76,7 +77,14 @@ async def test_faults_are_asked_for_and_taken_back(
     assert (await user.get("/api/rooms")).status_code == 200
     await control.post("/faults", json={"status": 503, "times": None})
     assert [(await user.get("/api/rooms")).status_code for _ in range(3)] == [503] * 3
-    for wrong in ({}, {"status": 99}, {"status": True}, {"status": 500, "path": "/rooms"}, {"status": 500, "times": 0}):
+    for wrong in (
+        {},
+        {"status": 500, "headers": {"X-Odd": 1}},
+        {"status": 99},
+        {"status": True},
+        {"status": 500, "path": "/rooms"},
+        {"status": 500, "times": 0},
+    ):
         assert (await control.post("/faults", json=wrong)).status_code == 400
 
 
@@ -91,6 +99,8 @@ async def test_triggers_and_sessions(sandbox: Sandbox, control: httpx.AsyncClien
     assert (await control.post(f"/sessions/{session}/end", json={"takeaways": "Hello"})).status_code == 204
     assert (await user.get(f"/api/sessions/{session}/takeaways")).json()["takeawaysText"] == "Hello"
     assert (await control.post("/sessions/none/start")).status_code == 404
+    row = {"id": session, "name": "Kick-off", "startAt": START, "phase": "over"}
+    assert row in (await control.get("/sessions")).json()
     await sandbox.settle()
     deliveries = (await control.get("/deliveries")).json()
     assert deliveries[0]["payload"] == told.json()
@@ -175,6 +185,16 @@ async def test_what_is_not_there_is_a_404(control: httpx.AsyncClient, method: st
     """Named as it was asked for."""
     answer = await control.request(method, "/nothing")
     assert (answer.status_code, answer.json()["message"]) == (404, f"Cannot {method} /_sandbox/nothing")
+
+
+async def test_the_page_is_read_and_not_written(sandbox: Sandbox) -> None:
+    """The root of the sandbox is a page for people, and so is the documentation."""
+    async with httpx.AsyncClient(base_url=sandbox.url) as client:
+        for path in ("/", "/api-docs"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+            refused = await client.post(path)
+            assert (refused.status_code, refused.json()["message"]) == (404, f"Cannot POST {path}")
 
 
 @pytest.mark.parametrize(

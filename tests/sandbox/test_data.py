@@ -187,8 +187,23 @@ async def test_a_booking_and_its_session_start_together(sandbox: Sandbox) -> Non
     assert starts() == (monday, tuesday)
 
 
+async def test_a_booking_and_an_event_keep_their_sessions(sandbox: Sandbox) -> None:
+    """A row may leave the session out; it can't name another one."""
+    booking, other = sandbox.data["bookings"][:2]
+    event = sandbox.data["events"][0]
+    sandbox.load({"events": [{"id": event["id"], "isPublic": not event["isPublic"]}]})
+    changed = next(row for row in sandbox.data["events"] if row["id"] == event["id"])
+    assert changed == {**event, "isPublic": not event["isPublic"]}
+
+    with pytest.raises(ValueError, match=r"sessionId can't become another"):
+        sandbox.load({"bookings": [{"id": booking["id"], "sessionId": other["sessionId"]}]})
+    with pytest.raises(ValueError, match=r"session\.id can't become another"):
+        sandbox.load({"events": [{"id": event["id"], "session": {"id": booking["sessionId"]}}]})
+
+
 async def test_what_is_removed_is_gone(sandbox: Sandbox, user: httpx.AsyncClient) -> None:
     """Sessions with their bookings and events, and these with their sessions."""
+    (hook,) = sandbox.load({"webhooks": [{"url": "https://example.org/", "trigger": "EVENT_CREATED"}]})["webhooks"]
     data = sandbox.data
     plain = next(row for row in data["sessions"] if not row["booking"] and not row["event"])
     booking, other = data["bookings"][:2]
@@ -199,6 +214,7 @@ async def test_what_is_removed_is_gone(sandbox: Sandbox, user: httpx.AsyncClient
     sandbox.remove("events", event["id"])
     sandbox.remove("rooms", data["rooms"][0]["id"])
     sandbox.remove("booking_pages", data["booking_pages"][0]["id"])
+    sandbox.remove("webhooks", hook)
 
     after = sandbox.data
     gone = {plain["id"], booking["sessionId"], other["sessionId"], event["session"]["id"]}
@@ -207,11 +223,14 @@ async def test_what_is_removed_is_gone(sandbox: Sandbox, user: httpx.AsyncClient
     assert after["events"] == data["events"][1:]
     assert after["rooms"] == data["rooms"][1:]
     assert after["booking_pages"] == data["booking_pages"][1:]
+    assert (len(data["webhooks"]), after["webhooks"]) == (1, [])
     assert (await user.get(f"/api/sessions/{plain['id']}")).status_code == 404
     with pytest.raises(KeyError):
         sandbox.remove("sessions", plain["id"])
     with pytest.raises(ValueError, match="resource must be one of rooms, booking_pages"):
         sandbox.remove("participants", plain["id"])
+    with pytest.raises(ValueError, match="the user of the sandbox's keys can't be removed"):
+        sandbox.remove("users", data["users"][0]["id"])
 
 
 @pytest.mark.parametrize(
@@ -241,6 +260,9 @@ async def test_what_is_removed_is_gone(sandbox: Sandbox, user: httpx.AsyncClient
         ({"sessions": [{"name": "a", "transcripts": [{}]}]}, r"transcripts\[0\]: participantId should not be empty"),
         ({"bookings": [{}]}, r"bookings\[0\]: bookingPageId should not be empty"),
         ({"bookings": [{"bookingPageId": "p", "startAt": "2026-03-03", "participantName": "A"}]}, "the id of a booking page"),
+        ({"rooms": [{"name": "a", "extra": 4}]}, r"rooms\[0\]: extra must be an object"),
+        ({"bookings": [{"bookingPageId": "p", "startAt": "2026-03-03", "sessionId": "s"}]}, "sessionId must be the id of a"),
+        ({"sessions": ["Kick-off"]}, r"sessions\[0\] must be an object"),
         ({"events": [{}]}, r"events\[0\].session must be an object"),
         ({"events": [{"session": {"id": []}}]}, r"events\[0\].session: id must be a string"),
         ({"events": [{"session": {"id": "s", "name": "a"}}, {"session": {"id": "s"}}]}, "session of another booking or event"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from sessions_us.sandbox import Sandbox
+
 pytestmark = pytest.mark.anyio
 PLAN = {
     "name": "Spring webinar",
@@ -107,3 +109,12 @@ async def test_a_user_registers_as_themselves(user: httpx.AsyncClient) -> None:
     answer = await user.post(f"/api/events/{event['id']}/register")
     assert (answer.status_code, answer.json()["email"]) == (201, "grace@example.com")
     assert (await user.post(f"/api/events/{event['id']}/register")).status_code == 409
+
+
+async def test_a_trigger_tells_of_the_last_registration(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """On demand; where nobody has registered, of one that is made up."""
+    event = (await user.post("/api/events", json=PLAN)).json()
+    assert sandbox.trigger("EVENT_NEW_REGISTRATION", id=event["id"])["data"]
+    await user.post(f"/api/events/{event['id']}/register")
+    told = sandbox.trigger("EVENT_NEW_REGISTRATION", id=event["id"])
+    assert "grace@example.com" in str(told["data"])

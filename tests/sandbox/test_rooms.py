@@ -7,6 +7,8 @@ import re
 import httpx
 import pytest
 
+from sessions_us.sandbox import Sandbox
+
 pytestmark = pytest.mark.anyio
 
 
@@ -47,12 +49,24 @@ async def test_a_room_is_cloned_under_its_own_link(user: httpx.AsyncClient) -> N
     assert len({room["id"], bare.json()["id"], named["id"]}) == 3
 
 
-async def test_a_room_is_shared_with_addresses_and_users(user: httpx.AsyncClient) -> None:
+async def test_a_room_is_shared_with_addresses_and_users(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
     """201 with the room; a stranger's user id is a 404, something else than an address a 400."""
     room = (await user.post("/api/rooms", json={"name": "Studio"})).json()
     path = f"/api/rooms/{room['id']}/share"
     answer = await user.post(path, json={"emails": ["alan@example.com"]})
     assert (answer.status_code, answer.json()) == (201, {**room, "sharedWith": ["alan@example.com"]})
+    sandbox.load({"users": [{"id": "kim", "email": "kim@example.com"}]})
+    both = await user.post(path, json={"userIds": ["kim"]})
+    assert both.json()["sharedWith"] == ["alan@example.com", "kim@example.com"]
     assert (await user.post(path, json={"userIds": ["nobody"]})).status_code == 404
     wrong = await user.post(path, json={"emails": ["nonsense"], "userIds": "all"})
     assert wrong.json()["message"] == ["each value in emails must be an email", "userIds must be an array"]
+
+
+async def test_a_room_gets_another_link(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """Of its own; that of another room is a 409."""
+    blue, red = [(await user.post("/api/rooms", json={"name": name})).json() for name in ("Blue", "Red")]
+    changed = await user.put(f"/api/rooms/{blue['id']}", json={"slug": "sky"})
+    assert changed.status_code == 200
+    assert next(row for row in sandbox.data["rooms"] if row["id"] == blue["id"])["slug"].endswith("sky")
+    assert (await user.put(f"/api/rooms/{red['id']}", json={"slug": "sky"})).status_code == 409

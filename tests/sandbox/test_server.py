@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -236,3 +237,57 @@ def test_asynchronous(sessions_sandbox, time):
     )
     result = python("-m", "pytest", *options, str(tmp_path), PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert "3 passed" in result.stdout, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"fields": "few"}, "fields must be known or all, not 'few'"),
+        ({"noise": (-1, 60)}, "noise must be 0 or more requests in more than 0 seconds"),
+        ({"noise": (1, 0)}, "noise must be 0 or more requests in more than 0 seconds"),
+    ],
+)
+def test_a_setting_must_make_sense(setting: dict[str, Any], said: str) -> None:
+    """One line that says what it takes."""
+    with pytest.raises(ValueError, match=said):
+        Sandbox(**setting)
+
+
+@pytest.mark.anyio
+async def test_a_sandbox_serves_once_at_a_time() -> None:
+    """A second entering is refused, and the first goes on."""
+    async with Sandbox(host="localhost") as sandbox, httpx.AsyncClient(base_url=sandbox.url) as client:
+        with pytest.raises(RuntimeError, match="the sandbox is serving already"):
+            await sandbox.__aenter__()
+        assert (await client.get("/_sandbox")).status_code == 200
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/api/rooms", "/_sandbox/data"])
+async def test_who_leaves_in_the_middle_of_a_body_hinders_nobody(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A request that never arrived is in no record, and nothing is logged of it."""
+    async with Sandbox() as sandbox:
+        reader, writer = await asyncio.open_connection(urlsplit(sandbox.url).hostname, urlsplit(sandbox.url).port)
+        writer.write(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{".encode())
+        await writer.drain()
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        async with httpx.AsyncClient(base_url=sandbox.url, headers={"x-api-key": sandbox.user_key}) as user:
+            assert (await user.get("/api/rooms")).status_code == 200
+        assert [each.method for each in sandbox.requests] == ["GET"]
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.anyio
+async def test_a_body_that_is_no_json_is_recorded_as_it_came() -> None:
+    """`json` is None then, as without a body."""
+    sandbox = Sandbox()
+    async with httpx.AsyncClient(transport=sandbox.transport, base_url="https://api.example.org") as client:
+        await client.post("/api/rooms", content=b"{")
+        await client.post("/api/rooms", json={"name": "Blue"})
+    assert [(each.body, each.json) for each in sandbox.requests] == [
+        (b"{", None),
+        (b'{"name":"Blue"}', {"name": "Blue"}),
+    ]

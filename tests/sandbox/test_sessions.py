@@ -83,6 +83,16 @@ async def test_a_new_start_moves_the_end_along(user: httpx.AsyncClient, sandbox:
     assert (moved.status_code, moved.json()["plannedEnd"]) == (200, "2026-03-04T12:30:00.000Z")
 
 
+@pytest.mark.parametrize("start", ["9990-01-01T00:00:00Z", "9995-01-01T00:00:00Z"])
+async def test_an_end_that_would_be_no_moment_is_refused(user: httpx.AsyncClient, start: str) -> None:
+    """It moves along with the start, and calendars end with the year 9999."""
+    plan = {"name": "Far away", "startAt": "8990-01-01T00:00:00Z", "plannedEnd": "8999-06-01T00:00:00Z"}
+    session = (await user.post("/api/sessions", json=plan)).json()
+    answer = await user.put(f"/api/sessions/{session['id']}", json={"startAt": start})
+    assert answer.status_code == 400
+    assert "plannedEnd, which moves along, would be no valid" in answer.text
+
+
 async def test_null_is_taken_for_absent(user: httpx.AsyncClient) -> None:
     """Nothing is known to refuse it; but a description can be taken away."""
     nothing = dict.fromkeys(("startAt", "plannedEnd", "timeZone"))
@@ -135,10 +145,20 @@ async def test_the_host_stays_and_strangers_are_unknown(user: httpx.AsyncClient)
     assert (await user.delete(path, params={"participantIds": [owner]})).status_code == 400
     assert (await user.delete(path, params={"participantIds": [ada, "nobody"]})).status_code == 404
     assert (await user.put(path, json={"participants": [{"id": "nobody"}]})).status_code == 404
+    assert (await user.put(path, json={"participants": [{"id": ada, "firstName": 5}]})).status_code == 400
     for method in ("POST", "PUT", "DELETE"):
         assert (await user.request(method, path)).status_code == 400
     assert (await user.get(path)).json() == present
     assert (await user.delete(path, params={"participantIds": [ada]})).status_code == 204
+
+
+async def test_a_body_goes_before_the_query(user: httpx.AsyncClient) -> None:
+    """Of a DELETE, whose identities may travel in either."""
+    session = (await user.post("/api/sessions", json=PLAN)).json()
+    path = f"/api/sessions/{session['id']}/participants"
+    ada = (await user.post(path, json={"emails": ["ada@example.org"]})).json()[1]["id"]
+    answer = await user.request("DELETE", path, params={"participantIds": "nobody"}, json={"participantIds": [ada]})
+    assert answer.status_code == 204
 
 
 async def test_ended_sessions_have_takeaways_and_transcripts(user: httpx.AsyncClient) -> None:

@@ -47,9 +47,10 @@ async def test_a_webhook_is_made_and_deleted(user: httpx.AsyncClient) -> None:
         ({"url": "http://[::1/h"}, "url"),
         ({"trigger": "SESSION_EATEN"}, "trigger"),
         ({"permission": "all"}, "permission"),
+        ({"linkPublicKey": "yes"}, "linkPublicKey"),
     ],
 )
-async def test_a_webhook_must_make_sense(user: httpx.AsyncClient, change: dict[str, str], field: str) -> None:
+async def test_a_webhook_must_make_sense(user: httpx.AsyncClient, change: dict[str, Any], field: str) -> None:
     """400 naming the field; the permission is personal unless told otherwise."""
     body = {"url": "https://example.org/hook", "trigger": "EVENT_PUBLISHED"}
     answer = await user.post("/api/webhooks", json={**body, **change})
@@ -196,3 +197,12 @@ async def test_other_hosts_are_delivered_to_on_demand(clock: Clock) -> None:
             await user.post("/api/sessions", json=PLAN)
             await sandbox.settle()
             assert (sandbox.deliveries[0].error or "").startswith("ConnectError")
+
+
+async def test_what_too_many_deliveries_wait_for_is_dropped(anyio_backend: str) -> None:
+    """And recorded as such; a sandbox that does not serve delivers nothing."""
+    sandbox = Sandbox(empty=True)
+    hook = {"url": "http://127.0.0.1:9/", "trigger": "SESSION_CREATED", "permission": "organization"}
+    sandbox.load({"sessions": [{"name": "Kick-off"}], "webhooks": [hook] * 1002})
+    sandbox.trigger("SESSION_CREATED")
+    assert [each.error for each in sandbox.deliveries] == ["dropped: too many deliveries are waiting"] * 2

@@ -64,6 +64,15 @@ async def test_a_variable_that_cant_be_used_is_named(variable, value, monkeypatc
         assert (await user.rooms.get("r1")).id == "r1"
 
 
+async def test_a_good_proxy_beside_a_bad_one_is_not_named(monkeypatch):
+    """The error names the variable that can't be used, whichever is looked at first."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", "http://")
+    async with UserClient(f"key-{uuid4()}", base_url=HOST) as user:
+        with pytest.raises(ConfigurationError, match=r"^HTTPS_PROXY can't be used"):
+            await user.rooms.get("r1")
+
+
 async def test_one_folder_of_certificates_is_enough(monkeypatch, tmp_path):
     """Others may be missing. A file that is named too goes before all folders."""
     (tmp_path / "0a775a30.0").touch()

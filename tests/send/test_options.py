@@ -33,6 +33,7 @@ def test_a_senseless_number_is_refused(name, value):
         ("retries", "3"),
         ("on_event", 5),
         ("transport", 5),
+        ("clock", 5),
         ("base_url", 5),
         ("app_info", None),
         ("app_info", "a\r\nx-api-key: b"),
@@ -49,6 +50,8 @@ def test_options_of_a_copy_are_checked():
     """None is no retry policy; 0 is."""
     with pytest.raises(ConfigurationError, match=r"a number of retries \(0 for none\)"):
         UserClient("k").with_options(retries=None)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="lane is 'interactive' or 'background', not 'urgent'"):
+        UserClient("k").with_options(lane="urgent")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("option", ["cache_ttl", "stale_while_revalidate", "stale_if_error"])

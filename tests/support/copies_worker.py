@@ -59,6 +59,10 @@ class Worker:
         self._process.kill()
         self._process.communicate()
 
+    def close(self) -> None:
+        """Let it end."""
+        self._process.communicate(timeout=60)
+
     @asynccontextmanager
     async def serving(self, url: str, key: str, place: str, **options: float) -> AsyncIterator[Worker]:
         """It has clients with these options meanwhile."""

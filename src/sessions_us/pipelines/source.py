@@ -9,11 +9,12 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 import dlt
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import evolve
+from dlt.extract import DltResource, DltSource
 
 from ..client import ClientOptions, UserClient
 from ..errors import NotFoundError
@@ -24,9 +25,6 @@ from .export import REFRESH_CHILDREN
 from .plan import FRESH, RESOURCES, Resource
 from .rows import digest_of, key_of
 from .schema import columns
-
-if TYPE_CHECKING:
-    from dlt.extract import DltResource, DltSource
 
 __all__ = ("sessions_source",)
 

@@ -10,7 +10,7 @@ docs/operations.md lists every span and every metric. None has a key, a body, an
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 try:
     import opentelemetry.trace as _trace
@@ -22,14 +22,13 @@ except ModuleNotFoundError as _error:
 else:
     del _trace
 
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
 from .._send.listener import listen
 from ..events import ClientEvent
 from .metrics import Metrics
 from .traces import Traces
-
-if TYPE_CHECKING:
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import TracerProvider
 
 __all__ = ("Telemetry", "instrument", "uninstrument")
 

@@ -51,7 +51,7 @@ def process() -> Iterator[Worker]:
     """Another process."""
     worker = Worker()
     yield worker
-    worker.kill()
+    worker.close()
 
 
 @pytest.fixture
@@ -141,6 +141,38 @@ async def test_forget_reaches_every_process(api, key, place, process):
         await other.do("forget")
         assert await other.do("read") == "2"
         assert (await user.rooms.get("r1")).name == "2"
+
+
+async def test_what_is_forgotten_in_one_process_is_forgotten_in_all(api, key, place, process):
+    """No reader is given what was there before."""
+    async with sharing(api, key, place) as user, process.serving(api.url, key, place, cache_ttl=600) as other:
+        await user.rooms.get("r1")
+        user.forget()
+        assert (await user.rooms.get("r1")).name != "1"
+        assert await other.do("read") != "1"
+
+
+def test_what_is_forgotten_without_a_loop_is_told_with_the_next_call(key, tmp_path):
+    """`forget` is no coroutine: it may be called where nothing can be awaited."""
+
+    async def read(user: UserClient) -> str | None:
+        return (await user.rooms.get("r1")).name
+
+    async def twice() -> list[str | None]:
+        async with Numbered() as server, sharing(server, key, str(tmp_path / "quota.db")) as user:
+            names = [await read(user)]
+            await asyncio.to_thread(user.forget)  # no loop runs in that thread
+            return [*names, await read(user), await read(user)]
+
+    assert asyncio.run(twice()) == ["1", "2", "2"]
+
+
+async def test_a_stale_copy_outlives_a_server_that_does_not_answer(api, key, place):
+    """What others may have written meanwhile is looked at before it is given."""
+    async with sharing(api, key, place, cache_ttl=0.001, stale_if_error=600) as user:
+        await user.rooms.get("r1")
+        api.status = 503
+        assert (await user.rooms.get("r1")).name == "1"
 
 
 async def test_a_read_that_began_before_a_write_leaves_no_copy(api, key, place, process):
@@ -314,8 +346,9 @@ async def test_a_generation_that_was_evicted_revives_no_copy(api, key, server):
 
 
 @needs_redis
-async def test_without_the_server_there_are_no_copies(api, key, tmp_path, caplog):
-    """Reads and writes go on, each a request; one line says so. When it is back, copies are."""
+async def test_without_the_server_there_are_no_copies(api, key, tmp_path, caplog, monkeypatch):
+    """Reads and writes go on, each a request; one line says so. When it is back, copies are, and a line says that."""
+    monkeypatch.setattr("sessions_us._send.copies.shared_copies._REST", 0.0)  # seconds for which it is left alone
     with RedisServer(tmp_path) as server, caplog.at_level(logging.WARNING, "sessions_us"):
         async with sharing(api, key, server.url) as user:
             await user.rooms.get("r1")
@@ -325,6 +358,11 @@ async def test_without_the_server_there_are_no_copies(api, key, tmp_path, caplog
             assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
                 "the shared copies can't be used, so there are none"
             ]
+            caplog.clear()
+            server.start()
+            names = [(await user.rooms.get("r1")).name for _ in range(5)]
+            assert names[-1] == names[-2]
+            assert [record.getMessage() for record in caplog.records] == ["the shared copies can be used again"]
 
 
 async def test_a_file_that_can_not_be_opened_is_no_error(api, key, tmp_path):
@@ -344,6 +382,16 @@ async def test_a_file_that_was_removed_is_made_again(api, key, tmp_path):
             each.unlink()
         assert [(await user.rooms.get("r1")).name for _ in range(2)] == ["2", "2"]
         assert path.exists()
+
+
+async def test_a_damaged_copy_is_asked_for_again(api, key, tmp_path, process):
+    """Whoever damaged it, or wrote it in another form."""
+    place = str(tmp_path / "quota.db")
+    async with sharing(api, key, place) as user, process.serving(api.url, key, place, cache_ttl=600) as other:
+        await user.rooms.get("r1")
+        with closing(sqlite3.connect(f"{place}.copies")) as file, file:
+            file.execute("UPDATE copies SET text = ?", (b'[["200"]]',))
+        assert [await other.do("read") for _ in range(2)] == ["2", "2"]
 
 
 # -- arguments -----------------------------------------------------------------------------------------------------------
