@@ -337,4 +337,4 @@ def test_output_that_is_a_file_is_one_line(project: Path, regenerate_process: Re
     (tmp_path / "file").touch()
     process = regenerate_process(project, "--output", str(tmp_path / "file"))
     assert process.returncode == 2
-    assert len([line for line in process.stderr.splitlines() if not line.endswith("…")]) == 1  # else it is progress
+    assert len(process.stderr.splitlines()) == 1
