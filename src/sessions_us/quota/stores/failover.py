@@ -7,10 +7,9 @@ holds, and one probe asks the server for a new count.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
-from sessions_us.quota.rules.evolve import evolve
-from sessions_us.quota.rules.stamps import stamps_of
+from sessions_us.quota.rules.stamps import Stamps, stamps_of
 from sessions_us.quota.rules.state import QuotaState, in_order
 from sessions_us.quota.rules.window import SHARED_KEY_WINDOWS, Window
 
@@ -30,9 +29,8 @@ def fail_over(
     for flight in window.flights:
         if flight.lease not in leases:
             window = window.lost(flight.lease, now)
-    return evolve(
-        state,
-        window=evolve(window, shares_key_until=now + SHARED_KEY_WINDOWS * window.seconds),
+    return state._replace(
+        window=window._replace(shares_key_until=now + SHARED_KEY_WINDOWS * window.seconds),
         waiting=tuple(ticket for ticket in state.waiting if ticket.number in tickets),
         leases=numbers,
     )
@@ -54,15 +52,13 @@ def fail_back(
         window = window.lost(lease, now)
     known = {flight.lease for flight in window.flights}
     flights = (*window.flights, *(flight for flight in mine.window.flights if flight.lease not in known))
-    return evolve(
-        theirs,
-        window=evolve(
-            mine.window,
+    return theirs._replace(
+        window=mine.window._replace(
             reading=None,  # neither side's count covers the other's requests
             flights=flights,
             probe=window.probe if window.probe in known else mine.window.probe,
             unconfirmed=_merged(window.unconfirmed, mine.window.unconfirmed),
-            log=stamps_of(_merged(window.log, mine.window.log)),
+            log=_merged(window.log, mine.window.log),
             blocked_until=_latest(window.blocked_until, mine.window.blocked_until),
             shares_key_until=_latest(window.shares_key_until, now + shares_key_for),
             opened=window.opened,
@@ -105,8 +101,8 @@ class Share:
         return [moment for moment in self.ended if now < moment + window.seconds]
 
 
-def _merged(theirs: Iterable[float], mine: Iterable[float]) -> tuple[float, ...]:
-    return tuple(sorted({*theirs, *mine}))
+def _merged(theirs: Stamps, mine: Stamps) -> Stamps:
+    return stamps_of(sorted({*theirs, *mine}))
 
 
 def _latest(one: float | None, other: float | None) -> float | None:
