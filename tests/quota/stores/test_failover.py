@@ -85,14 +85,14 @@ def test_a_429_on_either_side_closes_both() -> None:
 def test_a_share_is_a_part_of_the_limit_in_any_window() -> None:
     """Counted until one window after the end of each request; at least one request is always in it."""
     window, share = Window(10, 60.0), Share(0.25)
-    assert share.has_room(window, 1, 0.0)
-    assert not share.has_room(window, 2, 0.0)
+    assert share.left(window, 1, 0.0) == 1
+    assert share.left(window, 2, 0.0) == 0
     share.spend(window, 10.0)
     share.spend(window, 20.0)
-    assert not share.has_room(window, 0, 69.9)
-    assert share.has_room(window, 0, 70.1)
-    assert not share.has_room(window, 1, 70.1)
-    assert Share(0.01).has_room(window, 0, 0.0)
+    assert share.left(window, 0, 69.9) == 0
+    assert share.left(window, 0, 70.1) == 1
+    assert share.left(window, 1, 70.1) == 0
+    assert Share(0.01).left(window, 0, 0.0) == 1
 
 
 def test_a_heart_that_stops_gives_up_its_place_and_one_that_beats_again_gets_it_back() -> None:
@@ -125,6 +125,6 @@ def test_a_share_remembers_one_window_only() -> None:
     share, window = Share(0.5), Window(10, 60.0)
     for minute in range(1000):
         share.spend(window, 60.0 * minute)
-    assert len(share.ended) == 1
-    assert share.has_room(window, 3, 60.0 * 999)
-    assert not share.has_room(window, 4, 60.0 * 999)
+    assert share.ended.count == 1
+    assert share.left(window, 3, 60.0 * 999) == 1
+    assert share.left(window, 4, 60.0 * 999) == 0

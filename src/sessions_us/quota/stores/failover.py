@@ -74,31 +74,24 @@ class Share:
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self.ended: list[float] = []
+        self.ended = Stamps()
 
     def spend(self, window: Window, now: float) -> None:
         """Count a lease that ended and whose request may have counted."""
-        self.ended = [*self._recent(window, now), now]
-
-    def has_room(self, window: Window, in_flight: int, now: float) -> bool:
-        """Whether one more request is within the share. One at a time always is, however small the share is."""
-        return self.left(window, in_flight, now) > 0
+        self.ended = self.ended.plus(now, window.seconds)
 
     def left(self, window: Window, in_flight: int, now: float) -> int:
-        """How many more requests are within the share."""
-        return max(0, self._slots(window) - in_flight - len(self._recent(window, now)))
+        """How many more requests are within the share. One at a time always is, however small the share is."""
+        return max(0, self._slots(window) - in_flight - self.ended.within(window.seconds, now).count)
 
     def opens_at(self, window: Window, in_flight: int, now: float) -> float:
         """When one more request is within the share at the earliest."""
-        ended = self._recent(window, now)
-        beyond = len(ended) - self._slots(window)
-        return now if in_flight or beyond < 0 else ended[beyond] + window.seconds
+        ended = self.ended.within(window.seconds, now)
+        beyond = ended.count - self._slots(window)
+        return now if in_flight or beyond < 0 else tuple(ended)[beyond] + window.seconds
 
     def _slots(self, window: Window) -> int:
         return max(1, int(window.limit * self._share))
-
-    def _recent(self, window: Window, now: float) -> list[float]:
-        return [moment for moment in self.ended if now < moment + window.seconds]
 
 
 def _merged(theirs: Stamps, mine: Stamps) -> Stamps:
