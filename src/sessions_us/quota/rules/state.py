@@ -104,7 +104,7 @@ class QuotaState(NamedTuple):
         place = self.ahead(ticket) if self.waiting else 0
         waiting = (*self.waiting[:place], ticket, *self.waiting[place:])
         arrivals = max(self.arrivals, ticket.arrival + 1)
-        return self._replace(waiting=waiting, arrivals=arrivals, leases=self.leases + 1), ticket
+        return QuotaState(self.window, waiting, arrivals, self.leases + 1, self.background_at), ticket
 
     def leave(self, ticket: Ticket) -> QuotaState:
         """Remove a ticket. Nothing happens if it is gone already."""
@@ -177,11 +177,9 @@ class QuotaState(NamedTuple):
         ticket = decision.ticket
         if ticket is None:
             return self
-        return self._replace(
-            waiting=self._without(ticket),
-            window=self.window.sent(ticket.number, now, probe=decision.probe, expires_at=expires_at),
-            background_at=now if ticket.lane == "background" else self.background_at,
-        )
+        window = self.window.sent(ticket.number, now, probe=decision.probe, expires_at=expires_at)
+        background_at = now if ticket.lane == "background" else self.background_at
+        return QuotaState(window, self._without(ticket), self.arrivals, self.leases, background_at)
 
     def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[QuotaState, int]:
         """End a lease with an answer. The number counts the requests of other clients that the answer revealed."""
