@@ -37,3 +37,7 @@ def test_nothing_is_left_of_an_old_window() -> None:
     gone = stamps.within(10, 609)
     assert gone == Stamps()
     assert (gone.count, gone.first, gone.last) == (0, inf, -inf)
+
+
+def test_a_failure_shows_the_moments() -> None:
+    assert repr(stamps_of([1.0, 2.5])) == "Stamps([1.0, 2.5])"
