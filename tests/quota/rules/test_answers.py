@@ -247,11 +247,12 @@ def test_an_answer_without_headers() -> None:
 def test_a_429_blocks(report: Report, refused_probes: int, reopens_at: float) -> None:
     """Until `Retry-After`, else the reset, else for one window, and a margin; at most for an hour."""
     before = KNOWN._replace(refused_probes=refused_probes, offset=1000.0, sliding_log=True, flights=(OTHER,))
+    before = before._replace(unconfirmed=stamps_of([2.5]))
     window, others = sent(before).answered(7, 3.0, 429, report)
     assert (window.blocked_until, window.quiet_since, others) == (reopens_at, reopens_at, 0)
     assert window.reading == Reading(3.0, 10, 0, reopens_at, reopens_at, reopens_at, reopens_at)
     assert (window.shares_key_until, window.refused_probes) == (reopens_at + 180.0, refused_probes)
-    assert (window.sliding_log, window.slow_start, window.own, window.flights) == (False, 1, 1, (OTHER,))
+    assert (window.sliding_log, window.slow_start, window.own, window.flights) == (False, 1, 2, (OTHER,))
     assert (tuple(window.log), window.has_headers) == ((1.0, 3.0), True)
 
 

@@ -183,6 +183,7 @@ def test_the_last_tenth_is_that_of_a_window_that_ends() -> None:
     assert KNOWN._replace(refills=True).last_tenth() is None
     assert KNOWN.refill_time == 9.0
     assert not KNOWN._replace(refills=True, reading=None).refills_soon()
+    assert KNOWN._replace(refills=True, reading=READING._replace(received=52.0)).refills_soon()
 
 
 def test_the_next_slot_of_our_own_log() -> None:

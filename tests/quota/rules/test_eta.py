@@ -41,6 +41,7 @@ def tickets(interactive: int, background: int, since: float = 0.0) -> tuple[Tick
     [
         (KNOWN, OPEN, {0: NOW, 2: NOW, 3: 57, 12: 57, 13: 117}),
         (KNOWN, CLOSED, {0: 61, 9: 61, 10: 117, 20: 177}),
+        (KNOWN, Capacity(1, 1, 61.0, known=True), {0: NOW, 1: 57}),
         (KNOWN, HELD_BACK, {0: 20, 1: 20, 2: 16}),
         (NEVER_SEEN_TO_END, CLOSED, {0: 61, 9: 61, 10: 63, 12: 75}),
         (NEVER_SEEN_TO_END, OPEN, {3: 57, 12: 57, 13: 63}),
@@ -66,6 +67,7 @@ def test_no_bound_is_in_the_past() -> None:
     assert eta(state, "interactive", 3, OPEN, 60.0, 2) == 60.0
     assert eta(state, "background", 1, OPEN, 54.0, 2) == 54.0
     assert eta(state._replace(window=BLOCKED), "interactive", 0, OPEN, 40.0, 2) == 40.0
+    assert eta(state._replace(window=BLOCKED), "interactive", 3, OPEN, 40.0, 2) == 57.0
 
 
 def test_background_work_behind_interactive_work_waits_for_its_age() -> None:
@@ -73,6 +75,7 @@ def test_background_work_behind_interactive_work_waits_for_its_age() -> None:
     state = QuotaState(FAR, tickets(12, 3))
     some = Capacity(2, 2, 500.0, known=True)
     assert [eta(state, "background", ahead, some, NOW, 2) for ahead in (12, 13, 14)] == [120, 240, 360]
+    assert eta(state, "background", 12, Capacity(1, 1, 500.0, known=True), NOW, 2) == 120
     none = Capacity(0, 0, 500.0, known=True)
     assert [eta(state, "background", ahead, none, NOW, 2) for ahead in (12, 16, 17)] == [500, 558, 558]
     assert eta(state._replace(window=KNOWN), "background", 12, CLOSED, NOW, 2) == 117
