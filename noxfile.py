@@ -474,6 +474,20 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Changes the rules of the quota and of lists in one place at a time: a test must notice. Arguments: which mutants."""
+    _install(session, "test", "mutation")
+    place = Path(session.create_tmp()).resolve() / "place"
+    shutil.rmtree(place, ignore_errors=True)
+    for kept in ("src", "generated", "tests", "examples", "spec"):
+        shutil.copytree(kept, place / kept)
+    for kept in ("pyproject.toml", "README.md"):
+        shutil.copy(kept, place)
+    with session.chdir(place):
+        session.run("python", "tests/mutation/session.py", *session.posargs)
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
     """Kills exports fifty times for each sink, and looks for what was lost. Takes a quarter of an hour."""
     _install(session, "test")

@@ -12,13 +12,13 @@ import random
 import sys
 from collections.abc import Callable
 
-import attrs
 import pytest
 from support.server_models import MODELS, ROUNDINGS, Style
 from support.simulation import Outcome, Scenario, simulate
 
 from sessions_us.quota.rules import reading as reading_module
 from sessions_us.quota.rules import window as window_module
+from sessions_us.quota.rules.stamps import stamps_of
 from sessions_us.quota.rules.window import Capacity, Window
 
 REQUESTS = int(os.environ.get("SESSIONS_SIM_REQUESTS", "100000"))
@@ -151,7 +151,7 @@ def test_stamping_our_log_when_sending_is_found(monkeypatch: pytest.MonkeyPatch)
     def early(self: Window, lease: int, now: float, status: int, report: object) -> object:
         sent = next(flight.sent for flight in self.flights if flight.lease == lease)
         window, others = answered(self, lease, now, status, report)  # type: ignore[arg-type]
-        return attrs.evolve(window, log=tuple(sorted((*window.log[:-1], sent)))), others
+        return window._replace(log=stamps_of(sorted((*tuple(window.log)[:-1], sent)))), others
 
     monkeypatch.setattr(Window, "answered", early)
     scenarios = [Scenario("log", seed, Style("none"), A_RUN, known_start=True) for seed in range(6)]

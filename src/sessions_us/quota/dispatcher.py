@@ -54,6 +54,7 @@ class Dispatcher:
 
     Attributes:
         loop: the event loop that it belongs to.
+        replica: the state, as its loop sees it.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Dispatcher:
     ) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._reserve = reserve
-        self._replica = replica
+        self.replica: Replica = replica
         self._share = replica.share
         self._shared = replica.store.shared
         self._clock = clock
@@ -81,20 +82,17 @@ class Dispatcher:
 
     # -- for the limiter ---------------------------------------------------------------------------------------------
 
-    @property
-    def replica(self) -> Replica:
-        """The state, as its loop sees it."""
-        return self._replica
-
     async def acquire(self, waiter: Waiter) -> Lease:
         """Wait for a place in the quota and take it."""
-        if self._replica.failure is not None:
-            await self._replica.seek()
+        if self.replica.failure is not None:
+            await self.replica.seek()
         enter: Decide[Entry] = partial(self._enter, waiter)
         try:
-            entry = await self._replica.step(enter)
+            entry = await self.replica.step(enter)
         except BaseException:
-            await self._settle(self._undo(waiter))
+            await self._remove(
+                waiter
+            )  # this step follows the one in which it entered, also if its caller is cancelled again
             raise
         outcome = await self._wait(waiter, entry) if isinstance(entry, Decision) else entry
         if isinstance(outcome, SessionsError):
@@ -118,7 +116,7 @@ class Dispatcher:
         self._watched[before.number] = waiter
         if lane == "interactive" and before.lane == "background":
             waiter.ticket = before._replace(lane=lane)
-            await self._replica.step(lambda state, now: (state.promote(before), None))
+            await self.replica.step(lambda state, now: (state.promote(before), None))
         await self._dispatch()
 
     async def fail(self, owner: object | None = None) -> None:
@@ -146,7 +144,7 @@ class Dispatcher:
             return state, None
 
         if waiters or leases:
-            await self._replica.step(abandon)
+            await self.replica.step(abandon)
             self._absent = True
             self.wake()
 
@@ -175,7 +173,7 @@ class Dispatcher:
 
     def _enter(self, waiter: Waiter, state: QuotaState, now: float) -> tuple[QuotaState, Entry]:
         """Grant a new request at once, or queue it."""
-        if self._replica.must_refuse:
+        if self.replica.must_refuse:
             return state, self._store_down(waiter.lane)
         state, waiter.ticket = state.queue(waiter.lane, now, arrival=waiter.arrival, front=waiter.front)
         decision = state.decision(now, self._reserve)
@@ -185,18 +183,18 @@ class Dispatcher:
 
     async def _wait(self, waiter: Waiter, decision: Decision) -> Lease | SessionsError:
         """Wait in the lane. `decision`: the one that queued the request."""
-        ticket, state = waiter.ticket, self._replica.state
+        ticket, state = waiter.ticket, self.replica.state
         waiter.future = self.loop.create_future()
         self._waiters[ticket.number] = self._watched[ticket.number] = waiter
         try:
             in_turn = decision.ticket is not None or state.waiting[-1] is not ticket
-            if self._shared or in_turn or self._replica.is_common:
+            if self._shared or in_turn or self.replica.is_common:
                 await self._dispatch()
             else:  # nothing else has changed, so many waiters cost no more than one each
                 await self._inform(waiter, state.ahead(ticket))
                 self._arm(decision.wake, [waiter])
             if waiter.emit is not ignore and not waiter.future.done():
-                ahead = self._replica.state.ahead(ticket)
+                ahead = self.replica.state.ahead(ticket)
                 waiter.emit(
                     RequestQueued(
                         call=waiter.call,
@@ -208,7 +206,8 @@ class Dispatcher:
                 )
             return await waiter.future
         except BaseException:
-            await self._settle(self._withdraw(waiter))
+            withdrawal = self._withdraw(waiter)
+            await (_shielded(withdrawal) if self._shared else withdrawal)
             raise
 
     async def _withdraw(self, waiter: Waiter) -> None:
@@ -218,22 +217,21 @@ class Dispatcher:
         if isinstance(outcome, Lease):
             await outcome.refund()
         else:
-            self._forget(waiter)
-            await self._undo(waiter)
+            await self._remove(waiter)
             await self._dispatch()
             await self._rest(self)
 
-    async def _undo(self, waiter: Waiter) -> None:
-        """Remove a waiter from the state, whether it is queued or granted. This step follows the one in which it entered."""
-        await self._replica.step(lambda state, now: (state.refunded(waiter.ticket.number).leave(waiter.ticket), None))
+    async def _remove(self, waiter: Waiter) -> None:
+        """Remove a waiter, whether it is queued or was granted."""
+        self._forget(waiter)
+        await self.replica.step(lambda state, now: (state.refunded(waiter.ticket.number).leave(waiter.ticket), None))
 
     def _forget(self, waiter: Waiter) -> None:
         self._waiters.pop(waiter.ticket.number, None)
         self._watched.pop(waiter.ticket.number, None)
 
     async def _fail(self, waiter: Waiter, error: SessionsError) -> None:
-        self._forget(waiter)
-        await self._replica.step(lambda state, now: (state.leave(waiter.ticket), None))
+        await self._remove(waiter)
         if not waiter.future.done():
             waiter.future.set_result(error)
 
@@ -257,26 +255,26 @@ class Dispatcher:
 
     async def _round(self) -> None:
         wake = inf
-        if self._replica.is_common:
-            await self._replica.forget_ended()
+        if self.replica.is_common:
+            await self.replica.forget_ended()
         for granted in count():
             if not self._waiters:
                 self._disarm()
                 return
             if granted == AT_ONCE and not self._shared:
-                wake = self._replica.now()  # let other callbacks of the loop run before the rest
+                wake = self.replica.now()  # let other callbacks of the loop run before the rest
                 break
-            waiter, wake = await self._replica.step(self._next, fresh=granted == 0)
+            waiter, wake = await self.replica.step(self._next, fresh=granted == 0)
             if waiter is None:
                 break
             self._forget(waiter)
             if waiter.future.done():  # it was cancelled or failed while the store took the step
-                await self._undo(waiter)
+                await self._remove(waiter)
             else:
-                waiter.future.set_result(self._hand_out(waiter, self._replica.now() - waiter.ticket.since))
-        if self._replica.failure is not None:
+                waiter.future.set_result(self._hand_out(waiter, self.replica.now() - waiter.ticket.since))
+        if self.replica.failure is not None:
             self._seeking.start()
-            if self._replica.must_refuse:
+            if self.replica.must_refuse:
                 for waiter in list(self._waiters.values()):
                     await self._fail(waiter, self._store_down(waiter.ticket.lane))
         await self._review()
@@ -302,16 +300,16 @@ class Dispatcher:
 
     def _has_room(self, state: QuotaState, decision: Decision) -> bool:
         """Whether our own pace allows one more request."""
-        if self._replica.failure is not None:
-            in_share = self._share.has_room(state.window, len(self._leases), self._replica.now())
-            return in_share and not self._replica.must_refuse
+        if self.replica.failure is not None:
+            left = self._share.left(state.window, len(self._leases), self.replica.now())
+            return left > 0 and not self.replica.must_refuse
         bucket = self._bucket
-        return bucket is None or self._replica.is_common or bucket.has_room(state.window, probe=decision.probe)
+        return bucket is None or self.replica.is_common or bucket.has_room(state.window, probe=decision.probe)
 
     def _hand_out(self, waiter: Waiter, waited: float) -> Lease:
         """Make the lease of a ticket that was granted in the same step, and charge the bucket."""
-        if self._bucket is not None and not self._replica.is_common:
-            self._bucket.charge(self._replica.state.window)
+        if self._bucket is not None and not self.replica.is_common:
+            self._bucket.charge(self.replica.state.window)
         number, lane, arrival, *_ = waiter.ticket
         self._leases.add(number)
         return Lease(lane, arrival, max(0.0, waited), number, self._finish, waiter.emit)
@@ -320,8 +318,8 @@ class Dispatcher:
         """Inform all watched waiters, in the order of the queue. The capacity is computed once, because they may be many."""
         if not self._watched:
             return
-        state, gone = self._replica.state, 0
-        capacity = state.window.capacity(self._replica.now())
+        state, gone = self.replica.state, 0
+        capacity = state.window.capacity(self.replica.now())
         for place, ticket in enumerate(state.waiting):
             waiter = self._watched.get(ticket.number)
             if waiter is not None and not waiter.future.done():
@@ -339,7 +337,7 @@ class Dispatcher:
             if not waiter.refuse(error, now, wait):
                 await self._fail(waiter, error)
                 return True
-        if not waiter.logged and (wait > LONG_WAIT or self._replica.now() - waiter.ticket.since >= LONG_WAIT):
+        if not waiter.logged and (wait > LONG_WAIT or self.replica.now() - waiter.ticket.since >= LONG_WAIT):
             waiter.logged = True
             _log.info(
                 "%s waits for the quota: lane %s, position %d, expected wait %s",
@@ -354,10 +352,10 @@ class Dispatcher:
 
     def _eta(self, lane: Lane, ahead: int, capacity: Capacity | None = None) -> float | None:
         """Return a lower bound of a wait in seconds; None if nothing is known. `capacity`: of the window now."""
-        state, now = self._replica.state, self._replica.now()
+        state, now = self.replica.state, self.replica.now()
         capacity = state.window.capacity(now) if capacity is None else capacity
         moment = eta(state, lane, ahead, capacity, now, self._reserve)
-        if self._replica.failure is not None:
+        if self.replica.failure is not None:
             moment = max(moment, self._share.opens_at(state.window, len(self._leases), now))
         return moment - now if moment > now else None
 
@@ -370,16 +368,16 @@ class Dispatcher:
             wake: when there may be more capacity, on the state's clock.
             waiters: those whose deadlines and long waits count.
         """
-        moments = [wake - self._replica.skew]
+        moments = [wake - self.replica.skew]
         for waiter in waiters:
             if (deadline := waiter.deadline) is not None:
                 moments.append(deadline)
             if not waiter.logged:
-                moments.append(waiter.ticket.since - self._replica.skew + LONG_WAIT)
+                moments.append(waiter.ticket.since - self.replica.skew + LONG_WAIT)
         if self._shared:
-            may_change = self._replica.failure is None and (wake == inf or self._replica.state.window.flights)
+            may_change = self.replica.failure is None and (wake == inf or self.replica.state.window.flights)
             moments.append(self._clock.now() + (POLL if may_change else HEARTBEAT / 2))
-        elif self._replica.is_common:  # a loop that ends says nothing
+        elif self.replica.is_common:  # a loop that ends says nothing
             moments.append(self._clock.now() + HEARTBEAT / 2)
         when = max(self._clock.now() + _TICK, min(moments))
         if when < self._timer_at:
@@ -402,34 +400,36 @@ class Dispatcher:
 
     # -- leases ------------------------------------------------------------------------------------------------------
 
-    async def _finish(self, lease: int, decide: Decide[int], counts: bool) -> int | None:
+    def _finish(self, lease: int, decide: Decide[int], counts: bool) -> Awaitable[int | None]:
         """End a lease, and grant the next ticket. Returns None if it had ended."""
+        end = self._end(lease, decide, counts)
+        return _shielded(end) if self._shared else end  # in process it never suspends
+
+    async def _end(self, lease: int, decide: Decide[int], counts: bool) -> int | None:
         if lease not in self._leases:
             return None
         self._leases.remove(lease)
-        return await self._settle(self._end(decide, counts))
-
-    async def _end(self, decide: Decide[int], counts: bool) -> int:
         if counts and self._shared:
-            self._share.spend(self._replica.state.window, self._replica.now())
+            self._share.spend(self.replica.state.window, self.replica.now())
         elif self._bucket is not None and not counts:
-            self._bucket.give_back(self._replica.state.window)
-        used_by_others = await self._replica.step(decide)
+            self._bucket.give_back(self.replica.state.window)
+        used_by_others = await self.replica.step(decide)
         if self._waiters:
             await self._dispatch()
         if self._shared:
             await self._rest(self)
         return used_by_others
 
-    def _settle(self, step: Coroutine[Any, Any, T]) -> Awaitable[T]:
-        """Shield a step from the cancellation of its caller. In process it never suspends, so it needs no shield."""
-        return asyncio.shield(asyncio.ensure_future(step)) if self._shared else step
-
     def _store_down(self, lane: Lane) -> QuotaTimeoutError:
         return QuotaTimeoutError(
-            f"Not sent: {self._replica.store!r}, which keeps the quota, can't be used ({self._replica.failure}), and its"
+            f"Not sent: {self.replica.store!r}, which keeps the quota, can't be used ({self.replica.failure}), and its"
             " on_store_failure is 'refuse'.",
             retry_after=RETRY,
             lane=lane,
             position=1,
         )
+
+
+def _shielded(step: Coroutine[Any, Any, T]) -> Awaitable[T]:
+    """Go on with a step although its caller is cancelled."""
+    return asyncio.shield(asyncio.ensure_future(step))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,18 +19,14 @@ def test_adding_and_dropping(moments: list[float], more: list[int], seconds: int
     for later in more:
         now += later
         before = tuple(stamps)
-        grown = stamps.within(seconds, now).plus(now)
+        kept = stamps.within(seconds, now)
+        grown = stamps.plus(now, seconds)
         assert tuple(stamps) == before, "a value never changes"
         stamps, plain = grown, (*[moment for moment in plain if now < moment + seconds], now)
-        assert (tuple(stamps), len(stamps), bool(stamps)) == (plain, len(plain), bool(plain))
-        assert (stamps[0], stamps[-1], stamps[:-1], stamps[len(plain) // 2]) == (
-            plain[0],
-            plain[-1],
-            plain[:-1],
-            plain[len(plain) // 2],
-        )
+        assert (tuple(stamps), stamps.count, stamps.first, stamps.last) == (plain, len(plain), plain[0], plain[-1])
+        assert (tuple(kept), kept.count) == (plain[:-1], len(plain) - 1)
     assert stamps == stamps_of(plain)
-    assert stamps_of(stamps) is stamps
+    assert stamps != stamps_of([*plain, now + 1])
 
 
 def test_nothing_is_left_of_an_old_window() -> None:
@@ -36,5 +34,10 @@ def test_nothing_is_left_of_an_old_window() -> None:
     stamps = stamps_of(map(float, range(600)))
 
     assert list(stamps.within(10, 598)) == [589.0, *map(float, range(590, 600))]
-    assert stamps.within(10, 609) == Stamps()
-    assert not stamps.within(10, 609)
+    gone = stamps.within(10, 609)
+    assert gone == Stamps()
+    assert (gone.count, gone.first, gone.last) == (0, inf, -inf)
+
+
+def test_a_failure_shows_the_moments() -> None:
+    assert repr(stamps_of([1.0, 2.5])) == "Stamps([1.0, 2.5])"

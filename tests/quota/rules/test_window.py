@@ -114,7 +114,7 @@ def test_a_lease_that_expires_counts_as_lost() -> None:
     assert window.expired(29.9) is window
     gone = window.expired(30.0)
     assert gone.flights == ()
-    assert gone.unconfirmed == (30.0,)
+    assert tuple(gone.unconfirmed) == (30.0,)
     assert gone.probe is None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
-
 from sessions_us.quota.rules.headers import parse_report
 from sessions_us.quota.rules.state import HEARTBEAT, STALE_AFTER, QuotaState
 from sessions_us.quota.rules.window import Window
@@ -18,7 +16,7 @@ def granted(state: QuotaState, now: float, expires_at: float = 99.0) -> tuple[Qu
 
 
 def sent(state: QuotaState, lease: int, now: float) -> QuotaState:
-    return attrs.evolve(state, window=state.window.sent(lease, now, probe=False, expires_at=99.0))
+    return state._replace(window=state.window.sent(lease, now, probe=False, expires_at=99.0))
 
 
 def known() -> QuotaState:
@@ -41,7 +39,7 @@ def test_alone_others_requests_count_and_others_places_do_not() -> None:
 
     deserted = fail_over(state, {own.number}, set(), 71.0, 12345)
     assert deserted.window.flights == ()
-    assert deserted.window.unconfirmed == (71.0,)
+    assert tuple(deserted.window.unconfirmed) == (71.0,)
 
 
 def test_a_process_that_is_alone_expects_others_that_are_alone_too() -> None:
@@ -87,14 +85,14 @@ def test_a_429_on_either_side_closes_both() -> None:
 def test_a_share_is_a_part_of_the_limit_in_any_window() -> None:
     """Counted until one window after the end of each request; at least one request is always in it."""
     window, share = Window(10, 60.0), Share(0.25)
-    assert share.has_room(window, 1, 0.0)
-    assert not share.has_room(window, 2, 0.0)
+    assert share.left(window, 1, 0.0) == 1
+    assert share.left(window, 2, 0.0) == 0
     share.spend(window, 10.0)
     share.spend(window, 20.0)
-    assert not share.has_room(window, 0, 69.9)
-    assert share.has_room(window, 0, 70.1)
-    assert not share.has_room(window, 1, 70.1)
-    assert Share(0.01).has_room(window, 0, 0.0)
+    assert share.left(window, 0, 69.9) == 0
+    assert share.left(window, 0, 70.1) == 1
+    assert share.left(window, 1, 70.1) == 0
+    assert Share(0.01).left(window, 0, 0.0) == 1
 
 
 def test_a_heart_that_stops_gives_up_its_place_and_one_that_beats_again_gets_it_back() -> None:
@@ -117,7 +115,7 @@ def test_a_lease_that_is_over_counts_as_lost() -> None:
     assert state.tidied(10.9) is state
     after = state.tidied(11.0)
     assert after.window.flights == ()
-    assert after.window.unconfirmed == (11.0,)
+    assert tuple(after.window.unconfirmed) == (11.0,)
     assert after.window.probe is None
     assert lease not in [flight.lease for flight in after.window.flights]
 
@@ -127,6 +125,6 @@ def test_a_share_remembers_one_window_only() -> None:
     share, window = Share(0.5), Window(10, 60.0)
     for minute in range(1000):
         share.spend(window, 60.0 * minute)
-    assert len(share.ended) == 1
-    assert share.has_room(window, 3, 60.0 * 999)
-    assert not share.has_room(window, 4, 60.0 * 999)
+    assert share.ended.count == 1
+    assert share.left(window, 3, 60.0 * 999) == 1
+    assert share.left(window, 4, 60.0 * 999) == 0

@@ -6,7 +6,7 @@ Each request adds one, and a limit of a million a minute keeps as many. A tuple 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import overload
+from math import inf
 
 __all__ = ("Stamps", "stamps_of")
 
@@ -20,53 +20,41 @@ class Stamps:
 
     Args:
         chunks: the moments; all chunks but the first and the last are full.
+
+    Attributes:
+        count: how many they are.
+        first: the earliest; infinite if there are none.
+        last: the latest; minus infinity if there are none.
     """
 
-    __slots__ = ("_chunks", "_count")
+    __slots__ = ("chunks", "count", "first", "last")
 
     def __init__(self, chunks: tuple[Chunk, ...] = ()) -> None:
-        self._chunks = chunks
-        self._count = sum(map(len, chunks))
-
-    def __len__(self) -> int:
-        return self._count
+        self.chunks: tuple[Chunk, ...] = chunks
+        self.count: int = sum(map(len, chunks))
+        self.first: float = chunks[0][0] if chunks else inf
+        self.last: float = chunks[-1][-1] if chunks else -inf
 
     def __iter__(self) -> Iterator[float]:
-        for chunk in self._chunks:
+        for chunk in self.chunks:
             yield from chunk
-
-    @overload
-    def __getitem__(self, place: int) -> float: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Chunk: ...
-
-    def __getitem__(self, place: int | slice) -> float | Chunk:
-        if place == -1 and self._chunks:
-            return self._chunks[-1][-1]
-        return tuple(self)[place]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stamps) and tuple(self) == tuple(other)
 
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
     def __repr__(self) -> str:
         return f"Stamps({list(self)})"
 
-    def plus(self, stamp: float) -> Stamps:
-        """Return these and one more."""
-        *full, last = self._chunks or ((),)
-        chunks = (*self._chunks, (stamp,)) if len(last) == _FULL else (*full, (*last, stamp))
-        return Stamps(chunks)
+    def plus(self, stamp: float, seconds: float) -> Stamps:
+        """Return those of the last `seconds` before a moment, and the moment."""
+        *full, last = self.within(seconds, stamp).chunks or ((),)
+        return Stamps((*full, last, (stamp,)) if len(last) == _FULL else (*full, (*last, stamp)))
 
     def within(self, seconds: float, now: float) -> Stamps:
         """Return those of the last `seconds`."""
-        chunks = self._chunks
-        if not chunks or now < chunks[0][0] + seconds:
+        if now < self.first + seconds:
             return self
-        kept = [chunk for chunk in chunks if now < chunk[-1] + seconds]
+        kept = [chunk for chunk in self.chunks if now < chunk[-1] + seconds]
         if kept:
             kept[0] = tuple([stamp for stamp in kept[0] if now < stamp + seconds])
         return Stamps(tuple(kept))
@@ -74,7 +62,5 @@ class Stamps:
 
 def stamps_of(moments: Iterable[float]) -> Stamps:
     """Return moments, which are in order, as stamps."""
-    if isinstance(moments, Stamps):
-        return moments
     whole = tuple(moments)
     return Stamps(tuple([whole[at : at + _FULL] for at in range(0, len(whole), _FULL)]))

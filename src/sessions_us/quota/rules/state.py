@@ -11,9 +11,6 @@ from math import inf
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
-import attrs
-
-from sessions_us.quota.rules.evolve import evolve
 from sessions_us.quota.rules.headers import Report
 from sessions_us.quota.rules.window import Window
 
@@ -65,8 +62,7 @@ class Decision(NamedTuple):
     wake: float = inf
 
 
-@attrs.define(slots=False)
-class QuotaState:
+class QuotaState(NamedTuple):
     """The quota of one key as a value.
 
     Attributes:
@@ -108,19 +104,19 @@ class QuotaState:
         place = self.ahead(ticket) if self.waiting else 0
         waiting = (*self.waiting[:place], ticket, *self.waiting[place:])
         arrivals = max(self.arrivals, ticket.arrival + 1)
-        return evolve(self, waiting=waiting, arrivals=arrivals, leases=self.leases + 1), ticket
+        return QuotaState(self.window, waiting, arrivals, self.leases + 1, self.background_at), ticket
 
     def leave(self, ticket: Ticket) -> QuotaState:
         """Remove a ticket. Nothing happens if it is gone already."""
         waiting = self._without(ticket)
-        return self if waiting is self.waiting else evolve(self, waiting=waiting)
+        return self if waiting is self.waiting else self._replace(waiting=waiting)
 
     def promote(self, ticket: Ticket) -> QuotaState:
         """Move a background ticket to the interactive lane. It keeps its arrival number."""
         rest = self.leave(ticket)
         if rest is self:
             return self
-        return evolve(rest, waiting=in_order([*rest.waiting, ticket._replace(lane="interactive")]))
+        return rest._replace(waiting=in_order([*rest.waiting, ticket._replace(lane="interactive")]))
 
     def ahead(self, ticket: Ticket) -> int:
         """How many tickets go before this one."""
@@ -181,25 +177,22 @@ class QuotaState:
         ticket = decision.ticket
         if ticket is None:
             return self
-        return evolve(
-            self,
-            waiting=self._without(ticket),
-            window=self.window.sent(ticket.number, now, probe=decision.probe, expires_at=expires_at),
-            background_at=now if ticket.lane == "background" else self.background_at,
-        )
+        window = self.window.sent(ticket.number, now, probe=decision.probe, expires_at=expires_at)
+        background_at = now if ticket.lane == "background" else self.background_at
+        return QuotaState(window, self._without(ticket), self.arrivals, self.leases, background_at)
 
     def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[QuotaState, int]:
         """End a lease with an answer. The number counts the requests of other clients that the answer revealed."""
         window, used_by_others = self.window.learnt(report, now).answered(lease, now, status, report)
-        return evolve(self, window=window), used_by_others
+        return self._replace(window=window), used_by_others
 
     def lost(self, lease: int, now: float) -> QuotaState:
         """End a lease whose request was sent and got no answer."""
-        return evolve(self, window=self.window.lost(lease, now))
+        return self._replace(window=self.window.lost(lease, now))
 
     def refunded(self, lease: int) -> QuotaState:
         """End a lease whose request never left this machine."""
-        return evolve(self, window=self.window.refunded(lease))
+        return self._replace(window=self.window.refunded(lease))
 
     # -- another user of the key -------------------------------------------------------------------------------------
 
@@ -208,18 +201,18 @@ class QuotaState:
         window = self.window
         for flight in window.flights:
             window = window.lost(flight.lease, now)
-        return evolve(self, window=window, waiting=(), background_at=None)
+        return self._replace(window=window, waiting=(), background_at=None)
 
     def moved(self, seconds: float) -> QuotaState:
         """Return the state on a clock that is ahead by so many seconds. It has no tickets."""
-        return evolve(self, window=self.window.moved(seconds)) if seconds else self
+        return self._replace(window=self.window.moved(seconds)) if seconds else self
 
     def expecting(self, before: tuple[int, float], after: tuple[int, float]) -> QuotaState:
         """Return the state with another configured limit and window in the place of those before. What was learnt stays."""
         window = self.window
         limit = after[0] if window.limit == before[0] else window.limit
         seconds = after[1] if window.seconds == before[1] else window.seconds
-        return evolve(self, window=evolve(window, limit=limit, seconds=seconds))
+        return self._replace(window=window._replace(limit=limit, seconds=seconds))
 
     # -- several processes -------------------------------------------------------------------------------------------
 
@@ -229,7 +222,7 @@ class QuotaState:
         waiting = tuple([ticket for ticket in self.waiting if now < ticket.heartbeat + STALE_AFTER])
         if window is self.window and len(waiting) == len(self.waiting):
             return self
-        return evolve(self, window=window, waiting=waiting)
+        return self._replace(window=window, waiting=waiting)
 
     def alive(self, tickets: Sequence[Ticket], now: float) -> QuotaState:
         """Set the heartbeat of these tickets to now. A ticket that was removed as stale gets its place back.
@@ -244,8 +237,7 @@ class QuotaState:
             if flight.lease in own:
                 window = window.refunded(flight.lease)
         others = [ticket for ticket in self.waiting if ticket.number not in own]
-        return evolve(
-            self,
+        return self._replace(
             window=window,
             waiting=in_order([*others, *[ticket._replace(heartbeat=now) for ticket in tickets]]),
             arrivals=max(self.arrivals, *[ticket.arrival + 1 for ticket in tickets]),

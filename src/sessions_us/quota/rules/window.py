@@ -46,9 +46,6 @@ from __future__ import annotations
 from math import inf, nextafter
 from typing import NamedTuple
 
-from attrs import define, field
-
-from sessions_us.quota.rules.evolve import evolve
 from sessions_us.quota.rules.headers import Report
 from sessions_us.quota.rules.reading import MARGIN, Reading, later, reset_of
 from sessions_us.quota.rules.stamps import Stamps, stamps_of
@@ -59,6 +56,7 @@ LONGEST_BLOCK = 3600.0  # seconds; a longer Retry-After is a mistake or a ban, a
 SHARED_KEY_WINDOWS = 3
 LIKELY = 1.5  # times the mean time between two slots that refill one by one
 MOST_REFUSED_PROBES = 5  # the margin grows to at most 2**5 times its length
+_NONE = Stamps()
 
 
 class InFlight(NamedTuple):
@@ -85,8 +83,7 @@ class Capacity(NamedTuple):
     known: bool
 
 
-@define(slots=False)
-class Window:
+class Window(NamedTuple):
     """What is known of one key at one server, as a value. Times are seconds on a monotonic clock.
 
     Attributes:
@@ -115,8 +112,8 @@ class Window:
     reading: Reading | None = None
     flights: tuple[InFlight, ...] = ()
     probe: int | None = None
-    unconfirmed: tuple[float, ...] = ()
-    log: Stamps = field(default=Stamps(), converter=stamps_of)
+    unconfirmed: Stamps = _NONE
+    log: Stamps = _NONE
     own: int = 0
     blocked_until: float | None = None
     refused_probes: int = 0
@@ -142,35 +139,33 @@ class Window:
         if self.has_headers is False:
             return self._capacity_by_log(now)
         log, half = self.log.within(self.seconds, now), self.limit // 2
-        if self.shares_key_until is not None and now < self.shares_key_until and len(log) > half:
-            return Capacity(0, 0, log[len(log) - half - 1] + self.seconds, known=False)
-        left = (reading.remaining if reading else 0) - len(self.flights) - len(self._recent(self.unconfirmed, now))
+        if self.shares_key_until is not None and now < self.shares_key_until and log.count > half:
+            return Capacity(0, 0, tuple(log)[log.count - half - 1] + self.seconds, known=False)
+        left = (
+            (reading.remaining if reading else 0) - len(self.flights) - self.unconfirmed.within(self.seconds, now).count
+        )
         if left < 0:
             return self._capacity_by_log(now)
         if reading is None or not self.refills:
             return Capacity(1, self.limit, inf, known=False)
         back = (now - reading.expires) // self.refill_time
-        wake = reading.expires + (back + 1) * self.refill_time
-        if log:
-            wake = min(wake, log[0] + self.seconds)
-        return Capacity(1, max(left + 1 + int(back), self.limit - len(log)), wake, known=False)
+        wake = min(reading.expires + (back + 1) * self.refill_time, log.first + self.seconds)
+        return Capacity(1, max(left + 1 + int(back), self.limit - log.count), wake, known=False)
 
     def _capacity_by_reading(self, reading: Reading, now: float) -> Capacity:
         """Apply rules 2, 7 and 8, and rule 5 for a sliding log."""
-        in_flight, unconfirmed = len(self.flights), self._recent(self.unconfirmed, now)
-        slots = reading.remaining - in_flight - len(unconfirmed)
-        free, careful_until, wake = slots, now, reading.expires
-        if unconfirmed:
-            wake = min(wake, unconfirmed[0] + self.seconds)
+        in_flight, unconfirmed = len(self.flights), self.unconfirmed.within(self.seconds, now)
+        slots = reading.remaining - in_flight - unconfirmed.count
+        free, careful_until, wake = slots, now, min(reading.expires, unconfirmed.first + self.seconds)
         if self.shares_key_until is not None and now < self.shares_key_until:
             free, careful_until = min(slots - 1, 1 - in_flight), self.shares_key_until
         elif self.quiet_since is not None and now < self.quiet_since + self.seconds:
             free, careful_until = min(slots, self.slow_start) - in_flight, self.quiet_since + self.seconds
         elif self.sliding_log and not in_flight:
             log = self.log.within(self.seconds, now)
-            wake = min(wake, log[0] + self.seconds) if log else wake
-            if self.limit - len(log) > max(slots, 0):  # unconfirmed requests can make it negative
-                return Capacity(1, self.limit - len(log), wake, known=True)
+            wake = min(wake, log.first + self.seconds)
+            if self.limit - log.count > max(slots, 0):  # unconfirmed requests can make it negative
+                return Capacity(1, self.limit - log.count, wake, known=True)
         if careful_until > now and (slots > max(free, 0) or self.sliding_log):  # after it our own log may have room
             wake = min(wake, careful_until)
         return Capacity(max(free, 0), max(slots, 0), wake, known=True)
@@ -178,8 +173,8 @@ class Window:
     def _capacity_by_log(self, now: float) -> Capacity:
         """Apply rule 10. Also while unconfirmed requests forbid a probe of a server with headers: it costs time, never a 429."""
         log, in_flight = self.log.within(self.seconds, now), len(self.flights)
-        slots = self.limit - in_flight - len(log)
-        free, wake = slots, log[0] + self.seconds if log else inf
+        slots = self.limit - in_flight - log.count
+        free, wake = slots, log.first + self.seconds
         is_quiet = self.quiet_since is not None and now >= self.quiet_since + self.seconds
         if self.has_headers is not False or not is_quiet:
             free = min(slots, 1 - in_flight)
@@ -190,9 +185,9 @@ class Window:
     def next_free(self, beyond: int, now: float) -> float:
         """When our own log has one more slot free than now, after `beyond` others."""
         log = self.log.within(self.seconds, now)
-        if beyond < len(log):
-            return log[beyond] + self.seconds
-        return now + self.seconds + self.windows(beyond - len(log))
+        if beyond < log.count:
+            return tuple(log)[beyond] + self.seconds
+        return now + self.seconds + self.windows(beyond - log.count)
 
     def left(self, now: float) -> int:
         """How many requests may be sent before the reset, by the server's count or else our own."""
@@ -200,8 +195,8 @@ class Window:
         if self.blocked_until is not None and now < self.blocked_until:
             return 0
         if self.reading is not None and now < self.reading.expires:
-            return max(0, self.reading.remaining - in_flight - len(self._recent(self.unconfirmed, now)))
-        return max(0, self.limit - in_flight - len(self.log.within(self.seconds, now)))
+            return max(0, self.reading.remaining - in_flight - self.unconfirmed.within(self.seconds, now).count)
+        return max(0, self.limit - in_flight - self.log.within(self.seconds, now).count)
 
     def resets_at(self, now: float) -> float | None:
         """When more becomes free at the latest: the end of a block, or the reset; None if neither is known."""
@@ -212,7 +207,7 @@ class Window:
         """Whether nothing that is known of it holds a request back any more."""
         moments = [self.blocked_until, self.shares_key_until, None if self.reading is None else self.reading.expires]
         moments += [inf if flight.expires_at is None else flight.expires_at + self.seconds for flight in self.flights]
-        moments += [stamp + self.seconds for stamp in (*([self.log[-1]] if self.log else ()), *self.unconfirmed[-1:])]
+        moments += [self.log.last + self.seconds, self.unconfirmed.last + self.seconds]
         return not any(moment is not None and now < moment for moment in moments)
 
     def last_tenth(self) -> float | None:
@@ -236,13 +231,6 @@ class Window:
         """The length in seconds of the whole windows that `beyond` requests fill."""
         return max(0, beyond // self.limit) * self.seconds
 
-    def _recent(self, stamps: tuple[float, ...], now: float) -> tuple[float, ...]:
-        """The stamps of the last window. Older ones can't count any more. Stamps are in order."""
-        for place, stamp in enumerate(stamps):
-            if now < stamp + self.seconds:
-                return stamps[place:] if place else stamps
-        return ()
-
     # -- changes ----------------------------------------------------------------------------------------------------
 
     def sent(self, lease: int, now: float, *, probe: bool, expires_at: float | None = None) -> Window:
@@ -250,25 +238,22 @@ class Window:
         # Two events can carry the same timestamp (coarse clock, batched store steps). Order this request after the response
         # that released it.
         moment = now if self.reading is None or now > self.reading.received else nextafter(self.reading.received, inf)
-        window = evolve(self, flights=(*self.flights, InFlight(lease, moment, expires_at)), own=self.own + 1)
-        if probe:
-            window.probe = lease
-            window.opened += 1
-        return window
+        return self._replace(
+            flights=(*self.flights, InFlight(lease, moment, expires_at)),
+            own=self.own + 1,
+            probe=lease if probe else self.probe,
+            opened=self.opened + probe,
+        )
 
     def refunded(self, lease: int) -> Window:
         """A lease was refunded: its request never left this machine."""
-        flights = tuple([flight for flight in self.flights if flight.lease != lease])
-        return evolve(self, flights=flights, probe=None if self.probe == lease else self.probe)
+        return self._ended(lease, self.unconfirmed, self.log)
 
     def lost(self, lease: int, now: float) -> Window:
         """A request got no countable answer. The server may have seen it at any moment until now (rule 9)."""
         if not any(flight.lease == lease for flight in self.flights):
             return self
-        window = self.refunded(lease)
-        window.unconfirmed = (*self._recent(self.unconfirmed, now), now)
-        window.log = self.log.within(self.seconds, now).plus(now)
-        return window
+        return self._ended(lease, self.unconfirmed.plus(now, self.seconds), self.log.plus(now, self.seconds))
 
     def moved(self, seconds: float) -> Window:
         """Return the window on a clock that is ahead by so many seconds. Nothing is in flight."""
@@ -280,10 +265,9 @@ class Window:
         if reading is not None:
             received, limit, remaining, *moments = reading
             reading = Reading(received + seconds, limit, remaining, *[moment + seconds for moment in moments])
-        return evolve(
-            self,
+        return self._replace(
             reading=reading,
-            unconfirmed=tuple([stamp + seconds for stamp in self.unconfirmed]),
+            unconfirmed=stamps_of([stamp + seconds for stamp in self.unconfirmed]),
             log=stamps_of([stamp + seconds for stamp in self.log]),
             blocked_until=moved(self.blocked_until),
             offset=None if self.offset is None else self.offset - seconds,
@@ -311,10 +295,10 @@ class Window:
             return self._counted(flight, now, report)
         window = self.lost(lease, now)
         if self.quiet_since is None:
-            window.quiet_since = now
+            window = window._replace(quiet_since=now)
         # A route that the server does not limit has no headers. Other routes may have them.
         if not self.has_headers:
-            window.has_headers, window.reading, window.unconfirmed = False, None, ()
+            window = window._replace(has_headers=False, reading=None, unconfirmed=_NONE)
         return window, 0
 
     def learnt(self, report: Report, now: float) -> Window:
@@ -326,30 +310,36 @@ class Window:
             offset = report.date - now if offset is None else max(report.date - now, offset)
         if limit == self.limit and seconds == self.seconds and offset == self.offset:
             return self
-        return evolve(self, limit=limit, seconds=seconds, offset=offset)
+        return self._replace(limit=limit, seconds=seconds, offset=offset)
 
     def _counted(self, flight: InFlight, now: float, report: Report) -> tuple[Window, int]:
         """Take the count of an answer: rules 3, 7 and 8."""
         old, new = self.reading, self._reading_of(flight, now, report)
         window = self._confirmed(flight, now)
-        others = len(window.flights) + len(window.unconfirmed)
-        window.has_headers, window.refused_probes = True, 0
-        window.slow_start += 1
-        if self.probe == flight.lease:
-            window.sliding_log, window.refills = self._kind_by_probe(flight, new, others)
-        window.reading, newer = (new, True) if old is None else later(old, new, flight.sent)
-        if newer:
-            window.own = others
-            # A window that the server's clock ended before it was used up begins without a probe.
-            cut = old is not None and old.earliest < new.received and old.latest < new.earliest
-            window.opened += cut and self.probe is None
+        others = len(window.flights) + window.unconfirmed.count
+        kind = self.sliding_log, self.refills
+        sliding_log, refills = self._kind_by_probe(flight, new, others) if self.probe == flight.lease else kind
+        reading, newer = (new, True) if old is None else later(old, new, flight.sent)
+        # A window that the server's clock ended before it was used up begins without a probe.
+        cut = old is not None and old.earliest < new.received and old.latest < new.earliest
         used_by_others = 0
         if old is not None and old.limit == new.limit:
             used_by_others = max(0, old.remaining - new.remaining - self.own)
-        if used_by_others or self.quiet_since is None:
-            window.quiet_since = now
+        window = window._replace(
+            has_headers=True,
+            reading=reading,
+            own=others if newer else self.own,
+            opened=self.opened + (newer and cut and self.probe is None),
+            refused_probes=0,
+            slow_start=self.slow_start + 1,
+            sliding_log=sliding_log,
+            refills=refills,
+        )
         if used_by_others:
-            window.shares_key_until = now + SHARED_KEY_WINDOWS * self.seconds
+            shares_key_until = now + SHARED_KEY_WINDOWS * self.seconds
+            window = window._replace(quiet_since=now, shares_key_until=shares_key_until)
+        elif self.quiet_since is None:
+            window = window._replace(quiet_since=now)
         return window, used_by_others
 
     def _refused(self, flight: InFlight, now: float, report: Report) -> tuple[Window, int]:
@@ -360,27 +350,33 @@ class Window:
             wait = self.seconds if reset is None else max(0.0, reset[1] - now)
         reopens_at = now + min(wait, LONGEST_BLOCK) + MARGIN * 2**self.refused_probes
         reopens_at = max(reopens_at, self.blocked_until or reopens_at)
-        window = self._confirmed(flight, now)
-        if report.remaining is not None:  # NestJS's 429 has no rate headers
-            window.has_headers = True
+        has_headers = True if report.remaining is not None else self.has_headers  # NestJS's 429 has no rate headers
         closed = Reading(self._answered_at(now), self.limit, 0, reopens_at, reopens_at, reopens_at, reopens_at)
-        window.reading = None if window.has_headers is False else closed
-        window.own = len(window.flights) + len(window.unconfirmed)
-        window.blocked_until = window.quiet_since = reopens_at
-        window.sliding_log, window.slow_start = False, 1
-        # The first answer only shows that the key was used up before. That client may be gone.
-        window.shares_key_until = None if self.quiet_since is None else reopens_at + SHARED_KEY_WINDOWS * self.seconds
-        if self.probe == flight.lease:
-            window.refused_probes = min(self.refused_probes + 1, MOST_REFUSED_PROBES)
+        was_probe = self.probe == flight.lease
+        window = self._confirmed(flight, now)
+        window = window._replace(
+            has_headers=has_headers,
+            reading=None if has_headers is False else closed,
+            own=len(window.flights) + window.unconfirmed.count,
+            blocked_until=reopens_at,
+            quiet_since=reopens_at,
+            # The first answer only shows that the key was used up before. That client may be gone.
+            shares_key_until=None if self.quiet_since is None else reopens_at + SHARED_KEY_WINDOWS * self.seconds,
+            refused_probes=min(self.refused_probes + was_probe, MOST_REFUSED_PROBES),
+            sliding_log=False,
+            slow_start=1,
+        )
         return window, 0
 
     def _confirmed(self, flight: InFlight, now: float) -> Window:
         """End a request by a countable answer. It confirms the unconfirmed requests from before it was sent (rule 9)."""
-        window = self.refunded(flight.lease)
-        if self.unconfirmed:
-            window.unconfirmed = tuple([at for at in self._recent(self.unconfirmed, now) if at > flight.sent])
-        window.log = self.log.within(self.seconds, now).plus(now)
-        return window
+        unconfirmed = self.unconfirmed.within(self.seconds, now).within(0.0, flight.sent)
+        return self._ended(flight.lease, unconfirmed, self.log.plus(now, self.seconds))
+
+    def _ended(self, lease: int, unconfirmed: Stamps, log: Stamps) -> Window:
+        flights = tuple([flight for flight in self.flights if flight.lease != lease])
+        probe = None if self.probe == lease else self.probe
+        return self._replace(flights=flights, probe=probe, unconfirmed=unconfirmed, log=log)
 
     def _reading_of(self, flight: InFlight, now: float, report: Report) -> Reading:
         """Read the count of an answer, and when its reset is (rule 4)."""
@@ -398,7 +394,7 @@ class Window:
         """Whether the server counts a sliding log (rule 5), and whether slots refill one by one, by a probe's answer."""
         sliding_log, refills, used = self.sliding_log, self.refills, self.limit - new.remaining
         begun = new.earliest + MARGIN >= flight.sent + self.seconds - MARGIN
-        sliding_log |= begun and 1 + others < used <= 1 + others + len(self.log.within(self.seconds, flight.sent))
+        sliding_log |= begun and 1 + others < used <= 1 + others + self.log.within(self.seconds, flight.sent).count
         if begun or self.opened > 1:  # otherwise what was used before is unknown, and what the reset will free
             refills = not begun and used > 1 + others
         return sliding_log, refills

@@ -11,8 +11,7 @@ from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
-from sessions_us.quota.rules.evolve import evolve
-from sessions_us.quota.rules.stamps import Stamps, stamps_of
+from sessions_us.quota.rules.stamps import stamps_of
 from sessions_us.quota.rules.state import QuotaState, Ticket
 from sessions_us.quota.rules.window import InFlight, Reading, Window
 
@@ -27,7 +26,8 @@ class Unreadable(ValueError):
 
 def to_text(state: QuotaState) -> str:
     """Convert a state to text."""
-    body = "\n".join([_json(evolve(state, waiting=())), *[_row(ticket) for ticket in state.waiting]])
+    head = {**state._asdict(), "window": state.window._asdict(), "waiting": ()}
+    body = "\n".join([_json(head), *[_row(ticket) for ticket in state.waiting]])
     return f"{FORMAT} {_checksum(body)} {body}"
 
 
@@ -49,18 +49,14 @@ def from_text(text: str) -> QuotaState:
         window = data["window"]
         window["reading"] = window["reading"] and Reading(*window["reading"])
         window["flights"] = tuple([InFlight(*row) for row in window["flights"]])
-        window["unconfirmed"], window["log"] = tuple(window["unconfirmed"]), stamps_of(window["log"])
+        window["unconfirmed"], window["log"] = stamps_of(window["unconfirmed"]), stamps_of(window["log"])
         return QuotaState(**{**data, "window": Window(**window)})
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise Unreadable(f"another format: {type(problem).__name__}") from None
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False)
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, Stamps) else vars(value)
+    return json.dumps(value, default=list, separators=(",", ":"), allow_nan=False)  # `default` is for stamps
 
 
 # There may be hundreds of tickets, and few of them change. So each is converted once.

@@ -7,10 +7,9 @@ holds, and one probe asks the server for a new count.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
-from sessions_us.quota.rules.evolve import evolve
-from sessions_us.quota.rules.stamps import stamps_of
+from sessions_us.quota.rules.stamps import Stamps, stamps_of
 from sessions_us.quota.rules.state import QuotaState, in_order
 from sessions_us.quota.rules.window import SHARED_KEY_WINDOWS, Window
 
@@ -30,9 +29,8 @@ def fail_over(
     for flight in window.flights:
         if flight.lease not in leases:
             window = window.lost(flight.lease, now)
-    return evolve(
-        state,
-        window=evolve(window, shares_key_until=now + SHARED_KEY_WINDOWS * window.seconds),
+    return state._replace(
+        window=window._replace(shares_key_until=now + SHARED_KEY_WINDOWS * window.seconds),
         waiting=tuple(ticket for ticket in state.waiting if ticket.number in tickets),
         leases=numbers,
     )
@@ -54,15 +52,13 @@ def fail_back(
         window = window.lost(lease, now)
     known = {flight.lease for flight in window.flights}
     flights = (*window.flights, *(flight for flight in mine.window.flights if flight.lease not in known))
-    return evolve(
-        theirs,
-        window=evolve(
-            mine.window,
+    return theirs._replace(
+        window=mine.window._replace(
             reading=None,  # neither side's count covers the other's requests
             flights=flights,
             probe=window.probe if window.probe in known else mine.window.probe,
             unconfirmed=_merged(window.unconfirmed, mine.window.unconfirmed),
-            log=stamps_of(_merged(window.log, mine.window.log)),
+            log=_merged(window.log, mine.window.log),
             blocked_until=_latest(window.blocked_until, mine.window.blocked_until),
             shares_key_until=_latest(window.shares_key_until, now + shares_key_for),
             opened=window.opened,
@@ -78,35 +74,28 @@ class Share:
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self.ended: list[float] = []
+        self.ended = Stamps()
 
     def spend(self, window: Window, now: float) -> None:
         """Count a lease that ended and whose request may have counted."""
-        self.ended = [*self._recent(window, now), now]
-
-    def has_room(self, window: Window, in_flight: int, now: float) -> bool:
-        """Whether one more request is within the share. One at a time always is, however small the share is."""
-        return self.left(window, in_flight, now) > 0
+        self.ended = self.ended.plus(now, window.seconds)
 
     def left(self, window: Window, in_flight: int, now: float) -> int:
-        """How many more requests are within the share."""
-        return max(0, self._slots(window) - in_flight - len(self._recent(window, now)))
+        """How many more requests are within the share. One at a time always is, however small the share is."""
+        return max(0, self._slots(window) - in_flight - self.ended.within(window.seconds, now).count)
 
     def opens_at(self, window: Window, in_flight: int, now: float) -> float:
         """When one more request is within the share at the earliest."""
-        ended = self._recent(window, now)
-        beyond = len(ended) - self._slots(window)
-        return now if in_flight or beyond < 0 else ended[beyond] + window.seconds
+        ended = self.ended.within(window.seconds, now)
+        beyond = ended.count - self._slots(window)
+        return now if in_flight or beyond < 0 else tuple(ended)[beyond] + window.seconds
 
     def _slots(self, window: Window) -> int:
         return max(1, int(window.limit * self._share))
 
-    def _recent(self, window: Window, now: float) -> list[float]:
-        return [moment for moment in self.ended if now < moment + window.seconds]
 
-
-def _merged(theirs: Iterable[float], mine: Iterable[float]) -> tuple[float, ...]:
-    return tuple(sorted({*theirs, *mine}))
+def _merged(theirs: Stamps, mine: Stamps) -> Stamps:
+    return stamps_of(sorted({*theirs, *mine}))
 
 
 def _latest(one: float | None, other: float | None) -> float | None:

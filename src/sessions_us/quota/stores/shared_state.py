@@ -17,7 +17,6 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
-from sessions_us.quota.rules.evolve import evolve
 from sessions_us.quota.rules.state import HEARTBEAT, QuotaState
 from sessions_us.quota.settings import Quota
 from sessions_us.quota.single_task import SingleTask
@@ -92,7 +91,7 @@ class Replica:
     ) -> None:
         self.store: Store = MemoryStore() if quota.store is None else quota.store
         new = QuotaState.new(quota.limit, quota.window) if known is None else known
-        self.state: QuotaState = evolve(new, leases=_numbers()) if self.store.shared else new
+        self.state: QuotaState = new._replace(leases=_numbers()) if self.store.shared else new
         self.skew: float = 0.0
         self.failure: StoreFailure | None = None
         self.must_refuse: bool = False
@@ -261,7 +260,7 @@ class Replica:
             self.state = held.state
         elif self._version != held.version:
             # The store lost the state. Ours goes on with unused numbers, because it may not be the newest.
-            self.state = evolve(self.state, leases=_numbers())
+            self.state = self.state._replace(leases=_numbers())
         self._version = held.version
 
     def _follow(self, time: float | None) -> None:
