@@ -15,6 +15,7 @@ import dlt
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import evolve
 
+from .._calls.pager import undecoded
 from ..client import ClientOptions, UserClient
 from ..errors import NotFoundError
 from ..keys import UserKey
@@ -128,7 +129,7 @@ def _list(desk: _Desk, resource: Resource) -> DltResource:
     async def rows() -> AsyncIterator[list[Row]]:
         before, settled = _settled(), dict[str, str]()
         with desk as user:
-            pages = resource.pager(user, None).pages()
+            pages = undecoded(resource.pager(user, None)).pages()
             while (page := await desk.ask(lambda: anext(pages, None))) is not None:
                 found = []
                 for row in page.new_rows:
