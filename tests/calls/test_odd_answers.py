@@ -294,6 +294,13 @@ async def test_the_envelopes_of_a_list(wrap):
 
 
 @pytest.mark.anyio
+async def test_a_row_that_is_a_string_of_json_is_given():
+    """By its id, as any other row."""
+    rows = await user([json.dumps(SESSION), {"id": "s2"}]).sessions.list().collect()
+    assert [row.id for row in rows] == ["s1", "s2"]
+
+
+@pytest.mark.anyio
 async def test_the_variants_that_were_seen():
     """`timezone`, booleans as strings, guests as strings or objects, an object as a string of JSON."""
     session = await user({**SESSION, "timezone": "Europe/Bucharest", "quickSession": "false"}).sessions.get("s1")

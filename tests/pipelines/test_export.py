@@ -123,6 +123,20 @@ async def test_an_id_that_no_file_can_hold_stops_nothing(tmp_path, kind):
     assert len(server.arrived) == 8
 
 
+async def test_the_order_of_fields_says_nothing(tmp_path, out):
+    """A server that sends the same row with its fields in another order has not changed it; a value of another type has."""
+    first, second = {"id": "r1", "name": "Studio", "seats": 1}, {"seats": 1, "name": "Studio", "id": "r1"}
+    runs = [Say(body=rows) for row in (first, second, {**second, "seats": True}) for rows in ([row], [], [row], [])]
+    told = []
+    async with Scripted(*runs) as server, UserClient("k", base_url=server.url, quota=Quota(100, 1.0)) as user:
+        for _ in range(3):
+            report = await export(user, ["rooms"], NDJSONSink(out), state=tmp_path / "state")
+            told.append((report.resources["rooms"].added, report.resources["rooms"].changed))
+
+    assert told == [(1, 0), (0, 0), (0, 1)]
+    assert lines(out) == [{"id": "r1", "name": "Studio", "seats": True}]
+
+
 async def test_without_children_rows_are_those_of_the_list(sandbox, user, out):
     """`children=False` asks for the list alone: two passes over 45 rows, and one request to learn how pages count."""
     report = await sessions(user, out, children=False)

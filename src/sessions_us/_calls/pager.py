@@ -18,7 +18,7 @@ from .walk import Ask, Place, Walk
 if TYPE_CHECKING:
     from .page_source import ListSource
 
-__all__ = ("Page", "Pager")
+__all__ = ("Page", "Pager", "undecoded")
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class Pager(Generic[T]):
         self._lane: Lane | None = lane
         self._walk = self._new_walk()
         self._trail: Trail | None = None
-        self._given = Seen()
+        self._given: list[Seen] = []  # what walks gave that were given up
         self._page: Page[T] | None = None
         self._rest: deque[T] = deque()  # of that page
         self._held: deque[Page[T]] = deque()  # pages that a `collect` read in vain
@@ -214,6 +214,7 @@ class Pager(Generic[T]):
         try:
             items, raw = await self._source.page(ask.number, lane, trail)
         except StartAgain as again:
+            self._given.append(self._walk.seen)
             self._walk, self._trail = self._new_walk(), again.trail
             return None
         except (QuotaTimeoutError, RateLimitedError):
@@ -227,27 +228,32 @@ class Pager(Generic[T]):
             return None
         finally:
             self._requests += not trail.is_replayed
-        self._walk.answered(raw, trail.removed)
-        self._given.add(self._walk.renamed)
-        return self._fresh(ask, items, raw)
+        new = self._walk.answered(raw, trail.removed)
+        for given in self._given:
+            fresh = given.add(list(new))
+            new = {name: row for name, row in new.items() if name in fresh}
+        return self._page_of(ask, items, raw, new)
 
-    def _fresh(self, ask: Ask, items: list[T], raw: list[Any]) -> Page[T]:
-        """The page with what was not given before."""
-        names = self._walk.names(raw)
-        fresh = self._given.add(names)
-        new_items: dict[object, T] = {}
-        for place, item in enumerate(items):
-            name = getattr(item, "id", None)
-            if name is None or name in fresh:
-                new_items.setdefault(place if name is None else name, item)
-        new_rows: dict[str, Any] = {}
-        for name, row in zip(names, raw, strict=True):
-            if name in fresh:
-                new_rows.setdefault(name, row)
+    def _page_of(self, ask: Ask, items: list[T], raw: list[Any], new: dict[str, Any]) -> Page[T]:
+        """The page with what was not given before.
+
+        Args:
+            ask: the request.
+            items: the rows that could be understood.
+            raw: all rows.
+            new: those that were not given before, by name.
+        """
+        if len(new) < len(raw):
+            found: dict[object, T] = {}
+            for place, item in enumerate(items):
+                name = getattr(item, "id", None)
+                if name is None or name in new:
+                    found.setdefault(place if name is None else name, item)
+            items = list(found.values())
         complete = self._walk.complete
         over = Place(is_end=True, is_doubtful=complete is False)
         after = self._walk.after if complete is None else over
-        return Page(list(new_items.values()), self._walk.number_of(ask), raw, list(new_rows.values()), str(after))
+        return Page(items, self._walk.number_of(ask), raw, list(new.values()), str(after))
 
     def _new_walk(self) -> Walk:
         return Walk(self._source.facts, self._start, verify_end=self._verify_end)
@@ -267,3 +273,9 @@ class Pager(Generic[T]):
         async for _ in again.pages():
             if len(trail.answers) >= pages:
                 return
+
+
+def undecoded(pager: Pager[T]) -> Pager[T]:
+    """Let the pages of a Pager that has not begun have no items, which cost time, but their rows alone."""
+    pager._source = pager._source.undecoded()  # noqa: SLF001  # no reader of a list needs this, so it is no method
+    return pager

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final
 
+from .._send.body import parsed
 from .row_id import row_id
 
 __all__ = ("RowNames", "Seen", "digest", "is_nameless")
 
 _NAMELESS: Final = "\0"
+_FIRST_SLOTS: Final = 64  # a power of two, as any later number of slots
 
 
 class RowNames:
@@ -25,13 +27,10 @@ class RowNames:
     def __init__(self) -> None:
         self.are_proven = False
         self._changing: frozenset[str] = frozenset()
-        self._last: tuple[Sequence[Any], list[str]] = ((), [])
 
     def of(self, rows: Sequence[Any]) -> list[str]:
-        """The names of rows, in their order. Those of the last page are kept, because they are asked for twice."""
-        if rows is not self._last[0]:
-            self._last = rows, [_name(row, self._changing) for row in rows]
-        return self._last[1]
+        """The names of rows, in their order."""
+        return [_name(row, self._changing) for row in rows]
 
     def learn(self, one: Sequence[Any], other: Sequence[Any]) -> bool:
         """Compare two answers to one page. Returns whether fields were found that changed, so that rows have other names."""
@@ -40,35 +39,43 @@ class RowNames:
         )
         found = _changing(rows, others, self._changing)
         self._changing |= found
-        self._last = (), []
         self.are_proven = _is_same_but_for(self._changing, rows, others)
         return bool(found)
 
 
 class Seen:
-    """The names that came before: eight bytes for each, sorted."""
+    """The names that came before, as a hash table: eight bytes a slot, and at least a third of the slots are free."""
 
     def __init__(self) -> None:
-        self._hashes = array("q")
+        self._slots = array("q", bytes(8 * _FIRST_SLOTS))
+        self._count = 0
 
-    def __contains__(self, name: str) -> bool:
-        return self._place(hash(name)) is None
-
-    def add(self, names: Iterable[str]) -> set[str]:
+    def add(self, names: Sequence[str]) -> set[str]:
         """Remember names. Returns those that did not come before."""
-        fresh: set[str] = set()
-        for name in names:
-            hashed = hash(name)
-            place = self._place(hashed)
-            if place is not None:
-                self._hashes.insert(place, hashed)
-                fresh.add(name)
+        while 3 * (self._count + len(names)) > 2 * len(self._slots):
+            self._grow()
+        slots = self._slots
+        fresh = {name for name in names if _put(slots, hash(name) or 1)}
+        self._count += len(fresh)
         return fresh
 
-    def _place(self, hashed: int) -> int | None:
-        """Where a hash would be inserted; None if it is there."""
-        place = bisect_left(self._hashes, hashed)
-        return None if place < len(self._hashes) and self._hashes[place] == hashed else place
+    def _grow(self) -> None:
+        slots = array("q", bytes(16 * len(self._slots)))
+        for hashed in filter(None, self._slots):
+            _put(slots, hashed)
+        self._slots = slots
+
+
+def _put(slots: array[int], hashed: int) -> bool:
+    """Put a hash, which is not 0, into the slot where it belongs. Returns False if it is there."""
+    last = len(slots) - 1
+    slot = hashed & last
+    while there := slots[slot]:
+        if there == hashed:
+            return False
+        slot = (slot + 1) & last
+    slots[slot] = hashed
+    return True
 
 
 def is_nameless(name: str) -> bool:
@@ -82,6 +89,9 @@ def digest(text: str) -> str:
 
 
 def _name(row: Any, changing: frozenset[str]) -> str:
+    if isinstance(row, str):
+        with suppress(ValueError, RecursionError):  # it is read as the object that it is the JSON of
+            row = parsed(row)
     if (name := row_id(row)) is not None:
         return name
     if isinstance(row, Mapping):

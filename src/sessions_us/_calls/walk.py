@@ -29,7 +29,7 @@ suggests is kept for later lists. The rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from attrs import evolve, frozen
@@ -176,7 +176,7 @@ class Walk:
         surprises: what contradicted the document, to be taken by the caller.
         complete: None until the end was reached; then whether the end is proven.
         is_contradicted: whether an answer contradicted the document, or the answers before it.
-        renamed: names of rows that were known by other names before.
+        seen: the names of all rows so far.
     """
 
     def __init__(self, facts: PageFacts, place: Place, *, verify_end: bool) -> None:
@@ -204,9 +204,8 @@ class Walk:
         self._first_names: set[str] = set()  # as the unnumbered page has them now
         self._rows: list[Any] = []  # of the last page
         self._names: list[str] = []
-        self._seen = Seen()
+        self.seen = Seen()
         self._row_names = RowNames()
-        self.renamed: list[str] = []
         self._lengths: dict[int, int] = {}  # rows of the pages that were answered, by position
         self._short_at: int | None = None  # the position of the last page with fewer rows than the documented size
         self._answers = 0  # without pages that were asked for again
@@ -248,10 +247,6 @@ class Walk:
         """The number of a page as the server counts. The first has 1 where the document does not say."""
         return ask.number if ask.number is not None else 1 if self._facts.base is None else self._facts.base
 
-    def names(self, raw: Sequence[Any]) -> list[str]:
-        """What tells each row from the others."""
-        return self._row_names.of(raw)
-
     def next(self, removed: int) -> Ask | None:
         """The next request; None after the end.
 
@@ -276,28 +271,29 @@ class Walk:
             )
         return self._asked
 
-    def answered(self, raw: Sequence[Any], removed: int) -> None:
+    def answered(self, raw: Sequence[Any], removed: int) -> dict[str, Any]:
         """Takes the rows of the page that was asked for.
 
         Args:
             raw: its rows.
             removed: rows that this process may have taken out while it was asked for.
+
+        Returns:
+            The rows that did not come before, by name.
         """
         self._answers += not self._is_again
         if self._check:
             self._charge(removed)
-            self._checked(raw)
-            return
+            return self._checked(raw)
         is_first = self._last is None
-        names = self.names(raw)
-        fresh = self._seen.add(names)
-        new = [name for name in names if name in fresh]
+        names = self._row_names.of(raw)
+        new = self._news(names, raw)
         is_short = self._doubt_size(len(raw), news=bool(new))
         is_forward = not self._is_again
-        self._look_at_top(raw, names, new)
+        self._look_at_top(raw, names, is_news=bool(names) and names[0] in new)
         self._count(new)
         repeats_first = is_forward and bool(names) and not new and self._repeats_first(names)
-        self._mixed += is_forward and self._position > 1 and _is_mixed(names, set(new))
+        self._mixed += is_forward and self._position > 1 and _is_mixed(names, new)
         self._take_in(len(raw), removed, news=bool(new))
         self._rows, self._names = list(raw), names
         if not raw or (is_short and not self._verify_end):
@@ -306,6 +302,7 @@ class Walk:
             self._check = "names"
         elif repeats_first or self._barren > self._patience:
             self._check = "repetition"
+        return new
 
     def missing(self, status: int, removed: int) -> bool:
         """The server knows no such page (404, 416). Returns whether that ends the list, or is to be looked into; else it is
@@ -403,16 +400,24 @@ class Walk:
 
     # -- what an answer shows --------------------------------------------------------------------------------------------
 
-    def _look_at_top(self, raw: Sequence[Any], names: list[str], new: list[str]) -> None:
+    def _news(self, names: Sequence[str], raw: Sequence[Any]) -> dict[str, Any]:
+        """The rows that did not come before, by name; of several with one name the first."""
+        fresh, new = self.seen.add(names), dict[str, Any]()
+        for name, row in zip(names, raw, strict=True):
+            if name in fresh:
+                new.setdefault(name, row)
+        return new
+
+    def _look_at_top(self, raw: Sequence[Any], names: list[str], *, is_news: bool) -> None:
         """Keeps the first page as it is now."""
         if self._reached is None or self._asked.number is None:
             self._first, self._first_names = list(raw), set(names)
         if self._asked.number is None:
             head = digest(names[0]) if names else ""
-            self._saw_insertion |= self._is_again and head != self._head and names[:1] == new[:1]
+            self._saw_insertion |= self._is_again and head != self._head and is_news
             self._head = head
 
-    def _count(self, new: list[str]) -> None:
+    def _count(self, new: Collection[str]) -> None:
         """Counts what a page brought."""
         if new:
             self._pages_with_news += 1
@@ -454,16 +459,17 @@ class Walk:
     def _surprise(self, expected: str, came: str) -> None:
         self.surprises.append(PagingSurprise(operation=self._facts.operation, expected=expected, came=came))
 
-    def _checked(self, raw: Sequence[Any]) -> None:
+    def _checked(self, raw: Sequence[Any]) -> dict[str, Any]:
         """A page was asked for once more: the first one, to see what changes in rows without an id, or the unnumbered one, to
         tell the end of a list from rows that were inserted."""
         check, self._check = self._check, ""
         if check == "names" and self._row_names.learn(self._rows, raw):
-            self._first_names, self._names = set(self.names(self._first)), self.names(self._rows)
-            self.renamed = [*self._first_names, *self._names]
-            self._seen.add(self.renamed)
-        names = self.names(raw)
-        self._pages_with_news += bool(self._seen.add(names))
+            self._first_names = set(self._row_names.of(self._first))
+            self._names = self._row_names.of(self._rows)
+            self.seen.add([*self._first_names, *self._names])
+        names = self._row_names.of(raw)
+        new = self._news(names, raw)
+        self._pages_with_news += bool(new)
         head = digest(names[0]) if names else self._head
         is_top_known = head == self._head or names[0] in self._first_names or names[0] in self._names
         if check == "repetition" and self._seen_to.first_unseen(self._lengths) <= self._position:
@@ -478,6 +484,7 @@ class Walk:
             self.complete = False
         else:
             self._end()
+        return new
 
     @property
     def _is_full(self) -> bool:
@@ -485,7 +492,7 @@ class Walk:
         return len(self._rows) >= (self._facts.size or max(self._lengths.values()))
 
 
-def _is_mixed(names: Sequence[str], new: set[str]) -> bool:
+def _is_mixed(names: Sequence[str], new: Collection[str]) -> bool:
     """Whether new rows stand between rows that came before."""
     old = [place for place, name in enumerate(names) if name not in new]
     return bool(old) and old[-1] - old[0] >= len(old)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from attrs import frozen
 
 from .due import Asked, is_awaited, is_due
 from .plan import Child, Resource
+from .rows import as_json, is_same
 from .sink import Row
 from .statefile import StateFile
 from .versions import Versions
@@ -176,30 +176,31 @@ class Children:
             found: the children by name. What is missing keeps its earlier value.
             gap: why the row is not complete, if it is not. After `failed` every run asks again, until there is an answer.
         """
-        place = (resource, task.key)
         for child in task.children:
             self._due[resource, child.name] -= 1
-            if child.name in found:
-                self._answer(*place, child.name, found[child.name])
-            elif gap == "failed":
+            if child.name in found or gap != "failed":
+                self._answer(resource, task.key, child, found)
+            else:
                 self._file.change(
                     "UPDATE children SET due = 0, asked = NULL, start = ? WHERE resource = ? AND key = ? AND name = ?",
-                    *(self._start, *place, child.name),
+                    *(self._start, resource, task.key, child.name),
                 )
-            else:
-                (value,) = self._file.one(
-                    "SELECT value FROM children WHERE resource = ? AND key = ? AND name = ?", *place, child.name
-                )
-                self._answer(*place, child.name, child.nothing if value is None else json.loads(value))
         self._waiting[resource] -= 1
         self._file.change("UPDATE rows SET due = 0, lack = ? WHERE resource = ? AND key = ?", gap, resource, task.key)
         self._completed(resource, task.key)
 
-    def _answer(self, resource: str, key: str, name: str, value: Any) -> None:
-        text = json.dumps(value)
+    def _answer(self, resource: str, key: str, child: Child, found: Mapping[str, Any]) -> None:
+        """Record what was found; if nothing was, the earlier value stays."""
+        place = (resource, key, child.name)
+        before, sum_ = self._file.one(
+            "SELECT value, sum FROM children WHERE resource = ? AND key = ? AND name = ?", *place
+        )
+        text = as_json(found.get(child.name, child.nothing))
+        if before is not None and (child.name not in found or is_same(self._file.text(before, sum_), text)):
+            text = before
         self._file.change(
             "UPDATE children SET due = 0, value = ?, sum = ?, asked = ?, start = ? WHERE resource = ? AND key = ? AND name = ?",
-            *(text, zlib.crc32(text.encode()), self._clock().timestamp(), self._start, resource, key, name),
+            *(text, zlib.crc32(text.encode()), self._clock().timestamp(), self._start, *place),
         )
 
     def _completed(self, resource: str, key: str) -> None:

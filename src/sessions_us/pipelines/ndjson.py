@@ -9,7 +9,7 @@ from typing import Final
 
 from ..errors import ExportError
 from .durable import Hold, fingerprint, replacing
-from .rows import as_json
+from .rows import lines_of
 from .sink import Row
 from .unknown import require_unknown
 
@@ -55,8 +55,7 @@ class NDJSONSink:
     def write(self, resource: str, rows: Iterable[Row], erased: Sequence[str] = ()) -> None:
         path = self._files[resource]
         with replacing(path) as new, new.open("wb") as file:
-            for row in rows:
-                file.write(f"{as_json(row)}\n".encode())
+            file.writelines(f"{line}\n".encode() for line in lines_of(rows))
         self._lock(path)
 
     def commit(self) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ..errors import ExportError
 from .durable import Hold, fingerprint, replacing
+from .rows import lines_of
 from .schema import Column, columns, fit
 from .sink import Row
 from .unknown import require_unknown
@@ -22,7 +23,8 @@ from .unknown import require_unknown
 __all__ = ("ParquetSink", "arrow_schema")
 
 _GROUP: Final = 250
-"""Rows of a row group."""
+_GROUP_CHARACTERS: Final = 4_000_000
+"""The most rows of a row group, and how long they may be as JSON: a group is in memory until it is written."""
 
 
 class ParquetSink:
@@ -79,8 +81,15 @@ class ParquetSink:
 
 
 def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    left = iter(rows)
-    while group := list(islice(left, _GROUP)):
+    group: list[Row] = []
+    size = 0
+    for line in lines_of(rows):
+        group.append(json.loads(line))
+        size += len(line)
+        if len(group) == _GROUP or size >= _GROUP_CHARACTERS:
+            yield group
+            group, size = [], 0
+    if group:
         yield group
 
 

@@ -1,15 +1,19 @@
-"""Rows: their keys, their digests, and how they are written."""
+"""Rows: their keys, how they are written, and whether two are the same."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from .._calls.row_id import row_id
+from .sink import Lines, Row
 
-__all__ = ("as_json", "digest_of", "finite", "is_text", "key_of")
+__all__ = ("as_json", "digest_of", "finite", "is_same", "is_text", "key_of", "lines_of")
+
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def key_of(row: object) -> str | None:
@@ -23,14 +27,24 @@ def digest_of(row: object) -> bytes:
     return blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=16).digest()
 
 
+def is_same(one: str, other: str) -> bool:
+    """Return whether two JSON texts say the same. The order of fields says nothing."""
+    return one == other or digest_of(json.loads(one)) == digest_of(json.loads(other))
+
+
 def as_json(value: object) -> str:
     """Return compact JSON in one line. Half a surrogate pair, which no encoding can hold, stays an escape; see `finite`."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _COMPACT.encode(value)
     except ValueError:
         value = finite(value)
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        text = _COMPACT.encode(value)
     return text if is_text(text) else json.dumps(value, separators=(",", ":"))
+
+
+def lines_of(rows: Iterable[Row]) -> Iterator[str]:
+    """Return each row as JSON in one line."""
+    return rows.lines() if isinstance(rows, Lines) else map(as_json, rows)
 
 
 def finite(value: Any) -> Any:

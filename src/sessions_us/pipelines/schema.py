@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import cache
 from typing import Any, Final, Literal, get_args, get_origin
 
 from attrs import field, frozen
 from sessions_us_api.types import Model
 
 from .._calls.decoding import Decoder, NotUnderstood, spellings
-from .plan import RESOURCES, Child
+from .plan import RESOURCES, Child, Resource
 from .rows import as_json, is_text, key_of
 from .sink import Row
 
@@ -66,7 +67,11 @@ def columns(resource: str, *, children: bool = True) -> tuple[Column, ...]:
     Raises:
         KeyError: there is no such resource.
     """
-    noun = RESOURCES[resource]
+    return _columns(RESOURCES[resource], children)
+
+
+@cache
+def _columns(noun: Resource, children: bool) -> tuple[Column, ...]:
     nested = noun.children if children else ()
     names = {child.name for child in nested}
     own = tuple(column for column in _fields(noun.model, ()) if column.name not in names)
@@ -78,6 +83,7 @@ def _fields(model: type[Model], within: tuple[type[Model], ...]) -> tuple[Column
     return (*known, Column(EXTRA, "json"))
 
 
+@cache
 def _column(name: str, shape: Any, within: tuple[type[Model], ...]) -> Column:
     if get_origin(shape) is list:
         item = _column("item", get_args(shape)[0], within)

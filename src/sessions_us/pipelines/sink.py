@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
-__all__ = ("Row", "Sink")
+__all__ = ("Lines", "Row", "Sink")
 
 Row = Mapping[str, Any]
 """A row as the server sent it: decoded JSON by wire names, with its children nested under their names."""
+
+
+@runtime_checkable
+class Lines(Protocol):
+    """Rows that are JSON text already: what the state gives to a sink that is whole."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield each row as JSON in one line."""
+        ...
 
 
 class Sink(Protocol):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from attrs import astuple, frozen
 
@@ -21,7 +21,7 @@ from .children import Children
 from .due import Order, expected_change, is_newest_first
 from .plan import Resource
 from .report import ResourceReport, RowIds
-from .rows import digest_of, key_of
+from .rows import as_json, digest_of, is_same, key_of
 from .statefile import StateFile
 from .versions import Versions
 
@@ -46,18 +46,67 @@ _TABLES: Final = (
         known INTEGER NOT NULL DEFAULT 0, complete INTEGER NOT NULL DEFAULT 0, as_of REAL)""",
     """CREATE TABLE rows (
         seq INTEGER PRIMARY KEY, resource TEXT NOT NULL, key TEXT NOT NULL, has_id INTEGER NOT NULL,
-        row TEXT NOT NULL, sum INTEGER NOT NULL, listed BLOB NOT NULL, written BLOB, version INTEGER NOT NULL DEFAULT 0,
+        row TEXT NOT NULL, sum INTEGER NOT NULL, written BLOB, version INTEGER NOT NULL DEFAULT 0,
         run INTEGER NOT NULL, start INTEGER NOT NULL, first_pass INTEGER NOT NULL, pass INTEGER NOT NULL, page INTEGER NOT NULL,
         due INTEGER NOT NULL DEFAULT 0, awaits INTEGER NOT NULL DEFAULT 0, expected REAL, lack TEXT, deleted_at TEXT,
         erased INTEGER, UNIQUE (resource, key))""",
     "CREATE INDEX waiting ON rows (resource, seq) WHERE due",
     "CREATE INDEX changes ON rows (version)",
-    "CREATE INDEX places ON rows (resource, seq)",
     """CREATE TABLE children (
         resource TEXT, key TEXT, name TEXT, value TEXT, sum INTEGER, asked REAL, start INTEGER, due INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (resource, key, name)) WITHOUT ROWID""",
     "CREATE TABLE notices (resource TEXT, key TEXT, name TEXT, PRIMARY KEY (resource, key, name)) WITHOUT ROWID",
 )
+
+
+_LOOK_UP: Final = (
+    "SELECT row, sum, written, version, deleted_at, run, start, pass, page FROM rows WHERE resource = ? AND key = ?"
+)
+_SEE: Final = (
+    "UPDATE rows SET first_pass = CASE WHEN run = ?1 THEN first_pass ELSE ?3 END, lack = CASE WHEN run = ?1 THEN lack END,"
+    " run = ?1, start = ?2, pass = ?3, page = ?4, expected = ?5 WHERE resource = ?6 AND key = ?7"
+)
+"""For a row that is as it was."""
+_STORE: Final = (
+    "INSERT INTO rows (run, start, first_pass, pass, page, expected, resource, key, has_id, row, sum, written, version)"
+    " VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO UPDATE SET"
+    " first_pass = CASE WHEN run = ?1 THEN first_pass ELSE ?3 END, lack = NULL, run = ?1, start = ?2, pass = ?3, page = ?4,"
+    " expected = ?5, row = ?9, sum = ?10, written = ?11, version = ?12, deleted_at = NULL, erased = NULL"
+)
+
+
+class _Seen(NamedTuple):
+    """A row of a page, and what the state had of it before.
+
+    Attributes:
+        key: its key.
+        row: the row.
+        text: the row as JSON.
+        changed: whether it is new, or says something else than before.
+        written, version, deleted_at, run, start, pass_, page: from before.
+    """
+
+    key: str
+    row: dict[str, Any]
+    text: str
+    changed: bool
+    written: bytes | None = None
+    version: int = 0
+    deleted_at: str | None = None
+    run: int = 0
+    start: int = 0
+    pass_: int = 0
+    page: int = 0
+
+    @property
+    def is_other(self) -> bool:
+        """Whether sinks get it once more."""
+        return self.changed or self.deleted_at is not None
+
+    @property
+    def content(self) -> tuple[bool, str, int]:
+        """Whether it has an id, its JSON, and the checksum of that."""
+        return key_of(self.row) is not None, self.text, zlib.crc32(self.text.encode())
 
 
 @frozen
@@ -205,23 +254,21 @@ class JobState:
             pass read it; the rows of this page are known and unchanged; and none of those behind it is expected to have
             changed.
         """
-        (this_pass,) = self._file.one("SELECT pass FROM resources WHERE name = ?", resource)
-        is_known = True
-        for row in rows:
-            if isinstance(row, dict):
-                is_known &= self._note_row(self._resources[resource], row, this_pass, number)
-            else:
-                self._file.change("UPDATE resources SET odd = odd + 1 WHERE name = ?", resource)
+        this_pass, pages = self._file.one("SELECT pass, pages FROM resources WHERE name = ?", resource)
+        objects = [row for row in rows if isinstance(row, dict)]
+        is_known = self._note_rows(self._resources[resource], objects, this_pass, number)
         if not self.is_quick:
-            self._note_order(resource, rows)
-        self._file.change("UPDATE resources SET pages = pages + 1, cursor = ? WHERE name = ?", after, resource)
+            self._note_order(resource, rows, is_first=pages == 0)
+        self._file.change(
+            "UPDATE resources SET pages = pages + 1, cursor = ?, odd = odd + ? WHERE name = ?",
+            *(after, len(rows) - len(objects), resource),
+        )
         may_stop = is_known and is_newest_first(rows) and self._is_newest_first(resource)
         return may_stop and not self._expects_change(resource)
 
-    def _note_order(self, resource: str, rows: Sequence[Any]) -> None:
+    def _note_order(self, resource: str, rows: Sequence[Any], *, is_first: bool) -> None:
         """Record whether the pages of this full pass have the newest rows first, each before those of the next page."""
-        (pages,) = self._file.one("SELECT pages FROM resources WHERE name = ?", resource)
-        before = Order() if pages == 0 else self._order(resource)
+        before = Order() if is_first else self._order(resource)
         self._file.set(f"order {resource}", json.dumps(astuple(before.after(rows))))
 
     def _order(self, resource: str) -> Order:
@@ -236,38 +283,47 @@ class JobState:
         """Record that this pass has read the list to its end, and whether the end is certain."""
         self._file.change("UPDATE resources SET listed = 1, proven = ? WHERE name = ?", is_proven, resource)
 
-    def _note_row(self, resource: Resource, row: dict[str, Any], this_pass: int, page: int) -> bool:
-        """Record a row. Returns whether an earlier run had the same one."""
-        digest = digest_of(row)
-        name = key_of(row)
-        key = name or f"\0{digest.hex()}"  # the key of a row without an id is its digest
-        place = (resource.name, key)
-        found = self._file.query(
-            "SELECT listed, run, start, pass, page, first_pass FROM rows WHERE resource = ? AND key = ?", *place
-        )
-        listed, run, start, pass_, at, first_pass = found[0] if found else (None,) * 6
-        if run == self.run and pass_ == this_pass and at != page:
-            self._file.change("UPDATE resources SET moved = 1 WHERE name = ?", resource.name)
-        changed = listed != digest
+    def _note_rows(self, resource: Resource, rows: Sequence[dict[str, Any]], this_pass: int, page: int) -> bool:
+        """Record the rows of a page. Returns whether an earlier run had them all, unchanged."""
+        by_key = {key_of(row) or f"\0{digest_of(row).hex()}": row for row in rows}  # without an id: its digest
+        before = self._file.lookups(_LOOK_UP, [(resource.name, key) for key in by_key])
+        seen = [self._seen_now(key, row, before) for (key, row), before in zip(by_key.items(), before, strict=True)]
         now = self._clock()
-        if not found or changed:
-            text = json.dumps(row)  # in ASCII, so that half a surrogate pair does no harm
-            self._file.change(
-                "INSERT INTO rows (resource, key, has_id, row, sum, listed, run, start, first_pass, pass, page)"
-                " VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0)"
-                " ON CONFLICT DO UPDATE SET row = excluded.row, sum = excluded.sum, listed = excluded.listed",
-                *(*place, name is not None, text, zlib.crc32(text.encode()), digest),
-            )
-        self._file.change(
-            "UPDATE rows SET run = ?, start = ?, first_pass = ?, pass = ?, page = ?, deleted_at = NULL, erased = NULL,"
-            " expected = ?, lack = CASE WHEN ? THEN lack END WHERE resource = ? AND key = ?",
-            *(self.run, self._start, first_pass if run == self.run else this_pass, this_pass, page),
-            *(expected_change(row, now), run == self.run and not changed, *place),
-        )
-        self._seen[resource.name] += run != self.run
-        if changed or start != self._start:
-            self.children.decide(resource.name, key, row, changed=changed)
-        return bool(found) and not changed and run != self.run
+        sights = [
+            (self.run, self._start, this_pass, page, expected_change(each.row, now), resource.name, each.key)
+            for each in seen
+        ]
+        self._file.change_each(_SEE, [sight for sight, each in zip(sights, seen, strict=True) if not each.is_other])
+        others = [
+            (sight, each, self._version(resource, each))
+            for sight, each in zip(sights, seen, strict=True)
+            if each.is_other
+        ]
+        self._file.change_each(_STORE, [(*sight, *each.content, *version) for sight, each, version in others])
+        renewed = [each.written is None for _, each, (_, version) in others if version != each.version]
+        if renewed:
+            self.versions.count(resource.name, added=sum(renewed), changed=len(renewed) - sum(renewed))
+        if any(each.run == self.run and each.pass_ == this_pass and each.page != page for each in seen):
+            self._file.change("UPDATE resources SET moved = 1 WHERE name = ?", resource.name)
+        self._seen[resource.name] += sum(each.run != self.run for each in seen)
+        for each in seen if resource.children else ():
+            if each.changed or each.start != self._start:
+                self.children.decide(resource.name, each.key, each.row, changed=each.changed)
+        return all(each.run not in {0, self.run} and not each.changed for each in seen)
+
+    def _seen_now(self, key: str, row: dict[str, Any], before: tuple[Any, ...] | None) -> _Seen:
+        """Return a row of a page beside what is stored of it. If it says the same, the stored text stays."""
+        text = as_json(row)
+        if before is None:
+            return _Seen(key, row, text, changed=True)
+        stored, sum_, *rest = before
+        changed = stored != text and not is_same(self._file.text(stored, sum_), text)
+        return _Seen(key, row, text if changed else stored, changed, *rest)
+
+    def _version(self, resource: Resource, seen: _Seen) -> tuple[bytes | None, int]:
+        """Return digest and version of a row that is new or another. One without children is complete, and gets new ones."""
+        renewed = None if resource.children else self.versions.next(seen.text, seen.written)
+        return renewed or (seen.written, seen.version)
 
     def _expects_change(self, resource: str) -> bool:
         """Return whether a row that this run has not seen should have begun, or was on, since the last full pass."""

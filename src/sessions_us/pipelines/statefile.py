@@ -7,7 +7,7 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ __all__ = ("StateFile", "connection", "knows")
 
 _OURS: Final = 0x5E551045
 """The application id in the file's header, so that another database is not taken for a state."""
-_VERSION: Final = 4
+_VERSION: Final = 5
 _BUSY: Final = 30.0
 """Seconds to wait while another process reads the file or notes something in it."""
 
@@ -45,6 +45,7 @@ class StateFile:
     def __init__(self, path: Path, tables: Sequence[str], job: Mapping[str, str]) -> None:
         self.path: Path = path.absolute()
         self._hold = Hold()
+        self._damage: ExportError | None = None
         self._name = _claim(self.path)
         try:
             _require_writable(self.path)
@@ -67,6 +68,11 @@ class StateFile:
         with self._explained():
             return self._db.execute(sql, values).fetchall()
 
+    def lookups(self, sql: str, places: Iterable[Sequence[object]]) -> list[tuple[Any, ...] | None]:
+        """Return the first row of a query for each set of values; None where there is none."""
+        with self._explained():
+            return [self._db.execute(sql, values).fetchone() for values in places]
+
     def stream(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query. Nothing may be changed meanwhile."""
         with self._explained():
@@ -85,13 +91,19 @@ class StateFile:
 
     def change(self, sql: str, *values: object) -> None:
         """Execute a statement in the transaction that the next `commit` ends."""
+        self.change_each(sql, [values])
+
+    def change_each(self, sql: str, each: Iterable[Sequence[object]]) -> None:
+        """Execute a statement for each set of values in the transaction that the next `commit` ends."""
         with self._explained():
             if not self._db.in_transaction:
                 self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(sql, values)
+            self._db.executemany(sql, each)
 
     def commit(self) -> None:
-        """Make the changes durable."""
+        """Make the changes durable, unless the file turned out to be damaged."""
+        if self._damage is not None:
+            raise self._damage
         with self._explained():
             if self._db.in_transaction:
                 self._db.execute("COMMIT")
@@ -106,11 +118,15 @@ class StateFile:
             raise self.damaged()
         return value
 
-    def json(self, text: str, sum_: int) -> Any:
-        """Return the JSON of a column, if it is what was written there."""
+    def text(self, text: str, sum_: int) -> str:
+        """Return the text of a column, if it is what was written there."""
         if crc32(str(text).encode()) != sum_:
             raise self.damaged()
-        return json.loads(text)
+        return text
+
+    def json(self, text: str, sum_: int) -> Any:
+        """Return the JSON of a column, if it is what was written there."""
+        return json.loads(self.text(text, sum_))
 
     def set(self, name: str, value: str) -> None:
         self.change("INSERT OR REPLACE INTO job VALUES (?, ?, ?)", name, value, crc32(value.encode()))
@@ -126,10 +142,12 @@ class StateFile:
         _OPEN.discard(self._name)
 
     def damaged(self) -> ExportError:
-        return ExportError(
+        """Return the error to raise. From here on nothing is committed."""
+        self._damage = self._damage or ExportError(
             f"the state {self.path} is damaged; nothing was changed. Bring it back from a copy, or start over with another "
             "state and another place for the rows"
         )
+        return self._damage
 
     def _check_format(self, tables: Sequence[str]) -> None:
         if self.one("SELECT COUNT(*) FROM sqlite_master") == (0,):
