@@ -25,9 +25,9 @@ from ..quota import Lane
 from ..quota.clock import Clock
 from .arguments import Extra, json_body
 from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood
-from .envelopes import Parse, object_in, rows_in, unwrapped
+from .envelopes import Parse, object_in, page_in, rows_in, unwrapped
 from .operation import Endpoint, described, request_for, request_to, sendable
-from .page_source import ListSource, ReadPage
+from .page_source import ListSource
 from .pager import Pager
 
 __all__ = ("Calls",)
@@ -110,7 +110,7 @@ class Calls:
         return Pager(source, page=page, verify_end=verify_end, lane=self.options.lane)
 
     async def page(
-        self, endpoint: Endpoint[list[T]], read: ReadPage[T], request: Request, lane: Lane, trail: Trail
+        self, endpoint: Endpoint[list[T]], request: Request, lane: Lane, trail: Trail
     ) -> tuple[list[T], list[Any]]:
         """The rows of a page that could be understood, and all of them raw.
 
@@ -118,7 +118,7 @@ class Calls:
             StartAgain: copies of an earlier walk don't go on from here.
             DecodeError: it is no page. Nothing where a page should be would end a list that goes on.
         """
-        return await self._send(request, lane, partial(self._page, endpoint, read), trail)
+        return await self._send(request, lane, partial(self._page, endpoint), trail)
 
     async def raw(self, method: str, path: str, *, body: object | None, params: Mapping[str, object] | None) -> Any:
         """Any path of the API through the same stages; the decoded JSON, None for an empty body."""
@@ -219,12 +219,10 @@ class Calls:
         if answer.flaw:
             self._if_any(endpoint, object_in, call, answer)
 
-    def _page(
-        self, endpoint: Endpoint[list[T]], read: ReadPage[T], call: Call, answer: Answer
-    ) -> tuple[list[T], list[Any]]:
+    def _page(self, endpoint: Endpoint[list[T]], call: Call, answer: Answer) -> tuple[list[T], list[Any]]:
         if not answer.flaw and not answer.body.strip():
             raise self._not_understood(call, answer, "no page")
-        return self._decoded(endpoint, read, call, answer)
+        return self._decoded(endpoint, page_in, call, answer)
 
     def _raw(self, call: Call, answer: Answer) -> Any:
         if answer.oddity:

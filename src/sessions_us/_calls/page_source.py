@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import evolve
 
@@ -11,20 +10,15 @@ from .._send.call import Request
 from .._send.trail import Trail
 from ..events import PagingSurprise
 from ..quota import Lane
-from .decoding import Decoder
-from .envelopes import Parse, page_in
 from .operation import Endpoint, described, request_for
 from .walk import PageFacts
 
 if TYPE_CHECKING:
     from .calls import Calls
 
-__all__ = ("ListSource", "ReadPage")
+__all__ = ("ListSource",)
 
 T = TypeVar("T")
-
-ReadPage: TypeAlias = Callable[[Parse[list[T]], object, Decoder], tuple[list[T], list[Any]]]
-"""Finds the rows of a page in a body, and makes models of them."""
 
 _doubted: set[tuple[str, str]] = set()
 """The lists, by origin and operation, whose pages contradicted the document. It only makes readers more careful."""
@@ -37,9 +31,7 @@ class ListSource(Generic[T]):
         ValueError: an id that can't stand in a path.
     """
 
-    def __init__(
-        self, calls: Calls, endpoint: Endpoint[list[T]], path: tuple[str, ...], read: ReadPage[T] = page_in
-    ) -> None:
+    def __init__(self, calls: Calls, endpoint: Endpoint[list[T]], path: tuple[str, ...]) -> None:
         _, operation = described(endpoint)
         if operation.pagination is None:
             raise TypeError(f"{operation.id} is not paginated")
@@ -56,17 +48,12 @@ class ListSource(Generic[T]):
         self._calls = calls
         self._endpoint = endpoint
         self._path = path
-        self._read = read
         self._doubt = (calls.identity.origin, operation.id)
         self._request(None)  # a bad id fails here and not in the midst of the iteration
 
     def patient(self) -> ListSource[T]:
         """The same for a renewal, which no caller waits for."""
-        return ListSource(self._calls.but(self._calls.options.for_nobody()), self._endpoint, self._path, self._read)
-
-    def undecoded(self) -> ListSource[T]:
-        """The same without models: the rows are raw alone."""
-        return ListSource(self._calls, self._endpoint, self._path, lambda _, *page: page_in(lambda *_: [], *page))
+        return ListSource(self._calls.but(self._calls.options.for_nobody()), self._endpoint, self._path)
 
     async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
         """The understood rows of a page, and all its rows raw.
@@ -75,7 +62,7 @@ class ListSource(Generic[T]):
             StartAgain: the copies of an earlier walk don't go on from here.
             SessionsError: what a request raises.
         """
-        return await self._calls.page(self._endpoint, self._read, self._request(number), lane, trail)
+        return await self._calls.page(self._endpoint, self._request(number), lane, trail)
 
     @property
     def facts(self) -> PageFacts:

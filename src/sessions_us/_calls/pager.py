@@ -18,7 +18,7 @@ from .walk import Ask, Place, Walk
 if TYPE_CHECKING:
     from .page_source import ListSource
 
-__all__ = ("Page", "Pager", "undecoded")
+__all__ = ("Page", "Pager")
 
 T = TypeVar("T")
 
@@ -273,9 +273,3 @@ class Pager(Generic[T]):
         async for _ in again.pages():
             if len(trail.answers) >= pages:
                 return
-
-
-def undecoded(pager: Pager[T]) -> Pager[T]:
-    """Let the pages of a Pager that has not begun have no items, which cost time, but their rows alone."""
-    pager._source = pager._source.undecoded()  # noqa: SLF001  # no reader of a list needs this, so it is no method
-    return pager

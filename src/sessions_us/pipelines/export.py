@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from attrs import evolve
 
-from .._calls.pager import Page, undecoded
+from .._calls.pager import Page
 from .._foreign_text import escaped
 from .._send.listener import everyone, listener, log_event
 from ..client import UserClient
@@ -203,7 +203,7 @@ class _Export:
         stage: ExportStage = "listing" if progress.number == 1 else "verifying"
         await self._tell(resource, stage)
         before = self._requests
-        pager = undecoded(resource.pager(self._client, progress.cursor))
+        pager = resource.pager(self._client, progress.cursor)
         pages = pager.pages()
         while (page := await self._ask(_next(pages))) is not None:
             self._requests = before + pager.requests

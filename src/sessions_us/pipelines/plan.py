@@ -25,7 +25,7 @@ from sessions_us_api.types import Model
 from .._calls.arguments import path_id
 from .._calls.decoding import Decoder, NotUnderstood
 from .._calls.envelopes import rows_of
-from .._calls.pager import Pager, undecoded
+from .._calls.pager import Pager
 from ..client import SharedOptions, UserClient
 
 __all__ = ("FRESH", "RESOURCES", "Child", "Resource")
@@ -75,7 +75,7 @@ class Child:
             SessionsError: an error of the request; `NotFoundError` if the row is gone.
         """
         if self.pager is not None:
-            pager = undecoded(self.pager(client, id))
+            pager = self.pager(client, id)
             return [row async for page in pager.pages() for row in page.new_rows], pager.requests
         path = OPERATIONS[self.operation].path.replace("{id}", quote(path_id(id), safe=""))
         body = await client.request("GET", path)

@@ -16,7 +16,6 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import evolve
 from dlt.extract import DltResource, DltSource
 
-from .._calls.pager import undecoded
 from ..client import ClientOptions, UserClient
 from ..errors import NotFoundError
 from ..keys import UserKey
@@ -127,7 +126,7 @@ def _list(desk: _Desk, resource: Resource) -> DltResource:
     async def rows() -> AsyncIterator[list[Row]]:
         before, settled = _settled(), dict[str, str]()
         with desk as user:
-            pages = undecoded(resource.pager(user, None)).pages()
+            pages = resource.pager(user, None).pages()
             while (page := await desk.ask(lambda: anext(pages, None))) is not None:
                 found = []
                 for row in page.new_rows:
