@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import dataclasses
+import inspect
 import logging
 import pickle
 import re
@@ -771,3 +774,38 @@ asyncio.run(main())
     assert "WARNING sessions_us: get_room (call 1): the server answered 429" in heard
     assert "INFO sessions_us: get_room (call 1): attempt 2 follows" in heard
     assert "private" not in heard
+
+
+READ = CallEnded(call=1, operation="get_room", **ENDED)
+
+
+def test_an_event_is_a_value() -> None:
+    """Equal, hashed, copied, printed and pickled by its fields; nothing of another class is equal to it."""
+    drift = SchemaDrift(operation="x", field="a", problem="b")
+
+    assert copy.copy(READ) == copy.deepcopy(READ) == pickle.loads(pickle.dumps(READ)) == READ
+    assert hash(copy.copy(READ)) == hash(READ)
+    assert READ not in (drift, repr(READ))
+    assert repr(drift) == "SchemaDrift(call=0, operation='x', request_id=None, field='a', problem='b')"
+
+
+def test_an_event_is_a_dataclass() -> None:
+    """Its fields can be listed, and a copy can differ in one; it never changes itself."""
+    other = dataclasses.replace(READ, call=2)
+
+    assert [each.name for each in fields(SchemaDrift)] == ["call", "operation", "request_id", "field", "problem"]
+    assert dataclasses.asdict(READ) == {
+        "call": 1, "operation": "get_room", "request_id": None, "outcome": "answered", "status_code": 200,
+        "error": None, "attempts": 1, "waited": 0.0, "elapsed": 0.1,
+    }  # fmt: skip
+    assert other != READ
+    assert dataclasses.replace(other, call=1) == READ
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        READ.call = 3  # type: ignore[misc]
+
+
+def test_an_event_takes_names_only() -> None:
+    """All of those without a default."""
+    assert {each.kind for each in inspect.signature(CallEnded).parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    with pytest.raises(TypeError, match=r"CallEnded\.__init__\(\) missing 8 required keyword-only arguments"):
+        CallEnded()  # type: ignore[call-arg]

@@ -13,6 +13,34 @@ import pytest
 
 import sessions_us
 
+REFUSED = """
+import asyncio, socket
+from sessions_us import TransportError, UserClient
+async def main():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"https://127.0.0.1:{taken.getsockname()[1]}"
+        async with UserClient("key", base_url=url, retries=0) as user:
+            try: await user.sessions.get("s1")
+            except TransportError: return
+    raise SystemExit("somebody answered")
+asyncio.run(main())
+"""
+"""A first call, of which the connection is refused."""
+
+LATE = [
+    "sessions_us._calls.pager",
+    "sessions_us._calls.walk",
+    "sessions_us._send.copies",
+    "sessions_us.quota.stores.redis",
+    "sessions_us.quota.stores.shared_store",
+    "sessions_us.quota.stores.sqlite",
+    "sessions_us.webhooks",
+    "sqlite3",
+    "zoneinfo",
+]
+"""What a first call does not import, because few programs need it."""
+
 OPTIONAL = ["starlette", "uvicorn", "fastapi", "typer", "rich", "redis", "trio", "opentelemetry", "pytest", "click"]
 
 
@@ -41,12 +69,24 @@ def test_a_client_imports_no_extra_or_model(name):
     assert not {module for module in loaded if module.startswith("sessions_us.resources.")}
 
 
-def test_a_resource_imports_models_late():
-    """Endpoint modules are light; models come when an answer needs them."""
-    loaded = loaded_after("from sessions_us import UserClient; UserClient('key').sessions")
+def test_a_call_imports_its_own_operation():
+    """And no other one. Models come when an answer needs them, and what paces requests with the first one."""
+    resource = loaded_after("from sessions_us import UserClient; UserClient('key').sessions")
+    call = loaded_after(REFUSED)
 
-    assert "sessions_us_api.api.sessions.get_session" in loaded
-    assert not {module for module in loaded if module.startswith("sessions_us_api.models")}
+    assert "sessions_us_api.api.sessions" in resource
+    assert "aiolimiter" in call - resource
+    assert not {module for module in resource if module.startswith("sessions_us_api.api.sessions.")}
+    assert {module for module in call if module.startswith("sessions_us_api.api.sessions.")} == {
+        "sessions_us_api.api.sessions.get_session"
+    }
+    assert not {module for module in call if module.startswith("sessions_us_api.models")}
+
+
+@pytest.mark.parametrize("module", LATE)
+def test_a_call_imports_nothing_that_it_does_not_use(module):
+    """A connection that is refused is as far as every first call comes."""
+    assert module not in loaded_after(REFUSED)
 
 
 def test_webhooks_are_read_without_an_extra():

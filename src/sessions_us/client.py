@@ -13,8 +13,6 @@ from ._calls.calls import Calls
 from ._send.cache import Cache
 from ._send.call import Identity
 from ._send.connections import Connections
-from ._send.copies import place_at
-from ._send.copies.shared_copies import SharedCopies
 from ._send.http import Http
 from ._send.listener import ASYNC_LISTENER, is_async, listener
 from ._send.options import Options
@@ -26,13 +24,15 @@ from ._send.single_flight import SingleFlight
 from .errors import ConfigurationError
 from .events import ClientEvent
 from .keys import ApiKey, GuestKey, UserKey
-from .quota import Lane, Limiter, Quota, QuotaSnapshot, RedisStore, SQLiteStore
+from .quota import Lane, Limiter, Quota, QuotaSnapshot
 from .quota.clock import Clock
 from .quota.registry import limiter_for
 
 if TYPE_CHECKING:
     import httpx
 
+    from ._send.copies.shared_copies import SharedCopies
+    from .quota import RedisStore, SQLiteStore
     from .resources.booking_pages import BookingPages
     from .resources.bookings import Bookings
     from .resources.events import Events
@@ -205,7 +205,7 @@ class _Client(Generic[K]):
 
         # Each call goes through these stages. The innermost is the first.
         http = Http(Connections(origin, key, transport, app_info), key, limiter.clock.now)
-        shared = None if cache_store is None else SharedCopies(place_at(cache_store), limiter.clock.now)
+        shared = None if cache_store is None else _shared_copies(cache_store, limiter.clock.now)
         retry = Retry(http if shared is None else SharedWrites(http, shared), limiter)
         single_flight = SingleFlight(retry)
         cache = Cache(single_flight, limiter.clock.now, shared)
@@ -381,6 +381,13 @@ class GuestClient(_Client[GuestKey]):
         from .resources.guests import GuestEvents
 
         return GuestEvents(self._calls)
+
+
+def _shared_copies(store: object, now: Callable[[], float]) -> SharedCopies:
+    from ._send.copies import place_at
+    from ._send.copies.shared_copies import SharedCopies
+
+    return SharedCopies(place_at(store), now)
 
 
 def _log_as_asked() -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import math
+import pickle
+from typing import get_type_hints
 
+import attrs
 import pytest
 
 from sessions_us.errors import ConfigurationError
-from sessions_us.quota import MemoryStore, Quota, SQLiteStore
+from sessions_us.quota import MemoryStore, Quota, QuotaSnapshot, SQLiteStore
+
+SNAPSHOT = QuotaSnapshot(10, 60.0, 9, None, {}, 1)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +83,42 @@ def test_quotas_are_equal_by_value() -> None:
     """Two clients that say the same of one key agree; two stores are never the same."""
     assert Quota(5, 30.0) == Quota(5, 30.0)
     assert Quota(store=MemoryStore()) != Quota(store=MemoryStore())
+
+
+@pytest.mark.parametrize("value", [Quota(3), SNAPSHOT])
+def test_settings_are_copied_and_pickled(value: Quota | QuotaSnapshot) -> None:
+    """The copies are equal to it; nothing of another class is."""
+    assert copy.copy(value) == copy.deepcopy(value) == pickle.loads(pickle.dumps(value)) == value
+    assert value != repr(value)
+
+
+def test_a_quota_is_hashed_and_printed_by_value() -> None:
+    """As it is written in a program."""
+    assert hash(Quota(3)) == hash(Quota(3))
+    assert repr(Quota(3)) == "Quota(limit=3, window=60.0, reserve=2, store=None)"
+
+
+def test_attrs_reads_and_changes_settings() -> None:
+    """What a class checks is checked again, and nothing else changes them."""
+    assert attrs.evolve(Quota(limit=5), reserve=0) == Quota(5, reserve=0)
+    assert attrs.asdict(Quota(3)) == {"limit": 3, "window": 60.0, "reserve": 2, "store": None}
+    assert [field.name for field in attrs.fields(QuotaSnapshot)][:3] == ["limit", "window", "remaining"]
+    with pytest.raises(ConfigurationError, match="limit"):
+        attrs.evolve(Quota(), limit=0)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        SNAPSHOT.limit = 1  # type: ignore[misc]
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del SNAPSHOT.limit
+
+
+def test_the_signature_of_a_quota_is_whole() -> None:
+    """With names, annotations and defaults; by place, patterns match as arguments are given."""
+    assert str(inspect.signature(Quota)) == (
+        "(limit: 'int' = 10, window: 'float' = 60.0, reserve: 'int' = 2, store: 'Store | None' = None) -> None"
+    )
+    assert get_type_hints(Quota.__init__)["limit"] is int
+    with pytest.raises(TypeError, match=r"Quota\.__init__\(\) got an unexpected keyword argument 'limits'"):
+        Quota(limits=3)  # type: ignore[call-arg]
+    match Quota(3, 5.0):
+        case Quota(limit, window):
+            assert (limit, window) == (3, 5.0)

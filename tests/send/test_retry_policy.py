@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import inspect
 import pickle
 
 import attrs
@@ -103,3 +105,34 @@ def test_a_closed_connection_needs_no_back_off():
     """It says nothing about the server's health; a write stays ambiguous all the same."""
     assert POLICY.delay(lost("unknown"), attempt=1, repeatable=True, jitter=0.5, stale=True) == 0
     assert POLICY.delay(lost("unknown"), attempt=1, repeatable=False, jitter=0.5, stale=True) is None
+
+
+def test_a_policy_is_a_value():
+    """Equal, hashed, copied, printed and pickled by its fields; nothing else is equal to it, and it never changes."""
+    policy = RetryPolicy(attempts=2, statuses=frozenset({500}))
+    same = RetryPolicy(attempts=2, statuses=frozenset({500}))
+
+    assert copy.copy(policy) == copy.deepcopy(policy) == pickle.loads(pickle.dumps(policy)) == policy == same
+    assert hash(policy) == hash(same)
+    assert policy not in (RetryPolicy(attempts=2), repr(policy))
+    assert repr(policy).startswith("RetryPolicy(attempts=2, total=None, backoff=0.5, backoff_max=8.0, ")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        policy.attempts = 3  # type: ignore[misc]
+
+
+def test_attrs_reads_and_changes_a_policy():
+    """What the class checks is checked again."""
+    assert attrs.asdict(RetryPolicy(attempts=2))["attempts"] == 2
+    assert attrs.evolve(POLICY, attempts=4) == RetryPolicy(attempts=4, backoff=1.0, backoff_max=8.0)
+    with pytest.raises(ValueError, match="attempts"):
+        attrs.evolve(POLICY, attempts=0)
+
+
+def test_a_policy_takes_names_only():
+    """With defaults for all."""
+    parameters = inspect.signature(RetryPolicy).parameters
+
+    assert list(parameters) == [field.name for field in attrs.fields(RetryPolicy)]
+    assert {parameter.kind for parameter in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    with pytest.raises(TypeError, match="positional"):
+        RetryPolicy(3)  # type: ignore[call-arg]

@@ -6,9 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo
 
 from sessions_us_api.types import Model
 
@@ -33,7 +32,7 @@ Extra = Mapping[str, Any]
 """Fields beyond the typed ones, by their wire names; any JSON value, sent as it is."""
 
 _LONGEST_ID: Final = 4096  # characters
-_CONTROL_OR_SURROGATE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # all of Unicode's categories Cc and Cs
+_CONTROL_OR_SURROGATE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"  # all of Unicode's categories Cc and Cs
 
 
 def path_id(value: str, name: str = "id") -> str:
@@ -51,7 +50,7 @@ def path_id(value: str, name: str = "id") -> str:
         raise InvalidIdError(f"{name} must not be {value!r}: that would address another path")
     if len(value) > _LONGEST_ID:
         raise InvalidIdError(f"{name} is {len(value)} characters long, and at most {_LONGEST_ID} can be sent")
-    if _CONTROL_OR_SURROGATE.search(value):
+    if not value.isprintable() and re.search(_CONTROL_OR_SURROGATE, value):
         raise InvalidIdError(f"{name} must not hold control characters")
     return value
 
@@ -144,7 +143,7 @@ def wire_value(value: object, name: str) -> object:
             return str(value)  # a StrEnum's member is its value
         case Model():
             return value.to_dict()
-        case ZoneInfo(key=str(key)):
+        case tzinfo() if isinstance(key := getattr(value, "key", None), str):  # a ZoneInfo, but that is slow to import
             return key
         case Mapping():
             return {str(key): wire_value(item, f"{name}.{key}") for key, item in value.items()}

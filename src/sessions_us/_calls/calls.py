@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -27,8 +27,9 @@ from .arguments import Extra, json_body
 from .decoding import UNKNOWN_FIELD, Decoder, NotUnderstood
 from .envelopes import Parse, object_in, page_in, rows_in, unwrapped
 from .operation import Endpoint, described, request_for, request_to, sendable
-from .page_source import ListSource
-from .pager import Pager
+
+if TYPE_CHECKING:
+    from .pager import Pager
 
 __all__ = ("Calls",)
 
@@ -106,6 +107,9 @@ class Calls:
 
     def pages(self, endpoint: Endpoint[list[T]], *path: str, page: int | str | None, verify_end: bool) -> Pager[T]:
         """A Pager over a paginated list."""
+        from .page_source import ListSource
+        from .pager import Pager
+
         source = ListSource(self, endpoint, path)
         return Pager(source, page=page, verify_end=verify_end, lane=self.options.lane)
 

@@ -49,7 +49,7 @@ _OUTCOMES: Final[Mapping[type[BaseException], Outcome]] = {
 """How a call ended that got one of these errors."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Request:
     """A request to the API, before it is sent.
 
@@ -95,7 +95,7 @@ class Answer:
     request_id: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Identity:
     """Whose call it is.
 

@@ -26,7 +26,7 @@ _LONGEST_ID = 200  # characters
 _MOST_BYTES = 32 * 1024 * 1024
 
 
-@define
+@define(eq=False, repr=False)
 class _Attempt:
     """One attempt. It listens to httpcore: whether anything of the request left this machine, and on what connection.
 

@@ -57,15 +57,15 @@ _OURS: Final = {"accept", "accept-encoding", "connection", "content-length", "co
     "user-agent",
     "x-api-key",
 }
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_VALUE: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")
+_NAME: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_VALUE: Final = r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|"
 
 Pairs = tuple[tuple[str, str], ...]
 
 
 def _headers(given: Any) -> Pairs:
     for name, value in (pairs := _pairs("headers", given)):
-        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+        if not re.fullmatch(_NAME, name) or not re.fullmatch(_VALUE, value):
             raise ConfigurationError(f"headers: {name[:40]!r} can't be sent as a header, or its value can't")
         if name.lower() in _OURS:
             raise ConfigurationError(f"headers: {name} is set by the client itself")
@@ -90,7 +90,7 @@ def _is_pair(given: object) -> bool:
     return isinstance(given, tuple) and len(given) == 2 and all(isinstance(part, str) for part in given)
 
 
-@frozen(kw_only=True)
+@frozen(eq=False, repr=False, kw_only=True)
 class Options:
     """See `UserClient` and `GuestClient` for what each means."""
 
@@ -103,7 +103,7 @@ class Options:
     stale_while_revalidate: float = field(default=0.0, validator=_seconds)
     stale_if_error: float = field(default=0.0, validator=_seconds)
     abort_on: asyncio.Future[None] | None = field(default=None, validator=_abort_on)
-    headers: Pairs = field(default=(), converter=_headers, repr=False)
+    headers: Pairs = field(default=(), converter=_headers)
     query: Pairs = field(default=(), converter=_query)
     keeps: bool = field(init=False)
     """Whether answers are to be kept for a while."""

@@ -18,7 +18,7 @@ PRODUCTION: Final = "https://api.app.sessions.us"
 _MOST_CODINGS: Final = 5
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Origin:
     """Scheme, host and port, and what stands before `/api`.
 

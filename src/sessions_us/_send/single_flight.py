@@ -24,7 +24,7 @@ from .waiters import Caller
 __all__ = ("Flights", "SingleFlight")
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Flight:
     """A read in flight: where it is found, and the task that sends it."""
 

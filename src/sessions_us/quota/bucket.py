@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from aiolimiter import AsyncLimiter
+from typing import TYPE_CHECKING
 
 from sessions_us.quota.rules.window import Window
+
+if TYPE_CHECKING:
+    from aiolimiter import AsyncLimiter
 
 __all__ = ("Bucket",)
 
@@ -57,6 +60,8 @@ class Bucket:
     def _current(self, window: Window) -> AsyncLimiter:
         of = (window.opened, window.limit, window.seconds)
         if self._limiter is None or self._of != of:
+            from aiolimiter import AsyncLimiter
+
             self._limiter, self._of = AsyncLimiter(window.limit, window.seconds * _EARLY), of
             self._charged = self._given_back = 0
         return self._limiter

@@ -17,7 +17,7 @@ __all__ = ("Quota", "QuotaSnapshot")
 
 StoreStatus = Literal["up", "alone", "refusing"]
 
-_TEXT = re.compile(r"\s*(\d{1,9})\s*/\s*(\d{0,9}(?:\.\d{1,9})?)\s*(ms|s|sec|m|min|h|)\s*", re.ASCII)
+_TEXT = r"\s*(\d{1,9})\s*/\s*(\d{0,9}(?:\.\d{1,9})?)\s*(ms|s|sec|m|min|h|)\s*"
 _SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -62,7 +62,7 @@ class Quota:
         Raises:
             ConfigurationError: the text is not a quota.
         """
-        match = _TEXT.fullmatch(text)
+        match = re.fullmatch(_TEXT, text, re.ASCII)
         if not match or not (match[2] or match[3]):
             raise ConfigurationError(f"{text!r} is no quota: write requests/window, such as 10/60s.")
         return cls(limit=int(match[1]), window=float(match[2] or 1) * _SECONDS[match[3]])

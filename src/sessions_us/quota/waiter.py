@@ -30,7 +30,7 @@ class Callers(Protocol):
         ...
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Waiter:
     """A request that has no place in the quota yet. Its arguments are those of `Limiter.acquire`.
 

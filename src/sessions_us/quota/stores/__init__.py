@@ -4,11 +4,9 @@ A store decides nothing. It compares and sets, and returns the time that all its
 """
 
 from sessions_us.quota.stores.memory import MemoryStore
-from sessions_us.quota.stores.redis import RedisStore
-from sessions_us.quota.stores.sqlite import SQLiteStore
 from sessions_us.quota.stores.store import Held, Store, StoreFailure
 
-__all__ = ("Held", "MemoryStore", "RedisStore", "SQLiteStore", "Store", "StoreFailure", "store_at")
+__all__ = ("Held", "MemoryStore", "Store", "StoreFailure", "store_at")
 
 
 def store_at(place: str) -> Store:
@@ -17,4 +15,10 @@ def store_at(place: str) -> Store:
     Raises:
         ConfigurationError: no store can be there. The message has no password.
     """
-    return RedisStore(place) if "://" in place else SQLiteStore(place)
+    if "://" in place:
+        from sessions_us.quota.stores.redis import RedisStore
+
+        return RedisStore(place)
+    from sessions_us.quota.stores.sqlite import SQLiteStore
+
+    return SQLiteStore(place)
