@@ -74,7 +74,7 @@ class Share:
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self.ended = Stamps()
+        self.ended: Stamps = Stamps()
 
     def spend(self, window: Window, now: float) -> None:
         """Count a lease that ended and whose request may have counted."""
