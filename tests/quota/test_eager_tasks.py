@@ -19,7 +19,7 @@ from sessions_us.quota.clock import LoopClock
 from sessions_us.quota.rules.state import QuotaState
 from sessions_us.quota.stores import Held, Store, StoreFailure
 from sessions_us.quota.stores.codec import from_text, to_text
-from sessions_us.quota.stores.shared_state import RETRY
+from sessions_us.quota.stores.replica import RETRY
 
 pytestmark = [
     pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12"),

@@ -28,7 +28,7 @@ from sessions_us.quota.rules.eta import eta
 from sessions_us.quota.rules.state import HEARTBEAT, Decision, Lane, QuotaState
 from sessions_us.quota.rules.window import Capacity
 from sessions_us.quota.single_task import SingleTask
-from sessions_us.quota.stores.shared_state import AT_ONCE, RETRY, Decide, Replica
+from sessions_us.quota.stores.replica import AT_ONCE, RETRY, Decide, Replica
 from sessions_us.quota.waiter import Callers, Waiter, too_long
 
 __all__ = ("LEASE_MARGIN", "Dispatcher")

@@ -15,7 +15,7 @@ from sessions_us.quota.dispatcher import Dispatcher
 from sessions_us.quota.lease import Lease
 from sessions_us.quota.rules.state import Lane, QuotaState
 from sessions_us.quota.settings import Quota, QuotaSnapshot
-from sessions_us.quota.stores.shared_state import Replica
+from sessions_us.quota.stores.replica import Replica
 from sessions_us.quota.waiter import Callers, Waiter
 
 __all__ = ("Limiter",)

@@ -18,7 +18,7 @@ from sessions_us.quota.dispatcher import LEASE_MARGIN
 from sessions_us.quota.rules.state import STALE_AFTER, QuotaState
 from sessions_us.quota.stores import Held, StoreFailure
 from sessions_us.quota.stores.codec import from_text, to_text
-from sessions_us.quota.stores.shared_state import RETRY
+from sessions_us.quota.stores.replica import RETRY
 
 LIMIT, WINDOW = 10, 60.0
 HEADERLESS = "none"
