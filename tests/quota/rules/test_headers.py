@@ -54,6 +54,7 @@ SAID = {
     ),
     "draft-8, nothing but the policy": ([("RateLimit-Policy", '"api";q=5;w=30')], Report(limit=5, window=30.0)),
     "draft-6, nothing but the policy": ([("RateLimit-Policy", "5;w=30")], Report(limit=5, window=30.0)),
+    "draft-8, a window of nobody knows how many": ([("RateLimit-Policy", "w=60; pk=:dGVzdA==:")], Report()),
     "draft-8, no policy": ([("RateLimit", '"api";r=9;t=60')], Report(remaining=9, reset_in=60.0)),
     "draft-8, in two headers": (
         [("RateLimit", '"minute";r=1;t=12'), ("RateLimit", '"day";r=3;t=80000')],
