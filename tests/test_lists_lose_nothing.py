@@ -683,3 +683,65 @@ async def test_a_full_page_that_comes_again_is_never_the_certain_end():
             pager = user.rooms.list(verify_end=True)
             assert len(await ids(pager)) == 100
             assert pager.complete is (100 % size > 0)
+
+
+# -- what is told --------------------------------------------------------------------------------------------------------
+
+TOLD = {
+    "page is ignored": (93, Paging(ignored=True), "another page, or an empty one", "a page whose rows came before"),
+    "longer pages": (130, Paging(size=21), "at most 20 rows a page", "21 rows"),
+    "shorter pages": (40, Paging(size=10), "no rows after a page of fewer than 20", "10 rows"),
+    "no order": (93, Paging(shuffled=True), "rows in one order", "rows in another order with each page"),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+async def test_a_surprise_tells_what_came_instead_of_what(case):
+    """Once for a list, and in words that somebody can look for."""
+    rows, paging, expected, came = TOLD[case]
+    async with serving(rows, paging) as (_, user, seen):
+        await user.rooms.list(verify_end=True).collect()
+
+        assert seen.surprises == [PagingSurprise(operation="list_rooms", expected=expected, came=came)]
+
+
+async def test_a_refused_proof_of_the_end_is_told():
+    """The rows are given all the same, and whether they are all is in doubt."""
+    async with serving(7) as (server, user, seen):
+        server.headers = {"ratelimit-limit": "10", "ratelimit-remaining": "0", "ratelimit-reset": "3600"}
+        pager = user.with_options(max_wait=0.5).rooms.list(verify_end=True)
+
+        assert len(await pager.collect()) == 7
+        assert pager.complete is False
+        expected, came = "a place in the quota to prove the end of the list", "a refusal"
+        assert seen.surprises == [PagingSurprise(operation="list_rooms", expected=expected, came=came)]
+
+
+async def test_deletions_without_end_are_told():
+    """Where a row is deleted each time that the end is read, the list ends in doubt after three times."""
+    async with serving(20) as (server, user, seen):
+
+        async def delete(path: str) -> None:
+            if len(server.asked) > 1:
+                await user.rooms.delete(server.lists["rooms"][0])
+
+        server.after_page = delete
+        pager = user.rooms.list(verify_end=True)
+
+        assert len(await pager.collect()) == 20
+        assert pager.complete is False
+        assert [each.page for each in server.asked].count("2") == 3
+        expected, came = "no deletions by this process while the end is read", "deletions without end"
+        assert seen.surprises == [PagingSurprise(operation="list_rooms", expected=expected, came=came)]
+
+
+async def test_a_list_that_does_not_get_on_tells_which_and_how_far():
+    """Thirty pages of rows that nothing can name, of which the first was asked for twice."""
+    async with serving(93, Paging(nameless="all", changing=True, shuffled=True, ignored=True)) as (_, user, _):
+        with pytest.raises(PagingError) as error:
+            await user.rooms.list().collect()
+
+        assert str(error.value) == (
+            "list_rooms may never end: 31 pages brought 31 with new rows. The server seems to ignore the page number, or to "
+            "order the rows differently for each request. The rows that were read may not be all"
+        )

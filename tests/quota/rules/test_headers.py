@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -51,7 +54,24 @@ SAID = {
     ),
     "draft-8, nothing but the policy": ([("RateLimit-Policy", '"api";q=5;w=30')], Report(limit=5, window=30.0)),
     "draft-6, nothing but the policy": ([("RateLimit-Policy", "5;w=30")], Report(limit=5, window=30.0)),
+    "draft-8, a window of nobody knows how many": ([("RateLimit-Policy", "w=60; pk=:dGVzdA==:")], Report()),
     "draft-8, no policy": ([("RateLimit", '"api";r=9;t=60')], Report(remaining=9, reset_in=60.0)),
+    "draft-8, in two headers": (
+        [("RateLimit", '"minute";r=1;t=12'), ("RateLimit", '"day";r=3;t=80000')],
+        Report(remaining=1, reset_in=12.0),
+    ),
+    "draft-8, nothing left of the second": (
+        [("RateLimit", '"a";r=1;t=50, "b";r=0;t=10')],
+        Report(remaining=0, reset_in=10.0),
+    ),
+    "draft-8, no reset of the first": (
+        [("RateLimit", '"a";r=1, "b";r=1;t=0.5')],
+        Report(remaining=1, reset_in=0.5, exact=True),
+    ),
+    "draft-8, names that are almost the same": (
+        [("RateLimit", '"XL";r=9;t=60'), ("RateLimit-Policy", '"L";q=10;w=60, "XL";q=100;w=3600')],
+        Report(limit=100, window=3600.0, remaining=9, reset_in=60.0),
+    ),
     "named throttlers": (
         [
             ("X-RateLimit-Limit-long", "100"),
@@ -62,6 +82,18 @@ SAID = {
             ("X-RateLimit-Reset-short", "1"),
         ],
         Report(limit=3, remaining=2, reset_in=1.0),
+    ),
+    "named throttlers, no reset": (
+        [("X-RateLimit-Remaining-long", "5"), ("X-RateLimit-Remaining-short", "2")],
+        Report(remaining=2),
+    ),
+    "a limit of its own beside another family's": (
+        [("X-RateLimit-Limit", "10"), ("X-Retry-Limit", "5"), ("X-Retry-Remaining", "3"), ("X-Retry-Reset", "42")],
+        Report(limit=5, remaining=3, reset_in=42.0),
+    ),
+    "after a header of something else": (
+        [("Content-Type", "application/json"), ("X-RateLimit-Remaining", "4")],
+        Report(remaining=4),
     ),
     "epoch seconds": (
         [DATE, ("X-RateLimit-Limit", "10"), ("X-RateLimit-Remaining", "9"), ("X-RateLimit-Reset", "1795435242")],
@@ -83,6 +115,10 @@ SAID = {
     "a fraction": (
         [("x-ratelimit-limit", "10"), ("x-ratelimit-remaining", "9"), ("x-ratelimit-reset", "41.5")],
         Report(limit=10, remaining=9, reset_in=41.5, exact=True),
+    ),
+    "a fraction of nothing": (
+        [("X-RateLimit-Remaining", "9"), ("X-RateLimit-Reset", "42.0")],
+        Report(remaining=9, reset_in=42.0, exact=True),
     ),
     "no reset": (
         [("X-RateLimit-Limit", "10"), ("X-RateLimit-Remaining", "9")],
@@ -228,6 +264,43 @@ def test_a_reset_just_before_its_answer_was_written_is_said() -> None:
     assert parse_report(headers) == Report(remaining=0, reset_at=EPOCH - 3, date=EPOCH)
 
 
+def said(reset: str, *headers: tuple[str, str]) -> Report:
+    """What is said of a reset, beside how many are left."""
+    return parse_report([*headers, ("X-RateLimit-Remaining", "9"), ("X-RateLimit-Reset", reset)])
+
+
+FIRST, LAST = 1e8, 253_402_300_799.0
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("1795435242", EPOCH + 42),
+        ("100000000", FIRST),
+        ("100000000000", FIRST),
+        ("1973-03-03T09:46:40Z", FIRST),
+        ("253402300799000", LAST),
+        ("9999-12-31T23:59:59Z", LAST),
+    ],
+)
+def test_a_moment_without_a_date_is_said_as_it_came(text: str, moment: float) -> None:
+    """From 1973 to the end of the calendar. Nobody can say how far away it is, but two of them tell resets apart."""
+    assert said(text) == Report(remaining=9, reset_at=moment)
+
+
+def test_how_long_a_wait_may_be() -> None:
+    """From one minute before the answer to twelve days after it, as a moment and as seconds, and the same for a window."""
+    nothing = Report(remaining=9)
+    assert said("1795435140", DATE) == Report(remaining=9, reset_at=EPOCH - 60, date=EPOCH)
+    assert said("1795435139", DATE) == nothing
+    assert said("1796435199", DATE) == Report(remaining=9, reset_at=EPOCH + 999_999, date=EPOCH)
+    assert said("1796435200", DATE) == nothing
+    assert said("999999") == Report(remaining=9, reset_in=999_999.0)
+    assert said("1000000") == nothing
+    assert parse_report([("RateLimit-Policy", "5;w=1000000")]) == Report(limit=5, window=1e6)
+    assert parse_report([("RateLimit-Policy", "5;w=1000000.1")]) == Report(limit=5)
+
+
 @pytest.mark.parametrize("date", ["0001-01-01", "Fri, 31 Dec 9999 23:59:59 GMT", "9" * 400, "nan", "-1", "1795435200"])
 def test_a_date_that_can_not_be_meant_translates_nothing(date: str) -> None:
     """The server's clock is learnt from no such `Date`, and nobody waits for centuries because of it."""
@@ -250,9 +323,16 @@ RETRY_AFTER = {
     "Mon, 23 Nov 2026 12:00:30 GMT": 30.0,
     "Monday, 23-Nov-26 12:00:30 GMT": 30.0,
     "2026-11-23T12:00:30Z": 30.0,
+    "2026-11-23T12:00:30": 30.0,
+    "2026-11-23T14:00:30+02:00": 30.0,
+    "Mon, 23 Nov 2026 14:00:30 +0200": 30.0,
+    f"{'Mon, 23 Nov 2026 12:00:30 GMT ':)<64}": 30.0,
+    f"{'Mon, 23 Nov 2026 12:00:30 GMT ':)<65}": None,
     "Mon, 23 Nov 2026 11:59:30 GMT": 0.0,
     "Tue, 23 Nov 2027 12:00:00 GMT": 365 * 86_400.0,
     "31536000": 365 * 86_400.0,
+    "31622400": 366 * 86_400.0,
+    "31622400.1": None,
     "Fri, 31 Dec 9999 23:59:59 GMT": None,
     "Fri, 31 Dec 99999 23:59:59 GMT": None,
     "0001-01-01": None,
@@ -280,6 +360,24 @@ def test_retry_after_as_a_date_needs_the_servers_date() -> None:
     """Without the server's clock a date says nothing: ours may be wrong."""
     assert parse_retry_after([("Retry-After", "Mon, 23 Nov 2026 12:00:30 GMT")]) is None
     assert parse_retry_after([]) is None
+
+
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's zone is not UTC."""
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "XYZ-5")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process can't be changed here")
+@pytest.mark.usefixtures("far_from_greenwich")
+@pytest.mark.parametrize("date", ["2026-11-23T00:00:00", "Mon, 23 Nov 2026 00:00:00", "2026-11-23", "20261123"])
+def test_a_date_without_a_zone_is_utc(date: str) -> None:
+    """Not the machine's own zone, however short it is written."""
+    assert parse_retry_after([("Date", date), ("Retry-After", "Mon, 23 Nov 2026 00:00:30 GMT")]) == 30.0
 
 
 NAMES = st.sampled_from(
