@@ -66,6 +66,30 @@ async def test_a_fresh_copy_is_the_answer(clock):
     assert hits == [("get_room", 29.0, "fresh")]
 
 
+@pytest.mark.parametrize("shared", [False, True])
+async def test_no_moment_is_between_an_answer_and_its_copy(clock, shared):
+    """Readers that begin in each turn of the event loop, before and after the answer, cost one request."""
+    async with Numbered() as server, client(server, cache_ttl=30, clock=clock) as user:
+        other = user.with_options(cache_ttl=20) if shared else user
+        readers = []
+        while not readers or not readers[0].done():
+            readers.append(asyncio.create_task((other if len(readers) % 2 else user).rooms.get("r1")))
+            await asyncio.sleep(0)
+        names = {room.name for room in await asyncio.gather(*readers)}
+
+    assert names == {"1"}
+    assert len(server.arrived) == 1
+
+
+async def test_a_read_after_an_answer_is_a_request(clock):
+    """What keeps an answer for those that take copies gives it to nobody else: each of these asks again."""
+    async with Numbered() as server, client(server, stale_if_error=30, clock=clock) as user:
+        first = asyncio.create_task(user.rooms.get("r1"))
+        names = [(await first).name, *[(await user.rooms.get("r1")).name for _ in range(2)]]
+
+    assert names == ["1", "2", "3"]
+
+
 async def test_a_stale_copy_is_renewed(clock):
     """The copy is given at once. One renewal serves all readers, in the background."""
     async with Numbered() as server:

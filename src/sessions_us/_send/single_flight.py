@@ -26,11 +26,12 @@ __all__ = ("Flights", "SingleFlight")
 
 @define(eq=False, repr=False)
 class _Flight:
-    """A read in flight: where it is found, and the task that sends it."""
+    """A read in flight: where it is found, the task that sends it, and its answer until the callers have it."""
 
     place: tuple[asyncio.AbstractEventLoop, Name]
     call: Call
     task: asyncio.Task[None] = field(init=False)
+    answer: Answer | None = field(default=None, init=False)
 
 
 Flights = dict[tuple[asyncio.AbstractEventLoop, Name], _Flight]
@@ -72,14 +73,13 @@ class SingleFlight(OuterStage):
         if call.is_watched:
             call.start()  # here, so that its task has what a listener sets in the caller's context
         if not call.request.repeatable:
-            try:
-                return await self._inner.send(call)
-            finally:
-                self.forget(call.concerns)
+            return await self._write(call)
         abort_on, place = call.abort_on, (asyncio.get_running_loop(), call.name)
+        if (landed := self._landed(call, place)) is not None:
+            return landed
         while True:
             flight, is_news = self._flights.get(place), False
-            if flight is None:
+            if flight is None or flight.answer is not None:
                 call.abort_on = None  # that ends one caller's wait, and not what others may wait for
                 flight = self._flights[place] = _Flight(place, call)
                 flight.task = self._begin(self._fly(flight))
@@ -89,18 +89,30 @@ class SingleFlight(OuterStage):
                 is_news = flight.call.waiters.join(call.waiters.lane, call.waiters.first)
             outcome = await self._outcome(flight, call.waiters.first, abort_on, is_news)
             try:
+                if not isinstance(outcome, Answer) and self._goes_on(call, outcome):
+                    call.begin_again(flight.call, outcome)
+                    continue
+                if call.waiters.first.joined:
+                    self._shared(call, flight.call, outcome)
                 if isinstance(outcome, Answer):
-                    if call.waiters.first.joined:
-                        call.answered_by = "shared"
-                        self._tell(call, flight.call, outcome)
                     return outcome
-                if not self._goes_on(call, outcome):
-                    if call.waiters.first.joined and isinstance(outcome, StatusError | TransportError):
-                        self._tell(call, flight.call, outcome)
-                    raise _told(call, outcome)
-                call.begin_again(flight.call, outcome)
+                raise _told(call, outcome)
             finally:
                 del outcome  # an error whose traceback holds it would live on
+
+    async def _write(self, call: Call) -> Answer:
+        try:
+            return await self._inner.send(call)
+        finally:
+            self.forget(call.concerns)
+
+    def _landed(self, call: Call, place: tuple[asyncio.AbstractEventLoop, Name]) -> Answer | None:
+        """An answer that no caller has got yet, so that there is no copy of it, for a call that takes copies."""
+        flight = self._flights.get(place)
+        if flight is None or flight.answer is None or not call.options.cache_ttl:
+            return None
+        self._shared(call, flight.call, flight.answer)
+        return flight.answer
 
     def _goes_on(self, call: Call, outcome: BaseException) -> bool:
         """Whether a caller of a call that failed allows more than that call did, and has time for it."""
@@ -112,15 +124,19 @@ class SingleFlight(OuterStage):
         used = retries.attempts - caller.attempts
         return retries.delay(outcome, attempt=used, repeatable=True, jitter=0.0) is not None
 
-    def _tell(self, call: Call, joined: Call, outcome: Answer | StatusError | TransportError) -> None:
-        if call.is_watched:
+    def _shared(self, call: Call, joined: Call, outcome: Answer | BaseException) -> None:
+        """Tell that a call has the outcome of another."""
+        if isinstance(outcome, Answer):
+            call.answered_by = "shared"
+        if call.is_watched and isinstance(outcome, Answer | StatusError | TransportError):
             method, path = call.request.method, call.request.path
             call.tell(ResponseShared, request_id=outcome.request_id, method=method, path=path, joined=joined.number)
 
     def forget(self, which: Which) -> None:
         """Something changed: nobody joins a read that may have been answered before."""
         for (loop, name), flight in self._flights.copy().items():
-            is_meant = flight.call.waiters.in_flight and which(name, flight.call.documented_operation)
+            was_sent = flight.call.waiters.in_flight or flight.answer is not None
+            is_meant = was_sent and which(name, flight.call.documented_operation)
             if is_meant or loop.is_closed():  # that of an ended loop will never land
                 self._flights.pop((loop, name), None)
 
@@ -149,10 +165,16 @@ class SingleFlight(OuterStage):
             self._land(flight, answer)
 
     def _land(self, flight: _Flight, outcome: Answer | BaseException) -> None:
-        """Let nobody join it any more, and give its outcome to those who wait."""
+        """Give its outcome to those who wait. Until the first one has been woken, and keeps a copy, an answer is found here."""
+        flight.call.waiters.settle(outcome)
+        if isinstance(outcome, Answer):
+            flight.answer = outcome
+        else:
+            self._drop(flight)
+
+    def _drop(self, flight: _Flight) -> None:
         if self._flights.get(flight.place) is flight:
             self._flights.pop(flight.place, None)
-        flight.call.waiters.settle(outcome)
 
     async def _outcome(
         self, flight: _Flight, caller: Caller[Answer], abort_on: asyncio.Future[None] | None, is_news: bool
@@ -168,6 +190,8 @@ class SingleFlight(OuterStage):
         finally:
             self._callers.pop(caller, None)
             waiters.leave(caller)
+            if flight.answer is not None:
+                self._drop(flight)
             if not waiters.callers and not flight.task.done():
                 self._land(flight, CallAbandonedError())
                 flight.task.cancel()
