@@ -61,11 +61,14 @@ def _minutes(start: datetime, end: datetime | None) -> int | None:
 async def week_shown(
     client: UserClient, page_id: str, asked: str | None, zone: ZoneInfo
 ) -> tuple[date, list[times.Day]]:
-    """The week that was asked for. Without one it is this week, or the next if nothing is left of this one. One request."""
+    """The week that was asked for. Without one it is this week, or the next if nothing is left of this one. One request.
+
+    Visitors of all zones ask the same question for a week that they name, also while it is Monday for some of them.
+    """
     today = now().astimezone(zone).date()
     this = times.monday(today)
     week = times.week_of(asked, today) or this
-    free = await free_times(client, page_id, week, this)
+    free = await free_times(client, page_id, week, this if asked is None else times.monday(now().date()))
     days = times.days(free, week, zone, now())
     if asked is None and not any(day.moments for day in days):
         week += timedelta(weeks=1)
@@ -93,7 +96,8 @@ async def times_instead(client: UserClient, page_id: str, wanted: datetime, zone
     this = times.monday(now().astimezone(zone).date())
     week = max(times.monday(wanted.astimezone(zone).date()), this)
     with contextlib.suppress(SessionsError):
-        free = await free_times(client.with_options(max_wait=_PATIENCE), page_id, week, this)
+        hurried = client.with_options(max_wait=_PATIENCE)
+        free = await free_times(hurried, page_id, week, times.monday(now().date()))
         return times.nearest(free, wanted, zone, now())
     return []
 

@@ -141,7 +141,8 @@ def block(week: date, this: date) -> date:
 
     Args:
         week: the Monday of the week that is shown.
-        this: the Monday of this week: a visitor without wishes sees this week, or the next, at the price of one request.
+        this: the Monday of this week, in the visitor's zone or in UTC: a visitor without wishes sees this week, or the next, at
+            the price of one request.
     """
     return week - timedelta(weeks=(week - this) // timedelta(weeks=1) % _BLOCK)
 
