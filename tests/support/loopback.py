@@ -8,6 +8,9 @@ from typing import Self
 
 __all__ = ("Loopback",)
 
+_used: set[int] = set()
+"""The ports that the servers of this process had. What a client learns of an origin must not meet another test's server."""
+
 
 class Loopback:
     """Listens while it is entered; connections that are open at the end are cut. Entered again, it listens on the same port.
@@ -36,8 +39,14 @@ class Loopback:
         raise NotImplementedError
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        while True:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+            port = int(self._server.sockets[0].getsockname()[1])
+            if port == self.port or port not in _used:
+                break
+            self._server.close()
+        _used.add(port)
+        self.port = port
         return self
 
     async def __aexit__(
