@@ -211,6 +211,7 @@ def test_two_operations_of_one_name_are_told(
     assert snapshot(project) == before
 
 
+@pytest.mark.further
 def test_two_models_of_one_file_are_told(
     project: Path, regenerate: Regenerate, rewrite: Rewrite, upstream: dict[str, Any], overlay_text: str
 ) -> None:
@@ -332,6 +333,7 @@ def test_a_target_that_matches_nothing_stops_everything(
     assert snapshot(project) == before
 
 
+@pytest.mark.further
 def test_output_that_is_a_file_is_one_line(project: Path, regenerate_process: Regenerate, tmp_path: Path) -> None:
     """A path that cannot be a folder is an error, not a traceback."""
     (tmp_path / "file").touch()

@@ -106,7 +106,7 @@ TABLE = {
 LONG = os.environ.get("SESSIONS_LONG_TESTS") == "1"
 
 
-OFTEN = {"page_required", "offset_limit", "components_empty", "mongo_ids", "prefix_in_the_server"}
+OFTEN = {"page_required", "offset_limit", "mongo_ids"}
 """One of each kind; each takes seconds."""
 
 
@@ -166,7 +166,7 @@ def test_every_operation_is_driven() -> None:
     assert METHODS.keys() == OPERATIONS.keys()
 
 
-@pytest.mark.parametrize(("names", "most"), [((), 25), (("nest",), 60)])
+@pytest.mark.parametrize(("names", "most"), [((), 25), pytest.param(("nest",), 60, marks=pytest.mark.further)])
 def test_a_report_of_what_works_fits_a_screen(
     names: tuple[str, ...], most: int, regenerate: Regenerate, tmp_path: Path
 ) -> None:
@@ -198,6 +198,7 @@ def test_what_breaks_methods_is_put_in_place_only_if_it_is_accepted(
     assert {"spec/upstream.json", "spec/upstream.toml", "spec/openapi.json"} <= changed
 
 
+@pytest.mark.further
 def test_what_was_left_out_of_requests_is_warned_of_at_once(regenerate: Regenerate, tmp_path: Path) -> None:
     """The methods work with what remains; whether the server asks for more, nobody can know."""
     document = made()
@@ -213,6 +214,7 @@ def test_what_was_left_out_of_requests_is_warned_of_at_once(regenerate: Regenera
     assert lines.index("Warnings") < 6
 
 
+@pytest.mark.further
 def test_a_client_that_cannot_be_imported_breaks_every_method(whole: Path, regenerate: Regenerate) -> None:
     """Whatever the cause: it is named, and every method with it."""
     (whole / "src/sessions_us/resources/rooms.py").write_text("from sessions_us_api.models import Lobby\n")
@@ -256,6 +258,7 @@ def test_a_refusal_is_in_the_report_too(reference: str, cure: str, regenerate: R
     assert cure in process.stderr
 
 
+@pytest.mark.further
 def test_the_overlay_can_say_which_other_method_is_meant(whole: Path, regenerate: Regenerate, tmp_path: Path) -> None:
     """An action gives the operationId to what the document has instead; then the client calls that."""
     document = made()

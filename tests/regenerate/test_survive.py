@@ -175,6 +175,7 @@ def test_answers_are_read_as_the_new_document_has_them(nest: Nest, tmp_path: Pat
     ]
 
 
+@pytest.mark.further
 def test_every_slip_at_once_gives_a_whole_package() -> None:
     """The slips of a real document come together; the generator writes a module for each operation all the same."""
     document = original()

@@ -63,15 +63,16 @@ _LOOK_UP: Final = (
     "SELECT row, sum, written, version, deleted_at, run, start, pass, page FROM rows WHERE resource = ? AND key = ?"
 )
 _SEE: Final = (
-    "UPDATE rows SET first_pass = CASE WHEN run = ?1 THEN first_pass ELSE ?3 END, lack = CASE WHEN run = ?1 THEN lack END,"
-    " run = ?1, start = ?2, pass = ?3, page = ?4, expected = ?5 WHERE resource = ?6 AND key = ?7"
+    "UPDATE rows SET first_pass = CASE WHEN run = :run THEN first_pass ELSE :pass END, lack = CASE WHEN run = :run THEN lack END,"
+    " run = :run, start = :start, pass = :pass, page = :page, expected = :expected WHERE resource = :resource AND key = :key"
 )
 """For a row that is as it was."""
 _STORE: Final = (
-    "INSERT INTO rows (run, start, first_pass, pass, page, expected, resource, key, has_id, row, sum, written, version)"
-    " VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO UPDATE SET"
-    " first_pass = CASE WHEN run = ?1 THEN first_pass ELSE ?3 END, lack = NULL, run = ?1, start = ?2, pass = ?3, page = ?4,"
-    " expected = ?5, row = ?9, sum = ?10, written = ?11, version = ?12, deleted_at = NULL, erased = NULL"
+    "INSERT INTO rows (run, start, first_pass, pass, page, expected, resource, key, has_id, row, sum, written, version) VALUES"
+    " (:run, :start, :pass, :pass, :page, :expected, :resource, :key, :has_id, :row, :sum, :written, :version)"
+    " ON CONFLICT DO UPDATE SET first_pass = CASE WHEN run = :run THEN first_pass ELSE :pass END, lack = NULL, run = :run,"
+    " start = :start, pass = :pass, page = :page, expected = :expected, row = :row, sum = :sum, written = :written,"
+    " version = :version, deleted_at = NULL, erased = NULL"
 )
 
 
@@ -104,9 +105,9 @@ class _Seen(NamedTuple):
         return self.changed or self.deleted_at is not None
 
     @property
-    def content(self) -> tuple[bool, str, int]:
+    def content(self) -> dict[str, object]:
         """Whether it has an id, its JSON, and the checksum of that."""
-        return key_of(self.row) is not None, self.text, zlib.crc32(self.text.encode())
+        return {"has_id": key_of(self.row) is not None, "row": self.text, "sum": zlib.crc32(self.text.encode())}
 
 
 @frozen
@@ -290,7 +291,15 @@ class JobState:
         seen = [self._seen_now(key, row, before) for (key, row), before in zip(by_key.items(), before, strict=True)]
         now = self._clock()
         sights = [
-            (self.run, self._start, this_pass, page, expected_change(each.row, now), resource.name, each.key)
+            {
+                "run": self.run,
+                "start": self._start,
+                "pass": this_pass,
+                "page": page,
+                "expected": expected_change(each.row, now),
+                "resource": resource.name,
+                "key": each.key,
+            }
             for each in seen
         ]
         self._file.change_each(_SEE, [sight for sight, each in zip(sights, seen, strict=True) if not each.is_other])
@@ -299,7 +308,13 @@ class JobState:
             for sight, each in zip(sights, seen, strict=True)
             if each.is_other
         ]
-        self._file.change_each(_STORE, [(*sight, *each.content, *version) for sight, each, version in others])
+        self._file.change_each(
+            _STORE,
+            [
+                {**sight, **each.content, "written": written, "version": version}
+                for sight, each, (written, version) in others
+            ],
+        )
         renewed = [each.written is None for _, each, (_, version) in others if version != each.version]
         if renewed:
             self.versions.count(resource.name, added=sum(renewed), changed=len(renewed) - sum(renewed))

@@ -93,7 +93,7 @@ class StateFile:
         """Execute a statement in the transaction that the next `commit` ends."""
         self.change_each(sql, [values])
 
-    def change_each(self, sql: str, each: Iterable[Sequence[object]]) -> None:
+    def change_each(self, sql: str, each: Iterable[Sequence[object] | Mapping[str, object]]) -> None:
         """Execute a statement for each set of values in the transaction that the next `commit` ends."""
         with self._explained():
             if not self._db.in_transaction:
