@@ -45,8 +45,10 @@ OPTIONAL = ["starlette", "uvicorn", "fastapi", "typer", "rich", "redis", "trio",
 
 
 def loaded_after(code: str) -> set[str]:
+    """What code imports, beyond what the interpreter starts with: that is more where lines are counted."""
+    program = f"import sys; known = set(sys.modules)\n{code}\nprint(*(sys.modules.keys() - known))"
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        [sys.executable, "-W", "ignore", "-c", program],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return set(done.stdout.split())
