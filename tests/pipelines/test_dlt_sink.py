@@ -330,6 +330,7 @@ MOMENTS = [
 ]
 
 
+@pytest.mark.further
 def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """Killed as each of dlt's steps begins, and started again with the last checkpoint that was told."""
     url, checkpoint, killed = f"duckdb:///{tmp_path}/out.duckdb", "", 0

@@ -26,6 +26,7 @@ TWIN = """
 """
 
 
+@pytest.mark.further
 def test_the_result_does_not_depend_on_where_and_how_it_is_made(
     project: Path, regenerate_process: Regenerate, snapshot: Snapshot, tmp_path: Path
 ) -> None:
