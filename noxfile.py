@@ -191,7 +191,6 @@ def tests(session: nox.Session) -> None:
         session.run(*PYTEST, *BOUNDED, *session.posargs)
         return
     session.run(*PYTEST, *BOUNDED, *AT_ONCE, "-m", "not further", f"--ignore={ALONE}")
-    session.run(*PYTEST, *BOUNDED, *AT_ONCE, ALONE)
 
 
 @nox.session(python="3.12")
@@ -208,6 +207,7 @@ def eager(session: nox.Session) -> None:
     session.run(*measured, "--cov-report=", *whole, env=tasks)
     session.run("coverage", "report")
     session.run(*PYTEST, *BOUNDED, TIMED, env=tasks)
+    session.run(*PYTEST, *BOUNDED, *AT_ONCE, ALONE)
     session.run(*PYTEST, *BOUNDED, *AT_ONCE, "-m", "further", env=tasks)
 
 

@@ -361,6 +361,7 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
     assert database.rows(orphans) == [(0,)]
 
 
+@pytest.mark.further
 def test_no_run_of_ours_tells_dlts_makers(tmp_path: Path) -> None:
     """Where nobody has decided on dlt's telemetry, the sink decides against it."""
     code = """

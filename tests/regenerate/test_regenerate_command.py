@@ -112,6 +112,7 @@ def test_check_of_what_is_up_to_date_passes(project: Path, regenerate: Regenerat
     assert snapshot(project) == before
 
 
+@pytest.mark.further
 def test_what_is_committed_is_up_to_date(regenerate_process: Regenerate) -> None:
     """The real document, overlay and package of this repository fit together."""
     pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")

@@ -153,6 +153,7 @@ def test_there_is_no_third_outcome(
     assert len(lines) <= 60
 
 
+@pytest.mark.further
 def test_the_committed_document_drives_every_method(regenerate: Regenerate) -> None:
     """And what is not in it, nor on the vendor's page, is listed."""
     process = regenerate(ROOT, "--drive")
