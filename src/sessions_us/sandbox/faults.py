@@ -73,12 +73,12 @@ def fault_of(
     """
     _check_numbers(status, delay, times, chance)
     _check_operation(method, path)
-    told = _headers(headers)
-    media_type = told.pop("content-type", "application/json; charset=utf-8")
+    given = _headers(headers)
+    media_type = given.pop("content-type", "application/json; charset=utf-8")
     content = _usual_body(status) if body is None else body.encode() if isinstance(body, str) else body
     verb = method.upper() if method else None
     wanted = None if path is None else _pattern(path)
-    return Fault(status, times, verb, wanted, content, media_type, told, counted, float(delay), chance)
+    return Fault(status, times, verb, wanted, content, media_type, given, counted, float(delay), chance)
 
 
 def _check_numbers(status: int | Drop | None, delay: float, times: int | None, chance: float) -> None:
@@ -109,8 +109,8 @@ def _check_operation(method: str | None, path: str | None) -> None:
 def _pattern(path: str) -> re.Pattern[str]:
     """Return what paths match, as routes write them: `*` is anything, `{name}` one segment."""
     is_id_told = "*" not in "/".join(path.split("/")[: id_place(path)])  # else nobody knows which letters are the id's
-    told = translate(_SEGMENT.sub("\0", written(path))).replace("\0", "[^/]+")
-    return re.compile(told, re.NOFLAG if is_id_told else re.IGNORECASE)
+    pattern = translate(_SEGMENT.sub("\0", written(path))).replace("\0", "[^/]+")
+    return re.compile(pattern, re.NOFLAG if is_id_told else re.IGNORECASE)
 
 
 def _headers(given: Mapping[str, str]) -> dict[str, str]:
