@@ -20,9 +20,9 @@ EXTRAS = "cli,sandbox,redis,fastapi,pipelines,otel"
 PYTEST = ("python", "-X", "dev", "-m", "pytest")
 # Seconds after which a test that hangs fails, with what every thread was doing.
 BOUNDED = ("--timeout=180",)
-# More at a time than there are cores: a test mostly waits for a server, another process, or a timer. Neighbours stay with the
-# same worker, so that what a module's tests share is made once.
-AT_ONCE = ("-n", str(2 * min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
+# One more at a time than there are cores, because tests often wait for a server, another process, or a timer; each worker reads
+# all tests first. Neighbours stay with the same worker, so that what a module's tests share is made once.
+AT_ONCE = ("-n", str(min(os.cpu_count() or 1, 8) + 1), "--dist", "worksteal")
 # Tests that measure order between processes want the machine for themselves. They measure to the second, and may run beside
 # each other.
 ALONE = "tests/quota/processes"
@@ -163,6 +163,7 @@ def _uv_works() -> bool:
 os.environ.setdefault("UV_SYSTEM_CERTS", "true")  # as pip does
 # The tests start hundreds of interpreters. Without bytecode, each compiles all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("UV_COMPILE_BYTECODE", "1")  # as pip does; workers that start together would all compile the same
 nox.options.default_venv_backend = "uv" if _uv_works() else "venv"
 
 FOUND = {version: _interpreter(version) for version in nox.project.python_versions(PROJECT)}

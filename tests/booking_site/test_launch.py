@@ -54,6 +54,7 @@ def test_six_visitors_of_six_pages_are_served() -> None:
         )
 
 
+@pytest.mark.further
 def test_fourteen_visitors_get_all_that_there_is() -> None:
     """Fourteen pages at once, after one request for the list: nine are served whole, five are told when to come back, no request
     is answered 429 and none is sent for an answer that nobody gets. A filled-in form books all the same."""

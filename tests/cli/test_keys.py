@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.command import at, run
+from support.further import further
 
 from sessions_us.sandbox import Sandbox
 
@@ -35,7 +36,7 @@ def test_a_private_file(sessions_sandbox: Sandbox, held: Path) -> None:
     assert by_option.stdout == by_variable.stdout != ""
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o620, 0o610])
+@pytest.mark.parametrize("mode", [0o610, 0o604, *further(0o640, 0o660, 0o644, 0o620)])
 def test_a_file_that_others_can_use(sessions_sandbox: Sandbox, held: Path, mode: int) -> None:
     """It is refused with the command that mends it, which does."""
     held.chmod(mode)
@@ -74,7 +75,9 @@ def test_a_file_of_another_user(sessions_sandbox: Sandbox, held: Path) -> None:
     assert "belongs to another user" in done.stderr
 
 
-@pytest.mark.parametrize("command", [["list", "rooms"], ["quota"], ["webhooks", "remove", "x"], ["export", "rooms"]])
+@pytest.mark.parametrize(
+    "command", [["list", "rooms"], ["export", "rooms"], *further(["quota"], ["webhooks", "remove", "x"])]
+)
 def test_no_key(sessions_sandbox: Sandbox, tmp_path: Path, command: list[str]) -> None:
     """One line says where to put it, and nothing is sent or written."""
     to = ["--to", str(tmp_path / "rooms.ndjson")] if command[0] == "export" else []

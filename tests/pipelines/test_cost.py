@@ -59,6 +59,7 @@ def table(costs: dict[str, int]) -> str:
     return "\n".join([BEGIN, *(f"| {' | '.join(row)} |" for row in rows), END])
 
 
+@pytest.mark.further
 async def test_what_a_night_costs(tmp_path: Path) -> None:
     """The goals are kept, and the documented table is what was counted. SESSIONS_WRITE_DOCS=1 writes it."""
     now = datetime.now(UTC)

@@ -12,6 +12,7 @@ from pipelines import chaos
 from pipelines.conftest import asked, change, ids, lines, there
 from pipelines.test_export import ONCE, add, end_all, now, sessions, when
 from support.databases import Database
+from support.further import further
 from support.scripted import Say, Scripted
 
 from sessions_us import ExportError, Quota, ServerError, UserClient
@@ -291,7 +292,7 @@ async def test_what_changes_while_a_run_lasts_is_in_the_sink(sandbox, user, out)
     assert rows(out) == there(sandbox)
 
 
-@pytest.mark.parametrize("vanished", ["mark", "delete"])
+@pytest.mark.parametrize("vanished", ["mark", *further("delete")])
 async def test_rows_that_vanished_are_marked_or_deleted(sandbox, user, tmp_path, vanished):
     """In each kind of sink, once a full pass proves it; a row that comes back is as before."""
     sinks = [NDJSONSink(tmp_path / "r.ndjson"), ParquetSink(tmp_path / "p"), DltSink(f"duckdb:///{tmp_path}/d.duckdb")]

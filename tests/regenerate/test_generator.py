@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.further import further
 
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
@@ -23,7 +24,7 @@ def test_further_modules_are_formatted_like_the_rest() -> None:
     assert list(files) == sorted(files)
 
 
-@pytest.mark.parametrize("source", ["def f(a, a): ...", "x = ", "x = '\0'"])
+@pytest.mark.parametrize("source", ["x = ", *further("def f(a, a): ...", "x = '\0'")])
 def test_what_is_not_python_is_refused(source: str) -> None:
     """Were a name to break out of the code around it, nothing would be written."""
     with pytest.raises(InputError, match=r"generated more\.py is not Python"):

@@ -17,6 +17,7 @@ pytest.importorskip("yaml", reason="needs the dependency group `regenerate`")
 from regeneration.document import InputError
 from regeneration.pull import fetching
 from regeneration.pull.find import pull
+from support.further import further
 from support.website import Reply, Website, website
 
 Regenerate = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -295,7 +296,7 @@ def put_into_text(document: dict[str, Any], code: str) -> None:
 )
 @pytest.mark.parametrize(
     "put",
-    [put_into_names, put_into_enums, put_into_defaults, put_into_operations, put_into_paths, put_into_text],
+    [put_into_names, put_into_paths, put_into_text, *further(put_into_enums, put_into_defaults, put_into_operations)],
 )
 def test_code_in_a_document_stays_text(
     project: Path, regenerate: Regenerate, snapshot: Snapshot, upstream: dict[str, Any], tmp_path: Path,

@@ -20,6 +20,7 @@ from regeneration.drive.calls import METHODS
 from sessions_us_api.operations import OPERATIONS
 from support.documents import BREAKS, RECONSTRUCTION
 from support.frameworks import all_of_them, made
+from support.further import further
 
 Regenerate = Callable[..., "CompletedProcess[str]"]
 ROOT = RECONSTRUCTION.parents[1]
@@ -106,19 +107,13 @@ TABLE = {
 LONG = os.environ.get("SESSIONS_LONG_TESTS") == "1"
 
 
-OFTEN = {"page_required", "offset_limit", "mongo_ids"}
-"""One of each kind; each takes seconds."""
-
-
 def pull(regenerate: Regenerate, folder: Path, *names: str) -> CompletedProcess[str]:
     """Drive the document with these changes."""
     (folder / "document.json").write_bytes(dump_json(made(*names)))
     return regenerate(ROOT, "--drive", str(folder / "document.json"))
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.further) for name in TABLE]
-)
+@pytest.mark.parametrize("name", ["page_required", *further(*(name for name in TABLE if name != "page_required"))])
 def test_what_a_document_may_say(name: str, regenerate: Regenerate, tmp_path: Path) -> None:
     """Required parameters, other pages, envelopes, empty models, other names, methods, paths, bodies and keys."""
     status, words = TABLE[name]
@@ -167,7 +162,7 @@ def test_every_operation_is_driven() -> None:
     assert METHODS.keys() == OPERATIONS.keys()
 
 
-@pytest.mark.parametrize(("names", "most"), [((), 25), pytest.param(("nest",), 60, marks=pytest.mark.further)])
+@pytest.mark.parametrize(("names", "most"), [((), 25), *further((("nest",), 60))])
 def test_a_report_of_what_works_fits_a_screen(
     names: tuple[str, ...], most: int, regenerate: Regenerate, tmp_path: Path
 ) -> None:
