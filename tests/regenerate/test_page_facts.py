@@ -17,6 +17,7 @@ from regeneration.generate import catalogue
 from regeneration.generate.page_facts import PageFacts, left_open, page_facts
 from regeneration.overlay.core_yaml import parse_yaml
 from support import nestjs
+from support.further import further
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAY = parse_yaml((ROOT / "spec/overlay.yaml").read_bytes(), "overlay.yaml")
@@ -206,7 +207,7 @@ def test_a_pulled_document_brings_its_own_facts() -> None:
     [
         "pageNumber",
         "page[number]",
-        *(pytest.param(name, marks=pytest.mark.further) for name in ("page_no", "Page", "pageIndex")),
+        *further("page_no", "Page", "pageIndex"),
     ],
 )
 def test_a_page_parameter_of_another_name_is_found_and_told(name: str) -> None:
