@@ -30,7 +30,7 @@ MORE = "aiolimiter adds two numbers; ours charges the same bucket, decides on wi
 Run = Callable[[], Coroutine[Any, Any, int]]  # gives how many requests it made
 
 
-class Clock(selectors.DefaultSelector):
+class VirtualTime(selectors.DefaultSelector):
     """Virtual time: where the loop would sleep until its next timer, time jumps there."""
 
     now = 1000.0
@@ -41,7 +41,7 @@ class Clock(selectors.DefaultSelector):
         return super().select(0)
 
 
-class Server:
+class WindowServer:
     """A window that starts with the first request after the last one ended, told in the headers of draft 6."""
 
     def __init__(self) -> None:
@@ -65,12 +65,12 @@ class Server:
         ]
 
 
-async def each(clock: Clock) -> dict[str, Run]:
+async def each(clock: VirtualTime) -> dict[str, Run]:
     """Requests that need not wait, one at a time. A second of them stands for the loop and its headers alone."""
     bucket, limiter, server = (
         AsyncLimiter(LIMIT, WINDOW),
         Limiter(Quota(LIMIT, WINDOW), clock=clock_of(clock)),
-        Server(),
+        WindowServer(),
     )
     many = 300
 
@@ -97,7 +97,7 @@ async def each(clock: Clock) -> dict[str, Run]:
     return {"nothing": nothing, "aiolimiter": theirs, "sessions-us": ours}
 
 
-async def crowd(clock: Clock) -> dict[str, Run]:
+async def crowd(clock: VirtualTime) -> dict[str, Run]:
     """Requests of which nearly all wait, as those of a busy client do: a task each, all at once, twenty windows long."""
 
     async def together(one: Callable[[], Coroutine[Any, Any, None]]) -> int:
@@ -106,7 +106,7 @@ async def crowd(clock: Clock) -> dict[str, Run]:
         return CALLERS
 
     async def nothing() -> int:
-        server = Server()
+        server = WindowServer()
 
         async def one() -> None:
             clock.now += WINDOW
@@ -115,7 +115,7 @@ async def crowd(clock: Clock) -> dict[str, Run]:
         return await together(one)
 
     async def theirs() -> int:
-        server, bucket = Server(), AsyncLimiter(LIMIT, WINDOW)
+        server, bucket = WindowServer(), AsyncLimiter(LIMIT, WINDOW)
 
         async def one() -> None:
             await bucket.acquire()
@@ -125,7 +125,7 @@ async def crowd(clock: Clock) -> dict[str, Run]:
         return await together(one)
 
     async def ours() -> int:
-        server, limiter = Server(), Limiter(Quota(LIMIT, WINDOW), clock=clock_of(clock))
+        server, limiter = WindowServer(), Limiter(Quota(LIMIT, WINDOW), clock=clock_of(clock))
 
         async def one() -> None:
             lease = await limiter.acquire(lane="interactive", deadline=None)
@@ -136,13 +136,13 @@ async def crowd(clock: Clock) -> dict[str, Run]:
     return {"nothing": nothing, "aiolimiter": theirs, "sessions-us": ours}
 
 
-def clock_of(clock: Clock) -> LoopClock:
+def clock_of(clock: VirtualTime) -> LoopClock:
     return LoopClock(lambda: clock.now)
 
 
-def least(state: Callable[[Clock], Coroutine[Any, Any, dict[str, Run]]], rounds: int) -> dict[str, float]:
+def least(state: Callable[[VirtualTime], Coroutine[Any, Any, dict[str, Run]]], rounds: int) -> dict[str, float]:
     """The least CPU microseconds for a request of each, in turns, so that noise hits all alike."""
-    clock = Clock()
+    clock = VirtualTime()
     loop = asyncio.SelectorEventLoop(clock)
     loop.time = lambda: clock.now  # type: ignore[method-assign]
     best: dict[str, float] = {}

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import httpx
 
-from benchmarks.strategies import STRATEGIES, Lost, Place, Send
+from benchmarks.strategies import STRATEGIES, Destination, Lost, Send
 from sessions_us.quota import Lane
 
-__all__ = ("INTERACTIVE_AT", "PATTERNS", "TAKEN", "Call", "Cell", "Done", "arrivals")
+__all__ = ("INTERACTIVE_AT", "PATTERNS", "TAKEN", "Cell", "Done", "Timing", "arrivals")
 
 PATTERNS = ("burst", "sequential", "half-used", "exhausted", "interactive", "two processes", "two, one store")
 REQUESTS = 3  # limits' worth of them
@@ -38,13 +38,13 @@ class Cell(NamedTuple):
     server: str
     strategy: str
     pattern: str
-    place: Place
+    place: Destination
     start: float
     part: int = 0
     parts: int = 1
 
 
-class Call(NamedTuple):
+class Timing(NamedTuple):
     """What became of one request: when it was called for and answered, epoch seconds, and whether its caller got an error."""
 
     called: float
@@ -59,7 +59,7 @@ class Done(NamedTuple):
     server: str
     strategy: str
     pattern: str
-    calls: list[Call]
+    calls: list[Timing]
 
 
 def arrivals(pattern: str, start: float, limit: int, window: float) -> list[tuple[float, Lane]]:
@@ -89,14 +89,14 @@ async def run(cell: Cell) -> Done:
     return Done(cell.server, cell.strategy, cell.pattern, calls)
 
 
-async def _call(send: Send, number: int, lane: Lane, at: float = 0.0) -> Call:
+async def _call(send: Send, number: int, lane: Lane, at: float = 0.0) -> Timing:
     await _until(at)
     called = time.time()
     try:
         await send(number, lane)
     except (Lost, httpx.HTTPError):
-        return Call(called, time.time(), True, lane)
-    return Call(called, time.time(), False, lane)
+        return Timing(called, time.time(), True, lane)
+    return Timing(called, time.time(), False, lane)
 
 
 async def _until(moment: float) -> None:
@@ -105,11 +105,11 @@ async def _until(moment: float) -> None:
 
 
 async def _main(strategy: str) -> None:
-    async with STRATEGIES[strategy](Place("http://127.0.0.1:9", "warm-up", 1, 60)):
+    async with STRATEGIES[strategy](Destination("http://127.0.0.1:9", "warm-up", 1, 60)):
         pass  # what is imported and loaded once, is now
     print("ready", flush=True)
     line = await asyncio.to_thread(sys.stdin.readline)
-    cells = [Cell(*cell)._replace(place=Place(*cell[3])) for cell in json.loads(line)]
+    cells = [Cell(*cell)._replace(place=Destination(*cell[3])) for cell in json.loads(line)]
     for done in asyncio.as_completed([run(cell) for cell in cells]):
         print(json.dumps(await done), flush=True)
 

@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also 
 
 from benchmarks.figures import Figure, Unit, machine
 from benchmarks.ideal import ADMITS, ideal
-from benchmarks.patterns import PATTERNS, Call, Cell, Done, arrivals
+from benchmarks.patterns import PATTERNS, Cell, Done, Timing, arrivals
 from benchmarks.servers import ROOT, Hit, Servers, Speed
-from benchmarks.strategies import SHARED, STRATEGIES, Place
+from benchmarks.strategies import SHARED, STRATEGIES, Destination
 
 SERVERS = tuple(ADMITS)
 QUICK = Speed(window=4, nearest=0.01, farthest=0.03)
@@ -41,7 +41,7 @@ Plan = dict[tuple[str, int, int], list[Cell]]
 """(strategy, which of, how many processes of a pattern) -> cells."""
 
 
-class Result(NamedTuple):
+class CellResult(NamedTuple):
     """One cell of the table. Times in seconds.
 
     Attributes:
@@ -88,7 +88,7 @@ def plan(options: argparse.Namespace, urls: dict[str, str], speed: Speed, direct
     for number, (strategy, server, pattern) in enumerate(runs):
         key = f"{strategy} {server} {pattern}".replace(" ", "-").replace(",", "")
         file = f"{directory}/{key}.db" if pattern == "two, one store" else None
-        place = Place(urls[server], key, speed.limit, speed.window, file)
+        place = Destination(urls[server], key, speed.limit, speed.window, file)
         start = number * options.spread / len(runs)
         parts = 2 if pattern.startswith("two") else 1
         for part in range(parts):
@@ -96,7 +96,7 @@ def plan(options: argparse.Namespace, urls: dict[str, str], speed: Speed, direct
     return processes
 
 
-class Worker:
+class StrategyProcess:
     """A process of one strategy, in which several cells run side by side."""
 
     async def begin(self, strategy: str) -> None:
@@ -116,7 +116,7 @@ class Worker:
         self._input.write(json.dumps(moved).encode() + b"\n")
         async for line in self._output:
             server, strategy, pattern, calls = json.loads(line)
-            found.append(Done(server, strategy, pattern, [Call(*call) for call in calls]))
+            found.append(Done(server, strategy, pattern, [Timing(*call) for call in calls]))
         await self._process.wait()
 
     async def end(self) -> None:
@@ -128,7 +128,7 @@ class Worker:
 async def work(processes: Plan, options: argparse.Namespace, speed: Speed) -> list[Done]:
     """All processes at once."""
     found: list[Done] = []
-    workers = [Worker() for _ in processes]
+    workers = [StrategyProcess() for _ in processes]
     try:
         async with asyncio.timeout(120):
             starting = zip(workers, processes, strict=True)
@@ -145,7 +145,7 @@ async def work(processes: Plan, options: argparse.Namespace, speed: Speed) -> li
     return found
 
 
-def judge(cell: Cell, calls: Sequence[Call], hits: Sequence[Hit], speed: Speed) -> Result:
+def judge(cell: Cell, calls: Sequence[Timing], hits: Sequence[Hit], speed: Speed) -> CellResult:
     """What a cell came to: the calls of all its processes, and the server's log of its key."""
     start = min(call.called for call in calls)
     before = [hit.at for hit in hits if hit.admitted and hit.at < start]
@@ -166,7 +166,7 @@ def judge(cell: Cell, calls: Sequence[Call], hits: Sequence[Hit], speed: Speed) 
     waits = sorted(call.answered - call.called for call in calls if not call.lost)
     urgent = [call for call in calls if call.lane == "interactive"] if cell.pattern == "interactive" else []
     served = bool(urgent) and not any(call.lost for call in urgent)
-    return Result(
+    return CellResult(
         cell.server,
         cell.strategy,
         cell.pattern,
@@ -181,13 +181,13 @@ def judge(cell: Cell, calls: Sequence[Call], hits: Sequence[Hit], speed: Speed) 
     )
 
 
-async def cells(options: argparse.Namespace, speed: Speed) -> list[Result]:
+async def cells(options: argparse.Namespace, speed: Speed) -> list[CellResult]:
     async with Servers(options.servers, speed) as servers:
         with tempfile.TemporaryDirectory() as directory:
             processes = plan(options, servers.urls, speed, directory)
             found = await work(processes, options, speed)
         logs = {kind: await servers.log(kind) for kind in options.servers}
-    parts: defaultdict[tuple[str, str, str], list[list[Call]]] = defaultdict(list)
+    parts: defaultdict[tuple[str, str, str], list[list[Timing]]] = defaultdict(list)
     for done in found:
         parts[done.server, done.strategy, done.pattern].append(done.calls)
     results = []
@@ -221,19 +221,19 @@ def measure(quick: bool) -> list[Figure]:
     ]
 
 
-def _refused(results: Iterable[Result]) -> int:
+def _refused(results: Iterable[CellResult]) -> int:
     return sum(each.refused for each in results)
 
 
-def _lost(results: Iterable[Result]) -> int:
+def _lost(results: Iterable[CellResult]) -> int:
     return sum(each.lost for each in results)
 
 
-def _slowest(results: Iterable[Result]) -> float:
+def _slowest(results: Iterable[CellResult]) -> float:
     return max(each.ratio for each in results)
 
 
-def table(results: Iterable[Result], options: argparse.Namespace) -> Iterable[str]:
+def table(results: Iterable[CellResult], options: argparse.Namespace) -> Iterable[str]:
     """Markdown: a table for each pattern, a row for each server."""
     cells = {(result.pattern, result.server, result.strategy): result for result in results}
     for pattern in options.patterns:
@@ -248,7 +248,7 @@ def table(results: Iterable[Result], options: argparse.Namespace) -> Iterable[st
             yield f"| {server} | {' | '.join(row)} |"
 
 
-def control(results: Iterable[Result]) -> str:
+def control(results: Iterable[CellResult]) -> str:
     """How well the machine kept up: what is sent at once, without any limiter, is answered after a round trip."""
     waits = [each.longest for each in results if each.strategy == "no limiter" and each.longest is not None]
     if not waits:
@@ -257,7 +257,7 @@ def control(results: Iterable[Result]) -> str:
     return f"Longest waits without any limiter: median {median:.1f} s, longest {longest:.1f} s. Times are as coarse as that."
 
 
-def misses(results: Iterable[Result]) -> Iterable[str]:
+def misses(results: Iterable[CellResult]) -> Iterable[str]:
     """Where ours does not keep what it promises."""
     for result in results:
         if result.strategy != "sessions-us":

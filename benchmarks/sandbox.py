@@ -54,7 +54,7 @@ def bare(bodies: dict[str, bytes], pipe: Connection) -> None:
     asyncio.run(main())
 
 
-class Asked:
+class OtherProcess:
     """A connection to a server in another process."""
 
     def __init__(self, target: object, argument: object) -> None:
@@ -90,10 +90,10 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=4.0, help="for each figure")
     options = arguments.parse_args()
     for sessions in options.sessions:
-        ours = Asked(sandbox, sessions)
+        ours = OtherProcess(sandbox, sessions)
         paths = {"one object": "/api/sessions/s0", "a page of 20": "/api/sessions"}
         bodies = {path: ours.get(path) for path in paths.values()}
-        theirs = Asked(bare, bodies)
+        theirs = OtherProcess(bare, bodies)
         for name, path in paths.items():
             turn = options.seconds / ROUNDS / 2
             rates = [(ours.rate(path, turn), theirs.rate(path, turn)) for _ in range(ROUNDS)]

@@ -72,7 +72,7 @@ class Hit(NamedTuple):
     admitted: bool
 
 
-class _Count(NamedTuple):
+class _Admission(NamedTuple):
     """`reset`: seconds until there is more; `retry`: until a refused request would be admitted."""
 
     admitted: bool
@@ -81,7 +81,7 @@ class _Count(NamedTuple):
     retry: float
 
 
-_Counter = Callable[[str], Awaitable[_Count]]
+_Counter = Callable[[str], Awaitable[_Admission]]
 
 
 # -- what counts -------------------------------------------------------------------------------------------------------
@@ -90,11 +90,11 @@ _Counter = Callable[[str], Awaitable[_Count]]
 def _limits(strategy: type[RateLimiter], speed: Speed) -> _Counter:
     limiter, item = strategy(MemoryStorage()), RateLimitItemPerSecond(speed.limit, speed.window)
 
-    async def count(key: str) -> _Count:
+    async def count(key: str) -> _Admission:
         admitted = await limiter.hit(item, key)
         stats = await limiter.get_window_stats(item, key)
         left = max(0.0, stats.reset_time - time.time())
-        return _Count(admitted, stats.remaining, left, left)
+        return _Admission(admitted, stats.remaining, left, left)
 
     return count
 
@@ -103,10 +103,10 @@ def _throttled(using: str, speed: Speed) -> _Counter:
     quota = per_duration(timedelta(seconds=speed.window), speed.limit)
     limiter = Throttled(using=using, quota=quota, store=MemoryStore())
 
-    async def count(key: str) -> _Count:
+    async def count(key: str) -> _Admission:
         result = await limiter.limit(key)
         state = result.state
-        return _Count(not result.limited, int(state.remaining), state.reset_after, state.retry_after)
+        return _Admission(not result.limited, int(state.remaining), state.reset_after, state.retry_after)
 
     return count
 
@@ -158,7 +158,7 @@ def _silent(counter: _Counter) -> Take:
     return take
 
 
-def _three(prefix: str, speed: Speed, count: _Count, reset: int) -> Headers:
+def _three(prefix: str, speed: Speed, count: _Admission, reset: int) -> Headers:
     values = str(speed.limit), str(count.remaining), str(reset)
     return dict(zip((f"{prefix}-Limit", f"{prefix}-Remaining", f"{prefix}-Reset"), values, strict=True))
 

@@ -21,7 +21,7 @@ from sessions_us.quota import Lane, SQLiteStore
 if TYPE_CHECKING:
     from adaptive_rate_limiter.scheduler import Scheduler
 
-__all__ = ("SHARED", "STRATEGIES", "Lost", "Place", "Send")
+__all__ = ("SHARED", "STRATEGIES", "Destination", "Lost", "Send")
 
 PATIENCE = 60.0  # seconds for one attempt, of whichever client
 
@@ -33,7 +33,7 @@ class Lost(Exception):
     """A request was given up: its caller got an error."""
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """Where to send to, and what is allowed there.
 
     Attributes:
@@ -50,7 +50,7 @@ class Place(NamedTuple):
 
 
 @asynccontextmanager
-async def ours(place: Place) -> AsyncIterator[Send]:
+async def ours(place: Destination) -> AsyncIterator[Send]:
     store = SQLiteStore(place.file) if place.file else None
     quota = Quota(place.limit, place.window, store=store)
     async with UserClient(place.key, base_url=place.url, quota=quota, timeout=PATIENCE) as user:
@@ -66,7 +66,7 @@ async def ours(place: Place) -> AsyncIterator[Send]:
 
 
 @asynccontextmanager
-async def nothing(place: Place) -> AsyncIterator[Send]:
+async def nothing(place: Destination) -> AsyncIterator[Send]:
     headers, limits = {"x-api-key": place.key}, httpx.Limits(keepalive_expiry=2.0)  # before the server hangs up
     async with httpx.AsyncClient(base_url=place.url, headers=headers, limits=limits, timeout=PATIENCE) as client:
 
@@ -80,7 +80,7 @@ async def nothing(place: Place) -> AsyncIterator[Send]:
 
 
 @asynccontextmanager
-async def aiolimiter(place: Place) -> AsyncIterator[Send]:
+async def aiolimiter(place: Destination) -> AsyncIterator[Send]:
     from aiolimiter import AsyncLimiter
 
     limiter = AsyncLimiter(place.limit, place.window)
@@ -94,7 +94,7 @@ async def aiolimiter(place: Place) -> AsyncIterator[Send]:
 
 
 @asynccontextmanager
-async def pyrate(place: Place) -> AsyncIterator[Send]:
+async def pyrate(place: Destination) -> AsyncIterator[Send]:
     from pyrate_limiter.limiter_factory import create_inmemory_limiter, create_sqlite_limiter
 
     milliseconds = round(place.window * 1000)
@@ -113,7 +113,7 @@ async def pyrate(place: Place) -> AsyncIterator[Send]:
 
 
 @asynccontextmanager
-async def openai(place: Place) -> AsyncIterator[Send]:
+async def openai(place: Destination) -> AsyncIterator[Send]:
     from openai import AsyncOpenAI, OpenAIError
 
     url = f"{place.url}/api"
@@ -152,7 +152,7 @@ class _Refused(Exception):
         self.cached_rate_limit_headers = headers
 
 
-def _scheduler(place: Place) -> Scheduler:
+def _scheduler(place: Destination) -> Scheduler:
     """adaptive-rate-limiter with one bucket, the key's."""
     from adaptive_rate_limiter import DiscoveredBucket, ProviderInterface, RateLimitInfo, RequestMetadata
     from adaptive_rate_limiter.backends import MemoryBackend
@@ -198,7 +198,7 @@ def _scheduler(place: Place) -> Scheduler:
 
 
 @asynccontextmanager
-async def adaptive(place: Place) -> AsyncIterator[Send]:
+async def adaptive(place: Destination) -> AsyncIterator[Send]:
     from adaptive_rate_limiter import GENERIC, RequestMetadata
 
     headers = {"x-api-key": place.key}
@@ -226,7 +226,7 @@ async def adaptive(place: Place) -> AsyncIterator[Send]:
         yield send
 
 
-STRATEGIES: dict[str, Callable[[Place], AbstractAsyncContextManager[Send]]] = {
+STRATEGIES: dict[str, Callable[[Destination], AbstractAsyncContextManager[Send]]] = {
     "sessions-us": ours,
     "aiolimiter": aiolimiter,
     "pyrate-limiter": pyrate,

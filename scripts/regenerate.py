@@ -25,9 +25,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from regeneration import toolchain, tree
-from regeneration.build import Result, build, diff, driven, load, pull
+from regeneration.build import Regenerated, build, diff, driven, load, pull
 from regeneration.document import InputError, LostError
-from regeneration.progress import Progress
+from regeneration.progress import ProgressLines
 from regeneration.report.render import BREAKING, FORMATS, refused, render
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
             print(render(found, options.format))
             return found.status
         inputs = load(root)
-        with Progress() as tell:
+        with ProgressLines() as tell:
             result = _made(root, inputs, tools, tell, options)
         if options.check:
             return check(root, result)
@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _made(
-    root: Path, inputs: dict[str, bytes], tools: toolchain.Toolchain, tell: Progress, options: argparse.Namespace
-) -> Result:
+    root: Path, inputs: dict[str, bytes], tools: toolchain.Toolchain, tell: ProgressLines, options: argparse.Namespace
+) -> Regenerated:
     source = options.drive or options.pull
     if not source and options.pull is None:
         result = build(inputs, tools, tell)
@@ -90,14 +90,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def check(root: Path, result: Result) -> int:
+def check(root: Path, result: Regenerated) -> int:
     """Compare with what is committed."""
     differences = tree.compare(tree.read(root, result.files), result.files)
     print(tree.report(differences) if differences else f"up to date: {_summary(result)}")
     return 1 if differences else 0
 
 
-def put(root: Path, result: Result, inputs: dict[str, bytes], options: argparse.Namespace) -> int:
+def put(root: Path, result: Regenerated, inputs: dict[str, bytes], options: argparse.Namespace) -> int:
     """Write what differs, into the repository or under another folder, unless a method of the client breaks."""
     files, report = result.files, result.report
     status = 0 if report is None or report.fits else BREAKING
@@ -118,7 +118,7 @@ def put(root: Path, result: Result, inputs: dict[str, bytes], options: argparse.
     return status
 
 
-def _summary(result: Result) -> str:
+def _summary(result: Regenerated) -> str:
     return ", ".join(f"{count} {name}" for name, count in result.counts.items())
 
 

@@ -15,7 +15,7 @@ from sessions_us import ConflictError, GuestClient, SessionsError, UserClient
 from sessions_us.fastapi import BackgroundUserDep, GuestDep
 
 from . import forms, times
-from .catalog import PageFacts
+from .catalog import PageDetails
 from .desk import AtDesk, Desk, Facts, Times
 from .diary import Entry
 from .frame import Id, SameOrigin, now, page, remember_zone, zone_for
@@ -131,7 +131,7 @@ async def _learn(desk: Desk, unhurried: UserClient, page_id: str) -> None:
 
 def _book_form(
     request: Request,
-    offered: PageFacts,
+    offered: PageDetails,
     form: forms.Form,
     sent: str,
     *,
@@ -159,7 +159,7 @@ async def book_form(request: Request, page_id: Id, desk: AtDesk, start: str = ""
     return _book_form(request, offered, forms.Form(), nonce(), start=moment)
 
 
-def _lasting(offered: PageFacts, minutes: str) -> PageFacts:
+def _lasting(offered: PageDetails, minutes: str) -> PageDetails:
     """How long it lasts, as the list of free times said it, where the page does not say."""
     told = int(minutes) if minutes.isascii() and minutes.isdigit() and len(minutes) < 5 else None
     return replace(offered, minutes=offered.minutes or told)
@@ -215,7 +215,7 @@ async def book(
 
 
 async def _book(
-    guest: GuestClient, desk: Desk, offered: PageFacts, moment: datetime, zone: ZoneInfo, form: forms.Form
+    guest: GuestClient, desk: Desk, offered: PageDetails, moment: datetime, zone: ZoneInfo, form: forms.Form
 ) -> str:
     made = await guest.bookings.create(
         booking_page_id=offered.id,
@@ -230,7 +230,7 @@ async def _book(
     entry = Entry(
         id=made.id,
         page_id=offered.id,
-        page_name=offered.name if offered.name != PageFacts.name else made.name or "Booking",
+        page_name=offered.name if offered.name != PageDetails.name else made.name or "Booking",
         minutes=offered.minutes,
         start_at=made.start_at or moment,
         zone=zone.key,

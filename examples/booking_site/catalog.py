@@ -27,7 +27,7 @@ _AGAIN = 600.0  # seconds until somebody else may ask for the same
 
 
 @dataclass(frozen=True)
-class PageFacts:
+class PageDetails:
     """A booking page."""
 
     id: str
@@ -55,10 +55,10 @@ class Catalog:
         self._file = file
         file.create(_SCHEMA)
 
-    async def page(self, id: str) -> PageFacts:
+    async def page(self, id: str) -> PageDetails:
         """One booking page; of one that was never seen, no more than its id."""
         about, _ = await self._find("page", id)
-        return PageFacts(id, **about)
+        return PageDetails(id, **about)
 
     async def event(self, id: str) -> tuple[EventFacts, bool]:
         """One event, and whether that is worth asking for again."""
@@ -70,10 +70,10 @@ class Catalog:
         found = [(each, await self._find("event", each)) for each in ids]
         return [_event(each, about) for each, (about, _) in found if about]
 
-    async def saw_pages(self, pages: Iterable[BookingPage]) -> list[PageFacts]:
+    async def saw_pages(self, pages: Iterable[BookingPage]) -> list[PageDetails]:
         """Remember what the API said of booking pages, and return it."""
         facts = [
-            PageFacts(each.id, each.name or "Untitled", each.description, each.duration, each.time_zone)
+            PageDetails(each.id, each.name or "Untitled", each.description, each.duration, each.time_zone)
             for each in pages
         ]
         await self._learn("page", facts)
@@ -107,12 +107,12 @@ class Catalog:
         row = await self._file.do(lambda file: file.execute(query, (kind, id)).fetchone())
         return ({}, True) if row is None else (json.loads(row[0]), time.time() - row[1] > _OLD)
 
-    async def _learn(self, kind: str, facts: Iterable[PageFacts | EventFacts]) -> None:
+    async def _learn(self, kind: str, facts: Iterable[PageDetails | EventFacts]) -> None:
         rows = [(kind, each.id, _text(each), time.time()) for each in facts]
         await self._file.do(lambda file: file.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?)", rows))
 
 
-def _text(facts: PageFacts | EventFacts) -> str:
+def _text(facts: PageDetails | EventFacts) -> str:
     return json.dumps({name: value for name, value in vars(facts).items() if name != "id"}, default=datetime.isoformat)
 
 

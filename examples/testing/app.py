@@ -21,7 +21,7 @@ SECRET = os.environ.get("SESSIONS_WEBHOOK_SECRET", "only-for-tests-0123456789abc
 minutes: dict[str, str] = {}  # by the session's id; a real service has a database
 
 
-class Call(BaseModel):
+class CallRequest(BaseModel):
     page: str
     at: AwareDatetime
     name: str
@@ -29,7 +29,7 @@ class Call(BaseModel):
 
 
 @app.post("/calls", status_code=201)
-async def book(call: Call, guest: GuestDep) -> dict[str, str | None]:
+async def book(call: CallRequest, guest: GuestDep) -> dict[str, str | None]:
     try:
         made = await guest.bookings.create(
             booking_page_id=call.page, start_at=call.at, participant_name=call.name, participant_email=call.email

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from regeneration import provenance, toolchain, tree
 from regeneration.document import Document, InputError, dump_json, parse_json, read_bytes, routes
-from regeneration.report.render import Report
+from regeneration.report.render import ChangeReport
 
 if TYPE_CHECKING:
     from regeneration.repair.mending import Mended
@@ -35,7 +35,7 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Result:
+class Regenerated:
     """What regeneration gives.
 
     Attributes:
@@ -54,7 +54,7 @@ class Result:
     published: Document
     document: Document
     mended: Mended | None = None
-    report: Report | None = None
+    report: ChangeReport | None = None
 
 
 def load(root: Path) -> dict[str, bytes]:
@@ -94,7 +94,7 @@ def _overlaid(inputs: Inputs) -> tuple[Document, Document, tuple[str, ...], Mend
     return taken.published, taken.document, (*taken.defects, *taken.notes), taken.mended
 
 
-def build(inputs: Inputs, tools: toolchain.Toolchain, tell: Tell = lambda words: None) -> Result:
+def build(inputs: Inputs, tools: toolchain.Toolchain, tell: Tell = lambda words: None) -> Regenerated:
     """Repair, overlay, adopt, validate, lower, generate: everything but putting it in place."""
     from regeneration.generate import catalogue, generator
     from regeneration.generate.lowering import lower
@@ -116,12 +116,12 @@ def build(inputs: Inputs, tools: toolchain.Toolchain, tell: Tell = lambda words:
     sources = {path: inputs[path] for path in used if path in inputs} | {OPENAPI: openapi}
     files = {OPENAPI: openapi, tree.MARK: provenance.record(sources, tools, counts)}
     files |= {f"{tree.OWNED}/{generator.PACKAGE}/{path}": data for path, data in package.items()}
-    return Result(files, counts, (*notes, *lowered.notes), published, document, mended)
+    return Regenerated(files, counts, (*notes, *lowered.notes), published, document, mended)
 
 
 def pull(
     root: Path, inputs: Inputs, source: str | None, tools: toolchain.Toolchain, tell: Tell, *, accept: bool = False
-) -> Result:
+) -> Regenerated:
     """Build from the published document instead of the recorded one; it and its record are part of the result.
 
     Raises:
@@ -143,7 +143,7 @@ def pull(
     return replace(result, files={**result.files, **taken}, notes=(), report=report)
 
 
-def _compared(inputs: Inputs, after: Document | Mended) -> Report:
+def _compared(inputs: Inputs, after: Document | Mended) -> ChangeReport:
     """What a document says otherwise than the recorded one."""
     from regeneration.overlay.core_yaml import parse_yaml
     from regeneration.repair.mending import mend
@@ -157,7 +157,7 @@ def _compared(inputs: Inputs, after: Document | Mended) -> Report:
         return between.between(before, after, actions, spelling)
 
 
-def driven(root: Path, inputs: Inputs, result: Result, tell: Tell) -> Result:
+def driven(root: Path, inputs: Inputs, result: Regenerated, tell: Tell) -> Regenerated:
     """Try every method of the client with a result, and report which of them fail."""
     from regeneration.drive.drive import drive
     from regeneration.overlay.actions import apply
@@ -172,7 +172,7 @@ def driven(root: Path, inputs: Inputs, result: Result, tell: Tell) -> Result:
     tried = drive(root / CLIENT, package, result.published, result.document)
     ours = apply(parse_json(inputs[RECONSTRUCTED], RECONSTRUCTED), parse_yaml(inputs[OVERLAY], OVERLAY))
     report = replace(
-        result.report or Report(),
+        result.report or ChangeReport(),
         driven=tried,
         misfits=tuple(lost(root / CLIENT, result.document, ours)),
         undecided=tuple(unknown_arguments(result.document, ours)),
@@ -181,7 +181,7 @@ def driven(root: Path, inputs: Inputs, result: Result, tell: Tell) -> Result:
     return replace(result, report=report)
 
 
-def diff(root: Path, old: Path, new: Path) -> Report:
+def diff(root: Path, old: Path, new: Path) -> ChangeReport:
     """What differs between two files."""
     from regeneration.overlay.core_yaml import parse_yaml
     from regeneration.report import between

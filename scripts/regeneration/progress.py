@@ -10,7 +10,7 @@ from typing import Self
 _EVERY = 10.0
 
 
-class Progress:
+class ProgressLines:
     """Call it with the step that begins; every ten seconds that it lasts, a line says so."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ Place = tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Rejection:
     """One error of the validator: of the alternatives that failed, the one that got furthest, since it says most."""
 
     place: Place
@@ -31,7 +31,7 @@ class Refusal:
         return message if len(message) < _LONGEST else message[:_LONGEST] + " …"
 
 
-def refusals(document: Document) -> Iterator[Refusal]:
+def refusals(document: Document) -> Iterator[Rejection]:
     """Validate a document.
 
     Raises:
@@ -47,7 +47,7 @@ def refusals(document: Document) -> Iterator[Refusal]:
             while error.context:
                 error = max(error.context, key=lambda alternative: len(alternative.absolute_path))
             told = True
-            yield Refusal(tuple(error.absolute_path), error)
+            yield Rejection(tuple(error.absolute_path), error)
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError, UnknownType, Unresolvable) as problem:
         if told:  # over what it has refused already
             return

@@ -14,7 +14,7 @@ pytest.importorskip("openapi_python_client", reason="needs the dependency group 
 from regeneration.adopt.intake import take_in
 from regeneration.document import routes
 from regeneration.generate import catalogue
-from regeneration.generate.page_facts import PageFacts, left_open, page_facts
+from regeneration.generate.page_facts import ListFacts, left_open, page_facts
 from regeneration.overlay.core_yaml import parse_yaml
 from support import nestjs
 from support.further import further
@@ -48,7 +48,7 @@ def listed(
     }
 
 
-def facts(document: dict[str, Any]) -> PageFacts:
+def facts(document: dict[str, Any]) -> ListFacts:
     (route,) = routes(document)
     found = page_facts(document, route)
     assert found is not None
@@ -106,10 +106,10 @@ def test_a_base_that_nobody_says_is_unknown(page: dict[str, Any]) -> None:
 def test_the_size_is_the_default_of_the_size_parameter(name: str, kind: object) -> None:
     """The document's default comes before the overlay's size; without one, only the parameter is known."""
     declared = listed(None, {"size": 20}, **{name: {"type": kind, "default": 50}})
-    assert facts(declared) == PageFacts("page", None, name, 50)
+    assert facts(declared) == ListFacts("page", None, name, 50)
     silent = listed(None, {"size": 20}, **{name: {"type": kind, "maximum": 100}})
-    assert facts(silent) == PageFacts("page", None, name, None)
-    assert facts(listed(None, None, **{name: {"type": kind}})) == PageFacts("page", None, name, None)
+    assert facts(silent) == ListFacts("page", None, name, None)
+    assert facts(listed(None, None, **{name: {"type": kind}})) == ListFacts("page", None, name, None)
 
 
 @pytest.mark.parametrize("default", [0, -5, 2.5, "50", True, None])
@@ -122,14 +122,14 @@ def test_a_default_that_is_no_number_of_rows_is_no_size(default: object) -> None
 def test_without_a_size_parameter_the_size_is_the_overlays() -> None:
     """A text, a filter and a parameter elsewhere are no size parameters."""
     others = {"size": {"type": "string", "default": "large"}, "status": NUMBER, "limited": {"type": "boolean"}}
-    assert facts(listed(None, {"size": 20}, **others)) == PageFacts("page", None, None, 20)
-    assert facts(listed(None, None, **others)) == PageFacts("page", None, None, None)
+    assert facts(listed(None, {"size": 20}, **others)) == ListFacts("page", None, None, 20)
+    assert facts(listed(None, None, **others)) == ListFacts("page", None, None, None)
 
 
 def test_of_several_size_parameters_the_surest_name_counts() -> None:
     """`size` may filter by the size of what is listed; `pageSize` cannot."""
     both = listed(None, None, size={**NUMBER, "default": 3}, pageSize={**NUMBER, "default": 30})
-    assert facts(both) == PageFacts("page", None, "pageSize", 30)
+    assert facts(both) == ListFacts("page", None, "pageSize", 30)
 
 
 def test_an_operation_without_pagination_has_no_facts() -> None:

@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("openapi_python_client", reason="needs the dependency group `regenerate`")
 
 from regeneration.document import dump_json
-from regeneration.report.changes import Change
+from regeneration.report.changes import DocumentChange
 from regeneration.report.fit import lost
-from regeneration.report.render import Report, render
+from regeneration.report.render import ChangeReport, render
 from support.further import further
 from support.mutations import MUTATIONS, RECONSTRUCTION, original
 
@@ -22,17 +22,21 @@ Regenerate = Callable[..., "CompletedProcess[str]"]
 ROOT = RECONSTRUCTION.parents[1]
 NAMED = {mutation.name: mutation for mutation in MUTATIONS}
 
-REPORT = Report(
+REPORT = ChangeReport(
     changes=(
-        Change("GET /api/rooms", "field-added", "answer 200, [].size", "harmless", "answer 200, [].size: a new field"),
-        Change(
+        DocumentChange(
+            "GET /api/rooms", "field-added", "answer 200, [].size", "harmless", "answer 200, [].size: a new field"
+        ),
+        DocumentChange(
             "GET /api/rooms",
             "field-removed",
             "answer 200, [].name",
             "breaking for parsing",
             "answer 200, [].name: gone",
         ),
-        Change("GET /api/<b>|@me", "operation-added", "", "harmless", "a new\x1b[31m operation `x` [y](http://z)"),
+        DocumentChange(
+            "GET /api/<b>|@me", "operation-added", "", "harmless", "a new\x1b[31m operation `x` [y](http://z)"
+        ),
     ),
     unfit=("3: $.paths['/a'].get",),
 )

@@ -19,7 +19,7 @@ from typing import Any
 from regeneration.answers import body
 from regeneration.document import Document, Route, parameters, routes
 from regeneration.drive.calls import METHODS
-from regeneration.drive.server import Api, Server
+from regeneration.drive.server import Api, ApiServer
 from regeneration.drive.values import MOMENT, made
 from regeneration.shapes import shape
 
@@ -216,7 +216,7 @@ def _import_all() -> None:
 async def _main() -> dict[str, str]:
     given = json.load(sys.stdin)
     api = Api(given["document"], given["made_of_it"], frozenset(given["kept"]))
-    server = Server(api)
+    server = ApiServer(api)
     try:
         _import_all()
         return await _Drive(api, server.url).run()

@@ -20,7 +20,7 @@ from regeneration.adopt.alignment import by_key, elsewhere, served_at
 from regeneration.answers import answer, content, envelope, inside, is_json, successes
 from regeneration.document import Document, Route, follow, parameters
 from regeneration.drive.values import made
-from regeneration.generate.page_facts import CURSORS, SIZES, PageFacts, left_open, page_facts, plain, which_page
+from regeneration.generate.page_facts import CURSORS, SIZES, ListFacts, left_open, page_facts, plain, which_page
 from regeneration.shapes import shape
 
 #: Rows of a list beyond its whole pages; and of a page where the document does not say, which are the vendor's own words.
@@ -279,7 +279,7 @@ class Api:
         return _SIZE
 
 
-def _facts(document: Document, route: Route | None) -> PageFacts | None:
+def _facts(document: Document, route: Route | None) -> ListFacts | None:
     return None if route is None else page_facts(document, route)
 
 
@@ -343,7 +343,7 @@ def _typed(kind: str, text: str) -> Any:
         return [text] if kind == "array" else text == "true" if kind == "boolean" else text
 
 
-class Server:
+class ApiServer:
     """An Api on a loopback socket, in a thread of its own."""
 
     def __init__(self, api: Api) -> None:

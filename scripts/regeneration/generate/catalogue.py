@@ -10,7 +10,7 @@ from openapi_python_client.strings import PythonIdentifier
 
 from regeneration.answers import envelope, is_json
 from regeneration.document import Document, LostError, Route, follow, routes
-from regeneration.generate.page_facts import PageFacts, page_facts
+from regeneration.generate.page_facts import ListFacts, page_facts
 
 _PREAMBLE = '''"""What is known of each operation beyond its types: who may call it, and whether it may be repeated."""
 
@@ -69,7 +69,7 @@ def _invalidates(document: Document) -> dict[str, list[str]]:
     return {write: [read for read, names in reads.items() if names & set(wanted)] for write, wanted in table.items()}
 
 
-def _pagination(facts: PageFacts) -> str:
+def _pagination(facts: ListFacts) -> str:
     return _call(
         "Pagination",
         parameter=repr(facts.parameter),

@@ -23,7 +23,7 @@ _MARKS = re.compile(r"[^a-z0-9]")
 
 
 @dataclass(frozen=True)
-class PageFacts:
+class ListFacts:
     """The facts of one list, as the generated Pagination has them; None is not said."""
 
     parameter: str
@@ -35,7 +35,7 @@ class PageFacts:
     fixed: tuple[tuple[str, str], ...] = ()
 
 
-def page_facts(document: Document, route: Route) -> PageFacts | None:
+def page_facts(document: Document, route: Route) -> ListFacts | None:
     """Collect what is known of the pages of a list; None for an operation that has none.
 
     What the document declares comes before what the overlay says.
@@ -54,7 +54,7 @@ def page_facts(document: Document, route: Route) -> PageFacts | None:
     size = _size(query.get(size_parameter or "", Shape()), said.get("size") if says_size else None)
     sends_size = size is not None and size_parameter is not None and says_size
     base = 0 if counts_rows else _base(page)
-    return PageFacts(
+    return ListFacts(
         parameter=said["parameter"],
         base=said.get("base") if base is None else base,
         size_parameter=size_parameter,

@@ -23,7 +23,7 @@ class ForeignError(InputError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Fetched:
     """A body, and where it was in the end."""
 
     url: httpx.URL
@@ -69,7 +69,7 @@ class Fetcher:
     def allows(self, url: httpx.URL) -> bool:
         return origin(url) == self._origin
 
-    async def get(self, url: httpx.URL) -> Answer:
+    async def get(self, url: httpx.URL) -> Fetched:
         """The answer at an address of this origin.
 
         Raises:
@@ -84,7 +84,7 @@ class Fetcher:
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise InputError(f"{shown(url)}: {str(error) or type(error).__name__}") from error
 
-    async def _follow(self, start: httpx.URL) -> Answer:
+    async def _follow(self, start: httpx.URL) -> Fetched:
         url = start
         for _ in range(MAX_REDIRECTS + 1):
             if not self.allows(url):
@@ -92,12 +92,12 @@ class Fetcher:
                     f"the document is said to be at {shown(url)}, another origin; name that address if you trust it"
                 )
             answer = await self._read(url)
-            if isinstance(answer, Answer):
+            if isinstance(answer, Fetched):
                 return answer
             url = url.join(answer)
         raise InputError(f"{shown(start)}: more than {MAX_REDIRECTS} redirects")
 
-    async def _read(self, url: httpx.URL) -> Answer | str:
+    async def _read(self, url: httpx.URL) -> Fetched | str:
         async with self._client.stream("GET", url) as response:
             if response.has_redirect_location:
                 return str(response.headers["location"])
@@ -115,7 +115,7 @@ class Fetcher:
                     if len(body) > MAX_BYTES:
                         break
                 else:
-                    return Answer(url, response.headers.get("content-type", "").lower(), bytes(body))
+                    return Fetched(url, response.headers.get("content-type", "").lower(), bytes(body))
             raise InputError(f"{shown(url)} is larger than {MAX_BYTES // 1_000_000} MB; no document of an API is")
 
 

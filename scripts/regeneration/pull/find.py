@@ -20,7 +20,7 @@ import httpx
 from regeneration.document import Document, InputError
 from regeneration.provenance import sha256
 from regeneration.pull import fetching
-from regeneration.pull.fetching import Answer, Fetcher, ForeignError, parse_url, shown
+from regeneration.pull.fetching import Fetched, Fetcher, ForeignError, parse_url, shown
 from regeneration.pull.page import Clues, read_page
 from regeneration.pull.published import Published, decode, form_of, read
 from regeneration.time_limit import time_limit
@@ -230,5 +230,5 @@ def _join(base: httpx.URL, address: str) -> httpx.URL:
         raise InputError(f"{shown(base)} names {address!r}, which is no address: {error}") from error
 
 
-def _text(answer: Answer) -> str:
+def _text(answer: Fetched) -> str:
     return decode(answer.body, answer.content_type, shown(answer.url))

@@ -10,10 +10,10 @@ from regeneration.overlay.actions import apply_tolerantly
 from regeneration.pull import published
 from regeneration.repair.mending import Mended
 from regeneration.report.changes import compare
-from regeneration.report.render import Report
+from regeneration.report.render import ChangeReport
 
 
-def between(old: Document | Mended, new: Document | Mended, overlay: Any, reference: Document | None) -> Report:
+def between(old: Document | Mended, new: Document | Mended, overlay: Any, reference: Document | None) -> ChangeReport:
     """What differs, and which overlay actions fitted the older document only.
 
     Args:
@@ -25,7 +25,7 @@ def between(old: Document | Mended, new: Document | Mended, overlay: Any, refere
     comparison = compare(old, new, reference)
     before, after = (apply_tolerantly(document, overlay)[1] for document in (comparison.old, comparison.new))
     unfit = tuple(action for action in after if action not in before)
-    return Report(comparison.changes, unfit)
+    return ChangeReport(comparison.changes, unfit)
 
 
 def read(path: Path) -> Document:

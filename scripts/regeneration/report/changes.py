@@ -23,7 +23,7 @@ from regeneration.shapes import Shape, shape, shown
 
 
 @dataclass(frozen=True)
-class Change:
+class DocumentChange:
     """One difference.
 
     Attributes:
@@ -51,7 +51,7 @@ class Comparison:
 
     old: Document
     new: Document
-    changes: tuple[Change, ...]
+    changes: tuple[DocumentChange, ...]
 
 
 def compare(old: Document | Mended, new: Document | Mended, reference: Document | None = None) -> Comparison:
@@ -73,10 +73,10 @@ def compare(old: Document | Mended, new: Document | Mended, reference: Document 
     return Comparison(first.document, second.document, tuple(dict.fromkeys(found)))
 
 
-def _slip(words: str) -> Change:
+def _slip(words: str) -> DocumentChange:
     match = re.match(rf"(?:{'|'.join(METHODS)}) \S+(?=: )", words, re.IGNORECASE)
     operation = match[0] if match else EVERYWHERE
-    return Change(operation, "defect", "", HARMLESS, words.removeprefix(f"{operation}: "))
+    return DocumentChange(operation, "defect", "", HARMLESS, words.removeprefix(f"{operation}: "))
 
 
 EVERYWHERE: Final = "every operation"
@@ -87,7 +87,7 @@ class _Comparing:
     old: Document
     new: Document
     renamed: dict[Key, dict[str, str]]
-    changes: list[Change] = field(default_factory=list)
+    changes: list[DocumentChange] = field(default_factory=list)
     _operation: str = ""
     _seen: set[tuple[object, ...]] = field(default_factory=set)
     _seen_in_errors: set[tuple[object, ...]] = field(default_factory=set)
@@ -113,7 +113,7 @@ class _Comparing:
                 self._tell("operation-added", "", HARMLESS, "a new operation")
 
     def _tell(self, kind: str, place: str, level: Level, words: str) -> None:
-        self.changes.append(Change(self._operation, kind, place, level, words))
+        self.changes.append(DocumentChange(self._operation, kind, place, level, words))
 
     def _servers(self) -> None:
         before, after = (

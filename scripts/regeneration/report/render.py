@@ -14,7 +14,7 @@ from regeneration.report.levels import CALLERS, HARMLESS, PARSING, Level
 
 if TYPE_CHECKING:  # it imports the tools, which may be missing, and which whoever only wants to print need not wait for
     from regeneration.drive.drive import Driven
-    from regeneration.report.changes import Change
+    from regeneration.report.changes import DocumentChange
 
 Format = Literal["text", "markdown", "json"]
 FORMATS: Final[tuple[Format, ...]] = ("text", "markdown", "json")
@@ -25,7 +25,7 @@ _ORDER: Final[tuple[Level, ...]] = (CALLERS, PARSING, HARMLESS)
 
 
 @dataclass(frozen=True)
-class Report:
+class ChangeReport:
     """Everything that is to be said.
 
     Attributes:
@@ -41,7 +41,7 @@ class Report:
         written: whether the result is in place.
     """
 
-    changes: Sequence[Change] = ()
+    changes: Sequence[DocumentChange] = ()
     unfit: Sequence[str] = ()
     notes: Sequence[str] = ()
     misfits: Sequence[str] = ()
@@ -74,7 +74,7 @@ class Report:
         )
 
 
-def render(report: Report, form: Format) -> str:
+def render(report: ChangeReport, form: Format) -> str:
     """The report, without a newline at its end."""
     return _RENDERERS[form](report)
 
@@ -86,15 +86,15 @@ def refused(reason: str, form: Format) -> str:
     return f"**REFUSED: {_escaped(reason)}**" if form == "markdown" else ""
 
 
-def _by_operation(changes: Sequence[Change]) -> Mapping[str, list[Change]]:
+def _by_operation(changes: Sequence[DocumentChange]) -> Mapping[str, list[DocumentChange]]:
     """The changes of each operation, in order of the document, the breaking ones first."""
-    result: dict[str, list[Change]] = {}
+    result: dict[str, list[DocumentChange]] = {}
     for change in changes:
         result.setdefault(change.operation, []).append(change)
     return {name: sorted(group, key=lambda change: _ORDER.index(change.level)) for name, group in result.items()}
 
 
-def _text(report: Report) -> str:
+def _text(report: ChangeReport) -> str:
     if report.counts:
         return "\n".join(_plain(line) for line in _pulled_text(report))
     lines = [report.summary]
@@ -105,7 +105,7 @@ def _text(report: Report) -> str:
     return "\n".join(_plain(line) for line in lines)
 
 
-def _pulled_text(report: Report) -> Iterator[str]:
+def _pulled_text(report: ChangeReport) -> Iterator[str]:
     yield summary.verdict(report)
     for title, entries in summary.sections(report):
         if entries:
@@ -114,7 +114,7 @@ def _pulled_text(report: Report) -> Iterator[str]:
     yield f"Next: {summary.next_command(report)}"
 
 
-def _pulled_markdown(report: Report) -> Iterator[str]:
+def _pulled_markdown(report: ChangeReport) -> Iterator[str]:
     yield f"**{_escaped(summary.verdict(report))}**"
     for title, entries in summary.sections(report):
         if entries:
@@ -122,7 +122,7 @@ def _pulled_markdown(report: Report) -> Iterator[str]:
     yield from ("", _escaped("; ".join(summary.closing(report))), "", f"Next: `{summary.next_command(report)}`")
 
 
-def _markdown(report: Report) -> str:
+def _markdown(report: ChangeReport) -> str:
     if report.counts:
         return "\n".join(_pulled_markdown(report))
     lines = [f"**{report.summary}**"]
@@ -134,7 +134,7 @@ def _markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _mark(change: Change) -> str:
+def _mark(change: DocumentChange) -> str:
     return change.level if change.level == HARMLESS else f"**{change.level}**"
 
 
@@ -152,11 +152,15 @@ def _plain(text: str) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
-def _json(report: Report) -> str:
+def _json(report: ChangeReport) -> str:
     said = {"summary": report.summary, "status": report.status, **asdict(report)}
     if report.counts:
         said |= {"status": UNCHANGED if report.fits else BREAKING, "verdict": summary.verdict(report)}
     return json.dumps(said, indent=2, ensure_ascii=False, default=str)
 
 
-_RENDERERS: Final[Mapping[Format, Callable[[Report], str]]] = {"text": _text, "markdown": _markdown, "json": _json}
+_RENDERERS: Final[Mapping[Format, Callable[[ChangeReport], str]]] = {
+    "text": _text,
+    "markdown": _markdown,
+    "json": _json,
+}

@@ -10,13 +10,13 @@ from regeneration.report.broken import explained
 from regeneration.report.levels import HARMLESS
 
 if TYPE_CHECKING:
-    from regeneration.report.render import Report
+    from regeneration.report.render import ChangeReport
 
 _REGENERATE = "python scripts/regenerate.py"
 Section = tuple[str, Sequence[str]]
 
 
-def verdict(report: Report) -> str:
+def verdict(report: ChangeReport) -> str:
     """Whether the client works with the document, in one sentence."""
     if report.driven is None:
         return f"taken in: {report.summary}"
@@ -31,7 +31,7 @@ def verdict(report: Report) -> str:
     return f"DOES NOT WORK: {what}; {fate}"
 
 
-def sections(report: Report) -> Iterator[Section]:
+def sections(report: ChangeReport) -> Iterator[Section]:
     """What follows the verdict: what breaks, what to decide, what changed, in this order; each cut to a readable length."""
     if report.driven is not None:
         broken = [*explained(report.driven.broken, report.client), *grouped(report.misfits)]
@@ -51,7 +51,7 @@ def sections(report: Report) -> Iterator[Section]:
     yield f"Put right, named or filled ({len(report.notes)})", cut(list(grouped(report.notes)), 8)
 
 
-def next_command(report: Report) -> str:
+def next_command(report: ChangeReport) -> str:
     """What to type next."""
     if report.driven is None:
         return "git diff --stat"
@@ -62,7 +62,7 @@ def next_command(report: Report) -> str:
     return f"{_REGENERATE} --pull FROM"
 
 
-def closing(report: Report) -> list[str]:
+def closing(report: ChangeReport) -> list[str]:
     """Where the document was, and the counts."""
     return [*(f"note: {note}" for note in report.warnings if not note.startswith("warning: ")), report.counts]
 
