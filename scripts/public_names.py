@@ -52,9 +52,8 @@ def public() -> dict[str, str]:
 def _exported(module_name: str, place: str) -> Iterator[tuple[str, str]]:
     module = packages()[module_name]
     for name, member in module.members.items():
-        if (
-            name in module.imports and not member.is_alias and member.is_module
-        ):  # a function that is named after its module
+        # A function that is named after its module.
+        if name in module.imports and not member.is_alias and member.is_module:
             member = member.members[name]
         target = target_of(member)
         is_exported = name in module.exports if module.exports is not None else not name.startswith("_")

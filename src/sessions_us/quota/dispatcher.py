@@ -90,9 +90,8 @@ class Dispatcher:
         try:
             entry = await self.replica.step(enter)
         except BaseException:
-            await self._remove(
-                waiter
-            )  # this step follows the one in which it entered, also if its caller is cancelled again
+            # This step follows the one in which it entered, also if its caller is cancelled again.
+            await self._remove(waiter)
             raise
         outcome = await self._wait(waiter, entry) if isinstance(entry, Decision) else entry
         if isinstance(outcome, SessionsError):
