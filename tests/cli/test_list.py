@@ -224,7 +224,7 @@ def test_a_list_has_a_limit_and_says_what_all_would_cost(sessions_sandbox: Sandb
     done = run("list", "rooms", **at(sessions_sandbox))
 
     assert (done.returncode, len(rows(done.stdout)), len(sessions_sandbox.requests)) == (0, 20, 1)
-    assert "20 rows, and more may follow; --all costs one request for each 20" in done.stderr
+    assert "20 rows, and more may follow; --all costs a request for each 20" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_rows_since_a_moment_cost_what_they_cost_without_it(
 
     assert (done.returncode, len(sessions_sandbox.requests)) == (0, requests)
     assert done.stdout == "No sessions since 2999-01-01.\n"
-    assert f"0 of the {read} rows read, and more may follow; --all costs one request for each 20" in done.stderr
+    assert f"0 of the {read} rows read, and more may follow; --all costs a request for each 20" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -28,7 +28,7 @@ __all__ = ("AsJson", "list_")
 
 _LIMIT = 20
 """The rows of one request."""
-_COST = "--all costs one request for each 20 and two to be sure of the end"
+_COST = "--all costs a request for each 20, and one or two more"
 
 
 def list_(
@@ -43,7 +43,7 @@ def list_(
         int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many rows. [default: 20]")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All rows: a request for each 20 of them, and one or two more.")
+        bool, typer.Option("--all", help="All rows: a request for each 20 of them, and up to two more.")
     ] = False,
     since: Annotated[
         str | None,
