@@ -118,10 +118,10 @@ class Dispatcher:
             await self.replica.step(lambda state, now: (state.promote(before), None))
         await self._dispatch()
 
-    async def fail(self, owner: object) -> None:
-        """Fail the waiters of an owner with `ClientClosedError`."""
+    async def fail(self, owner: object | None = None) -> None:
+        """Fail the waiters of an owner, or all waiters, with `ClientClosedError`."""
         for waiter in list(self._waiters.values()):
-            if waiter.owner is owner:
+            if owner is None or waiter.owner is owner:
                 await self._fail(waiter, ClientClosedError())
         await self._dispatch()
 
