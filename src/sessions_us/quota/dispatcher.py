@@ -93,6 +93,7 @@ class Dispatcher:
             # This step follows the one in which it entered, also if its caller is cancelled again.
             await self._remove(waiter)
             raise
+        self._watch_store()
         outcome = await self._wait(waiter, entry) if isinstance(entry, Decision) else entry
         if isinstance(outcome, SessionsError):
             raise outcome
@@ -259,6 +260,9 @@ class Dispatcher:
         for granted in count():
             if not self._waiters:
                 self._disarm()
+                if self.replica.failure is not None:
+                    self._seeking.start()
+                    self._watch_store()
                 return
             if granted == AT_ONCE and not self._shared:
                 wake = self.replica.now()  # let other callbacks of the loop run before the rest
@@ -415,9 +419,15 @@ class Dispatcher:
         used_by_others = await self.replica.step(decide)
         if self._waiters:
             await self._dispatch()
+        self._watch_store()
         if self._shared:
             await self._rest(self)
         return used_by_others
+
+    def _watch_store(self) -> None:
+        """Try a store that failed again soon, also while nobody waits: whoever looks at the quota has to know when it is back."""
+        if self.replica.failure is not None:
+            self._arm(inf, ())
 
     def _store_down(self, lane: Lane) -> QuotaTimeoutError:
         return QuotaTimeoutError(

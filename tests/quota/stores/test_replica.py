@@ -351,6 +351,29 @@ def test_refusing_is_at_once_and_ends_with_the_outage() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(("fallback", "status"), [(0.25, "alone"), (None, "refusing")])
+def test_an_idle_process_notices_the_end_of_an_outage(fallback: float | None, status: str) -> None:
+    """A probe that only looks must not keep a process out of work for ever."""
+
+    async def main() -> None:
+        company = Company("fixed", 1, processes=1, fallback=fallback)
+        (limiter,) = company.limiters
+        limiter.join(company)  # as a client that is open
+        lease = await limiter.acquire(lane="interactive", deadline=None, owner=company)
+        company.depot.down = True
+        await lease.refund()
+        assert limiter.snapshot().store == status
+        company.depot.down = False
+        await asyncio.sleep(2 * RETRY)
+        assert limiter.snapshot().store == "up"
+        assert [type(event) for event in company.events[0] if isinstance(event, StoreUnavailable | StoreRecovered)] == [
+            StoreUnavailable,
+            StoreRecovered,
+        ]
+
+    run(main())
+
+
 def test_a_store_that_loses_the_state_is_given_it_again() -> None:
     """As Redis does when it is started anew: those who wait keep their places, and nothing is counted twice or not at all."""
 
