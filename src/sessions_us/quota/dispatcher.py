@@ -260,9 +260,7 @@ class Dispatcher:
         for granted in count():
             if not self._waiters:
                 self._disarm()
-                if self.replica.failure is not None:
-                    self._seeking.start()
-                    self._watch_store()
+                self._watch_store()
                 return
             if granted == AT_ONCE and not self._shared:
                 wake = self.replica.now()  # let other callbacks of the loop run before the rest
@@ -275,14 +273,13 @@ class Dispatcher:
                 await self._remove(waiter)
             else:
                 waiter.future.set_result(self._hand_out(waiter, self.replica.now() - waiter.ticket.since))
-        if self.replica.failure is not None:
-            self._seeking.start()
-            if self.replica.must_refuse:
-                for waiter in list(self._waiters.values()):
-                    await self._fail(waiter, self._store_down(waiter.ticket.lane))
+        if self.replica.must_refuse:
+            for waiter in list(self._waiters.values()):
+                await self._fail(waiter, self._store_down(waiter.ticket.lane))
         await self._review()
         self._disarm()
         self._arm(wake, self._watched.values())
+        self._watch_store()
 
     def _next(self, state: QuotaState, now: float) -> tuple[QuotaState, tuple[Waiter | None, float]]:
         """Grant the next ticket, if it is one of this loop. Returns its waiter, or when to decide again."""
@@ -425,8 +422,9 @@ class Dispatcher:
         return used_by_others
 
     def _watch_store(self) -> None:
-        """Try a store that failed again soon, also while nobody waits: whoever looks at the quota has to know when it is back."""
+        """Try a store that failed again, also while nobody waits: whoever looks at the quota has to know when it is back."""
         if self.replica.failure is not None:
+            self._seeking.start()
             self._arm(inf, ())
 
     def _store_down(self, lane: Lane) -> QuotaTimeoutError:

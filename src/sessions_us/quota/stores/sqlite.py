@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ("SQLiteStore",)
 
 _log = logging.getLogger("sessions_us")
+_BY_EFFECTIVE_USER = os.access in os.supports_effective_ids
 
 # The number in the table's name is `codec.FORMAT`.
 _CREATE = """
@@ -33,7 +34,7 @@ _WRITE = "INSERT OR REPLACE INTO sessions_us_quota_3 (name, version, boot, at, s
 
 
 class SQLiteStore(SharedStore):
-    """The quota of all processes of one host that give the same path.
+    """The quota of all processes of one user on one host that give the same path.
 
     The file must be on a disk of this host: file locks are unreliable on network file systems, and another host has another
     clock. Only its owner can read it (mode 0600), and it holds no key: names in it are digests. Times in it are of the
@@ -71,6 +72,11 @@ class SQLiteStore(SharedStore):
             )
         if self.path.is_dir():
             raise ConfigurationError(f"SQLiteStore({str(path)!r}): this is a directory; give the path of a file in it.")
+        if self.path.exists() and not os.access(self.path, os.R_OK | os.W_OK, effective_ids=_BY_EFFECTIVE_USER):
+            raise ConfigurationError(
+                f"SQLiteStore({str(path)!r}): this user can't read and write the file. The processes of one user share a "
+                "store; for those of several there is RedisStore."
+            )
         super().__init__((self.path,), str(self.path), on_store_failure, share, timeout)
         self._copy = partial(type(self), path, on_store_failure=on_store_failure, share=share, timeout=timeout)
         import_module("sqlite3")  # here, because an import would block the event loop later
