@@ -19,17 +19,17 @@ from itertools import count
 from math import inf
 from typing import Any, TypeVar
 
-from sessions_us.errors import ClientClosedError, QuotaTimeoutError, SessionsError
-from sessions_us.events import CallEvent, RequestGranted, RequestQueued, ignore, subject
-from sessions_us.quota.bucket import Bucket
-from sessions_us.quota.clock import Clock, LoopClock, Timer
-from sessions_us.quota.lease import Lease
-from sessions_us.quota.rules.eta import eta
-from sessions_us.quota.rules.state import HEARTBEAT, Decision, Lane, QuotaState
-from sessions_us.quota.rules.window import Capacity
-from sessions_us.quota.single_task import SingleTask
-from sessions_us.quota.stores.replica import AT_ONCE, RETRY, Decide, Replica
-from sessions_us.quota.waiter import Callers, Waiter, too_long
+from ..errors import ClientClosedError, QuotaTimeoutError, SessionsError
+from ..events import CallEvent, RequestGranted, RequestQueued, ignore, subject
+from .bucket import Bucket
+from .clock import Clock, LoopClock, Timer
+from .lease import Lease
+from .rules.eta import eta
+from .rules.state import HEARTBEAT, Decision, Lane, QuotaState
+from .rules.window import Capacity
+from .single_task import SingleTask
+from .stores.replica import AT_ONCE, RETRY, Decide, Replica
+from .waiter import Callers, Waiter, too_long
 
 __all__ = ("LEASE_MARGIN", "Dispatcher")
 

@@ -8,15 +8,15 @@ import threading
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
-from sessions_us.errors import ClientClosedError, ConfigurationError
-from sessions_us.events import ClientEvent, Emit, ignore
-from sessions_us.quota.clock import MACHINE, Clock
-from sessions_us.quota.dispatcher import Dispatcher
-from sessions_us.quota.lease import Lease
-from sessions_us.quota.rules.state import Lane, QuotaState
-from sessions_us.quota.settings import Quota, QuotaSnapshot
-from sessions_us.quota.stores.replica import Replica
-from sessions_us.quota.waiter import Callers, Waiter
+from ..errors import ClientClosedError, ConfigurationError
+from ..events import ClientEvent, Emit, ignore
+from .clock import MACHINE, Clock
+from .dispatcher import Dispatcher
+from .lease import Lease
+from .rules.state import Lane, QuotaState
+from .settings import Quota, QuotaSnapshot
+from .stores.replica import Replica
+from .waiter import Callers, Waiter
 
 __all__ = ("Limiter",)
 

@@ -11,10 +11,10 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sessions_us.errors import ConfigurationError
-from sessions_us.quota.stores.shared_store import Change, Found, OnStoreFailure, SharedStore
-from sessions_us.quota.stores.sqlite_file import SQLiteFile
-from sessions_us.quota.stores.store import StoreFailure
+from ...errors import ConfigurationError
+from .shared_store import Change, Found, OnStoreFailure, SharedStore
+from .sqlite_file import SQLiteFile
+from .store import StoreFailure
 
 if TYPE_CHECKING:
     import sqlite3
