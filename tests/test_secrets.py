@@ -17,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpcore
@@ -90,6 +91,7 @@ def parts(user: object) -> list[str]:
 def echoes(key: str) -> dict[str, Say]:
     """What a server may say that has heard the key, in all the forms in which JSON can write it."""
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in key)
+    slashes = json.dumps(key)[1:-1].replace("/", "\\/")
     told = json.dumps({"id": "s1", key: {"nested": key}, "name": [key]})
     return {
         "in a message": Say(401, {"message": f"no such key: {key}", key: [{"at": key}]}),
@@ -100,6 +102,10 @@ def echoes(key: str) -> dict[str, Say]:
         "in a 200 that is no JSON": Say(200, f"<html>{key}</html>".encode()),
         "in a 200 without an id": Say(200, {"key": key}),
         "as the name of a field": Say(200, told.encode()),
+        "with its slashes escaped, cut off": Say(401, f'{{"message": "no such key: {slashes}'.encode()),
+        "in JSON within JSON, cut off": Say(502, f'{{"message": {json.dumps(json.dumps({"key": key}))}'.encode()),
+        "in JSON within JSON": Say(401, {"message": f'upstream: {{"key": "{slashes}"}}'}),
+        "in a URL": Say(401, {"message": f"no such key: {quote(key, safe='')}"}),
     }
 
 
@@ -167,11 +173,32 @@ async def test_a_canary_key_shows_up_nowhere(form, caplog):
     assert len(errors) > 60
     assert any(record.name.startswith("httpcore") for record in caplog.records)
     escaped = json.dumps(key)[1:-1]
+    forms = {key, escaped, repr(key)[1:-1], escaped.replace("/", "\\/"), json.dumps(escaped)[1:-1], quote(key, safe="")}
     assert not [
-        text[:300] + text[-200:]
-        for text in dict.fromkeys(seen)
-        if key in text or escaped in text or repr(key)[1:-1] in text
+        text[:300] + text[-200:] for text in dict.fromkeys(seen) if any(form.lower() in text.lower() for form in forms)
     ]
+
+
+async def test_a_key_in_the_headers_of_an_answer_shows_up_nowhere(caplog):
+    """As a value, and in what is told of a coding. (httpcore logs at DEBUG what a server says, word for word.)"""
+    caplog.set_level(logging.DEBUG, logger="sessions_us")
+    key, events = f"Canary-{uuid4()}", list[Any]()
+    said = {"content-encoding": key}, {"x-seen": key}, {"x-request-id": key}
+    errors = list[BaseException]()
+    for status in (200, 401):
+        for headers in said:
+            async with Scripted(Say(status, {"id": "s1"}, headers)) as server:
+                async with UserClient(key, base_url=server.url, on_event=events.append) as user:
+                    try:
+                        await user.sessions.get("s1")
+                    except SessionsError as error:
+                        errors.append(error)
+
+    assert len(errors) == 3
+    seen = [text for error in errors for text in everything(error)]
+    seen += [repr(event) for event in events] + [record.getMessage() for record in caplog.records]
+    assert any("Content-Encoding '[api key]'" in text for text in seen)
+    assert not [text for text in seen if key.lower() in text.lower()]
 
 
 async def test_an_error_of_the_callers_transport():
@@ -205,6 +232,37 @@ async def test_a_cancelled_call_shows_no_key():
             await call
 
     assert not [text for text in everything(caught.value) if key in text]
+
+
+async def test_a_write_that_is_cancelled_in_any_turn_shows_no_key():
+    """Also while its headers leave, and in the cause of the TimeoutError around it."""
+    key = f"canary-{uuid4()}"
+    errors: list[BaseException] = []
+    async with Scripted(Silence()) as server, UserClient(key, base_url=server.url, quota="1000/1s") as user:
+        for turns in range(40):
+            call = asyncio.ensure_future(user.rooms.create(name="n"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await call
+            errors.append(caught.value)
+            with pytest.raises(TimeoutError) as late:
+                async with asyncio.timeout(None) as patience:
+                    _expire(patience, turns)
+                    await user.rooms.create(name="n")
+            errors.append(late.value)
+
+    assert not [text for error in errors for text in everything(error) if key in text]
+
+
+def _expire(patience: asyncio.Timeout, turns: int) -> None:
+    """Let the time be over after so many turns of the loop."""
+    loop = asyncio.get_running_loop()
+    if turns:
+        loop.call_soon(_expire, patience, turns - 1)
+    else:
+        patience.reschedule(loop.time())
 
 
 @pytest.mark.parametrize("tail", ["\r\nx-evil: 1", "\nx", "\x00", "\x7f", "\u2028", "é", "\x0bx", "\x85"])

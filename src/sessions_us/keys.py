@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import os
+import re
 import shlex
 import stat
 from pathlib import Path
@@ -107,14 +107,13 @@ class ApiKey:
         return hmac.new(self.__value.encode(), purpose.encode(), hashlib.sha256).hexdigest()[:32]
 
     def redact(self, text: str) -> str:
-        """Return a text with this key redacted."""
-        return text.replace(self.__value, _REDACTED)
+        """Return a text with this key redacted: as it is, and as JSON or a URL escapes it, how often ever."""
+        text = text.replace(self.__value, _REDACTED)
+        return re.sub(_escaped(self.__value), _REDACTED, text) if "\\" in text or "%" in text else text
 
     def redact_bytes(self, body: bytes) -> bytes:
-        """Return an undecoded body with this key redacted, as it is and as JSON escapes it."""
-        for form in (self.__value, json.dumps(self.__value)[1:-1]):
-            body = body.replace(form.encode(), _REDACTED.encode())
-        return body
+        """Return an undecoded body with this key redacted, likewise."""
+        return self.redact(body.decode("latin-1")).encode("latin-1")
 
     def redact_json(self, value: Any) -> Any:
         """Return decoded JSON with this key redacted. Decoding removed all escapes that may hide the key."""
@@ -182,6 +181,12 @@ def _problem(value: object) -> str | None:
     if not all("\x20" <= character <= "\x7e" or character == "\t" for character in value):
         return "it has characters that an HTTP header can't carry (control characters, or letters beyond ASCII)"
     return None
+
+
+def _escaped(key: str) -> str:
+    """Return a pattern of all that JSON and URLs make of a key, also of JSON within JSON. No run of backslashes makes it slow."""
+    plain = ((ord(each), "[\tt]" if each == "\t" else re.escape(each)) for each in key)
+    return "".join(rf"(?:\\{{0,8}}{each}|\\{{1,8}}(?i:u{code:04x})|(?i:%{code:02x}))" for code, each in plain)
 
 
 def _held(path: str) -> tuple[str, str | None]:

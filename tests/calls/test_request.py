@@ -75,6 +75,46 @@ async def test_what_is_no_json_is_not_sent():
     assert server.arrived == []
 
 
+def _holding_itself() -> list[object]:
+    held: list[object] = []
+    held.append({"more": held})
+    return held
+
+
+NO_ARGUMENTS = {
+    "no path": (lambda user: user.request("GET", None), TypeError, "path are strings"),
+    "no method": (lambda user: user.request(b"GET", "/api/rooms"), TypeError, "method and path are strings"),
+    "params as text": (lambda user: user.request("GET", "/api/rooms", params="a=b"), TypeError, "params maps names"),
+    "params as pairs": (lambda user: user.request("GET", "/api/rooms", params=[("a", "b")]), TypeError, "params maps"),
+    "extra that holds itself": (
+        lambda user: user.rooms.create(name="x", extra={"bad": _holding_itself()}),
+        ValueError,
+        "bad is nested too deeply, or holds itself",
+    ),
+    "a body that holds itself": (
+        lambda user: user.request("POST", "/api/rooms", json=_holding_itself()),
+        ValueError,
+        "json is nested too deeply, or holds itself",
+    ),
+    "half a letter": (
+        lambda user: user.rooms.create(name="x", extra={"bad": [{"name": "\ud800"}]}),
+        ValueError,
+        r"bad\[\]\.name must not hold lone surrogates",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "error", "said"), NO_ARGUMENTS.values(), ids=NO_ARGUMENTS)
+async def test_what_makes_no_sense_is_refused_by_name(call, error, said):
+    """In one line, before anything is sent or waits."""
+    async with Scripted(Say(body={"id": "a"})) as server, retrying(server) as user:
+        with pytest.raises(error, match=said) as caught:
+            await call(user)
+
+    assert (server.arrived, len(str(caught.value).splitlines())) == ([], 1)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
 SURROGATE = {"a": "\ud800"}
 CANT_BE_SENT = {
     "a long id": lambda user: user.rooms.get("x" * 70_000),

@@ -170,6 +170,7 @@ def test_help_in_every_form() -> None:
         ("list rooms -n 0", "0 must be at least 1. Help: sessions-us list -h"),
         ("list rooms -n x", "'x' is no such number. Help: sessions-us list -h"),
         ("quota --every 0", "0.0 must be from 0.1 to 3600. Help: sessions-us quota -h"),
+        ("list rooms --max-wait nan", "nan is no number. Help: sessions-us list -h"),
         ("list sessions --json id,name", "list sessions takes no id; to choose fields, give --fields id,name"),
     ],
 )

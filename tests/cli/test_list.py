@@ -210,6 +210,14 @@ def test_nothing_is_cut_without_a_mark(sessions_sandbox: Sandbox, resource: str,
     assert ("…" in done.stdout) == ("Ids are shortened" in " ".join(done.stdout.split()))
 
 
+def test_a_width_that_nobody_knows(sessions_sandbox: Sandbox) -> None:
+    """COLUMNS=0 is no terminal without columns, which could show nothing."""
+    done = run("list", "rooms", "--table", "--limit", "2", COLUMNS="0", **at(sessions_sandbox))
+
+    assert done.returncode == 0
+    assert 40 < max(map(len, done.stdout.splitlines())) <= 80
+
+
 def test_a_narrow_terminal_without_unicode(sessions_sandbox: Sandbox) -> None:
     """In 40 columns of ASCII no line is longer."""
     environ = at(sessions_sandbox)

@@ -11,7 +11,7 @@ from sessions_us import ConfigurationError, UserClient
     "url",
     ["", "api.test", "ftp://api.test", "https://", "https://u:p@api.test", "https://api.test/?x=1", "https://api.test#f",
      "http://api.test", "http://10.0.0.1:8000", "https://api.test/../x", "https://api.test:x",
-     "https://exa mple.com", "https://api.test:0", "https://1.2.3.999"],
+     "https://exa mple.com", "https://api.test:0", "https://1.2.3.999", "https://xn--a", "https://xn--a.test"],
 )  # fmt: skip
 def test_a_base_url_that_exposes_the_key(url, monkeypatch):
     """https, or http to this machine; nothing that hides where it leads."""

@@ -131,24 +131,34 @@ def wire_value(value: object, name: str) -> object:
     """A value as JSON has it: date-times in UTC, models under their wire names, a zone as its name.
 
     Raises:
-        ValueError: a date-time is naive.
+        ValueError: a date-time is naive, a string has lone surrogates, or the value is too deep.
         TypeError: JSON has no such value.
     """
+    try:
+        return _wire_value(value, name)
+    except RecursionError:
+        pass
+    raise ValueError(f"{name} is nested too deeply, or holds itself")
+
+
+def _wire_value(value: object, name: str) -> object:
     match value:
         case datetime():
             return wire_datetime(value, name)
         case date():
             return value.isoformat()
         case str():
+            if not value.isascii() and re.search(r"[\ud800-\udfff]", value):
+                raise ValueError(f"{name} must not hold lone surrogates")
             return str(value)  # a StrEnum's member is its value
         case Model():
             return value.to_dict()
         case tzinfo() if isinstance(key := getattr(value, "key", None), str):  # a ZoneInfo, but that is slow to import
             return key
         case Mapping():
-            return {str(key): wire_value(item, f"{name}.{key}") for key, item in value.items()}
+            return {str(key): _wire_value(item, f"{name}.{key}") for key, item in value.items()}
         case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
-            return [wire_value(item, f"{name}[]") for item in value]
+            return [_wire_value(item, f"{name}[]") for item in value]
         case bool() | int() | float() | None:
             return value
         case _:

@@ -111,6 +111,7 @@ class Calls:
         from .pager import Pager
 
         source = ListSource(self, endpoint, path)
+        self._check_query({source.facts.parameter})
         return Pager(source, page=page, verify_end=verify_end, lane=self.options.lane)
 
     async def page(
@@ -174,10 +175,12 @@ class Calls:
         Raises:
             ValueError: the query has a parameter that the client sets itself, or is too long.
         """
-        query = self.options.query
-        if own := {name for name, _ in request.params} & {name for name, _ in query}:
-            raise ValueError(f"query can't set {min(own)!r} here: the client sets it itself")
-        return sendable(evolve(request, params=[*request.params, *query], headers=self.options.headers))
+        self._check_query({name for name, _ in request.params})
+        return sendable(evolve(request, params=[*request.params, *self.options.query], headers=self.options.headers))
+
+    def _check_query(self, own: set[str]) -> None:
+        if both := own & {name for name, _ in self.options.query}:
+            raise ValueError(f"query can't set {min(both)!r} here: the client sets it itself")
 
     def _tell_near_miss(self, operation: str) -> None:
         """A moment such as now makes a read that nobody asked before, nor will."""

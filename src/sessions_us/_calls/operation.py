@@ -73,7 +73,12 @@ def request_to(method: str, path: str, body: object | None, params: Mapping[str,
 
     Raises:
         ValueError: no method of HTTP, a path that would lead elsewhere, or a path or a query that no URL can hold.
+        TypeError: the method or the path is no string, or the parameters have no names.
     """
+    if not all(isinstance(each, str) for each in (method, path)):
+        raise TypeError("method and path are strings, such as 'GET' and '/api/rooms'")
+    if params is not None and not isinstance(params, Mapping):
+        raise TypeError("params maps names to values, such as {'page': 2}")
     method = method.upper()
     if method not in _METHODS:
         raise ValueError(f"method is one of {', '.join(_METHODS)}")

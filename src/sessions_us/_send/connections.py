@@ -7,6 +7,7 @@ import os
 import ssl
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -215,8 +216,8 @@ def _keep_none(response: httpx.Response) -> None:
 
 def _netloc(origin: Origin) -> str:
     """The host and port as httpx writes them."""
-    try:
-        return httpx.URL(origin.base_url).netloc.decode()
-    except httpx.InvalidURL:
-        pass
+    with suppress(httpx.InvalidURL, UnicodeError):  # the latter for `xn--` and what IDNA does not know
+        url = httpx.URL(origin.base_url)
+        if url.host:
+            return url.netloc.decode()
     raise ConfigurationError("base_url has no host that can be asked (SESSIONS_BASE_URL if it was not given)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -117,6 +118,7 @@ class Http:
             problem = caught
         except BaseException as caught:
             self._tell_failed(call, attempt, caught, sent="unknown")
+            _drop_frames(caught)
             await lease.unknown()  # cancelled on the way: the server may have counted it
             raise
         try:
@@ -178,7 +180,7 @@ class Http:
             return AnswerBody(whole) if len(whole) <= self._max_body else decoded(whole, "", self._max_body)
         # Not aiter_raw(), which closes at the end, where a cancellation would leak the connection.
         stream: AsyncGenerator[bytes, None] = response.stream.__aiter__()  # type: ignore[union-attr, assignment]
-        return await read(stream, response.headers.get("content-encoding", ""), self._max_body)
+        return await read(stream, self._key.redact(response.headers.get("content-encoding", "")), self._max_body)
 
     def _failure(self, call: Call, problem: Exception, sent: Sent) -> TransportError:
         """No response came, or none that could be used."""
@@ -231,12 +233,19 @@ class Http:
 
 
 def _drop_frames(problem: BaseException) -> None:
-    """Take the tracebacks off an error and all that led to it. Their frames hold the key, the body, and the error itself."""
+    """Take the tracebacks off an error and all that led to it. Their frames hold the key, the body, and the error itself.
+
+    Cancellations stay linked: anyio looks through those that led to one for its own.
+    """
     chain: list[BaseException | None] = [problem]
+    seen = set[int]()
     while chain:
-        if (error := chain.pop()) is not None:
+        if (error := chain.pop()) is not None and id(error) not in seen:
+            seen.add(id(error))
             chain += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
-            error.__traceback__ = error.__cause__ = error.__context__ = None
+            error.__traceback__ = None
+            if not isinstance(error, asyncio.CancelledError):
+                error.__cause__ = error.__context__ = None
 
 
 def _asks_for_a_password(problem: Exception) -> bool:

@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 from ..errors import ConfigurationError
 from ..events import ClientEvent, RequestQueued, RequestSent, ResponseReceived, RetryScheduled
 from ..keys import GuestKey, UserKey
+from .options import a_number
 from .text import one_line
 
 if TYPE_CHECKING:
@@ -54,7 +55,12 @@ QuotaStore = Annotated[
 ]
 MaxWait = Annotated[
     float | None,
-    typer.Option(min=0, metavar="SECONDS", help="The longest wait for the quota; by default as long as it takes."),
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        callback=a_number,
+        help="The longest wait for the quota; by default as long as it takes.",
+    ),
 ]
 
 

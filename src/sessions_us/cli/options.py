@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
+from math import isnan
 from typing import TypeVar
 
 import typer
 from typer.models import ArgumentInfo
 
-__all__ = ("choice", "days", "duration_of", "help_alone", "one_of", "unknown")
+__all__ = ("a_number", "choice", "days", "duration_of", "help_alone", "one_of", "unknown")
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -44,6 +45,13 @@ def one_of(kind: type[StrEnum], *, several: bool = False, metavar: str = "RESOUR
         autocompletion=lambda: names,
     )
     return argument
+
+
+def a_number(value: float | None) -> float | None:
+    """Refuse NaN, which is within any bounds."""
+    if value is not None and isnan(value):
+        raise typer.BadParameter("nan is no number")
+    return value
 
 
 def unknown(text: str, names: Iterable[str]) -> str:

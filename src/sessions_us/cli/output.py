@@ -63,7 +63,10 @@ class _Screen(Console):
 
 def screen(*, stderr: bool = False) -> Console:
     """Return a console for the output. It prints texts as they are, without markup or highlighting."""
-    return _Screen(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = _Screen(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.width:  # COLUMNS=0
+        console.width = 80
+    return console
 
 
 def wants_json(form: Form) -> bool:

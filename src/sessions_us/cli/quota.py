@@ -17,6 +17,7 @@ from rich.text import Text
 
 from ..errors import RateLimitedError
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
+from .options import a_number
 from .output import AsJson, print_rows, screen, wants_json
 from .waiting import Waiting
 
@@ -31,7 +32,9 @@ _CHEAP = "/api/rooms"  # the list with the fewest and shortest rows
 
 def quota(
     watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks of --watch.")] = 1.0,
+    every: Annotated[
+        float, typer.Option(min=0.1, max=3600, callback=a_number, help="Seconds between two looks of --watch.")
+    ] = 1.0,
     json: AsJson = None,
     key_file: KeyFile = None,
     quota_store: QuotaStore = None,

@@ -12,11 +12,15 @@ import typer
 from ..sandbox.clock import Time
 from ..sandbox.fields import Fields
 from ..sandbox.limits import HeaderFamily
+from .options import a_number
 
 __all__ = ("Family", "Limit", "Window", "sandbox")
 
 Window = Annotated[
-    float, typer.Option(min=0.1, max=3600, help="Length of the sandbox's window in seconds; the API's is 60.")
+    float,
+    typer.Option(
+        min=0.1, max=3600, callback=a_number, help="Length of the sandbox's window in seconds; the API's is 60."
+    ),
 ]
 Limit = Annotated[int, typer.Option(min=1, help="Requests that each key may send in a window.")]
 Family = Annotated[HeaderFamily, typer.Option(help="The family of the rate-limit headers.")]
@@ -57,7 +61,7 @@ def sandbox(
     limit: Limit = 10,
     window: Window = 60.0,
     headers: Family = "draft-6",
-    latency: Annotated[float, typer.Option(min=0, max=60, help="Seconds before each answer.")] = 0.0,
+    latency: Annotated[float, typer.Option(min=0, max=60, callback=a_number, help="Seconds before each answer.")] = 0.0,
     user_key: Annotated[str, typer.Option(help="The USER key.")] = "sandbox-user-key",
     guest_key: Annotated[str, typer.Option(help="The GUEST key.")] = "sandbox-guest-key",
     data: Annotated[Path | None, typer.Option(help="A JSON file with objects to begin with.", metavar="FILE")] = None,
