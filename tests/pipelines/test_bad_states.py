@@ -178,6 +178,16 @@ async def test_a_state_that_can_not_be_made(user, out, tmp_path):
         await whole(user, NDJSONSink(out), tmp_path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+@pytest.mark.parametrize("where", ["rows.ndjson", "state"])
+async def test_a_pipe_is_no_file(user, tmp_path, where):
+    """Nobody reads it, so to open it would take for ever, and no cancellation would end that."""
+    os.mkfifo(tmp_path / where)
+
+    with pytest.raises(ExportError, match=rf"{where} is no regular file"):
+        await export(user, ["rooms"], NDJSONSink(tmp_path / "rows.ndjson"), state=tmp_path / "state")
+
+
 async def test_a_state_is_for_its_owner_alone(sandbox, user, out, state):
     """It holds rows for a while, and nothing of the key."""
     await half(sandbox, user, NDJSONSink(out), state)

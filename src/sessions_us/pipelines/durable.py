@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -31,11 +32,14 @@ class Hold:
         """Lock what is at a path now. The lock of what was there before is released.
 
         Raises:
-            ExportError: another export has the lock; with the message.
+            ExportError: another export has the lock; with the message. Or there is a pipe or a device, where rows don't last.
         """
         if sys.platform == "win32":
             return
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe without a writer must not block
+        if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode) and not stat.S_ISDIR(mode):
+            os.close(descriptor)
+            raise ExportError(f"{path} is no regular file: give the name of one, or a new name")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
