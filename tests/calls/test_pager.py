@@ -13,7 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.list_server import ListServer, Paging, document_says
 
-from sessions_us import Page, Pager, Quota, RequestGranted, RetryPolicy, Room, ServerError, UserClient
+from sessions_us import (
+    ClientEvent,
+    Page,
+    Pager,
+    PagingSurprise,
+    Quota,
+    RequestGranted,
+    RetryPolicy,
+    Room,
+    ServerError,
+    UserClient,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -392,8 +403,8 @@ async def test_a_row_that_moves_up_while_a_collect_fails_is_not_lost(base_known)
 
 async def test_a_list_that_was_contradicted_is_read_to_an_end_that_was_seen():
     """From then on, in this process, and no other list is."""
-    server = ListServer(30, Paging(base=0, size=50))
-    user = client(server)
+    server, events = ListServer(30, Paging(base=0, size=50)), list[ClientEvent]()
+    user = client(server, on_event=events.append)
     for path, rooms in [("rooms", user.rooms.list), ("sessions", user.sessions.list)]:
         server.lists[path] = server.lists[path][:7]
         await ids(rooms())
@@ -411,6 +422,7 @@ async def test_a_list_that_was_contradicted_is_read_to_an_end_that_was_seen():
         ("rooms", "1"),
         ("sessions", None),
     ]
+    assert [event.operation for event in events if isinstance(event, PagingSurprise)] == ["list_rooms"]
 
 
 async def test_a_lane_is_that_of_all_pages():
@@ -454,7 +466,8 @@ async def test_copies_are_renewed_as_they_were_read(base_known):
     lanes.clear()
     others = asyncio.all_tasks()
     assert await user.rooms.list(page=3, verify_end=True).collect() == first
-    await asyncio.wait(asyncio.all_tasks() - others)
+    if renewals := asyncio.all_tasks() - others:
+        await asyncio.wait(renewals)
 
     assert asked(server) == ["3", "4", "5", "6"] * 2
     assert lanes == ["background"] * 4
@@ -467,6 +480,7 @@ async def test_no_more_copies_are_renewed_than_there_are(base_known):
     others = asyncio.all_tasks()
     for _ in range(2):
         await user.rooms.list().collect(limit=5)
-    await asyncio.wait(asyncio.all_tasks() - others)
+    if renewals := asyncio.all_tasks() - others:
+        await asyncio.wait(renewals)
 
     assert asked(server) == [None, None]
