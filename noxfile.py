@@ -484,7 +484,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Changes the rules of the quota in one place at a time: a test must notice. Arguments: which mutants, those of lists too."""
+    """Changes the rules of the quota and of lists in one place at a time: a test must notice. Arguments: which mutants."""
     _install(session, "test", "mutation")
     place = Path(session.create_tmp()).resolve() / "place"
     shutil.rmtree(place, ignore_errors=True)

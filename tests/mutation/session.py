@@ -1,5 +1,5 @@
 """A mutation session: `python tests/mutation/session.py [patterns of mutants]`, in a copy of the repository. The rules of
-the quota by default.
+the quota, the walk over a list and the Pager by default.
 
 mutmut changes the code in one place at a time, and runs the tests that execute the changed function. A change that no test
 notices survives. Those that no test can notice stand in `survivors.toml`, with the reason; any other one fails the session.
@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 KNOWN = Path(__file__).with_name("survivors.toml")
-# The files whose survivors are known. Others can be named: 'sessions_us._calls.walk.*'.
-JUDGED = ["sessions_us.quota.rules.*"]
+JUDGED = ["sessions_us.quota.rules.*", "sessions_us._calls.walk.*", "sessions_us._calls.pager.*"]
 NOTICED = ("killed", "timeout")
 
 

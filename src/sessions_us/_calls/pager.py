@@ -75,9 +75,9 @@ class Pager(Generic[T]):
         self,
         source: ListSource[T],
         *,
-        page: int | str | None = None,
-        verify_end: bool = False,
-        lane: Lane | None = None,
+        page: int | str | None,
+        verify_end: bool,
+        lane: Lane | None,
     ) -> None:
         self._source = source
         self._start = Place.parse(page)
@@ -209,8 +209,7 @@ class Pager(Generic[T]):
 
     async def _ask(self, ask: Ask, trail: Trail) -> Page[T] | None:
         """The page, None where the answer was none: the walk knows what follows from that."""
-        urgent = ask.is_first or ask.proves
-        lane: Lane = self._lane or ("interactive" if urgent else "background")
+        lane: Lane = self._lane or ("interactive" if ask.is_urgent else "background")
         try:
             items, raw = await self._source.page(ask.number, lane, trail)
         except StartAgain as again:
@@ -218,7 +217,7 @@ class Pager(Generic[T]):
             self._walk, self._trail = self._new_walk(), again.trail
             return None
         except (QuotaTimeoutError, RateLimitedError):
-            if ask.proves != "end":
+            if not ask.proves_end:
                 raise
             self._walk.refused()  # the proof of an end never costs the list
             return None

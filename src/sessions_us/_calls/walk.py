@@ -95,7 +95,7 @@ class Place:
     def __str__(self) -> str:
         if self.is_end:
             return "end:doubtful" if self.is_doubtful else "end"
-        return "start" if self.number is None else f"page:{self.number}:{self.head}".rstrip(":")
+        return "start" if self.number is None else f"page:{self.number}:{self.head}".removesuffix(":")
 
     @classmethod
     def parse(cls, cursor: int | str | None) -> Place:
@@ -123,13 +123,13 @@ class Ask:
 
     Attributes:
         number: the page to ask for; None: the first, without a number.
-        is_first: whether nothing was answered yet.
-        proves: `base` or `end` if the request can only prove that; no further row is expected from it.
+        is_urgent: whether somebody waits for it: nothing was answered yet, or it only proves the base or the end.
+        proves_end: whether it only proves the end; no further row is expected from it.
     """
 
     number: int | None
-    is_first: bool = False
-    proves: Literal["", "base", "end"] = ""
+    is_urgent: bool = True
+    proves_end: bool = False
 
 
 @frozen
@@ -146,7 +146,7 @@ class Frontier:
 
     def moved_up(self, rows: int) -> Frontier:
         """So many rows more."""
-        return Frontier(self.page, self.moved + rows) if rows else self
+        return Frontier(self.page, self.moved + rows)
 
     def first_unseen(self, lengths: Mapping[int, int]) -> int:
         """The first position that may show a row that was not seen.
@@ -193,16 +193,16 @@ class Walk:
         self._floor = self._top if place.number is None or place.is_cursor else place.number
         self._seen_to = self._consumed_to = self._kept = Frontier(self._top if place.number is None else place.number)
         self._charged = 0  # of the rows that were taken out since the last request
-        self._asked = Ask(place.number)
-        self._position = self._seen_to.page  # of the page that is asked for
+        self._asked: Ask
+        self._position: int  # of the page that is asked for
         self._last: int | None = None  # the position of the page that was answered last
         self._reached: int | None = None  # the furthest of them
-        self._closed = True  # whether every page before the last one had been seen when that was answered
+        self._closed: bool  # whether every page before the last one had been seen when that was answered
         self._check: Literal["", "names", "repetition", "parent"] = ""
         self._head = place.head
-        self._first: list[Any] = []
+        self._first: list[Any]
         self._first_names: set[str] = set()  # as the unnumbered page has them now
-        self._rows: list[Any] = []  # of the last page
+        self._rows: list[Any]  # of the last page
         self._names: list[str] = []
         self.seen = Seen()
         self._row_names = RowNames()
@@ -290,7 +290,7 @@ class Walk:
         new = self._news(names, raw)
         is_short = self._doubt_size(len(raw), news=bool(new))
         is_forward = not self._is_again
-        self._look_at_top(raw, names, is_news=bool(names) and names[0] in new)
+        self._look_at_top(raw, names, new)
         self._count(new)
         repeats_first = is_forward and bool(names) and not new and self._repeats_first(names)
         self._mixed += is_forward and self._position > 1 and _is_mixed(names, new)
@@ -311,7 +311,6 @@ class Walk:
             self._check = ""  # the page was there, and is gone meanwhile
         if self._check or self._asked.number is None or (self._reached is None and not self._is_cursor):
             return False
-        self._answers += not self._is_again
         is_known = self._reached is not None
         self._take_in(0, removed, news=False)
         if (self._facts.below_id and status == _NOT_FOUND) or not is_known:
@@ -329,20 +328,20 @@ class Walk:
 
     def _next(self) -> Ask:
         if self._check == "names":
-            return Ask(self._asked.number, proves="base")
+            return Ask(self._asked.number)
         if self._check:
-            return Ask(None, self._reached is None, "end")
+            return Ask(None, proves_end=True)
         due, last = self._seen_to.first_unseen(self._lengths), self._last
         if last is not None and due <= last and self._vain_returns >= _RETURNS:
             due = last + 1
         self._position = max(due, self._floor)
         number = self._position if self._position > self._top or self._position == self._start else None
         if last is None:
-            return Ask(number, is_first=True)
+            return Ask(number)
         if self._closed and self._position > last and len(self._rows) < (self._facts.size or 0):
-            return Ask(number, proves="end")
+            return Ask(number, proves_end=True)
         is_probe = self._facts.base is None and self._reached == 0 and self._position == 1
-        return Ask(number, proves="base" if is_probe else "")
+        return Ask(number, is_urgent=is_probe)
 
     @property
     def _is_again(self) -> bool:
@@ -360,7 +359,7 @@ class Walk:
 
     def _place(self, frontier: Frontier) -> Place:
         position = max(self._floor, frontier.first_unseen(self._lengths))
-        return Place() if position <= self._top else Place(position, self._head, is_cursor=True)
+        return Place() if position <= self._top else Place(position, self._head)
 
     # -- rows that this process takes out --------------------------------------------------------------------------------
 
@@ -408,13 +407,13 @@ class Walk:
                 new.setdefault(name, row)
         return new
 
-    def _look_at_top(self, raw: Sequence[Any], names: list[str], *, is_news: bool) -> None:
+    def _look_at_top(self, raw: Sequence[Any], names: list[str], new: Collection[str]) -> None:
         """Keeps the first page as it is now."""
         if self._reached is None or self._asked.number is None:
             self._first, self._first_names = list(raw), set(names)
-        if self._asked.number is None:
-            head = digest(names[0]) if names else ""
-            self._saw_insertion |= self._is_again and head != self._head and is_news
+        if self._asked.number is None and names:
+            head = digest(names[0])
+            self._saw_insertion |= self._is_again and head != self._head and names[0] in new
             self._head = head
 
     def _count(self, new: Collection[str]) -> None:
@@ -448,7 +447,7 @@ class Walk:
             self._contradicted(expected, f"{rows} rows")
         if 0 < rows < size:
             self._short_at = self._position
-        return rows < (self._facts.size or 0)
+        return self._facts.size is not None and rows < size
 
     def _contradicted(self, expected: str, came: str) -> None:
         """From here on the documented size is not believed: nothing but an end that was seen ends a list."""
