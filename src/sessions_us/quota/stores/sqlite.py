@@ -33,7 +33,7 @@ _WRITE = "INSERT OR REPLACE INTO sessions_us_quota_3 (name, version, boot, at, s
 
 
 class SQLiteStore(SharedStore):
-    """The quota of all processes of one host that give the same path.
+    """The quota of all processes of one user on one host that give the same path.
 
     The file must be on a disk of this host: file locks are unreliable on network file systems, and another host has another
     clock. Only its owner can read it (mode 0600), and it holds no key: names in it are digests. Times in it are of the
