@@ -125,6 +125,12 @@ DATED = (
     "tests/test_examples.py",
     "tests/test_webhooks.py",
 )
+# The files that GitHub reads, and the schemas of check-jsonschema that they must fit.
+SCHEMAS = {
+    "vendor.github-workflows": "workflows/*.yml",
+    "vendor.dependabot": "dependabot.yml",
+    "vendor.github-issue-forms": "ISSUE_TEMPLATE/*.yml",
+}
 # When the tests start, by the clock of a zone. Within the first minutes clocks go forward, or the hour begins that comes
 # twice.
 CLOCKS = {
@@ -231,12 +237,14 @@ def httpx2(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, spelling, obvious mistakes, what workflows may do, and that no public name goes without a line in the changelog."""
+    """Style, spelling, obvious mistakes, GitHub's files, and that no public name goes without a line in the changelog."""
     session.install(*nox.project.dependency_groups(PROJECT, "lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("codespell")
     session.run("zizmor", "--offline", "--quiet", ".github")
+    for schema, files in SCHEMAS.items():
+        session.run("check-jsonschema", "--builtin-schema", schema, *map(str, sorted(Path(".github").glob(files))))
     session.run("python", "scripts/public_names.py", *session.posargs)
 
 

@@ -104,9 +104,8 @@ def ideal(
         if admitted:
             reached = max(reached, admitted[-1])
         at = ADMITS[kind](admitted, reached, limit, window)
-        dumb = kind == "none" or (
-            kind == "nest" and len(admitted) == taken
-        )  # told neither before nor with the 429, or shut out
+        # Told neither before nor with the 429, or shut out.
+        dumb = kind == "none" or (kind == "nest" and len(admitted) == taken)
         if not told and taken and dumb and at > reached:
             at = opens = reached + window  # a 429, and all is free a window later
             admitted, taken = [], 0

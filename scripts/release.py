@@ -19,17 +19,20 @@ URLS: Final = ("Documentation", "Repository", "Changelog")
 
 def problems(tag: str) -> Iterator[str]:
     """What is missing for this tag, one line each."""
+    wanted = tag.removeprefix("v")
+    if tag == wanted:
+        yield f"the tag is {tag}: it has to be v{wanted}"
     source = text_of(ROOT / "src/sessions_us/__init__.py")
     version = re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE)
-    if version is None or tag != f"v{version[1]}":
-        yield f"the tag is {tag}, and __version__ is {version and version[1]}"
+    if version is None or version[1] != wanted:
+        yield f"__version__ in src/sessions_us/__init__.py is {version and version[1]}: it has to be {wanted}"
     first = re.search(r"^## (.*)$", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
-    if first is None or not re.fullmatch(rf"\[{re.escape(tag[1:])}\] - \d{{4}}-\d\d-\d\d", first[1]):
-        yield f"CHANGELOG.md begins with {first and first[1]!r}: it needs [{tag[1:]}] and a date"
+    if first is None or not re.fullmatch(rf"\[{re.escape(wanted)}\] - \d{{4}}-\d\d-\d\d", first[1]):
+        yield f"the first part of CHANGELOG.md is {first and first[1]!r}: it has to be [{wanted}] - YYYY-MM-DD"
     urls = toml_of(ROOT / "pyproject.toml").get("project", {}).get("urls", {})
     for name in URLS:
         if name not in urls:
-            yield f"[project.urls] has no {name}"
+            yield f"[project.urls] in pyproject.toml has no {name}: add its address"
 
 
 def main(*arguments: str) -> int:

@@ -33,9 +33,15 @@ def test_a_tag_of_another_version(project: Path, capsys: pytest.CaptureFixture[s
     """Neither the package nor the changelog is of it, and both are named."""
     assert release.main("v1.3.0") == 1
     assert capsys.readouterr().err.splitlines() == [
-        "the tag is v1.3.0, and __version__ is 1.2.0",
-        "CHANGELOG.md begins with '[1.2.0] - 2027-01-31': it needs [1.3.0] and a date",
+        "__version__ in src/sessions_us/__init__.py is 1.2.0: it has to be 1.3.0",
+        "the first part of CHANGELOG.md is '[1.2.0] - 2027-01-31': it has to be [1.3.0] - YYYY-MM-DD",
     ]
+
+
+def test_a_tag_without_its_v(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All else is ready, so that this is the only line."""
+    assert release.main("1.2.0") == 1
+    assert capsys.readouterr().err == "the tag is 1.2.0: it has to be v1.2.0\n"
 
 
 def test_a_changelog_without_a_date(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,7 +49,9 @@ def test_a_changelog_without_a_date(project: Path, capsys: pytest.CaptureFixture
     (project / "CHANGELOG.md").write_text("# Changelog\n\n## [1.2.0] - unreleased\n", "utf-8")
 
     assert release.main("v1.2.0") == 1
-    assert capsys.readouterr().err == "CHANGELOG.md begins with '[1.2.0] - unreleased': it needs [1.2.0] and a date\n"
+    assert capsys.readouterr().err == (
+        "the first part of CHANGELOG.md is '[1.2.0] - unreleased': it has to be [1.2.0] - YYYY-MM-DD\n"
+    )
 
 
 def test_what_is_not_there_at_all(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +62,7 @@ def test_what_is_not_there_at_all(project: Path, capsys: pytest.CaptureFixture[s
 
     assert release.main("v1.2.0") == 1
     assert capsys.readouterr().err.splitlines() == [
-        "the tag is v1.2.0, and __version__ is None",
-        "CHANGELOG.md begins with None: it needs [1.2.0] and a date",
-        *(f"[project.urls] has no {name}" for name in release.URLS),
+        "__version__ in src/sessions_us/__init__.py is None: it has to be 1.2.0",
+        "the first part of CHANGELOG.md is None: it has to be [1.2.0] - YYYY-MM-DD",
+        *(f"[project.urls] in pyproject.toml has no {name}: add its address" for name in release.URLS),
     ]

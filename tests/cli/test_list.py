@@ -307,7 +307,9 @@ def test_rows_since_a_moment(sessions_sandbox: Sandbox) -> None:
     ]
 
 
-@pytest.mark.parametrize(("limit", "read", "requests"), [([], 20, 1), (["-n", "5"], 20, 1), (["-n", "40"], 40, 3)])
+@pytest.mark.parametrize(
+    ("limit", "read", "requests"), [(["-n", "40"], 40, 3), *further(([], 20, 1), (["-n", "5"], 20, 1))]
+)
 def test_rows_since_a_moment_cost_what_they_cost_without_it(
     sessions_sandbox: Sandbox, limit: list[str], read: int, requests: int
 ) -> None:

@@ -218,9 +218,8 @@ async def test_a_write_that_was_sent_goes_on_to_its_end() -> None:
         gone = await told.visitor("/rooms/r2")
         await eventually(lambda: len(told.upstream.arrived) == 2)
         await gone.leaves()
-        await eventually(
-            lambda: told.ended == ["r2: given up"]
-        )  # so that a server which looks has seen the first one go
+        # So that a server which looks has seen the first one go.
+        await eventually(lambda: told.ended == ["r2: given up"])
         told.upstream.gate.set()
         await eventually(lambda: len(told.ended) == 3)
 

@@ -14,7 +14,7 @@ import pytest
 from support.command import run
 from support.waiting import until
 
-from sessions_us import ConfigurationError, UserClient
+from sessions_us import ConfigurationError, TransportError, UserClient
 
 pytestmark = pytest.mark.anyio
 
@@ -62,6 +62,26 @@ async def test_a_variable_that_cant_be_used_is_named(variable, value, monkeypatc
         monkeypatch.delenv(variable)
         monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", answer)
         assert (await user.rooms.get("r1")).id == "r1"
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"), [("HTTPS_PROXY", "HTTPS_PROXY"), ("all_proxy", "all_proxy"), ("HTTP_PROXY", "")]
+)
+async def test_a_proxy_that_does_not_answer_is_named(variable, told, monkeypatch):
+    """Nobody looks for the fault at the server. One that is not for this server has no part in it."""
+    monkeypatch.setenv(variable, "http://ada:secret@127.0.0.1:1")
+    async with UserClient(f"key-{uuid4()}", base_url="https://127.0.0.1:2", retries=0) as user:
+        with pytest.raises(TransportError) as caught:
+            await user.rooms.get("r1")
+        assert (f"from the proxy of {told} (" in str(caught.value)) == bool(told)
+        assert "proxy" in str(caught.value).lower() or not told
+        assert "secret" not in str(caught.value)
+
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        with pytest.raises(TransportError) as caught:
+            async with UserClient(f"key-{uuid4()}", base_url="https://127.0.0.1:2", retries=0) as another:
+                await another.rooms.get("r1")
+        assert "proxy" not in str(caught.value).lower()
 
 
 async def test_a_good_proxy_beside_a_bad_one_is_not_named(monkeypatch):

@@ -16,7 +16,7 @@ from .. import __version__
 from ..errors import ClientClosedError, ConfigurationError
 from ..keys import ApiKey
 from .cancel_scope import shield
-from .environment import REFUSALS, check_proxies, refused_proxy, trusted_certificates
+from .environment import REFUSALS, check_proxies, proxy_variable, refused_proxy, trusted_certificates
 from .origin import Origin
 
 if TYPE_CHECKING:
@@ -133,6 +133,11 @@ class Connections:
         if self._transport is not None:
             outgoing.read()  # it may look at the body
         return outgoing
+
+    @property
+    def proxy(self) -> str:
+        """The variable of the environment that names a proxy for these connections, empty if there is none."""
+        return proxy_variable(self._origin) if self._origin.scheme == "https" and self._transport is None else ""
 
     async def aclose(self) -> None:
         """Close the connections. A second call does nothing."""

@@ -6,13 +6,14 @@ import os
 import ssl
 from pathlib import Path
 from typing import Final
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from ..errors import ConfigurationError
+from .origin import Origin
 
-__all__ = ("REFUSALS", "check_proxies", "refused_proxy", "trusted_certificates")
+__all__ = ("REFUSALS", "check_proxies", "proxy_variable", "refused_proxy", "trusted_certificates")
 
 REFUSALS: Final = (ValueError, ImportError, httpx.InvalidURL)
 """What httpx raises for a proxy, or an exception to one, that it can't use."""
@@ -50,6 +51,13 @@ def check_proxies() -> None:
     for scheme, proxy in getproxies().items():
         if scheme in _PROXIES and not _url_of(proxy).host:
             raise httpx.InvalidURL("no host")
+
+
+def proxy_variable(origin: Origin) -> str:
+    """The variable that names the proxy for an origin, empty if there is none."""
+    proxies = getproxies()
+    scheme = next((each for each in (origin.scheme, "all") if proxies.get(each)), "")
+    return _spelling(scheme) if scheme and not proxy_bypass(origin.host) else ""
 
 
 def refused_proxy() -> ConfigurationError:

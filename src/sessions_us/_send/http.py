@@ -187,7 +187,9 @@ class Http:
             message = f"{method} {path} took longer than {call.options.timeout:g} s"
             return RequestTimeoutError(message, sent=sent, method=method, path=path)
         said = escaped(self._key.redact(f"{type(problem).__name__}: {problem}".removesuffix(": ")))
-        return TransportError(f"{method} {path} got no usable answer ({said})", sent=sent, method=method, path=path)
+        proxy = self._connections.proxy if isinstance(problem, httpx.ConnectError | httpx.ProxyError) else ""
+        by = f" from the proxy of {proxy}" if proxy else ""
+        return TransportError(f"{method} {path} got no usable answer{by} ({said})", sent=sent, method=method, path=path)
 
     def _tell_received(self, call: Call, attempt: _Attempt, response: httpx.Response) -> None:
         status, request_id = response.status_code, self._request_id(response)

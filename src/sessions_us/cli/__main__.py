@@ -1,5 +1,5 @@
 """`python -m sessions_us.cli`."""
 
-from sessions_us.cli import main
+from . import main
 
 main()

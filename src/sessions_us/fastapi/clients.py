@@ -7,11 +7,11 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
-from sessions_us.client import GuestClient, UserClient
-from sessions_us.errors import ConfigurationError
-from sessions_us.events import Role
-from sessions_us.keys import ApiKey, GuestKey, UserKey
-from sessions_us.quota import QuotaSnapshot
+from ..client import GuestClient, UserClient
+from ..errors import ConfigurationError
+from ..events import Role
+from ..keys import ApiKey, GuestKey, UserKey
+from ..quota import QuotaSnapshot
 
 __all__ = ("STATE", "Clients", "clients_of")
 

@@ -8,8 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from sessions_us.client import GuestClient, UserClient
-
+from ..client import GuestClient, UserClient
 from .clients import clients_of
 from .disconnects import disconnect_of
 

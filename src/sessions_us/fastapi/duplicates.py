@@ -6,7 +6,7 @@ import hashlib
 from collections import OrderedDict
 from typing import Final
 
-from sessions_us.webhooks import WebhookDelivery
+from ..webhooks import WebhookDelivery
 
 __all__ = ("Duplicates",)
 

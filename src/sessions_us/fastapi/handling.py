@@ -12,7 +12,7 @@ from typing import Final
 
 import anyio.to_thread
 
-from sessions_us.webhooks import WebhookDelivery
+from ..webhooks import WebhookDelivery
 
 __all__ = ("Handler", "Handling")
 

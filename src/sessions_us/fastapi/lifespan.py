@@ -9,11 +9,10 @@ from typing import Any, TypeVar, Unpack
 from attrs import evolve
 from starlette.applications import Starlette
 
-from sessions_us.client import ClientOptions, GuestClient, UserClient
-from sessions_us.errors import ConfigurationError
-from sessions_us.keys import ApiKey, GuestKey, UserKey
-from sessions_us.quota import Quota
-
+from ..client import ClientOptions, GuestClient, UserClient
+from ..errors import ConfigurationError
+from ..keys import ApiKey, GuestKey, UserKey
+from ..quota import Quota
 from .clients import STATE, Clients
 
 __all__ = ("sessions_lifespan",)

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
-from sessions_us._foreign_text import escaped
-from sessions_us.errors import (
+from .._foreign_text import escaped
+from ..errors import (
     CallAbandonedError,
     ClientClosedError,
     DecodeError,

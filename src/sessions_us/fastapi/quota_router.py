@@ -9,9 +9,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sessions_us.quota import QuotaSnapshot
-from sessions_us.quota.settings import StoreStatus
-
+from ..quota import QuotaSnapshot
+from ..quota.settings import StoreStatus
 from .clients import clients_of
 
 __all__ = ("KeyQuota", "QueueLengths", "QuotaHealth", "quota_router")

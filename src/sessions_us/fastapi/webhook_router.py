@@ -21,9 +21,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sessions_us.errors import ConfigurationError
-from sessions_us.webhooks import MAX_BODY, parse_webhook
-
+from ..errors import ConfigurationError
+from ..webhooks import MAX_BODY, parse_webhook
 from .duplicates import Duplicates
 from .handling import Handler, Handling
 from .problems import Problem

@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from sessions_us._lazy import loader
-from sessions_us.quota.lease import Lease
-from sessions_us.quota.limiter import Limiter
-from sessions_us.quota.rules.state import Lane
-from sessions_us.quota.settings import Quota, QuotaSnapshot
-from sessions_us.quota.stores import MemoryStore
+from .._lazy import loader
+from .lease import Lease
+from .limiter import Limiter
+from .rules.state import Lane
+from .settings import Quota, QuotaSnapshot
+from .stores import MemoryStore
 
 if TYPE_CHECKING:
-    from sessions_us.quota.stores.redis import RedisStore
-    from sessions_us.quota.stores.sqlite import SQLiteStore
+    from .stores.redis import RedisStore
+    from .stores.sqlite import SQLiteStore
 else:
     __getattr__ = loader(__name__, {"stores.redis": ("RedisStore",), "stores.sqlite": ("SQLiteStore",)})
 

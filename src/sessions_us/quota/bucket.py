@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sessions_us.quota.rules.window import Window
+from .rules.window import Window
 
 if TYPE_CHECKING:
     from aiolimiter import AsyncLimiter

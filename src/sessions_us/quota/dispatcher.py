@@ -19,17 +19,17 @@ from itertools import count
 from math import inf
 from typing import Any, TypeVar
 
-from sessions_us.errors import ClientClosedError, QuotaTimeoutError, SessionsError
-from sessions_us.events import CallEvent, RequestGranted, RequestQueued, ignore, subject
-from sessions_us.quota.bucket import Bucket
-from sessions_us.quota.clock import Clock, LoopClock, Timer
-from sessions_us.quota.lease import Lease
-from sessions_us.quota.rules.eta import eta
-from sessions_us.quota.rules.state import HEARTBEAT, Decision, Lane, QuotaState
-from sessions_us.quota.rules.window import Capacity
-from sessions_us.quota.single_task import SingleTask
-from sessions_us.quota.stores.replica import AT_ONCE, RETRY, Decide, Replica
-from sessions_us.quota.waiter import Callers, Waiter, too_long
+from ..errors import ClientClosedError, QuotaTimeoutError, SessionsError
+from ..events import CallEvent, RequestGranted, RequestQueued, ignore, subject
+from .bucket import Bucket
+from .clock import Clock, LoopClock, Timer
+from .lease import Lease
+from .rules.eta import eta
+from .rules.state import HEARTBEAT, Decision, Lane, QuotaState
+from .rules.window import Capacity
+from .single_task import SingleTask
+from .stores.replica import AT_ONCE, RETRY, Decide, Replica
+from .waiter import Callers, Waiter, too_long
 
 __all__ = ("LEASE_MARGIN", "Dispatcher")
 
@@ -93,6 +93,7 @@ class Dispatcher:
             # This step follows the one in which it entered, also if its caller is cancelled again.
             await self._remove(waiter)
             raise
+        self._watch_store()
         outcome = await self._wait(waiter, entry) if isinstance(entry, Decision) else entry
         if isinstance(outcome, SessionsError):
             raise outcome
@@ -118,10 +119,10 @@ class Dispatcher:
             await self.replica.step(lambda state, now: (state.promote(before), None))
         await self._dispatch()
 
-    async def fail(self, owner: object) -> None:
-        """Fail the waiters of an owner with `ClientClosedError`."""
+    async def fail(self, owner: object | None = None) -> None:
+        """Fail the waiters of an owner, or all waiters, with `ClientClosedError`."""
         for waiter in list(self._waiters.values()):
-            if waiter.owner is owner:
+            if owner is None or waiter.owner is owner:
                 await self._fail(waiter, ClientClosedError())
         await self._dispatch()
 
@@ -259,6 +260,7 @@ class Dispatcher:
         for granted in count():
             if not self._waiters:
                 self._disarm()
+                self._watch_store()
                 return
             if granted == AT_ONCE and not self._shared:
                 wake = self.replica.now()  # let other callbacks of the loop run before the rest
@@ -271,14 +273,13 @@ class Dispatcher:
                 await self._remove(waiter)
             else:
                 waiter.future.set_result(self._hand_out(waiter, self.replica.now() - waiter.ticket.since))
-        if self.replica.failure is not None:
-            self._seeking.start()
-            if self.replica.must_refuse:
-                for waiter in list(self._waiters.values()):
-                    await self._fail(waiter, self._store_down(waiter.ticket.lane))
+        if self.replica.must_refuse:
+            for waiter in list(self._waiters.values()):
+                await self._fail(waiter, self._store_down(waiter.ticket.lane))
         await self._review()
         self._disarm()
         self._arm(wake, self._watched.values())
+        self._watch_store()
 
     def _next(self, state: QuotaState, now: float) -> tuple[QuotaState, tuple[Waiter | None, float]]:
         """Grant the next ticket, if it is one of this loop. Returns its waiter, or when to decide again."""
@@ -415,9 +416,16 @@ class Dispatcher:
         used_by_others = await self.replica.step(decide)
         if self._waiters:
             await self._dispatch()
+        self._watch_store()
         if self._shared:
             await self._rest(self)
         return used_by_others
+
+    def _watch_store(self) -> None:
+        """Try a store that failed again, also while nobody waits: whoever looks at the quota has to know when it is back."""
+        if self.replica.failure is not None:
+            self._seeking.start()
+            self._arm(inf, ())
 
     def _store_down(self, lane: Lane) -> QuotaTimeoutError:
         return QuotaTimeoutError(

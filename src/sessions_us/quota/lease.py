@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define
 
-from sessions_us.events import Emit, OtherClientsSeen
-from sessions_us.quota.rules.headers import parse_report
-from sessions_us.quota.rules.state import Lane, QuotaState
+from ..events import Emit, OtherClientsSeen
+from .rules.headers import parse_report
+from .rules.state import Lane, QuotaState
 
 __all__ = ("Finish", "Lease")
 

@@ -10,11 +10,11 @@ import threading
 from typing import Final
 from weakref import WeakValueDictionary
 
-from sessions_us.errors import ConfigurationError
-from sessions_us.events import Role
-from sessions_us.quota.clock import MACHINE, Clock
-from sessions_us.quota.limiter import Limiter
-from sessions_us.quota.settings import Quota, QuotaSnapshot
+from ..errors import ConfigurationError
+from ..events import Role
+from .clock import MACHINE, Clock
+from .limiter import Limiter
+from .settings import Quota, QuotaSnapshot
 
 __all__ = ("limiter_for", "snapshots")
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 import attrs
 
-from sessions_us.errors import ConfigurationError
-from sessions_us.quota.rules.state import Lane
-from sessions_us.quota.stores import Store, store_at
+from ..errors import ConfigurationError
+from .rules.state import Lane
+from .stores import Store, store_at
 
 __all__ = ("Quota", "QuotaSnapshot")
 

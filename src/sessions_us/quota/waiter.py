@@ -7,10 +7,10 @@ from typing import Protocol
 
 from attrs import define, field
 
-from sessions_us.errors import QuotaTimeoutError, SessionsError
-from sessions_us.events import Emit
-from sessions_us.quota.lease import Lease
-from sessions_us.quota.rules.state import Lane, Ticket
+from ..errors import QuotaTimeoutError, SessionsError
+from ..events import Emit
+from .lease import Lease
+from .rules.state import Lane, Ticket
 
 __all__ = ("Callers", "Waiter", "too_long")
 

@@ -127,9 +127,8 @@ class Body:
                 else:
                     moment = datetime.fromisoformat(value)
                     moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-                if (
-                    MINYEAR < moment.year < MAXYEAR
-                ):  # at the ends, another zone or what follows would be no date any more
+                # At the ends, another zone or what follows would be no date any more.
+                if MINYEAR < moment.year < MAXYEAR:
                     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
             except (ValueError, OverflowError):
                 pass

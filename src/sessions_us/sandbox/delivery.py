@@ -137,9 +137,8 @@ def host_of(url: str) -> str | None:
     """Return the host of a URL; None if nothing can be sent there."""
     try:
         parts = urlsplit(url)
-        is_good = (
-            parts.scheme in ("http", "https") and parts.port != 0
-        )  # reading a port that can't be raises ValueError
+        # Reading a port that can't be raises ValueError.
+        is_good = parts.scheme in ("http", "https") and parts.port != 0
         return parts.hostname if is_good and httpx.URL(url).host else None
     except (ValueError, httpx.InvalidURL):
         return None

@@ -1,6 +1,6 @@
 """OpenTelemetry: traces and metrics of clients, made of their events. Needs the extra `otel`.
 
-    from sessions_us.telemetry import instrument
+    from . import instrument
 
     instrument()  # all clients of this process, with the providers that the application has set
 
@@ -53,10 +53,8 @@ class Telemetry:
     ) -> None:
         self._metrics = Metrics(meter_provider)
         self._traces = Traces(tracer_provider, attempts, self._metrics.attempt)
-        makers = (
-            self._metrics.makers,
-            self._traces.makers,
-        )  # metrics first, while the span that they belong to is open
+        # Metrics first, while the span that they belong to is open.
+        makers = self._metrics.makers, self._traces.makers
         self._makers: dict[type[ClientEvent], list[Callable[[Any], None]]] = {}
         for each in makers:
             for kind, make in each.items():

@@ -141,6 +141,7 @@ class Company:
         """Nothing is left behind: no ticket, no lease, no connection."""
         for limiter in self.limiters:
             assert not limiter.in_use
+            await limiter.aclose()
         state = self.state().tidied(self.loop.time() + 5e8 + STALE_AFTER)
         assert not state.interactive
         assert not state.background
@@ -342,6 +343,29 @@ def test_refusing_is_at_once_and_ends_with_the_outage() -> None:
         await asyncio.sleep(RETRY)
         assert await company.call(limiter) == 200
         assert company.server.refused == 0
+        assert [type(event) for event in company.events[0] if isinstance(event, StoreUnavailable | StoreRecovered)] == [
+            StoreUnavailable,
+            StoreRecovered,
+        ]
+
+    run(main())
+
+
+@pytest.mark.parametrize(("fallback", "status"), [(0.25, "alone"), (None, "refusing")])
+def test_an_idle_process_notices_the_end_of_an_outage(fallback: float | None, status: str) -> None:
+    """A probe that only looks must not keep a process out of work for ever."""
+
+    async def main() -> None:
+        company = Company("fixed", 1, processes=1, fallback=fallback)
+        (limiter,) = company.limiters
+        limiter.join(company)  # as a client that is open
+        lease = await limiter.acquire(lane="interactive", deadline=None, owner=company)
+        company.depot.down = True
+        await lease.refund()
+        assert limiter.snapshot().store == status
+        company.depot.down = False
+        await asyncio.sleep(2 * RETRY)
+        assert limiter.snapshot().store == "up"
         assert [type(event) for event in company.events[0] if isinstance(event, StoreUnavailable | StoreRecovered)] == [
             StoreUnavailable,
             StoreRecovered,

@@ -13,6 +13,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -215,6 +216,7 @@ async def test_a_caller_who_is_cancelled_at_any_moment_leaves_nothing_behind(sto
     held = (await store.load("cancel")).state
     assert held is not None
     assert (held.interactive, held.window.flights) == ((), ())
+    await limiter.aclose()
 
 
 @pytest.mark.parametrize(
@@ -292,6 +294,24 @@ async def test_the_file_is_for_its_owner_alone(path: Path) -> None:
         ("quota.db", "quota.db-wal", "quota.db-shm"), "0o600"
     )
     await store.aclose()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_a_file_of_another_user_is_refused_when_the_store_is_made() -> None:
+    """It would be an outage that never ends. The text says what to do."""
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's, which nobody else can enter
+        Path(folder).chmod(0o755)
+        path = Path(folder, "quota.db")
+        path.write_bytes(b"")
+        path.chmod(0o400)
+        if is_root := os.geteuid() == 0:  # who may read all
+            os.seteuid(65534)
+        try:
+            with pytest.raises(ConfigurationError, match="of one user share a store"):
+                SQLiteStore(path)
+        finally:
+            if is_root:
+                os.seteuid(0)
 
 
 async def test_a_file_of_somebody_elses_is_left_alone(path: Path) -> None:

@@ -13,15 +13,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sessions_us.client import GuestClient, UserClient
-from sessions_us.quota import Quota
-from sessions_us.sandbox import Sandbox
-
+from ...client import GuestClient, UserClient
+from ...quota import Quota
+from ...sandbox import Sandbox
 from .story import CHAPTERS, Unexpected
 from .ticker import Ticker, print_headings
 
 if TYPE_CHECKING:
-    from sessions_us.sandbox import HeaderFamily, ReceivedRequest
+    from ...sandbox import HeaderFamily, ReceivedRequest
 
 __all__ = ("least_time", "play", "run")
 

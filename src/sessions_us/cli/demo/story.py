@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from sessions_us._calls.pager import Pager
-from sessions_us.client import GuestClient, UserClient
-from sessions_us.errors import PermissionDeniedError
+from ..._calls.pager import Pager
+from ...client import GuestClient, UserClient
+from ...errors import PermissionDeniedError
 
 __all__ = ("CHAPTERS", "Unexpected")
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from sessions_us.client import GuestClient, UserClient
-from sessions_us.events import ClientEvent, RequestGranted, RequestQueued, RequestSent, ResponseReceived, SchemaDrift
+from ...client import GuestClient, UserClient
+from ...events import ClientEvent, RequestGranted, RequestQueued, RequestSent, ResponseReceived, SchemaDrift
 
 __all__ = ("Ticker", "print_headings")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from math import inf
 
-from sessions_us.quota.rules.reading import MARGIN
-from sessions_us.quota.rules.state import AGE, Lane, QuotaState
-from sessions_us.quota.rules.window import Capacity, Window
+from .reading import MARGIN
+from .state import AGE, Lane, QuotaState
+from .window import Capacity, Window
 
 __all__ = ("eta",)
 

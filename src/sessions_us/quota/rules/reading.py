@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sessions_us.quota.rules.headers import Report, is_near
+from .headers import Report, is_near
 
 __all__ = ("MARGIN", "Reading", "later", "reset_of")
 

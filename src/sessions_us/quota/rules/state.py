@@ -11,8 +11,8 @@ from math import inf
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
-from sessions_us.quota.rules.headers import Report
-from sessions_us.quota.rules.window import Window
+from .headers import Report
+from .window import Window
 
 __all__ = ("Decision", "Lane", "QuotaState", "Ticket", "in_order")
 

@@ -46,9 +46,9 @@ from __future__ import annotations
 from math import inf, nextafter
 from typing import NamedTuple
 
-from sessions_us.quota.rules.headers import Report
-from sessions_us.quota.rules.reading import MARGIN, Reading, later, reset_of
-from sessions_us.quota.rules.stamps import Stamps, stamps_of
+from .headers import Report
+from .reading import MARGIN, Reading, later, reset_of
+from .stamps import Stamps, stamps_of
 
 __all__ = ("Capacity", "InFlight", "Reading", "Window")
 

@@ -3,8 +3,8 @@
 A store decides nothing. It compares and sets, and returns the time that all its users share.
 """
 
-from sessions_us.quota.stores.memory import MemoryStore
-from sessions_us.quota.stores.store import Held, Store, StoreFailure
+from .memory import MemoryStore
+from .store import Held, Store, StoreFailure
 
 __all__ = ("Held", "MemoryStore", "Store", "StoreFailure", "store_at")
 
@@ -16,9 +16,9 @@ def store_at(place: str) -> Store:
         ConfigurationError: no store can be there. The message has no password.
     """
     if "://" in place:
-        from sessions_us.quota.stores.redis import RedisStore
+        from .redis import RedisStore
 
         return RedisStore(place)
-    from sessions_us.quota.stores.sqlite import SQLiteStore
+    from .sqlite import SQLiteStore
 
     return SQLiteStore(place)

@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
-from sessions_us.quota.rules.stamps import stamps_of
-from sessions_us.quota.rules.state import QuotaState, Ticket
-from sessions_us.quota.rules.window import InFlight, Reading, Window
+from ..rules.stamps import stamps_of
+from ..rules.state import QuotaState, Ticket
+from ..rules.window import InFlight, Reading, Window
 
 __all__ = ("FORMAT", "Unreadable", "from_text", "to_text")
 

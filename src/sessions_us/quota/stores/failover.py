@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sessions_us.quota.rules.stamps import Stamps, stamps_of
-from sessions_us.quota.rules.state import QuotaState, in_order
-from sessions_us.quota.rules.window import SHARED_KEY_WINDOWS, Window
+from ..rules.stamps import Stamps, stamps_of
+from ..rules.state import QuotaState, in_order
+from ..rules.window import SHARED_KEY_WINDOWS, Window
 
 __all__ = ("Share", "fail_back", "fail_over")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from sessions_us.quota.rules.state import QuotaState
-from sessions_us.quota.stores.store import Held
+from ..rules.state import QuotaState
+from .store import Held
 
 __all__ = ("MemoryStore",)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from sessions_us.errors import ConfigurationError
-from sessions_us.quota.stores.codec import FORMAT
-from sessions_us.quota.stores.redis_scripts import RedisScripts, Script
-from sessions_us.quota.stores.shared_store import Change, Found, OnStoreFailure, SharedStore
+from ...errors import ConfigurationError
+from .codec import FORMAT
+from .redis_scripts import RedisScripts, Script
+from .shared_store import Change, Found, OnStoreFailure, SharedStore
 
 __all__ = ("RedisStore",)
 

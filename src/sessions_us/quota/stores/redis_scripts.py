@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sessions_us.errors import ConfigurationError
-from sessions_us.quota.stores.store import StoreFailure
+from ...errors import ConfigurationError
+from .store import StoreFailure
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster

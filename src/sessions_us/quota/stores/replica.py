@@ -16,12 +16,12 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from sessions_us.events import Emit, StoreRecovered, StoreUnavailable
-from sessions_us.quota.rules.state import HEARTBEAT, QuotaState
-from sessions_us.quota.settings import Quota
-from sessions_us.quota.single_task import SingleTask
-from sessions_us.quota.stores import Held, MemoryStore, Store, StoreFailure
-from sessions_us.quota.stores.failover import Share, fail_back, fail_over
+from ...events import Emit, StoreRecovered, StoreUnavailable
+from ..rules.state import HEARTBEAT, QuotaState
+from ..settings import Quota
+from ..single_task import SingleTask
+from . import Held, MemoryStore, Store, StoreFailure
+from .failover import Share, fail_back, fail_over
 
 __all__ = ("AT_ONCE", "RETRY", "Decide", "LoopUser", "Replica")
 

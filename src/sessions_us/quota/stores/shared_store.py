@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from sessions_us.errors import ConfigurationError
-from sessions_us.quota.rules.state import QuotaState
-from sessions_us.quota.stores import codec
-from sessions_us.quota.stores.store import Held
+from ...errors import ConfigurationError
+from ..rules.state import QuotaState
+from . import codec
+from .store import Held
 
 __all__ = ("Change", "Found", "OnStoreFailure", "SharedStore")
 

@@ -11,10 +11,10 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sessions_us.errors import ConfigurationError
-from sessions_us.quota.stores.shared_store import Change, Found, OnStoreFailure, SharedStore
-from sessions_us.quota.stores.sqlite_file import SQLiteFile
-from sessions_us.quota.stores.store import StoreFailure
+from ...errors import ConfigurationError
+from .shared_store import Change, Found, OnStoreFailure, SharedStore
+from .sqlite_file import SQLiteFile
+from .store import StoreFailure
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ("SQLiteStore",)
 
 _log = logging.getLogger("sessions_us")
+_BY_EFFECTIVE_USER = os.access in os.supports_effective_ids
 
 # The number in the table's name is `codec.FORMAT`.
 _CREATE = """
@@ -71,6 +72,11 @@ class SQLiteStore(SharedStore):
             )
         if self.path.is_dir():
             raise ConfigurationError(f"SQLiteStore({str(path)!r}): this is a directory; give the path of a file in it.")
+        if self.path.exists() and not os.access(self.path, os.R_OK | os.W_OK, effective_ids=_BY_EFFECTIVE_USER):
+            raise ConfigurationError(
+                f"SQLiteStore({str(path)!r}): this user can't read and write the file. The processes of one user share a "
+                "store; for those of several there is RedisStore."
+            )
         super().__init__((self.path,), str(self.path), on_store_failure, share, timeout)
         self._copy = partial(type(self), path, on_store_failure=on_store_failure, share=share, timeout=timeout)
         import_module("sqlite3")  # here, because an import would block the event loop later

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sessions_us.quota.stores.store import StoreFailure
+from .store import StoreFailure
 
 if TYPE_CHECKING:
     import sqlite3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple, Protocol
 
-from sessions_us.quota.rules.state import QuotaState
+from ..rules.state import QuotaState
 
 __all__ = ("Held", "Store", "StoreFailure")
 
