@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """The command; returns its exit code. `root`: the repository that it is for."""
     options = _options(arguments)
     try:
-        tools = toolchain.find(root)
+        tools = toolchain.find(root, "--diff OLD NEW" if options.diff else "…")
         if options.diff:
             found = diff(root, *options.diff)
             print(render(found, options.format))

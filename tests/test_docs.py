@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import json
 import logging
 import os
 import re
@@ -125,6 +126,7 @@ def run_with_pytest(code: str, place: Path) -> None:
     by themselves there (loading all plugins of this project takes longer than the test)."""
     (place / "test_pasted.py").write_text(code, "utf-8")
     plugins = ["-p", "no:cacheprovider", "-p", "sessions_us.sandbox.pytest_plugin", "-p", "anyio.pytest_plugin"]
+    plugins += ["-p", "pytest_httpx"] if "pytest_httpx" in code else []
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugins, "test_pasted.py"]
     told = environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     done = subprocess.run(command, cwd=place, env=told, capture_output=True, encoding="utf-8", check=False)
@@ -151,6 +153,20 @@ def test_shell_runs_as_it_is_written(block: Block, world: Sandbox, tmp_path: Pat
         ["sh", "-c", script], cwd=tmp_path, env=told, capture_output=True, encoding="utf-8", check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_action_of_the_overlay_fits_at_its_end() -> None:
+    """As docs/document.md says it: appended to the overlay, it names where a list has its rows."""
+    pytest.importorskip("jsonpath_rfc9535", reason="needs the dependency group `regenerate`")
+    from regeneration.overlay.actions import apply
+    from regeneration.overlay.core_yaml import parse_yaml
+
+    (block,) = blocks("yaml")
+    overlay = (ROOT / "spec" / "overlay.yaml").read_text("utf-8") + block.code
+    document = apply(
+        json.loads((ROOT / "spec" / "upstream.json").read_text("utf-8")), parse_yaml(overlay.encode(), "overlay")
+    )
+    assert document["paths"]["/api/rooms"]["get"]["x-envelope"] == "rows"
 
 
 def test_exceptions_are_needed() -> None:

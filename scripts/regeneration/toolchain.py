@@ -19,7 +19,6 @@ from regeneration.document import InputError, read_bytes
 
 GENERATOR = "openapi-python-client"
 FORMATTER = "ruff"
-INSTALL = "install it with `pip install --group regenerate`, or run `nox -s regenerate`"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)\s*(?:==\s*([^\s,;]+))?")
 
 
@@ -35,20 +34,25 @@ class Toolchain:
     formatter: str
 
 
-def find(root: Path) -> Toolchain:
+def find(root: Path, arguments: str) -> Toolchain:
     """Check that everything in the dependency group `regenerate` is installed, exact pins at exactly that version.
+
+    Args:
+        root: the repository.
+        arguments: of this script, for the command that brings what is missing.
 
     Raises:
         InputError: a tool is missing or has another version.
     """
     pins = _pins(root / "pyproject.toml")
+    cure = f"run `nox -s regenerate -- {arguments}`, which brings it, or `pip install --group regenerate` (pip 25.1)"
     for name, wanted in pins.items():
         try:
             installed = metadata.version(name)
         except metadata.PackageNotFoundError as error:
-            raise InputError(f"{name} is not installed for {sys.executable}; {INSTALL}") from error
+            raise InputError(f"{name} is not installed for {sys.executable}; {cure}") from error
         if wanted is not None and installed != wanted:
-            raise InputError(f"{name} is {installed}, but {wanted} is pinned; {INSTALL}")
+            raise InputError(f"{name} is {installed}, but {wanted} is pinned; {cure}")
     generator, formatter = pins.get(GENERATOR), pins.get(FORMATTER)
     if generator is None or formatter is None:
         raise InputError(f"pyproject.toml: the group `regenerate` must pin {GENERATOR} and {FORMATTER} with ==")

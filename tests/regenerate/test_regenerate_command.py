@@ -297,7 +297,7 @@ SAME_ATTRIBUTE = """
         (missing_overlay, "overlay.yaml: No such file"),
         (misspelt_action, "has the unknown key 'updaet'"),
         (two_tags, "GET /api/anything: needs exactly one tag"),
-        (other_formatter, "ruff is 0.17.6, but 0.0.1 is pinned; install it with `pip install --group regenerate`"),
+        (other_formatter, "ruff is 0.17.6, but 0.0.1 is pinned; run `nox -s regenerate -- …`, which brings it"),
         (absent_tool, "no-such-distribution is not installed"),
         (loose_pin, "must pin openapi-python-client and ruff with =="),
         (no_group, "has no dependency group `regenerate`"),
@@ -314,6 +314,16 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert message in process.stderr
     assert len(process.stderr.splitlines()) == 1
     assert snapshot(project) == before
+
+
+def test_a_tool_that_a_comparison_lacks_is_told_with_the_command_that_brings_it(
+    project: Path, regenerate: Regenerate
+) -> None:
+    """It is the first that a reader without the dependency group can type."""
+    absent_tool(project)
+    process = regenerate(project, "--diff", "old.json", "new.json")
+    assert (process.returncode, process.stdout) == (2, "")
+    assert "; run `nox -s regenerate -- --diff OLD NEW`, which brings it" in process.stderr
 
 
 def test_no_tool_is_imported_before_it_is_known_to_be_there() -> None:

@@ -38,7 +38,8 @@ _CURES: Final = (
     (
         r"(the body: .* is a required property)",
         r"\1",
-        "callers pass it in `extra`, until the method has an argument for it",
+        "callers pass it in `extra`, until the method has an argument for it; where the server refuses the field that it "
+        "replaces, they use `client.request`",
     ),
     (r"(the document answers .*)", r"\1", f"correct the answer in {_OVERLAY}, if JSON comes all the same"),
     (r"(the body has to be .*)", r"\1", "bodies are written in src/sessions_us/_calls"),

@@ -43,8 +43,9 @@ def diff(
     """Show what a newer document of the API changes, by operation.
 
     This runs `scripts/regenerate.py --diff`, which is not part of an installed package. It needs a checkout that was
-    installed with `pip install -e .`, with the dependency group `regenerate`. Exit
-    status: 0 no change, 3 only harmless ones, 4 some that break callers or the parsing of answers.
+    installed with `pip install -e .`, and the dependency group `regenerate` (`pip install --group regenerate`, with pip
+    25.1). `nox -s regenerate -- --diff OLD NEW` does the same, and installs what it needs. Exit status: 0 no change, 3 only
+    harmless ones, 4 some that break callers or the parsing of answers.
 
     \b
     Examples:

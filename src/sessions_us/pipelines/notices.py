@@ -20,8 +20,9 @@ _CHILDREN: Final[dict[type, str]] = {TakeawaysData: "takeaways", TranscriptsData
 def note_webhook(state: str | os.PathLike[str], delivery: WebhookDelivery) -> bool:
     """Note in the state of an export that a session's takeaways or transcripts are ready: the next run asks for them.
 
-    This sends no request. It may be called while an export runs, and from any process of the host. It blocks for a write to
-    the disk, so call it in a thread from a coroutine: `await asyncio.to_thread(note_webhook, "sessions.state", delivery)`.
+    This sends no request. It may be called while an export runs, and from any process of the state's owner on the host.
+    It blocks for a write to the disk, so call it in a thread from a coroutine:
+    `await asyncio.to_thread(note_webhook, "sessions.state", delivery)`.
 
     Args:
         state: the state of an export of `sessions`.

@@ -50,8 +50,9 @@ def sessions_source(
     is whole. A run of dlt is all or nothing: if it is killed, its rows are lost. So use `export` with a `DltSink`, which
     resumes, for the first hours of a large account, and this source afterwards.
 
-    All requests are in the background lane. While it is read, the source has one client in a thread of its own; a process
-    can use a key in one event loop at a time. dlt sends telemetry about runs unless `RUNTIME__DLTHUB_TELEMETRY` is `false`.
+    All requests are in the background lane. While it is read, the source has one client in a thread of its own, which
+    shares the budget with all other clients of the key in the process; they need the same `quota`. dlt sends telemetry about
+    runs unless `RUNTIME__DLTHUB_TELEMETRY` is `false`.
 
     Args:
         api_key: the USER key; None reads `SESSIONS_USER_KEY`. dlt does not store it.
