@@ -114,7 +114,8 @@ def put(root: Path, result: Regenerated, inputs: dict[str, bytes], options: argp
     if report is None:
         print(summary)
     else:
-        print(render(replace(report, counts=summary, written=writes), options.format))
+        in_place = writes and options.output is None
+        print(render(replace(report, counts=summary, written=in_place), options.format))
     return status
 
 

@@ -195,6 +195,23 @@ def test_what_breaks_methods_is_put_in_place_only_if_it_is_accepted(
 
 
 @pytest.mark.further
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [("body_with_more", "nothing is written in place", "EDITOR"), ("nest", "works: 47 of 47", "--pull FROM")],
+)
+def test_what_is_put_elsewhere_is_not_in_place(
+    name: str, first: str, last: str, regenerate: Regenerate, tmp_path: Path
+) -> None:
+    """The report does not say that it was written, nor to look at what did not change."""
+    (tmp_path / "document.json").write_bytes(dump_json(made(name)))
+    process = regenerate(ROOT, "--pull", str(tmp_path / "document.json"), "--output", str(tmp_path / "out"))
+    lines = process.stdout.splitlines()
+    assert first in lines[0]
+    assert last in lines[-1]
+    assert lines[-1].startswith("Next: ")
+
+
+@pytest.mark.further
 def test_what_was_left_out_of_requests_is_warned_of_at_once(regenerate: Regenerate, tmp_path: Path) -> None:
     """The methods work with what remains; whether the server asks for more, nobody can know."""
     document = made()

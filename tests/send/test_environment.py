@@ -25,6 +25,7 @@ REFUSED = {
     "SOCKS without its package": ("ALL_PROXY", "socks5://127.0.0.1:9"),
     "no scheme of a proxy": ("HTTPS_PROXY", "ftp://127.0.0.1:9"),
     "a port that is none": ("HTTPS_PROXY", "http://ada:secret@127.0.0.1:port"),
+    "a port beyond the last": ("HTTPS_PROXY", "http://127.0.0.1:99999"),
     "in small letters": ("https_proxy", "127.0.0.1:port"),
     "a proxy without a host": ("HTTPS_PROXY", "http://"),
     "a proxy without a host, for all": ("all_proxy", "http://:80"),

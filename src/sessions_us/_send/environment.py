@@ -20,6 +20,7 @@ REFUSALS: Final = (ValueError, ImportError, httpx.InvalidURL)
 
 _FILES: Final = ("SSL_CERT_FILE", "SSLKEYLOGFILE")
 _PROXIES: Final = {"http", "https", "all"}
+_LAST_PORT: Final = 65535
 
 
 def trusted_certificates() -> ssl.SSLContext:
@@ -43,14 +44,14 @@ def trusted_certificates() -> ssl.SSLContext:
 
 
 def check_proxies() -> None:
-    """Refuse a proxy without a host, as httpx refuses others. It would fail at each request, as if the network did.
+    """Refuse a proxy that nobody can connect to, as httpx refuses others. It would fail at each request, as if the network did.
 
     Raises:
         httpx.InvalidURL: a proxy can't be used.
     """
     for scheme, proxy in getproxies().items():
-        if scheme in _PROXIES and not _url_of(proxy).host:
-            raise httpx.InvalidURL("no host")
+        if scheme in _PROXIES and not _is_a_place(_url_of(proxy)):
+            raise httpx.InvalidURL("no host, or no port")
 
 
 def proxy_variable(origin: Origin) -> str:
@@ -73,13 +74,17 @@ def refused_proxy() -> ConfigurationError:
 def _problem_of(proxy: str) -> str:
     try:
         httpx.AsyncHTTPTransport(proxy=_url_of(proxy), verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-        if _url_of(proxy).host:
+        if _is_a_place(_url_of(proxy)):
             return ""
     except ImportError:
         return "a SOCKS proxy needs one more package, pip install 'httpx[socks]'"
     except (ValueError, httpx.InvalidURL):
         pass
     return "a proxy looks like http://host:port"
+
+
+def _is_a_place(url: httpx.URL) -> bool:
+    return bool(url.host) and (url.port or 0) <= _LAST_PORT
 
 
 def _url_of(proxy: str) -> httpx.URL:
