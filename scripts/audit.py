@@ -17,7 +17,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from command import arguments_of, command, toml_of
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -69,8 +69,8 @@ def at_lowest(requirement: str) -> str:
 
 def resolve(plan: Plan) -> tuple[list[dict[str, Any]], str]:
     """What pip would install, and why it can't, if so."""
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"]
-    done = subprocess.run([*command, *plan.requirements], capture_output=True, text=True, check=False)
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"]
+    done = subprocess.run([*pip, *plan.requirements], capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return json.loads(done.stdout)["install"], ""
     errors = [line.removeprefix("ERROR: ").strip() for line in done.stderr.splitlines() if "ERROR" in line]
@@ -170,10 +170,10 @@ def audit(project: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(findings))
 
 
-def main() -> int:
-    project = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
+def main(*arguments: str) -> int:
+    arguments_of(__doc__).parse_args(arguments)
     try:
-        findings = audit(project)
+        findings = audit(toml_of(PYPROJECT)["project"])
     except (UnreachableError, InvalidRequirement) as error:
         sys.stderr.write(f"audit: {error}\n")
         return 2
@@ -183,4 +183,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(main))

@@ -12,13 +12,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from command import UnusableError, arguments_of, command, toml_of
 from docstrings import expanded
 
 ROOT: Final = Path(__file__).parents[1]
@@ -120,7 +120,7 @@ def _summary(text: str) -> tuple[str, str]:
 
 def _named_pages() -> Iterator[tuple[str, str]]:
     """Each page of the navigation, with the name of its section."""
-    project = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]
+    project = toml_of(ROOT / "zensical.toml")["project"]
     for entry in project["nav"]:
         ((section, pages),) = entry.items()
         for page in pages:
@@ -128,10 +128,21 @@ def _named_pages() -> Iterator[tuple[str, str]]:
 
 
 def render() -> list[str]:
-    """Render the pages; return what is wrong."""
-    command = [str(Path(sys.executable).with_name("zensical")), "build", "--clean", "--strict"]
+    """Render the pages; return what is wrong.
+
+    Raises:
+        UnusableError: Zensical is not there.
+    """
+    zensical = Path(sys.executable).with_name("zensical")
+    if not zensical.exists():
+        raise UnusableError(f"there is no {zensical}: install the dependency group docs, or run nox -s docs")
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env={"NO_COLOR": "1", "PATH": "/usr/bin:/bin"}
+        [str(zensical), "build", "--clean", "--strict"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"NO_COLOR": "1", "PATH": "/usr/bin:/bin"},
     )
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
     if done.returncode:
@@ -186,8 +197,9 @@ def missing_pages() -> list[str]:
     return [f"{page} is in the navigation or in docs/, and not in both" for page in sorted(named ^ there)]
 
 
-def main() -> int:
+def main(*arguments: str) -> int:
     """Build and check the site. The exit status is 1 if anything is wrong."""
+    arguments_of(__doc__).parse_args(arguments)
     stage()
     problems = missing_pages() or render() or broken_links()
     sys.stderr.writelines(f"{problem}\n" for problem in problems)
@@ -199,4 +211,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(command(main))

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from command import arguments_of, command, text_of
 from regeneration.drive.calls import METHODS
 from sessions_us_api.operations import OPERATIONS
 
@@ -98,8 +99,11 @@ def _returned(signature: inspect.Signature) -> str:
 
 def main(*arguments: str) -> int:
     """Write the page; with `--check`, say whether it is what it should be."""
-    written = PAGE.read_text("utf-8") if PAGE.exists() else ""
-    if "--check" not in arguments:
+    parser = arguments_of(__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is not current")
+    checks = parser.parse_args(arguments).check
+    written = text_of(PAGE) if PAGE.exists() else ""
+    if not checks:
         PAGE.write_text(page(), "utf-8")
     elif written != page():
         sys.stderr.write("docs/methods.md is not current: run python scripts/methods.py\n")
@@ -108,4 +112,4 @@ def main(*arguments: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(*sys.argv[1:]))
+    raise SystemExit(command(main))

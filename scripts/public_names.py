@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import griffe
+from command import UnusableError, arguments_of, command, text_of
 from docstrings import packages, target_of
 
 ROOT: Final = Path(__file__).parents[1]
@@ -52,9 +53,8 @@ def public() -> dict[str, str]:
 def _exported(module_name: str, place: str) -> Iterator[tuple[str, str]]:
     module = packages()[module_name]
     for name, member in module.members.items():
-        if (
-            name in module.imports and not member.is_alias and member.is_module
-        ):  # a function that is named after its module
+        # A function that is named after its module.
+        if name in module.imports and not member.is_alias and member.is_module:
             member = member.members[name]
         target = target_of(member)
         is_exported = name in module.exports if module.exports is not None else not name.startswith("_")
@@ -107,19 +107,31 @@ def undeclared(before: dict[str, str], now: dict[str, str], changes: str) -> lis
 
 
 def latest_changes() -> str:
-    """The part of the changelog for the next version."""
-    return re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text("utf-8"), flags=re.MULTILINE)[1]
+    """The part of the changelog for the next version.
+
+    Raises:
+        UnusableError: there is none.
+    """
+    _, *parts = re.split(r"^## ", text_of(path := ROOT / "CHANGELOG.md"), flags=re.MULTILINE)
+    if not parts:
+        raise UnusableError(f"{path}: no part begins with ##")
+    return parts[0]
 
 
 def _read() -> dict[str, str]:
-    lines = SNAPSHOT.read_text("utf-8").splitlines()
-    return dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
+    lines = [line.partition(" ") for line in text_of(SNAPSHOT).splitlines() if not line.startswith("#")]
+    if wrong := next((name for name, _, what in lines if not what), None):
+        raise UnusableError(f"{SNAPSHOT}: {wrong!r} stands there without what it is; take the file of the last version")
+    return {name: what for name, _, what in lines}
 
 
 def main(*arguments: str) -> int:
     """Compare, or write. The exit status is 1 if a change is not declared."""
+    parser = arguments_of(__doc__)
+    parser.add_argument("--write", action="store_true", help="write api.txt")
+    writes = parser.parse_args(arguments).write
     now = public()
-    if "--write" in arguments:
+    if writes:
         head = "# The public names of the last version. Written by scripts/public_names.py at a release.\n"
         SNAPSHOT.write_text(head + "".join(f"{path} {what}\n" for path, what in now.items()), "utf-8")
         return 0
@@ -131,4 +143,4 @@ def main(*arguments: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(*sys.argv[1:]))
+    raise SystemExit(command(main))

@@ -20,7 +20,7 @@ from sessions_us.sandbox import Sandbox
 DOCS = Path(__file__).parents[2] / "docs" / "terminal.md"
 ID = "5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3"
 SHOTS = (
-    ("list sessions --limit 8", "Ids are shortened"),
+    ("list sessions --limit 8", "more may follow"),
     (f"get sessions {ID}", "participants  "),
     ("export sessions --to sessions.ndjson", "waiting for the quota"),
     ("quota --watch", "in flight"),

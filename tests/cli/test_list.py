@@ -225,7 +225,7 @@ def test_a_list_has_a_limit_and_says_what_all_would_cost(sessions_sandbox: Sandb
     done = run("list", "rooms", **at(sessions_sandbox))
 
     assert (done.returncode, len(rows(done.stdout)), len(sessions_sandbox.requests)) == (0, 20, 1)
-    assert "20 rows, and more may follow; --all costs one request for each 20" in done.stderr
+    assert "20 rows, and more may follow; --all costs a request for each 20" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -305,6 +305,19 @@ def test_rows_since_a_moment(sessions_sandbox: Sandbox) -> None:
     assert [row["id"] for row in found] == [
         row["id"] for row in every if (row["startAt"] or row["createdAt"]) >= moment
     ]
+
+
+@pytest.mark.parametrize(("limit", "read", "requests"), [([], 20, 1), (["-n", "5"], 20, 1), (["-n", "40"], 40, 3)])
+def test_rows_since_a_moment_cost_what_they_cost_without_it(
+    sessions_sandbox: Sandbox, limit: list[str], read: int, requests: int
+) -> None:
+    """Nobody asked for the whole list. One line says how few rows were read, and what all would cost."""
+    done = run("list", "sessions", *limit, "--since", "2999-01-01", "--table", **at(sessions_sandbox))
+
+    assert (done.returncode, len(sessions_sandbox.requests)) == (0, requests)
+    assert done.stdout == "No sessions since 2999-01-01.\n"
+    assert f"0 of the {read} rows read, and more may follow; --all costs a request for each 20" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("encoding", ["ascii", *further("latin-1", "utf-8")])

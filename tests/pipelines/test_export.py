@@ -383,6 +383,23 @@ async def test_progress_ends_where_it_said(sandbox, user, out):
     assert [event.seconds_left is None for event in events] == [event.requests_left is None for event in events]
 
 
+async def test_a_total_is_told_as_soon_as_its_list_has_ended(sandbox, user, tmp_path):
+    """Not with the next answer, for which an export may wait a minute. The same holds for the stage after the lists."""
+    sandbox.load({"rooms": [{"name": "Blue"}]})
+    told: list[tuple[ExportProgress, str]] = []
+
+    def hear(event: ExportProgress) -> None:
+        told.append((event, sandbox.requests[-1].path if sandbox.requests else ""))
+
+    await export(user, ["rooms", "sessions"], NDJSONSink(tmp_path / "out"), state=tmp_path / "state", on_event=hear)
+
+    for resource, rows in ("rooms", 1), ("sessions", 45):
+        event, path = next((event, path) for event, path in told if event.resource == resource and event.total)
+        assert (event.stage, event.total, path) == ("listing", rows, f"/api/{resource}")
+    event, path = next((event, path) for event, path in told if event.stage == "fetching")
+    assert (event.resource, path) == ("sessions", "/api/sessions")
+
+
 @pytest.mark.parametrize("kind", [RuntimeError, asyncio.CancelledError])
 async def test_a_listener_that_fails_breaks_nothing(user, out, caplog, kind):
     """It is logged; what a cancelled future raises does not stop the export."""

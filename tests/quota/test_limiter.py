@@ -661,19 +661,19 @@ async def test_a_snapshot_tells_what_is_known() -> None:
 
 
 @virtual
-async def test_closing_fails_all_who_wait() -> None:
-    """Nobody hangs: those who wait, and those who come later, hear that it is closed. A lease that is out can still be ended."""
-    world = World()
-    held = await world.limiter.acquire(lane="interactive", deadline=None)
-    waiting = world.start(world.call(), world.call(lane="background"))
+async def test_nobody_waits_for_a_client_that_left() -> None:
+    """Its waiters of both lanes hear that it is closed. Its lease that is out can still be ended."""
+    world, mine = World(), World
+    held = await world.limiter.acquire(lane="interactive", deadline=None, owner=mine)
+    lanes: tuple[Lane, Lane] = ("interactive", "background")
+    waiting = world.start(*(world.limiter.acquire(lane=lane, deadline=None, owner=mine) for lane in lanes))
     await asyncio.sleep(1)
-    await world.limiter.aclose()
+    await world.limiter.leave(mine)
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
-    assert all(isinstance(outcome, ClientClosedError) for outcome in outcomes)
-    with pytest.raises(ClientClosedError):
-        await world.call()
+    assert [type(outcome) for outcome in outcomes] == [ClientClosedError] * 2
+    assert world.limiter.in_use
     await held.unknown()
-    assert world.limiter.snapshot().in_flight == 0
+    assert not world.limiter.in_use
 
 
 @virtual

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -47,22 +46,31 @@ class WatchedClock(LoopClock):
         return None if self.loop_timer is None or self.loop_timer.cancelled() else self.loop_timer
 
 
+class Owner:
+    """A client, which can leave and come again."""
+
+
 class Caller:
     """One call of `acquire`, in a task of its own."""
 
-    def __init__(self, machine: QuotaMachine, lane: Lane, patience: float | None) -> None:
-        self.machine, self.lane = machine, lane
+    def __init__(self, machine: QuotaMachine, lane: Lane, patience: float | None, owner: Owner) -> None:
+        self.machine, self.lane, self.owner = machine, lane, owner
         self.cancelled = False
         self.asked: int | None = None  # its number, in the order in which they came
-        self.granted = False
+        self.granted = self.closed = False
         self.deadline = None if patience is None else machine.clock() + patience
         self.task = machine.loop.create_task(self.call())
 
     async def call(self) -> None:
         self.asked = self.machine.asked = self.machine.asked + 1
-        with contextlib.suppress(QuotaTimeoutError, ClientClosedError):
-            lease = await self.machine.limiter.acquire(lane=self.lane, deadline=self.deadline)
-            self.machine.granted(self, lease)
+        try:
+            lease = await self.machine.limiter.acquire(lane=self.lane, deadline=self.deadline, owner=self.owner)
+        except QuotaTimeoutError:
+            return
+        except ClientClosedError:
+            self.closed = True
+            return
+        self.machine.granted(self, lease)
 
     @property
     def waiting(self) -> bool:
@@ -70,7 +78,7 @@ class Caller:
 
 
 class QuotaMachine(RuleBasedStateMachine):
-    """Random acquire, cancel, refund, done, unknown, 429, close and clock jumps."""
+    """Random acquire, cancel, refund, done, unknown, 429, leave and clock jumps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +87,7 @@ class QuotaMachine(RuleBasedStateMachine):
         self.callers: list[Caller] = []
         self.leases: list[Lease] = []
         self.asked = 0
-        self.closed = False
+        self.owners = Owner(), Owner()
         self.asleep = False  # the clock jumped, and no timer has fired since
 
     @initialize(
@@ -119,9 +127,10 @@ class QuotaMachine(RuleBasedStateMachine):
     @rule(
         lane=st.sampled_from(["interactive", "interactive", "background"]),
         patience=st.sampled_from([None, None, 0.0, 5.0, 90.0]),
+        whose=st.integers(0, 1),
     )
-    def ask(self, lane: Lane, patience: float | None) -> None:
-        self.callers.append(Caller(self, lane, patience))
+    def ask(self, lane: Lane, patience: float | None, whose: int) -> None:
+        self.callers.append(Caller(self, lane, patience, self.owners[whose]))
 
     @rule(turns=st.integers(0, 3))
     def let_run(self, turns: int) -> None:
@@ -182,15 +191,17 @@ class QuotaMachine(RuleBasedStateMachine):
         self.jumped += seconds
         self.asleep = True
 
-    @precondition(lambda self: not self.closed)
-    @rule(really=st.integers(0, 9))
-    def close(self, really: int) -> None:
-        if really == 0:
-            self.closed = True
-            self.settle()
-            self.run(self.limiter.aclose())
-            self.settle()
-            assert not any(caller.waiting for caller in self.callers)
+    @rule(whose=st.integers(0, 9))
+    def leave(self, whose: int) -> None:
+        """Its own waiters are failed, and none of the other one's."""
+        if whose >= len(self.owners):
+            return
+        self.settle()
+        waiting = [caller for caller in self.callers if caller.waiting]
+        self.run(self.limiter.leave(self.owners[whose]))
+        self.settle()
+        for caller in waiting:
+            assert caller.closed if caller.owner is self.owners[whose] else not caller.closed
 
     # -- what must hold ----------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ __all__ = ("AsJson", "list_")
 
 _LIMIT = 20
 """The rows of one request."""
-_COST = "--all costs one request for each 20 and two to be sure of the end"
+_COST = "--all costs a request for each 20, and one or two more"
 
 
 def list_(
@@ -43,14 +43,14 @@ def list_(
         int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many rows. [default: 20]")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All rows: a request for each 20 of them, and one or two more.")
+        bool, typer.Option("--all", help="All rows: a request for each 20 of them, and up to two more.")
     ] = False,
     since: Annotated[
         str | None,
         typer.Option(
             metavar="MOMENT|DURATION",
-            help="Only rows that start (or, without a start, were created) since then: 2026-01-31, 7d. The API can't "
-            "filter, so this saves no request.",
+            help="Of the rows that are read, only those that start (or, without a start, were created) since then: "
+            "2026-01-31, 7d. The API can't filter, so this saves no request, and only --all finds every such row.",
         ),
     ] = None,
     page: Annotated[int | None, typer.Option(min=0, metavar="N", help="Begin with this page.")] = None,
@@ -75,7 +75,7 @@ def list_(
       sessions-us list sessions
       sessions-us list sessions --limit 5 --table
       sessions-us list bookings --all --json | jq -r .participantEmail
-      sessions-us list bookings --since 7d -o csv --fields startAt,participantName
+      sessions-us list bookings --all --since 7d -o csv --fields startAt,participantName
       sessions-us list participants 5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3
     """
     key = user_key(key_file)
@@ -87,14 +87,15 @@ def list_(
         {"--page": page is not None, "--cursor": cursor is not None},
     )
     position = Position(page) if cursor is None else Position.at(cursor)
-    shown = _Shown(resource, form, paths, key)
+    shown = _Shown(resource, "" if since is None else f" since {since}", form, paths, key)
 
     async def read() -> None:
         on_event = shown.waiting.on_event
         async with connect(key, budget(quota_store), on_event=on_event, max_wait=max_wait) as user:
             await shown.show(_wanted(batches(user, resource, id, position), after, most, position))
-        if shown.count == most and position.may_go_on:
-            note(f"{shown.count} rows, and more may follow; {_COST}{_cursor(position)}")
+        if position.may_go_on:
+            rows = f"{shown.count} rows" if after is None else f"{shown.count} of the {position.read} rows read"
+            note(f"{rows}, and more may follow; {_COST}{_cursor(position)}")
 
     with _cursor_told(position):
         asyncio.run(read())
@@ -106,6 +107,7 @@ class _Shown:
 
     Attributes:
         resource: the list.
+        part: which rows of the list, in words; empty: all.
         form: the form of the rows.
         paths: the chosen fields; none are all.
         key: is kept out of the rows, for a server that echoes it must not put it into a file.
@@ -115,6 +117,7 @@ class _Shown:
     """
 
     resource: Listing
+    part: str
     form: Output
     paths: Sequence[str]
     key: UserKey = field(repr=False)
@@ -123,7 +126,7 @@ class _Shown:
     count: int = 0
 
     def __attrs_post_init__(self) -> None:
-        self.waiting = Waiting(f"reading {self.resource}")
+        self.waiting = Waiting(f"reading {self.resource}{self.part}")
 
     async def show(self, parts: AsyncIterator[list[Any]]) -> None:
         """Show the rows, also those that were read before an error.
@@ -142,14 +145,14 @@ class _Shown:
             raise
         self._show_rest()
         if not self.count and self.form is Output.TABLE:
-            screen().print(Text(f"No {self.resource}."))
+            screen().print(Text(f"No {self.resource}{self.part}."))
 
     def _take(self, part: list[Any]) -> None:
         if not self.count:
             require_known(self.paths, shape_of(self.resource), part)
         self.rows += [self.key.redact_json(row) for row in part]
         self.count += len(part)
-        self.waiting.doing = f"reading {self.resource}, {self.count} rows"
+        self.waiting.doing = f"reading {self.resource}{self.part}, {self.count} rows"
         if self.form is Output.NDJSON:
             with self.waiting.hidden():
                 print_rows(picked(self.rows, self.paths))
@@ -163,16 +166,17 @@ class _Shown:
 async def _wanted(
     given: AsyncIterator[list[Any]], after: datetime | None, most: int | None, position: Position
 ) -> AsyncIterator[list[Any]]:
-    """Yield the rows that start since a moment, page by page, up to the greatest number."""
+    """Yield the rows that start since a moment, page by page. Stop when so many rows were read, also of those left out."""
     count = 0
     async for batch in given:
+        position.read += len(batch)
         found = [row for row in batch if after is None or _is_since(row, after)]
         part = found if most is None else found[: most - count]
         if len(part) < len(found):
             position.cut(part[-1])
         count += len(part)
         yield part
-        if count == most:
+        if most is not None and position.read >= most:
             return
 
 

@@ -140,6 +140,7 @@ class Position:
         skips: rows of the first page that were shown before.
         after: the cursor to go on with; None if it is not known.
         may_go_on: whether there may be more rows.
+        read: how many rows were read.
         here: the cursor of the last page.
         rows: the rows of the last page.
     """
@@ -148,6 +149,7 @@ class Position:
     skips: int = 0
     after: str | None = None
     may_go_on: bool = False
+    read: int = 0
     here: str = ""
     rows: list[Any] = field(factory=list, repr=False)
 

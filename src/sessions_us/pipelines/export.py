@@ -214,10 +214,13 @@ class _Export:
                 break
         self._requests = before + pager.requests
         await self._worker.run(self._state.note_end, resource.name, pager.complete is not False)
+        await self._tell(resource, stage)
 
     async def _fetch(self, resource: Resource) -> None:
         """Read the children of the rows that wait for them."""
         await self._worker.run(self._state.recall, resource.name)
+        if resource.children:
+            await self._tell(resource, "fetching")
         while (task := await self._worker.run(self._children.next_task, resource.name)) is not None:
             found, gap = await self._read(resource, task)
             await self._worker.run(self._children.complete, resource.name, task, found, gap)

@@ -110,9 +110,8 @@ def fit(resource: str, row: Row, *, children: bool = True) -> dict[str, Any]:
     noun = RESOURCES[resource]
     nested = noun.children if children else ()
     names = {child.name for child in nested}
-    own = {
-        name: None if name in names else value for name, value in row.items()
-    }  # so that no other spelling is taken for it
+    # None, so that no other spelling is taken for it.
+    own = {name: None if name in names else value for name, value in row.items()}
     shape = columns(resource, children=children)
     try:
         values, extra = _understood(Decoder(resource)(own, noun.model), own)

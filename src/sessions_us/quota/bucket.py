@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sessions_us.quota.rules.window import Window
 
@@ -11,9 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ("Bucket",)
 
-_EARLY = (
-    1 - 1e-6
-)  # it empties slightly early, because a rounding error at the end of a window would cost a whole refill
+# The bucket empties slightly early, because a rounding error at the end of a window would cost a whole refill.
+_EARLY: Final = 1 - 1e-6
 
 
 class Bucket:

@@ -90,9 +90,8 @@ class Dispatcher:
         try:
             entry = await self.replica.step(enter)
         except BaseException:
-            await self._remove(
-                waiter
-            )  # this step follows the one in which it entered, also if its caller is cancelled again
+            # This step follows the one in which it entered, also if its caller is cancelled again.
+            await self._remove(waiter)
             raise
         outcome = await self._wait(waiter, entry) if isinstance(entry, Decision) else entry
         if isinstance(outcome, SessionsError):
@@ -119,10 +118,10 @@ class Dispatcher:
             await self.replica.step(lambda state, now: (state.promote(before), None))
         await self._dispatch()
 
-    async def fail(self, owner: object | None = None) -> None:
-        """Fail the waiters of an owner, or all waiters, with `ClientClosedError`."""
+    async def fail(self, owner: object) -> None:
+        """Fail the waiters of an owner with `ClientClosedError`."""
         for waiter in list(self._waiters.values()):
-            if owner is None or waiter.owner is owner:
+            if waiter.owner is owner:
                 await self._fail(waiter, ClientClosedError())
         await self._dispatch()
 

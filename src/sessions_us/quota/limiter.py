@@ -8,7 +8,7 @@ import threading
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
-from sessions_us.errors import ClientClosedError, ConfigurationError
+from sessions_us.errors import ConfigurationError
 from sessions_us.events import ClientEvent, Emit, ignore
 from sessions_us.quota.clock import MACHINE, Clock
 from sessions_us.quota.dispatcher import Dispatcher
@@ -72,7 +72,7 @@ class Limiter:
         self._replica = self._new_replica(None if before is None else before.hand_over(quota, self.clock))
         self._dispatchers: dict[asyncio.AbstractEventLoop, Dispatcher] = {}
         self._owners: WeakKeyDictionary[object, _Owner] = WeakKeyDictionary()
-        self._closed = self._replaced = False
+        self._replaced = False
         _limiters.add(self)
 
     @property
@@ -144,11 +144,9 @@ class Limiter:
         Raises:
             QuotaTimeoutError: the wait would exceed the deadline; raised as soon as that is known. Or the store can't be
                 used, and nothing may be sent without it.
-            ClientClosedError: the limiter is closed, or was closed during the wait.
+            ClientClosedError: the owner left during the wait.
             ConfigurationError: a client with another quota or clock has replaced this limiter.
         """
-        if self._closed:
-            raise ClientClosedError
         loop = asyncio.get_running_loop()
         dispatcher = self._dispatchers.get(loop) or await self._bind(loop)
         emit = emit or self._emit
@@ -211,16 +209,8 @@ class Limiter:
         here = asyncio.get_running_loop()
         await self._fail(here if left is None or left.loop is None else left.loop, owner)
 
-    async def aclose(self) -> None:
-        """Fail all waiters with `ClientClosedError`, now and from now on. Leases may still be ended."""
-        self._closed = True
-        with self._guard:
-            self._owners.clear()
-        for loop in self._dispatchers:
-            await self._fail(loop)
-
-    async def _fail(self, loop: asyncio.AbstractEventLoop, owner: object | None = None) -> None:
-        """Fail the waiters of an owner, or all, in the loop in which they wait."""
+    async def _fail(self, loop: asyncio.AbstractEventLoop, owner: object) -> None:
+        """Fail the waiters of an owner in the loop in which they wait."""
         dispatcher = self._dispatchers.get(loop)
         if dispatcher is None:
             return

@@ -345,6 +345,9 @@ RETRY_AFTER = {
     "nan": None,
     "inf": None,
     "soon": None,
+    "23 Nov , 2026": None,
+    "23 Nov 99999999999 12:00:30 GMT": None,
+    "23 Nov 2026 12:00:30 +99999999999999": None,
     "9" * 400: None,
     "": None,
 }
@@ -395,8 +398,43 @@ NAMES = st.sampled_from(
 PIECES = st.sampled_from(
     ["10", "w=60", ";", ",", "=", '"', "r=1", "t=5", "q=10", "-", ".", "Mon, 23 Nov 2026 12:00:00 GMT", "9" * 400]
 )
+DATE_PIECES = st.sampled_from(
+    [
+        "Mon,",
+        "mon",
+        ",",
+        "23",
+        "23,",
+        "²",
+        "Nov",
+        "nov,",
+        "-Nov-",
+        "2026",
+        "2026,",
+        "26",
+        "23-Nov-26",
+        "2026-11-23",
+        "99999999999",
+        "12:00:00",
+        "12.00",
+        ":",
+        "::",
+        "12:00-",
+        "GMT",
+        "Z",
+        "-",
+        "-1",
+        "-0000",
+        "+0100",
+        "+99999999999",
+    ]
+)
 VALUES = st.one_of(
-    st.text(max_size=40), st.lists(PIECES, max_size=8).map("".join), st.floats().map(str), st.dates().map(str)
+    st.text(max_size=40),
+    st.lists(PIECES, max_size=8).map("".join),
+    st.lists(DATE_PIECES, min_size=1, max_size=6).map(" ".join),
+    st.floats().map(str),
+    st.dates().map(str),
 )
 
 

@@ -141,7 +141,6 @@ class Company:
         """Nothing is left behind: no ticket, no lease, no connection."""
         for limiter in self.limiters:
             assert not limiter.in_use
-            await limiter.aclose()
         state = self.state().tidied(self.loop.time() + 5e8 + STALE_AFTER)
         assert not state.interactive
         assert not state.background

@@ -215,7 +215,6 @@ async def test_a_caller_who_is_cancelled_at_any_moment_leaves_nothing_behind(sto
     held = (await store.load("cancel")).state
     assert held is not None
     assert (held.interactive, held.window.flights) == ((), ())
-    await limiter.aclose()
 
 
 @pytest.mark.parametrize(

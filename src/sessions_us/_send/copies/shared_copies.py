@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -44,6 +45,7 @@ class SharedCopies:
     _place: CopyPlace
     _now: Callable[[], float]
     _untold: set[str] = field(factory=set, init=False)
+    _telling: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _is_down: bool = field(default=False, init=False)
     _rests_until: float = field(default=0.0, init=False)
     _last_kept: str = field(default="", init=False)
@@ -130,10 +132,7 @@ class SharedCopies:
         if self._is_down:
             self._rests_until = self._now() + _REST  # one call tries, the others go on
         try:
-            if self._untold:
-                untold = sorted(self._untold)
-                await self._place.end("", untold)
-                self._untold.difference_update(untold)
+            await self._tell_all()
             answered = await step()
         except StoreFailure as failure:
             if not self._is_down:
@@ -144,6 +143,27 @@ class SharedCopies:
             _log.warning("the shared copies can be used again")
         self._is_down, self._rests_until = False, 0.0
         return answered
+
+    async def _tell_all(self) -> None:
+        """Tell what could not be told when it happened. Steps that begin meanwhile wait: told twice, it would end their stamps.
+
+        Raises:
+            StoreFailure: the place can't be used. All of it is told again.
+        """
+        if not (self._untold or self._telling.locked()):
+            return
+        rests_until = self._rests_until
+        async with self._telling:
+            if self._rests_until > rests_until:
+                raise StoreFailure("it could not be used a moment ago")
+            untold = [self._untold.pop() for _ in range(len(self._untold))]  # other threads may add to it
+            if not untold:
+                return
+            try:
+                await self._place.end("", untold)
+            except BaseException:
+                self._untold.update(untold)
+                raise
 
 
 async def _nothing() -> None:

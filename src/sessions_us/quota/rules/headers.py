@@ -253,7 +253,7 @@ def _date(text: str) -> float | None:
     if not 8 <= len(text) <= 64:
         return None
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
-        with suppress(ValueError, TypeError, OverflowError, IndexError):
+        with suppress(ValueError, OverflowError):
             moment = parse(text)
             epoch = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
             return epoch if _FIRST_EPOCH <= epoch <= _LAST_EPOCH else None
