@@ -144,14 +144,16 @@ async def test_a_state_of_another_version(sandbox, user, out, state, version, sa
 
 
 async def test_a_state_of_another_job(sandbox, user, out, state):
-    """Other resources, without children, another key or server: each is named, none is mixed up."""
+    """Other resources, without children, another key: each is named, none is mixed up."""
     await half(sandbox, user, NDJSONSink(out), state)
     with pytest.raises(ExportError, match=r"of another job \(resources: sessions, and not rooms"):
         await export(user, ["rooms"], NDJSONSink(out), state=state)
     with pytest.raises(ExportError, match="children: participants, transcripts, takeaways, and not none"):
         await whole(user, NDJSONSink(out), state, children=False)
     async with UserClient("another-key", base_url=sandbox.url) as stranger:
-        with pytest.raises(ExportError, match="server and key") as caught:
+        with pytest.raises(
+            ExportError, match=r"of another key for this server: .*new_key=True \(--new-key\)"
+        ) as caught:
             await whole(stranger, NDJSONSink(out), state)
 
     assert sandbox.user_key not in str(caught.value)

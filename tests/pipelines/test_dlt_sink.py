@@ -273,7 +273,9 @@ def test_a_file_that_somebody_has_open(tmp_path: Path, read_only: bool) -> None:
     checkpoint = sink.commit()
     sink.write("rooms", [{"id": "r2"}])
     with opened_elsewhere(file, read_only=read_only) as holder:
-        said = rf"{re.escape(str(file))} is open in \S+ \(PID {holder}\).*: close it there, and run the same export again$"
+        said = (
+            rf"{re.escape(str(file))} is open in \S+ \(PID {holder}\).*: close it there, and run the same export again$"
+        )
         with pytest.raises(ExportError, match=said):
             sink.commit()
         with pytest.raises(ExportError, match=said):
@@ -349,7 +351,9 @@ def test_a_destination_that_only_appends_is_refused(tmp_path: Path) -> None:
 def test_a_server_that_is_not_there_is_said_in_a_line_without_the_password(tmp_path: Path) -> None:
     """The place is named as far as it is no secret."""
     sink = DltSink("postgresql://ada:hunter2@127.0.0.1:1/db", pipelines_dir=tmp_path)
-    with pytest.raises(ExportError, match=r"127\.0\.0\.1:1/db can't be reached: connection to server .*refused") as raised:
+    with pytest.raises(
+        ExportError, match=r"127\.0\.0\.1:1/db can't be reached: connection to server .*refused"
+    ) as raised:
         sink.open(None, ["rooms"])
     assert "hunter2" not in f"{raised.value}{sink.identity}"
     assert "\n" not in str(raised.value)

@@ -128,6 +128,13 @@ def export(
             "it at the end (exit status 19), and try again with the next export."
         ),
     ] = OnError.STOP,
+    new_key: Annotated[
+        bool,
+        typer.Option(
+            "--new-key",
+            help="Go on with another key than before, such as the new one after a rotation; the lists are read whole.",
+        ),
+    ] = False,
     json: AsJson = None,
     key_file: KeyFile = None,
     quota_store: QuotaStore = None,
@@ -157,12 +164,18 @@ def export(
         full_every=full_every,
         vanished="delete" if delete_vanished else "mark" if mark_vanished else "keep",
         on_error=on_error,
+        new_key=new_key,
     )
     try:
         targets = [Target.of(place, format, state, len(wanted.resources)) for place in _places(to)]
         if (no_children and children is not None) or (mark_vanished and delete_vanished):
             raise ValueError(
                 "--children and --no-children, or --mark-vanished and --delete-vanished, exclude each other"
+            )
+        if new_key and delete_vanished:
+            raise ValueError(
+                "--new-key and --delete-vanished exclude each other, because a new key may not see all rows: see first how "
+                "many vanish with it"
             )
     except ValueError as error:
         raise typer.Exit(fail(str(error), Status.USAGE)) from None
@@ -202,6 +215,7 @@ class Wanted:
     full_every: timedelta | None
     vanished: Literal["keep", "mark", "delete"]
     on_error: OnError
+    new_key: bool
 
 
 async def _run(
@@ -225,6 +239,7 @@ async def _run(
                 full_every=REFRESH_CHILDREN if wanted.full_every is None else wanted.full_every,
                 vanished=wanted.vanished,
                 on_error=wanted.on_error.value,
+                new_key=wanted.new_key,
                 on_event=progress.on_event,
             )
         )
