@@ -27,7 +27,7 @@ from .progress import ProgressLine
 from .statuses import Status, failure
 from .table import table
 from .target import Format, Target, without_secrets
-from .text import one_line
+from .text import counted, one_line
 
 if TYPE_CHECKING:
     from ..pipelines import ExportReport, ResourceReport
@@ -287,6 +287,7 @@ def _print(report: ExportReport, as_json: bool) -> None:
     else:
         console = screen()
         console.print(table(_COLUMNS, rows, console.width))
+    ProgressLine().note(f"this run cost {counted(report.requests, 'request')}")
     if report.resumed:
         ProgressLine().note("this went on with an export that had been stopped, and read the lists again at its end")
     for name, each in report.resources.items():
@@ -312,12 +313,13 @@ def _remarks(report: ResourceReport) -> Iterator[str]:
     if not report.complete:
         yield "the list kept moving, or is not paged as documented, so that rows may be missing: run the same command again"
     if report.orphaned.count:
-        yield f"{report.orphaned.count} rows went away before what belongs to them was read"
+        yield f"{counted(report.orphaned.count, 'row')} went away before being read whole"
     if report.failed.count:
         some = ", ".join(map(one_line, report.failed.ids))
         more = ", …" if report.failed.count > len(report.failed.ids) else ""
-        yield f"{report.failed.count} rows could not be read whole ({some}{more}); the next export tries again"
+        yield f"{counted(report.failed.count, 'row')} could not be read whole ({some}{more}); the next export tries again"
     if report.awaited.count:
-        yield f"takeaways or transcripts of {report.awaited.count} sessions are still awaited; the next export asks again"
+        sessions = counted(report.awaited.count, "session")
+        yield f"takeaways or transcripts of {sessions} are still awaited; the next export asks again"
     if report.odd:
-        yield f"{report.odd} rows are no objects and were left out"
+        yield f"{counted(report.odd, 'row')} left out: no JSON object"
