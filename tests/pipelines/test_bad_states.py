@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import resource
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pipelines import chaos
@@ -23,6 +26,7 @@ from sessions_us.pipelines import ExportReport, NDJSONSink, Sink, export
 from sessions_us.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
@@ -239,6 +243,27 @@ async def test_rows_can_be_read_while_an_export_runs(out, state):
             await task
 
     assert len(ids(out)) >= 20
+
+
+async def test_the_documented_queries_tell_how_far_a_stopped_export_is(sandbox, user, out, state):
+    """Which lists are proven complete and as of when, how many rows were read, and how many wait for their children."""
+    documented = re.findall(r"^\| `(SELECT [^`]+)` \|", (DOCS / "pipelines.md").read_text("utf-8"), re.MULTILINE)
+    await half(sandbox, user, NDJSONSink(out), state)
+    (stopped, (_, rows, waiting)) = [answer for query in documented for answer in answers(state, query)]
+    before = time.time()
+    await whole(user, NDJSONSink(out), state)
+    (ended, work) = [answer for query in documented for answer in answers(state, query)]
+
+    assert stopped == ("sessions", 0, None)
+    assert (rows, 0 < waiting < rows) == (12, True)
+    assert ended[:2] == ("sessions", 1)
+    assert before <= ended[2] <= time.time()
+    assert work == ("sessions", 12, 0)
+
+
+def answers(state: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as db:
+        return db.execute(query).fetchall()
 
 
 def count(state: Path) -> int:
