@@ -122,7 +122,7 @@ class DltSink:
             Whether it has the load that `checkpoint` names.
 
         Raises:
-            ExportError: the database can't be reached, or has rows that the state knows nothing of.
+            ExportError: the database can't be reached, is open elsewhere, or has rows that the state knows nothing of.
         """
         self.close()
         pipeline = self._begin()
