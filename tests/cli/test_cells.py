@@ -63,6 +63,7 @@ STEP: dict[str, Any] = {"resource": "rooms", "stage": "listing", "done": 5, "sec
         ({"total": None, "requests": 0, "requests_left": None}, None, "starting"),
         ({"total": 9, "requests": 2, "requests_left": 3}, 90.0, "5 of 9 rows, 2 requests, 3 to go, 2 min left"),
         ({"total": 9, "requests": 0, "requests_left": 3}, 0.0, "starting, 3 requests to go"),
+        ({"total": 1, "requests": 1, "requests_left": 1}, None, "5 of 1 row, 1 request, 1 to go"),
     ],
 )
 def test_how_far_an_export_is(progress: dict[str, Any], left: float | None, words: str) -> None:

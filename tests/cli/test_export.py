@@ -116,6 +116,8 @@ def test_two_places_cost_no_more_than_one(sessions_sandbox: Sandbox, tmp_path: P
     told = json.loads(quick.stdout)
     assert (told["quick"], told["resumed"], told["complete"]) == (True, False, True)
     assert told["as_of"] == json.loads(first.stdout)["as_of"]
+    assert "sessions-us: this run cost 8 requests\n" in first.stderr
+    assert f"sessions-us: this run cost {told['requests']} requests\n" in quick.stderr
     assert "a quick run; complete as of 20" in quick.stderr
 
 
@@ -130,9 +132,31 @@ def test_a_row_that_can_not_be_read(sessions_sandbox: Sandbox, tmp_path: Path) -
     whole = run(*command, cwd=tmp_path, **at(sessions_sandbox))
 
     assert [each.returncode for each in (stopped, skipped, whole)] == [11, 19, 0]
-    assert f"1 rows could not be read whole ({one}); the next export tries again" in skipped.stderr
+    assert f"1 row could not be read whole ({one}); the next export tries again" in skipped.stderr
     assert json.loads(skipped.stdout)["failed"] == {"count": 1, "ids": [one]}
     assert json.loads(whole.stdout)["changed"] == 1
+
+
+def test_a_new_key_goes_on_if_it_is_said(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """The refusal names the option; with it the rows stay, though the key is of somebody who does not see them."""
+    rooms = ids(sessions_sandbox, "/api/rooms")
+    sessions_sandbox.load({"users": [{"id": "kim", "email": "kim@example.com", "key": "key-of-kim"}]})
+    command = ("export", "rooms", "--to", "rooms.ndjson")
+    first = run(*command, cwd=tmp_path, **at(sessions_sandbox))
+    kims = {**at(sessions_sandbox), "SESSIONS_USER_KEY": "key-of-kim"}
+    stopped, unsafe, done, again = (
+        run(*command, *more, cwd=tmp_path, **kims)
+        for more in ([], ["--new-key", "--delete-vanished"], ["--new-key"], ["--quick"])
+    )
+
+    assert [each.returncode for each in (first, stopped, unsafe, done, again)] == [0, 18, 2, 0, 0]
+    assert "of another key for this server" in stopped.stderr
+    assert "(--new-key)" in stopped.stderr
+    assert "--new-key and --delete-vanished exclude each other" in unsafe.stderr
+    report = json.loads(done.stdout)
+    assert (report["rows"], report["vanished"]["count"]) == (len(rooms), len(rooms))
+    assert {row["id"] for row in rows(tmp_path / "rooms.ndjson")} == rooms
+    assert "key-of-kim" not in stopped.stderr + (tmp_path / "rooms.ndjson.state").read_text("latin-1")
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:

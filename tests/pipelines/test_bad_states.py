@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import resource
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pipelines import chaos
@@ -23,6 +26,7 @@ from sessions_us.pipelines import ExportReport, NDJSONSink, Sink, export
 from sessions_us.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
@@ -144,14 +148,16 @@ async def test_a_state_of_another_version(sandbox, user, out, state, version, sa
 
 
 async def test_a_state_of_another_job(sandbox, user, out, state):
-    """Other resources, without children, another key or server: each is named, none is mixed up."""
+    """Other resources, without children, another key: each is named, none is mixed up."""
     await half(sandbox, user, NDJSONSink(out), state)
     with pytest.raises(ExportError, match=r"of another job \(resources: sessions, and not rooms"):
         await export(user, ["rooms"], NDJSONSink(out), state=state)
     with pytest.raises(ExportError, match="children: participants, transcripts, takeaways, and not none"):
         await whole(user, NDJSONSink(out), state, children=False)
     async with UserClient("another-key", base_url=sandbox.url) as stranger:
-        with pytest.raises(ExportError, match="server and key") as caught:
+        with pytest.raises(
+            ExportError, match=r"of another key for this server: .*new_key=True \(--new-key\)"
+        ) as caught:
             await whole(stranger, NDJSONSink(out), state)
 
     assert sandbox.user_key not in str(caught.value)
@@ -247,6 +253,27 @@ async def test_rows_can_be_read_while_an_export_runs(out, state):
             await task
 
     assert len(ids(out)) >= 20
+
+
+async def test_the_documented_queries_tell_how_far_a_stopped_export_is(sandbox, user, out, state):
+    """Which lists are proven complete and as of when, how many rows were read, and how many wait for their children."""
+    documented = re.findall(r"^\| `(SELECT [^`]+)` \|", (DOCS / "pipelines.md").read_text("utf-8"), re.MULTILINE)
+    await half(sandbox, user, NDJSONSink(out), state)
+    (stopped, (_, rows, waiting)) = [answer for query in documented for answer in answers(state, query)]
+    before = time.time()
+    await whole(user, NDJSONSink(out), state)
+    (ended, work) = [answer for query in documented for answer in answers(state, query)]
+
+    assert stopped == ("sessions", 0, None)
+    assert (rows, 0 < waiting < rows) == (12, True)
+    assert ended[:2] == ("sessions", 1)
+    assert before <= ended[2] <= time.time()
+    assert work == ("sessions", 12, 0)
+
+
+def answers(state: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as db:
+        return db.execute(query).fetchall()
 
 
 def count(state: Path) -> int:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from support.databases import Database
 
@@ -248,6 +251,52 @@ def test_a_commit_that_failed_can_be_tried_again(tmp_path: Path, capfd: pytest.C
     assert database.rows("SELECT id FROM d.rooms ORDER BY id") == [("r1",), ("r2",)]
 
 
+@contextmanager
+def opened_elsewhere(file: Path, *, read_only: bool) -> Iterator[int]:
+    """A process that has a DuckDB file open; gives its id."""
+    program = "import duckdb, sys; it = duckdb.connect(sys.argv[1], read_only=bool(sys.argv[2])); print(); input()"
+    command = [sys.executable, "-c", program, str(file), "yes" if read_only else ""]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        yield process.pid
+        process.communicate(b"\n")
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_that_somebody_has_open(tmp_path: Path, read_only: bool) -> None:
+    """One line names the file and the process, at the start and at a load; once it is closed, the rows are taken."""
+    file = tmp_path / "out.duckdb"
+    sink = DltSink(f"duckdb:///{file}", dataset="d")
+    sink.open(None, ["rooms"])
+    sink.write("rooms", [{"id": "r1"}])
+    checkpoint = sink.commit()
+    sink.write("rooms", [{"id": "r2"}])
+    with opened_elsewhere(file, read_only=read_only) as holder:
+        said = (
+            rf"{re.escape(str(file))} is open in \S+ \(PID {holder}\).*: close it there, and run the same export again$"
+        )
+        with pytest.raises(ExportError, match=said):
+            sink.commit()
+        with pytest.raises(ExportError, match=said):
+            DltSink(f"duckdb:///{file}", dataset="d").open(checkpoint, ["rooms"])
+    sink.commit()
+    sink.close()
+
+    assert Database(f"duckdb:///{file}").rows("SELECT id FROM d.rooms ORDER BY id") == [("r1",), ("r2",)]
+
+
+def test_a_file_that_this_process_has_open(tmp_path: Path) -> None:
+    """To read, which DuckDB does not let a process do beside a writer."""
+    file = tmp_path / "out.duckdb"
+    duckdb.connect(str(file)).close()
+    with (
+        duckdb.connect(str(file), read_only=True),
+        pytest.raises(ExportError, match=r"out\.duckdb is open in this process: close it there, and run"),
+    ):
+        DltSink(f"duckdb:///{file}", dataset="d").open(None, ["rooms"])
+
+
 @pytest.mark.parametrize("url", ["duckdb:///sessions.duckdb", "duckdb:///data.v2.db"])
 def test_the_documented_url_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """DuckDB names a database after its file, so the dataset that is not chosen has another name."""
@@ -302,7 +351,9 @@ def test_a_destination_that_only_appends_is_refused(tmp_path: Path) -> None:
 def test_a_server_that_is_not_there_is_said_in_a_line_without_the_password(tmp_path: Path) -> None:
     """The place is named as far as it is no secret."""
     sink = DltSink("postgresql://ada:hunter2@127.0.0.1:1/db", pipelines_dir=tmp_path)
-    with pytest.raises(ExportError, match=r"127\.0\.0\.1:1/db can't be reached: ") as raised:
+    with pytest.raises(
+        ExportError, match=r"127\.0\.0\.1:1/db can't be reached: connection to server .*refused"
+    ) as raised:
         sink.open(None, ["rooms"])
     assert "hunter2" not in f"{raised.value}{sink.identity}"
     assert "\n" not in str(raised.value)

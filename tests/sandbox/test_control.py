@@ -132,6 +132,19 @@ async def test_requests_can_be_read(sandbox: Sandbox, control: httpx.AsyncClient
     assert sandbox.user_key not in (await control.get("/requests")).text
 
 
+async def test_reading_on_after_the_last_request_misses_none(sandbox: Sandbox, control: httpx.AsyncClient) -> None:
+    """An answer has 200 at most: the first after a number, and the newest where no number is given."""
+    for _ in range(250):
+        await control.get(f"{sandbox.url}/api/rooms")
+    read: list[int] = []
+    while page := (await control.get("/requests", params={"after": read[-1] if read else -1})).json():
+        assert len(page) <= 200
+        read += [each["number"] for each in page]
+    assert read == list(range(250))
+    newest = (await control.get("/requests")).json()
+    assert [each["number"] for each in newest] == read[-200:]
+
+
 async def test_a_reset_begins_again(clock: Clock) -> None:
     """Data, faults, windows, time and the record are as at the beginning; the keys are not touched."""
     extra = {"rooms": [{"name": "Ours"}], "users": [{"id": "kim", "email": "k@example.org", "key": "kims"}]}

@@ -27,7 +27,7 @@ from .progress import ProgressLine
 from .statuses import Status, failure
 from .table import table
 from .target import Format, Target, without_secrets
-from .text import one_line
+from .text import counted, one_line
 
 if TYPE_CHECKING:
     from ..pipelines import ExportReport, ResourceReport
@@ -128,6 +128,13 @@ def export(
             "it at the end (exit status 19), and try again with the next export."
         ),
     ] = OnError.STOP,
+    new_key: Annotated[
+        bool,
+        typer.Option(
+            "--new-key",
+            help="Go on with another key than before, such as the new one after a rotation; the lists are read whole.",
+        ),
+    ] = False,
     json: AsJson = None,
     key_file: KeyFile = None,
     quota_store: QuotaStore = None,
@@ -157,12 +164,18 @@ def export(
         full_every=full_every,
         vanished="delete" if delete_vanished else "mark" if mark_vanished else "keep",
         on_error=on_error,
+        new_key=new_key,
     )
     try:
         targets = [Target.of(place, format, state, len(wanted.resources)) for place in _places(to)]
         if (no_children and children is not None) or (mark_vanished and delete_vanished):
             raise ValueError(
                 "--children and --no-children, or --mark-vanished and --delete-vanished, exclude each other"
+            )
+        if new_key and delete_vanished:
+            raise ValueError(
+                "--new-key and --delete-vanished exclude each other, because a new key may not see all rows: see first how "
+                "many vanish with it"
             )
     except ValueError as error:
         raise typer.Exit(fail(str(error), Status.USAGE)) from None
@@ -202,6 +215,7 @@ class Wanted:
     full_every: timedelta | None
     vanished: Literal["keep", "mark", "delete"]
     on_error: OnError
+    new_key: bool
 
 
 async def _run(
@@ -225,6 +239,7 @@ async def _run(
                 full_every=REFRESH_CHILDREN if wanted.full_every is None else wanted.full_every,
                 vanished=wanted.vanished,
                 on_error=wanted.on_error.value,
+                new_key=wanted.new_key,
                 on_event=progress.on_event,
             )
         )
@@ -272,6 +287,7 @@ def _print(report: ExportReport, as_json: bool) -> None:
     else:
         console = screen()
         console.print(table(_COLUMNS, rows, console.width))
+    ProgressLine().note(f"this run cost {counted(report.requests, 'request')}")
     if report.resumed:
         ProgressLine().note("this went on with an export that had been stopped, and read the lists again at its end")
     for name, each in report.resources.items():
@@ -297,12 +313,13 @@ def _remarks(report: ResourceReport) -> Iterator[str]:
     if not report.complete:
         yield "the list kept moving, or is not paged as documented, so that rows may be missing: run the same command again"
     if report.orphaned.count:
-        yield f"{report.orphaned.count} rows went away before what belongs to them was read"
+        yield f"{counted(report.orphaned.count, 'row')} went away before being read whole"
     if report.failed.count:
         some = ", ".join(map(one_line, report.failed.ids))
         more = ", …" if report.failed.count > len(report.failed.ids) else ""
-        yield f"{report.failed.count} rows could not be read whole ({some}{more}); the next export tries again"
+        yield f"{counted(report.failed.count, 'row')} could not be read whole ({some}{more}); the next export tries again"
     if report.awaited.count:
-        yield f"takeaways or transcripts of {report.awaited.count} sessions are still awaited; the next export asks again"
+        sessions = counted(report.awaited.count, "session")
+        yield f"takeaways or transcripts of {sessions} are still awaited; the next export asks again"
     if report.odd:
-        yield f"{report.odd} rows are no objects and were left out"
+        yield f"{counted(report.odd, 'row')} left out: no JSON object"

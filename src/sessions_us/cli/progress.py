@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..events import ClientEvent, ExportProgress
+from .text import counted
 from .waiting import Waiting
 
 __all__ = ("ProgressLine", "duration", "summary")
@@ -65,10 +66,10 @@ class ProgressLine(Waiting):
 
 def summary(event: ExportProgress, left: float | None) -> str:
     """Return rows, requests and the time left in words."""
-    rows = f"{event.done} rows" if event.total is None else f"{event.done} of {event.total} rows"
-    parts = [rows, f"{event.requests} requests"] if event.requests else ["starting"]
+    rows = counted(event.done, "row") if event.total is None else f"{event.done} of {counted(event.total, 'row')}"
+    parts = [rows, counted(event.requests, "request")] if event.requests else ["starting"]
     if event.requests_left is not None:
-        parts.append(f"{event.requests_left} {'' if event.requests else 'requests '}to go")
+        parts.append(f"{event.requests_left if event.requests else counted(event.requests_left, 'request')} to go")
     if left is not None and left > 0:
         parts.append(f"{duration(left)} left")
     return ", ".join(parts)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..pipelines.rows import finite
 
-__all__ = ("json_line", "one_line")
+__all__ = ("counted", "json_line", "one_line")
 
 # Control characters, among them those that begin an escape sequence; what turns the direction of writing around; and halves
 # of characters, which can't be encoded.
@@ -18,6 +18,11 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 def one_line(text: object) -> str:
     """Return a text in one line without control sequences of a terminal. White space becomes one space."""
     return _UNSAFE.sub("\ufffd", " ".join(str(text).split()))
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: `1 row`, `2 rows`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def json_line(row: Any, *, ascii: bool = False) -> str:

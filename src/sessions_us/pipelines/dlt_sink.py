@@ -47,6 +47,10 @@ _REPLACE: Final = "delete-insert"
 _TORN: Final = re.compile(r":\*\*\*@[^/]*@")
 """A place whose password contains `@`. dlt ends the password there and would show the rest as a host."""
 
+_LOCKED: Final = re.compile(r'Could not set lock on file "[^"]*": (?:Conflicting lock is held in (.+?)\. )?')
+_SHARED: Final = "Can't open a connection to same database file with a different configuration"
+"""How DuckDB says that another process, or this one, has the file open, if only to read."""
+
 _NOTHING: Final = "nothing"
 """The checkpoint before anything was loaded."""
 
@@ -118,7 +122,7 @@ class DltSink:
             Whether it has the load that `checkpoint` names.
 
         Raises:
-            ExportError: the database can't be reached, or has rows that the state knows nothing of.
+            ExportError: the database can't be reached, is open elsewhere, or has rows that the state knows nothing of.
         """
         self.close()
         pipeline = self._begin()
@@ -129,7 +133,7 @@ class DltSink:
             )
         except Exception as error:  # of dlt's, or of a driver of its
             self.close()
-            raise ExportError(f"{self._location} can't be reached: {_reason(error)}") from error
+            raise self._explained(error, "can't be reached") from error
         if filled is not None:
             self.close()
             raise unknown(f"{self._location} has the table {self._dataset}.{filled}", self._file, self.identity)
@@ -161,9 +165,7 @@ class DltSink:
                 loaded = self._pipeline.run([_resource(name, list(rows.values())) for name, rows in self._rows.items()])
         except PipelineStepFailed as error:
             self._begin()  # dlt keeps a load that failed, and would load that and nothing else the next time
-            raise ExportError(
-                f"{self._location} did not take the rows: {_reason(error)}. Put that right and run the same export again"
-            ) from error
+            raise self._explained(error, "did not take the rows") from error
         self._checkpoint = loaded.loads_ids[-1]
         self._rows.clear()
         return self._checkpoint
@@ -172,6 +174,14 @@ class DltSink:
         """Drop uncommitted rows, and remove the working directory. A second call does nothing."""
         self._rows.clear()
         self._end()
+
+    def _explained(self, error: BaseException, problem: str) -> ExportError:
+        """Return an error of dlt or of a driver as one that names a remedy."""
+        reason = _reason(error)
+        holder = _holder(reason)
+        if holder is not None:
+            return ExportError(f"{self._location} is open in {holder}: close it there, and run the same export again")
+        return ExportError(f"{self._location} {problem}: {reason}. Put that right and run the same export again")
 
     def _begin(self) -> dlt.Pipeline:
         self._end()
@@ -288,9 +298,17 @@ def _has_rows(pipeline: dlt.Pipeline, resource: str) -> bool:
 
 def _reason(error: BaseException) -> str:
     """Return the first line of the root cause, without dlt's long wrapping errors."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    while (cause := getattr(error, "inner_exc", error.__cause__)) is not None:  # dlt's name for the cause of some
+        error = cause
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _holder(reason: str) -> str | None:
+    """Return who has the file of the database open, if DuckDB gives that as its reason."""
+    if _SHARED in reason:
+        return "this process"
+    locked = _LOCKED.search(reason)
+    return (locked[1] or "another process") if locked else None
 
 
 @contextmanager

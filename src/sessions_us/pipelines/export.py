@@ -69,6 +69,7 @@ async def export(
     full_every: timedelta = REFRESH_CHILDREN,
     vanished: Vanished = "keep",
     on_error: OnError = "stop",
+    new_key: bool = False,
     on_event: Callable[[ClientEvent], None] | None = None,
 ) -> ExportReport:
     """Export lists with the children of their rows. After a stop at any point, the same call resumes the export.
@@ -100,13 +101,18 @@ async def export(
             call asks for them again. `skip` goes on and reports the row as `failed`; every run asks again until there is an
             answer. An error in a list, a refused key or quota, a broken connection, and a server that fails for five
             consecutive rows always stop the export.
+        new_key: whether the client's key may be another one than the state's, such as the new one after a rotation. The state
+            takes it, keeps all rows and children, and begins a full run, because another user's key may see other rows. Those
+            that it does not see are `vanished`, so `vanished="delete"` has to wait for the next run. Without another key
+            this changes nothing.
         on_event: receives `ExportProgress`, synchronously, so it must be quick. Exceptions that it raises are logged.
 
     Returns:
         A report of the written rows, and of rows that appeared or disappeared meanwhile.
 
     Raises:
-        ValueError: an unknown resource or kind of children, or no resource or sink; another `on_error` or `vanished`.
+        ValueError: an unknown resource or kind of children, or no resource or sink; another `on_error` or `vanished`; or
+            `new_key` with `vanished="delete"`.
         ExportError: the state or a sink is damaged, full, read-only, in use by another process, or belongs to another job.
         SessionsError: an error of a request. The rows read so far are kept.
         asyncio.CancelledError: the rows read so far are kept.
@@ -115,6 +121,11 @@ async def export(
         raise ValueError(f"on_error is 'stop' or 'skip', not {on_error!r}")
     if vanished not in {"keep", "mark", "delete"}:
         raise ValueError(f"vanished is 'keep', 'mark' or 'delete', not {vanished!r}")
+    if new_key and vanished == "delete":
+        raise ValueError(
+            "new_key and vanished='delete' exclude each other, because a new key may not see all rows: see first what the "
+            "report with the new key says of vanished rows"
+        )
     wanted = _wanted(resources, children)
     sinks = list(sink) if isinstance(sink, Sequence) else [sink]
     if not sinks:
@@ -123,7 +134,7 @@ async def export(
 
     def opened() -> JobState:
         job = _job(client, wanted)
-        held = exits.enter_context(closing(JobState(Path(state), job, wanted, refresh_children, _now)))
+        held = exits.enter_context(closing(JobState(Path(state), job, wanted, refresh_children, _now, new_key=new_key)))
         for each in sinks:
             exits.enter_context(closing(each))
         return held
@@ -366,8 +377,10 @@ def _wanted(resources: Sequence[str], children: bool | Sequence[str]) -> list[Re
 def _job(client: UserClient, resources: Sequence[Resource]) -> dict[str, str]:
     """Return what a state is for, without a key."""
     children = [child.name for resource in resources for child in resource.children]
+    server, _, key = client.fingerprint("export").rpartition("#")
     return {
         "resources": ", ".join(resource.name for resource in resources),
         "children": ", ".join(children) or "none",
-        "server and key": client.fingerprint("export"),
+        "server": server,
+        "key": key,
     }

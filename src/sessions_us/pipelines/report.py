@@ -33,7 +33,8 @@ class ResourceReport:
         passes: number of times the list was read to its end; 0 in a quick run.
         complete: whether the last full pass, now or in an earlier run, proves that no row was missed, because all rows of
             the pass before it are still there. Otherwise rows moved until the last of five passes, and a row may have
-            slipped between two pages; or the server repeated a full page (a `PagingSurprise`), and more rows may exist.
+            slipped between two pages; or the server repeated a full page (a `PagingSurprise`), and more rows may exist. What
+            rows lack is in `orphaned`, `failed` and `awaited`.
         as_of: when that pass began, in UTC. The sink has at least what the server had then; a quick run adds what is new.
             None if there was no full pass yet.
         appeared: rows that appeared during the run. They are in the sink.
@@ -70,7 +71,7 @@ class ExportReport:
 
     Attributes:
         resources: reports by the name of the resource.
-        requests: requests of this process, without retries.
+        requests: what the run cost: the requests of this process, without retries.
         resumed: whether an interrupted run was resumed. It ended after a full pass that began in this process.
         quick: whether the lists were read only as far as their first page of known, unchanged rows.
     """

@@ -146,6 +146,7 @@ class JobState:
         resources: the resources of the job, in order.
         patience: how long after a session's end missing takeaways and transcripts are asked for.
         clock: tells the time.
+        new_key: whether the job's key may be another one than before. If it is, the next run is a new and a full one.
 
     Attributes:
         run: the number of this run.
@@ -163,11 +164,15 @@ class JobState:
         resources: Sequence[Resource],
         patience: timedelta,
         clock: Callable[[], datetime],
+        *,
+        new_key: bool = False,
     ) -> None:
         self._resources = {resource.name: resource for resource in resources}
         self._clock = clock
-        self._file = file = StateFile(path, _TABLES, job)
+        self._file = file = StateFile(path, _TABLES, job, new_key=new_key)
         try:
+            if file.has_new_key:
+                self._begin_again()
             self.run: int = self._number("run")
             self._start = self._number("start") + 1
             file.set("start", str(self._start))
@@ -195,6 +200,14 @@ class JobState:
         """Return whether the last full pass over each list began after a moment, and proved it complete."""
         (count,) = self._file.one("SELECT COUNT(*) FROM resources WHERE complete AND as_of >= ?", moment.timestamp())
         return bool(count == len(self._resources))
+
+    def _begin_again(self) -> None:
+        """Make the next run a new and a full one.
+
+        Another key may be another user's, who sees other rows: no earlier pass proves anything about the lists that it gets.
+        """
+        self._file.set("finished", "yes")
+        self._file.change("UPDATE resources SET complete = 0")
 
     def begin_run(self, *, quick: bool) -> None:
         """Start a new run over all lists."""

@@ -20,10 +20,14 @@ __all__ = ("StateFile", "connection", "knows")
 
 _OURS: Final = 0x5E551045
 """The application id in the file's header, so that another database is not taken for a state."""
-_VERSION: Final = 5
+_VERSION: Final = 6
 _BUSY: Final = 30.0
 """Seconds to wait while another process reads the file or notes something in it."""
 
+_OTHER_KEY: Final = (
+    "the state {} is of another key for this server: if this key takes the place of that one, run the export once with "
+    "new_key=True (--new-key); else give this one a state and a place for the rows of its own"
+)
 _IN_USE: Final = "the state {} is in use: another export of this job is running; wait for its end, or stop it"
 
 
@@ -37,12 +41,16 @@ class StateFile:
         path: the file. Its directory must exist.
         tables: the tables of a new file.
         job: the properties of the job, by the names that errors use.
+        new_key: whether the job's `key` may be another one than before; the file has this one from its next commit.
+
+    Attributes:
+        has_new_key: whether it was another one.
 
     Raises:
         ExportError: the file is unusable, damaged, in use, of another version, or of another job.
     """
 
-    def __init__(self, path: Path, tables: Sequence[str], job: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, tables: Sequence[str], job: Mapping[str, str], *, new_key: bool = False) -> None:
         self.path: Path = path.absolute()
         self._hold = Hold()
         self._damage: ExportError | None = None
@@ -57,8 +65,7 @@ class StateFile:
             raise
         try:
             self._check_format(tables)
-            self._check_job(job)
-            self.commit()
+            self.has_new_key: bool = self._takes_key(job, may_be_new=new_key)
         except BaseException:
             self.close()
             raise
@@ -172,19 +179,21 @@ class StateFile:
         if self.one("PRAGMA quick_check(1)") != ("ok",):
             raise self.damaged()
 
-    def _check_job(self, job: Mapping[str, str]) -> None:
+    def _takes_key(self, job: Mapping[str, str], *, may_be_new: bool) -> bool:
+        """Refuse another job. Returns whether the key is another one than before."""
         known = self.get("job")
-        if known is None:
-            self.set("job", json.dumps(dict(job)))
-            return
-        before: dict[str, str] = json.loads(known)
+        before: dict[str, str] = dict(job) if known is None else json.loads(known)
         differs = [name for name, value in job.items() if before.get(name) != value]
-        if differs:
+        if differs == ["key"] and not may_be_new:
+            raise ExportError(_OTHER_KEY.format(self.path))
+        if differs not in ([], ["key"]):
             shown = "; ".join(f"{name}: {before.get(name)}, and not {job[name]}" for name in differs)
             raise ExportError(
                 f"the state {self.path} is of another job ({shown}): give this one a state and a place for the rows of its "
                 "own, or run that one"
             )
+        self.set("job", json.dumps(dict(job)))
+        return bool(differs)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sized
 from functools import cache
 from heapq import nlargest
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -37,7 +38,7 @@ _PREFIX = "/_sandbox"
 _DOCUMENT = ("/api-docs", "/api-docs-json")
 _FAULT = ("status", "delay", "times", "chance", "method", "path", "body", "headers", "counted")
 _NEWEST = 30
-_SHOWN = 200  # requests or deliveries in one answer, unless asked for more
+_SHOWN = 200  # requests or deliveries in one answer
 
 
 class Control:
@@ -215,11 +216,14 @@ class Control:
         return self._sandbox.trigger(name, id=of)
 
     def _requests(self, query: Body) -> list[Json]:
-        after = query.get("after") or "-1"
+        """The first requests after one, so that asking again after the last of them misses none; without it the newest."""
+        after = query.get("after")
+        if after is None or after == "":
+            return [_request(each) for each in self._sandbox.requests[-_SHOWN:]]
         if not re.fullmatch(r"-1|[0-9]{1,18}", str(after)):
             raise Refusal(400, f"after must be the number of a request, not {after!r}")
-        found = [each for each in self._sandbox.requests if each.number > int(after)]
-        return [_request(each) for each in found[-_SHOWN:]]
+        found = (each for each in self._sandbox.requests if each.number > int(after))
+        return [_request(each) for each in islice(found, _SHOWN)]
 
 
 def _check_arguments(body: Body, known: Collection[str]) -> None:

@@ -1,6 +1,6 @@
 """OpenTelemetry: traces and metrics of clients, made of their events. Needs the extra `otel`.
 
-    from . import instrument
+    from sessions_us.telemetry import instrument
 
     instrument()  # all clients of this process, with the providers that the application has set
 
