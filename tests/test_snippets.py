@@ -1,8 +1,4 @@
-"""Every snippet of Python in README, docs and docstrings, word for word against a sandbox.
-
-Those of docs/fastapi.md and docs/testing.md need more around them: tests/fastapi/test_docs.py and tests/sandbox/test_docs.py run
-them.
-"""
+"""Every snippet of Python in docstrings, word for word against a sandbox. tests/test_docs.py runs those of README and docs."""
 
 from __future__ import annotations
 
@@ -24,7 +20,6 @@ from sessions_us import GuestClient, UserClient, fastapi, pipelines, sandbox, we
 from sessions_us.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/events.md", "docs/pipelines.md", "docs/quota.md")
 SOURCES = ROOT / "src" / "sessions_us"
 WRITTEN = r"(?:\A|\n\n)((?: {4}.*\n?|\n)+)"  # paragraphs of a docstring that are indented
 SAID = r"`((?:await|async with|async for) [^`]+)`"  # what stands in a sentence
@@ -32,9 +27,6 @@ SAID = r"`((?:await|async with|async for) [^`]+)`"  # what stands in a sentence
 
 def snippets() -> Iterator[tuple[str, str]]:
     """The snippets and where they stand."""
-    for page in PAGES:
-        text = (ROOT / page).read_text("utf-8")
-        yield from ((page, code) for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     for path in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -63,10 +55,10 @@ SNIPPETS = sorted(set(snippets()))
 
 
 def test_snippets_are_found() -> None:
-    """In documents and in the docstrings of packages, classes and functions."""
+    """In the docstrings of packages, classes and functions."""
     places = {where for where, _ in SNIPPETS}
 
-    assert {*PAGES, "fastapi/__init__.py", "pipelines/__init__.py", "sandbox/__init__.py", "client.py"} <= places
+    assert {"fastapi/__init__.py", "pipelines/__init__.py", "sandbox/__init__.py", "client.py"} <= places
     assert {"pipelines/notices.py", "_calls/pager.py"} <= places
 
 
