@@ -439,6 +439,21 @@ async def test_an_argument_that_makes_no_sense_is_refused(user, tmp_path, resour
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"refresh_children": "2d"}, "refresh_children is a timedelta, such as .*, not '2d'"),
+        ({"full_every": 7}, "full_every is a timedelta, such as .*, not 7"),
+        ({"on_event": 1}, "on_event is a function that takes an event, not 1"),
+    ],
+)
+async def test_an_argument_of_another_kind_is_refused(sandbox, user, tmp_path, options, said):
+    """Also one that is looked at late, or not at all in this run."""
+    with pytest.raises(TypeError, match=said):
+        await export(user, ["sessions"], NDJSONSink(tmp_path / "out"), state=tmp_path / "state", **options)
+    assert (list(tmp_path.iterdir()), sandbox.requests) == ([], [])
+
+
 async def test_two_exports_of_one_job_at_once(sandbox, user, out):
     """The second says so and stops; the first is not disturbed."""
     started = asyncio.Event()

@@ -111,6 +111,7 @@ async def export(
         A report of the written rows, and of rows that appeared or disappeared meanwhile.
 
     Raises:
+        TypeError: an argument of another kind.
         ValueError: an unknown resource or kind of children, or no resource or sink; another `on_error` or `vanished`; or
             `new_key` with `vanished="delete"`.
         ExportError: the state or a sink is damaged, full, read-only, in use by another process, or belongs to another job.
@@ -126,6 +127,7 @@ async def export(
             "new_key and vanished='delete' exclude each other, because a new key may not see all rows: see first what the "
             "report with the new key says of vanished rows"
         )
+    _check_kinds(on_event, refresh_children=refresh_children, full_every=full_every)
     wanted = _wanted(resources, children)
     sinks = list(sink) if isinstance(sink, Sequence) else [sink]
     if not sinks:
@@ -151,6 +153,15 @@ async def export(
             await worker.run(exits.close)  # in the thread that opened it, also if a cancellation came right then
     finally:
         worker.close()
+
+
+def _check_kinds(on_event: object, **durations: object) -> None:
+    """Raises: TypeError: one is of another kind, which would show after many requests, or never."""
+    for name, value in durations.items():
+        if not isinstance(value, timedelta):
+            raise TypeError(f"{name} is a timedelta, such as timedelta(days=7), not {value!r}")
+    if on_event is not None and not callable(on_event):
+        raise TypeError(f"on_event is a function that takes an event, not {on_event!r}")
 
 
 class _Export:
