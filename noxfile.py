@@ -20,9 +20,9 @@ EXTRAS = "cli,sandbox,redis,fastapi,pipelines,otel"
 PYTEST = ("python", "-X", "dev", "-m", "pytest")
 # Seconds after which a test that hangs fails, with what every thread was doing.
 BOUNDED = ("--timeout=180",)
-# One more at a time than there are cores, because tests often wait for a server, another process, or a timer; each worker reads
-# all tests first. Neighbours stay with the same worker, so that what a module's tests share is made once.
-AT_ONCE = ("-n", str(min(os.cpu_count() or 1, 8) + 1), "--dist", "worksteal")
+# More at a time than there are cores: a test mostly waits for a server, another process, or a timer. Neighbours stay with the
+# same worker, so that what a module's tests share is made once.
+AT_ONCE = ("-n", str(2 * min(os.cpu_count() or 1, 8)), "--dist", "worksteal")
 # Tests that measure order between processes want the machine for themselves. They measure to the second, and may run beside
 # each other.
 ALONE = "tests/quota/processes"

@@ -66,6 +66,21 @@ async def test_a_fresh_copy_is_the_answer(clock):
     assert hits == [("get_room", 29.0, "fresh")]
 
 
+@pytest.mark.parametrize("step", [0.01, 0.1, 0.2, 0.3, 0.4, 0.6])
+async def test_no_moment_is_between_fresh_and_stale(step):
+    """However fast time passes while the copy is looked at, one of the two options gives it."""
+
+    class Fast(HandClock):
+        def now(self) -> float:
+            self.advance(step)
+            return super().now()
+
+    async with Numbered() as server, client(server, cache_ttl=1, stale_if_error=600, clock=Fast()) as user:
+        await user.rooms.get("r1")
+        server.status = 503
+        assert {(await user.rooms.get("r1")).name for _ in range(9)} == {"1"}
+
+
 @pytest.mark.parametrize("shared", [False, True])
 async def test_no_moment_is_between_an_answer_and_its_copy(clock, shared):
     """Readers that begin in each turn of the event loop, before and after the answer, cost one request."""

@@ -181,8 +181,8 @@ class Cache(OuterStage):
             self._renew(trail.name, copy, renew, options.cache_ttl)
 
     def _next_copy(self, call: Call, trail: Trail, copy: Copy) -> Answer:
-        place = len(trail.answers)
-        if trail.is_spoilt or self._now() >= trail.copy_expires_at or place == len(copy.answers):
+        place = len(trail.answers)  # the first copy is as old as it was a moment ago, when it was chosen
+        if trail.is_spoilt or (place and self._now() >= trail.copy_expires_at) or place == len(copy.answers):
             raise StartAgain(Trail())
         trail.answers.append(copy.answers[place])
         return self._reuse(call, copy, place, trail.reuse)
