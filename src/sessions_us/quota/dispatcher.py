@@ -86,6 +86,8 @@ class Dispatcher:
         """Wait for a place in the quota and take it."""
         if self.replica.failure is not None:
             await self.replica.seek()
+        if self.replica.must_refuse:
+            await self._seeking.join()  # it may find the store just now
         enter: Decide[Entry] = partial(self._enter, waiter)
         try:
             entry = await self.replica.step(enter)
