@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 
 class SiteFile:
-    """A SQLite file. Each step is one short transaction, off the event loop."""
+    """A SQLite file. Each step is one short transaction, off the event loop.
+
+    It keeps SQLite's own journal: the switch to WAL does not wait for a lock, and all workers open the file in the same moment.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -22,7 +25,6 @@ class SiteFile:
     def create(self, schema: str) -> None:
         """Create tables that are not there yet."""
         with closing(self._connect()) as file:
-            file.execute("PRAGMA journal_mode = WAL")
             file.executescript(schema)
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:

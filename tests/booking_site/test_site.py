@@ -4,6 +4,7 @@ import asyncio
 import re
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from booking_site.catalog import Catalog
 from booking_site.diary import Diary
+from booking_site.monitor import Board
 from booking_site.once import once
 from booking_site.site_file import SiteFile
 
@@ -50,6 +53,20 @@ async def open_form(visitor: httpx.AsyncClient, sandbox: Sandbox, slot: int = 3)
 def booked(sandbox: Sandbox) -> list[int]:
     """How the API answered to each booking."""
     return [each.status for each in sandbox.requests if (each.method, each.path) == ("POST", "/api/guests/bookings")]
+
+
+def test_workers_that_start_in_the_same_moment_all_open_the_files(tmp_path: Path) -> None:
+    """Each creates what is not there yet, and waits while another one does: a worker that fails to start ends the site."""
+
+    def start(number: int) -> None:
+        file = SiteFile(tmp_path / f"{number}.site")
+        for opened in (Diary, Catalog):
+            opened(file)
+        Board(tmp_path / f"{number}.board")
+
+    with ThreadPoolExecutor(8) as workers:
+        for number in range(50):
+            list(workers.map(start, [number] * 8))
 
 
 async def test_a_form_that_is_sent_twice_books_once(serve: Serve) -> None:
