@@ -47,9 +47,9 @@ async def booking_pages(request: Request, desk: AtDesk, facts: Facts, after: str
     return page(request, "pages.html", {"pages": shown, "more": more})
 
 
-async def free_times(client: UserClient, page_id: str, week: date, this: date) -> Free:
-    """When a booking page is free, for a week in any zone. The answer has another week too, see `times.block`."""
-    start, end = times.span(times.block(week, this))
+async def free_times(client: UserClient, page_id: str, week: date | None) -> Free:
+    """When a booking page is free, for a week in any zone. The answer has another week too, see `times.span`."""
+    start, end = times.span(week, now())
     slots = await client.booking_pages.slots(page_id, start=start, end=end)
     return {slot.start_at: _minutes(slot.start_at, slot.end_at) for slot in slots if slot.start_at is not None}
 
@@ -61,16 +61,13 @@ def _minutes(start: datetime, end: datetime | None) -> int | None:
 async def week_shown(
     client: UserClient, page_id: str, asked: str | None, zone: ZoneInfo
 ) -> tuple[date, list[times.Day]]:
-    """The week that was asked for. Without one it is this week, or the next if nothing is left of this one. One request.
-
-    Visitors of all zones ask the same question for a week that they name, also while it is Monday for some of them.
-    """
+    """The week that was asked for. Without one it is this week, or the next if nothing is left of this one. One request."""
     today = now().astimezone(zone).date()
-    this = times.monday(today)
-    week = times.week_of(asked, today) or this
-    free = await free_times(client, page_id, week, this if asked is None else times.monday(now().date()))
+    named = times.week_of(asked, today)
+    week = named or times.monday(today)
+    free = await free_times(client, page_id, named)
     days = times.days(free, week, zone, now())
-    if asked is None and not any(day.moments for day in days):
+    if named is None and not any(day.moments for day in days):
         week += timedelta(weeks=1)
         days = times.days(free, week, zone, now())
     return week, days
@@ -97,7 +94,7 @@ async def times_instead(client: UserClient, page_id: str, wanted: datetime, zone
     week = max(times.monday(wanted.astimezone(zone).date()), this)
     with contextlib.suppress(SessionsError):
         hurried = client.with_options(max_wait=_PATIENCE)
-        free = await free_times(hurried, page_id, week, times.monday(now().date()))
+        free = await free_times(hurried, page_id, week)
         return times.nearest(free, wanted, zone, now())
     return []
 

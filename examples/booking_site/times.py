@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo, available_timezones
 _REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 _HOUR = timedelta(hours=1)
 _OFFERED = 12  # times in place of one that is gone
-_BLOCK = 2  # weeks that are asked for at once
+_DAY = timedelta(days=1)
+_ASKED = timedelta(weeks=2)  # at once
+_FIRST_ZONE, _LAST_ZONE = timedelta(hours=14), timedelta(hours=-12)  # from UTC: Pacific/Kiritimati, and ships
 _RENAMED = {
     "Africa/Asmera": "Africa/Asmara",
     "America/Buenos_Aires": "America/Argentina/Buenos_Aires",
@@ -136,22 +138,19 @@ def week_of(text: str | None, today: date) -> date | None:
     return min(max(asked, monday(today)), monday(today) + timedelta(weeks=53))
 
 
-def block(week: date, this: date) -> date:
-    """The Monday of the first of the two weeks that are asked for at once; one of them is this week.
+def span(week: date | None, now: datetime) -> tuple[datetime, datetime]:
+    """What to ask for: some weeks as they are in all zones, so that all visitors ask the same question, and it is sent once.
+
+    This week and the next are one question, of three weeks while it is Monday in some zones only. Later weeks are asked for by
+    twos.
 
     Args:
-        week: the Monday of the week that is shown.
-        this: the Monday of this week, in the visitor's zone or in UTC: a visitor without wishes sees this week, or the next, at
-            the price of one request.
+        week: the Monday of the week that a visitor named; None for one who sees this week, or the next.
     """
-    return week - timedelta(weeks=(week - this) // timedelta(weeks=1) % _BLOCK)
-
-
-def span(first: date) -> tuple[datetime, datetime]:
-    """What to ask for, so that the weeks of a block are in it in every zone: all visitors of a block ask the same question, and
-    it is sent once."""
-    start = datetime.combine(first, time(), UTC)
-    return start - timedelta(days=1), start + timedelta(days=7 * _BLOCK + 1)
+    first, last = monday((now + _LAST_ZONE).date()), monday((now + _FIRST_ZONE).date())
+    if week is not None and not first <= week < last + _ASKED:
+        first = last = week - (week - monday(now.date())) % _ASKED
+    return datetime.combine(first, time(), UTC) - _DAY, datetime.combine(last, time(), UTC) + _ASKED + _DAY
 
 
 def days(free: Mapping[datetime, int | None], week: date, zone: ZoneInfo, now: datetime) -> list[Day]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -61,10 +61,24 @@ def test_a_week_says_when_its_clocks_change() -> None:
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Niue", "Europe/Bucharest", "America/New_York"])
 def test_one_question_serves_all_zones(zone: str) -> None:
     """What is asked for a week holds all of it in every zone, so visitors of different zones share an answer."""
-    start, end = times.span(date(2027, 3, 8))
+    for now in every(60, datetime(2027, 2, 21, tzinfo=UTC), 14 * 24):
+        start, end = times.span(date(2027, 3, 8), now)
 
-    assert start <= datetime(2027, 3, 8, tzinfo=ZoneInfo(zone))
-    assert end >= datetime(2027, 3, 15, tzinfo=ZoneInfo(zone))
+        assert start <= datetime(2027, 3, 8, tzinfo=ZoneInfo(zone))
+        assert end >= datetime(2027, 3, 15, tzinfo=ZoneInfo(zone))
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12", "Europe/Bucharest", "America/New_York"])
+def test_this_week_and_the_next_are_one_question(zone: str) -> None:
+    """Whether they are named or not, in every zone, also while it is Monday in some of them only."""
+    for now in every(60, datetime(2027, 3, 8, tzinfo=UTC), 7 * 24):
+        start, end = times.span(None, now)
+        there = now.astimezone(ZoneInfo(zone))
+        this, next_one = (times.monday(there.date()) + timedelta(weeks=ahead) for ahead in (0, 1))
+
+        assert times.span(this, now) == times.span(next_one, now) == (start, end)
+        assert start <= there
+        assert end >= datetime.combine(next_one + timedelta(weeks=1), time(), there.tzinfo)
 
 
 def test_what_is_over_is_not_shown() -> None:
