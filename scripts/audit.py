@@ -3,9 +3,10 @@
     python scripts/audit.py
 
 Each extra is resolved twice as a fresh install would be, at the lowest versions that pyproject.toml allows and at the newest. A
-finding is: what can't be resolved, a version that was yanked, one that does not run on a Python that we support, one that calls
-itself inactive, and a direct dependency whose project the index marks as archived, deprecated or quarantined. What an index does
-not tell is no finding. Known vulnerabilities are not asked for here: that needs a database of them (`pip-audit`).
+finding is: what can't be resolved, a version that was yanked, one that does not run on this Python or on a newer one that we
+support, one that calls itself inactive, and a direct dependency whose project the index marks as archived, deprecated or
+quarantined. What an index does not tell is no finding. Known vulnerabilities are not asked for here: that needs a database of
+them (`pip-audit`).
 
 It asks the index that pip is configured for. Exit status 0: nothing found; 1: findings, one a line; 2: the index can't be asked.
 """
@@ -151,9 +152,10 @@ def direct(project: dict[str, Any]) -> list[str]:
 
 
 def supported(project: dict[str, Any]) -> list[str]:
-    """The Python versions of the classifiers: 3.11, …"""
+    """The Python versions of the classifiers, 3.11 for one, from this one on: pip may choose other versions for an older one."""
     prefix = "Programming Language :: Python :: 3."
-    return [each.rpartition(" ")[2] for each in project["classifiers"] if each.startswith(prefix)]
+    named = [each.rpartition(" ")[2] for each in project["classifiers"] if each.startswith(prefix)]
+    return [each for each in named if int(each.partition(".")[2]) >= sys.version_info.minor]
 
 
 def audit(project: dict[str, Any]) -> list[str]:

@@ -97,13 +97,13 @@ def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Index]:
 
 
 def project(*dependencies: str, **extras: list[str]) -> dict[str, Any]:
-    classifiers = ["Programming Language :: Python :: 3.11", "Programming Language :: Python :: 3.99"]
+    classifiers = [f"Programming Language :: Python :: 3.{minor}" for minor in (0, 11, 99)]
     return {"dependencies": list(dependencies), "optional-dependencies": extras, "classifiers": classifiers}
 
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_nothing_is_found_where_nothing_is_wrong(index: Index, silent: bool) -> None:
-    """Also where the index tells no more than names of files."""
+    """Also where the index tells no more than names of files. A Python that is older than this one is not looked at."""
     index.silent = silent
     for version in ("1.0", "1.5"):
         index.add("good", version)
