@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 from types import TracebackType
 from typing import Self
 
 __all__ = ("Loopback",)
 
-_used: set[int] = set()
-"""The ports that the servers of this process had. What a client learns of an origin must not meet another test's server."""
+_ports = itertools.cycle(random.sample(range(10_000, 32_000), 22_000))
+"""Each server has one of its own, and no system gives these to others: what a client learns of an origin that misbehaves must not
+meet another test's server."""
 
 
 class Loopback:
@@ -39,14 +42,15 @@ class Loopback:
         raise NotImplementedError
 
     async def __aenter__(self) -> Self:
-        while True:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-            port = int(self._server.sockets[0].getsockname()[1])
-            if port == self.port or port not in _used:
+        for port in [self.port] if self.port else _ports:
+            try:
+                self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+            except OSError:  # another program has it
+                if self.port:
+                    raise
+            else:
+                self.port = port
                 break
-            self._server.close()
-        _used.add(port)
-        self.port = port
         return self
 
     async def __aexit__(
