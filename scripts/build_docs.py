@@ -2,7 +2,8 @@
 
     python scripts/build_docs.py
 
-A warning of Zensical or of griffe, which reads the docstrings, is an error, and so is a link that leads nowhere.
+A warning of Zensical or of griffe, which reads the docstrings, is an error, and so are a link that leads nowhere and what a
+browser would fetch from elsewhere.
 """
 
 from __future__ import annotations
@@ -151,29 +152,34 @@ def render() -> list[str]:
 
 
 class _Links(HTMLParser):
-    """The anchors of a page, and what it links to."""
+    """The anchors of a page, what it links to, and what a browser fetches from elsewhere to show it."""
 
     def __init__(self, page: Path) -> None:
         super().__init__()
         self.anchors: set[str] = set()
         self.targets: list[str] = []
+        self.fetched: list[str] = []
         self.feed(page.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found: dict[str, Any] = dict(attrs)
         self.anchors |= {found[name] for name in ("id", "name") if found.get(name)}
-        self.targets += [found[name] for name in ("href", "src") if found.get(name)]
+        targets = [found[name] for name in ("href", "src") if found.get(name)]
+        self.targets += targets
+        if tag != "a" and found.get("rel") != "canonical":
+            self.fetched += [target for target in targets if urlsplit(target).netloc]
 
 
 def broken_links() -> list[str]:
-    """Links within the site to a file or an anchor that is not there. Nothing is fetched."""
+    """Links within the site to a file or an anchor that is not there, and what a browser would fetch from elsewhere, because that
+    tells others who reads. Nothing is fetched here."""
     links = {page: _Links(page) for page in SITE.rglob("*.html") if page.name != "404.html"}
-    return [
-        f"{page.relative_to(SITE)}: {target} leads nowhere"
-        for page, found in links.items()
-        for target in found.targets
-        if not _leads_somewhere(page, target, links)
-    ]
+    problems = []
+    for page, found in links.items():
+        lost = [target for target in found.targets if not _leads_somewhere(page, target, links)]
+        problems += [f"{page.relative_to(SITE)}: {target} leads nowhere" for target in lost]
+        problems += [f"{page.relative_to(SITE)}: {target} is fetched from elsewhere" for target in found.fetched]
+    return problems
 
 
 def _leads_somewhere(page: Path, target: str, links: dict[Path, _Links]) -> bool:

@@ -107,6 +107,23 @@ def test_a_link_that_leads_nowhere(site: Path, target: str) -> None:
     assert build_docs.broken_links() == [f"{Path('part/index.html')}: {target} leads nowhere"]
 
 
+@pytest.mark.parametrize(
+    ("element", "fetched"),
+    [
+        ('<link rel="stylesheet" href="https://fonts.example/css">', ["https://fonts.example/css"]),
+        ('<script src="//cdn.example/a.js"></script>', ["//cdn.example/a.js"]),
+        ('<link rel="canonical" href="https://docs.example/part/">', []),
+    ],
+)
+def test_nothing_is_fetched_from_elsewhere(site: Path, element: str, fetched: list[str]) -> None:
+    """A page needs its own site alone."""
+    (site / "part" / "index.html").write_text(element, "utf-8")
+
+    assert build_docs.broken_links() == [
+        f"{Path('part/index.html')}: {target} is fetched from elsewhere" for target in fetched
+    ]
+
+
 @needs_a_shell
 def test_a_site_without_fault(build: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The number of its pages, and status 0."""
