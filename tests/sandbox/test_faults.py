@@ -91,9 +91,24 @@ async def test_the_transport_drops_connections_too(sandbox: Sandbox, drop: Drop,
     headers = {"x-api-key": sandbox.user_key}
     async with httpx.AsyncClient(transport=sandbox.transport, base_url="http://sandbox", headers=headers) as user:
         sandbox.fail(drop)
-        with pytest.raises(httpx.TransportError):
+        broken = httpx.ReadError if drop == "reset" else httpx.RemoteProtocolError
+        with pytest.raises(broken):
             await user.post("/api/rooms", json=ROOM)
         assert ("Studio" in await names(user)) is done
+
+
+async def test_a_cut_answer_has_a_beginning_without_a_socket_too(sandbox: Sandbox) -> None:
+    """The status and half of the body come, so that the caller knows what became of a write."""
+    headers = {"x-api-key": sandbox.user_key}
+    async with httpx.AsyncClient(transport=sandbox.transport, base_url="http://sandbox", headers=headers) as user:
+        sandbox.fail("cut")
+        came = b""
+        async with user.stream("POST", "/api/rooms", json=ROOM) as answer:
+            assert answer.status_code == 201
+            with pytest.raises(httpx.RemoteProtocolError):
+                async for part in answer.aiter_raw():
+                    came += part
+        assert 0 < len(came) < int(answer.headers["content-length"])
 
 
 async def test_a_fault_is_not_spent_on_a_refused_request() -> None:

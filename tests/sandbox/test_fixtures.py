@@ -36,6 +36,11 @@ async def test_patience_is_the_sandboxs_too(sessions_user):
         for _ in range(11):
             await impatient.rooms.list().collect(limit=1)
 
+async def test_a_write_that_returns_none(sessions_user, sessions_sandbox):
+    sessions_sandbox.fail("cut", method="POST")
+    assert await sessions_user.rooms.create(name="Blue") is None
+    assert "Blue" in [each["name"] for each in sessions_sandbox.data["rooms"]]
+
 async def test_a_guest(sessions_guest, sessions_sandbox):
     event = sessions_sandbox.data["events"][0]["id"]
     assert (await sessions_guest.events.register(event, email="ada@example.org", first_name="Ada")).email == "ada@example.org"
@@ -63,7 +68,7 @@ def run_tests(folder: Path, text: str, *options: str) -> str:
 def test_waits_take_no_time_under_anyio(tmp_path: Path) -> None:
     """300 calls at 10 a minute, without a 429, and without half an hour."""
     text = WAITS.format(mark="anyio") + "\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
-    assert "5 passed" in (told := run_tests(tmp_path, text, "-p", "anyio.pytest_plugin")), told
+    assert "6 passed" in (told := run_tests(tmp_path, text, "-p", "anyio.pytest_plugin")), told
 
 
 def test_waits_take_no_time_under_pytest_asyncio(tmp_path: Path) -> None:
@@ -71,7 +76,7 @@ def test_waits_take_no_time_under_pytest_asyncio(tmp_path: Path) -> None:
     pytest.importorskip("pytest_asyncio", reason="the group `test` has it")
     text = WAITS.format(mark="asyncio")
     scope = ("-o", "asyncio_default_fixture_loop_scope=function")
-    assert "5 passed" in (told := run_tests(tmp_path, text, "-p", "pytest_asyncio.plugin", *scope)), told
+    assert "6 passed" in (told := run_tests(tmp_path, text, "-p", "pytest_asyncio.plugin", *scope)), told
 
 
 def test_workers_of_xdist_have_sandboxes_of_their_own(tmp_path: Path) -> None:
