@@ -85,6 +85,13 @@ def test_limit_stops_reading(sessions_sandbox: Sandbox) -> None:
     assert len(sessions_sandbox.requests) == 1
 
 
+def test_one_row_is_one_row(sessions_sandbox: Sandbox) -> None:
+    """In words, too."""
+    done = run("list", "rooms", "--limit", "1", **at(sessions_sandbox))
+
+    assert done.stderr.startswith("sessions-us: 1 row, and more may follow")
+
+
 def test_what_belongs_to_a_session_or_a_page(sessions_sandbox: Sandbox) -> None:
     """Participants, transcripts, takeaways, a page's bookings and collaborators."""
     environ = at(sessions_sandbox)

@@ -22,6 +22,7 @@ from .output import AsJson, Output, OutputOption, form_of, note, print_all, prin
 from .resources import SHOWN, Listing, Position, batches, shape_of
 from .statuses import failure
 from .table import values_at
+from .text import counted
 from .waiting import Waiting
 
 __all__ = ("AsJson", "list_")
@@ -94,7 +95,8 @@ def list_(
         async with connect(key, budget(quota_store), on_event=on_event, max_wait=max_wait) as user:
             await shown.show(_wanted(batches(user, resource, id, position), after, most, position))
         if position.may_go_on:
-            rows = f"{shown.count} rows" if after is None else f"{shown.count} of the {position.read} rows read"
+            read = f"{shown.count} of the {counted(position.read, 'row')} read"
+            rows = counted(shown.count, "row") if after is None else read
             note(f"{rows}, and more may follow; {_COST}{_cursor(position)}")
 
     with _cursor_told(position):
@@ -152,7 +154,7 @@ class _Shown:
             require_known(self.paths, shape_of(self.resource), part)
         self.rows += [self.key.redact_json(row) for row in part]
         self.count += len(part)
-        self.waiting.doing = f"reading {self.resource}{self.part}, {self.count} rows"
+        self.waiting.doing = f"reading {self.resource}{self.part}, {counted(self.count, 'row')}"
         if self.form is Output.NDJSON:
             with self.waiting.hidden():
                 print_rows(picked(self.rows, self.paths))
