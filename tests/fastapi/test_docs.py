@@ -1,4 +1,4 @@
-"""docs/fastapi.md: what it shows works."""
+"""docs/fastapi.md, and what docs/workers.md adds: what they show works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from support.scripted import unused_port
 
 from sessions_us.sandbox import Sandbox
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "fastapi.md").read_text("utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDE = (DOCS / "fastapi.md").read_text("utf-8")
+WORKERS = (DOCS / "workers.md").read_text("utf-8")
 
 
 def test_the_guide_runs(
@@ -45,7 +47,10 @@ def test_the_guide_runs(
         assert visitor.get("/rooms/none").status_code == 404
     # A process knows one quota of a key and an address, so the other application has another address.
     monkeypatch.setenv("SESSIONS_BASE_URL", sessions_sandbox.url.replace("127.0.0.1", "localhost"))
-    app.router.lifespan_context = names["shared"]
+    in_code = re.search(r"^## In code$.*?```python\n(.*?)```", WORKERS, re.DOTALL | re.MULTILINE)
+    assert in_code is not None
+    exec(compile(in_code[1], "docs/workers.md", "exec"), shared := dict[str, Any]())
+    app.router.lifespan_context = shared["app"].router.lifespan_context
     with TestClient(app) as visitor:
         assert visitor.get("/rooms/none").status_code == 404
     assert (tmp_path / "quota.db").exists()
