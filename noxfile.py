@@ -512,7 +512,7 @@ def histories(session: nox.Session) -> None:
 
 @nox.session
 def reliability(session: nox.Session) -> None:
-    """Writes docs/reliability.md anew from what the tests of faults find."""
+    """Writes docs/reliability.md again from what the tests of faults find."""
     _install(session, "test")
     session.run("python", "-X", "dev", "-m", "pytest", "tests/test_faults.py", env={"SESSIONS_WRITE_DOCS": "1"})
 

@@ -501,7 +501,7 @@ class Run:
             self._wrong(reading, f"a quiet list is complete={got.complete}")
         more = 2 if paging.is_honest else 4
         if paging.beyond == "404" and "/" in reading.path:
-            more += 1  # the unnumbered page is asked for once more, lest the parent be gone
+            more += 1  # the unnumbered page is asked for once more, in case the parent is gone
         if paging.nameless != "none":
             more += 1  # the first page is asked for twice, to see what changes in its rows
         pages = max(1, len(self.server.cut(reading.path)))

@@ -289,7 +289,7 @@ LISTS = {
     "from a cursor, and the last look has new rows": said(
         "3* ab ab | 4 ab | start*@5 cd cd | 5 ab | 6 b | complete", base=None, page="page:3"
     ),
-    # how often in vain
+    # how often without a new row
     "pages in turns": said(
         "start* ab ab | 2 cd cd | 3 ab | start*@4 cd | 4 ab | 5 cd | start*@6 ab | 6 cd | start*@7 ab | "
         "! another page, or an empty one; a page whose rows came before | in doubt"
@@ -425,7 +425,7 @@ async def test_a_list_goes(name):
     ],
 )
 async def test_thirty_pages_of_rows_that_nothing_can_name(first, pages, rows):
-    """Each has one that was not there before, so that it goes on for ever. A row with an id begins anew."""
+    """Each has one that was not there before, so that it goes on for ever. A row with an id begins again."""
     line = [*first, *(f"{page} A A" for page in pages), ENDLESS.format(rows, rows)]
 
     assert (await reading(said(" | ".join(line), size=None, changing=True))).told == line

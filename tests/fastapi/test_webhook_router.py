@@ -282,7 +282,7 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 async def test_a_handler_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
-    """Twice in vain, then it works; each failure is logged by its kind and place, and never says what was in the webhook. The
+    """It fails twice, then it works; each failure is logged by its kind and place, and never says what was in the webhook. The
     other handler is not disturbed."""
     failing, working = Heard(failures=2), Heard()
     async with receiving({"*": [failing, working]}, pauses=[0.01, 0.02, 0.03]) as sender:

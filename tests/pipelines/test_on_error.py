@@ -79,7 +79,7 @@ async def test_a_skipped_row_that_the_sink_has_stays(sandbox, user, out):
 
 @pytest.mark.parametrize("status", [401, 429, 500])
 async def test_what_is_no_rows_fault_stops_all_the_same(sandbox, user, out, status):
-    """A key or quota that is refused, a server that fails for one row after the other: the rest is not asked for in vain."""
+    """A key or quota that is refused, a server that fails for one row after the other: the rest is not asked for."""
     sandbox.fail(status, times=1_000, path="/api/sessions/*/transcripts")
     with pytest.raises(StatusError):
         await sessions(user.with_options(retries=ONCE), out, on_error="skip")

@@ -1,6 +1,6 @@
 """The calls that published clients of the live API make, one after the other, with the fields that are sent by default.
 
-Each client here is written anew from what is publicly known of one: an automation platform's integration with its webhooks, a
+Each client here is rewritten from what is publicly known of one: an automation platform's integration with its webhooks, a
 platform's polling sources, and a script that copies bookings into a table. What they read of an answer must be there.
 """
 

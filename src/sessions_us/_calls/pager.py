@@ -88,7 +88,7 @@ class Pager(Generic[T]):
         self._given: list[Seen] = []  # what walks gave that were given up
         self._page: Page[T] | None = None
         self._rest: deque[T] = deque()  # of that page
-        self._held: deque[Page[T]] = deque()  # pages that a `collect` read in vain
+        self._held: deque[Page[T]] = deque()  # pages that a `collect` read and did not give
         self._is_consumed = self._start.is_end
         self._requests = 0
         self._turn = asyncio.Lock()

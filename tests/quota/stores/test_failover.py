@@ -51,7 +51,7 @@ def test_a_process_that_is_alone_expects_others_that_are_alone_too() -> None:
 
 
 def test_back_together_neither_count_holds_and_nothing_is_forgotten() -> None:
-    """What was counted on either side is kept, a lease that ended meanwhile is in doubt, and one probe asks the server anew."""
+    """What was counted on either side is kept, a lease that ended meanwhile is in doubt, and one probe asks the server again."""
     ended, kept, fresh, others = 100, 101, 102, 103
     shared = sent(sent(known(), ended, 5.0), kept, 5.1)
     mine = fail_over(shared, set(), {ended, kept}, 6.0, 1000)

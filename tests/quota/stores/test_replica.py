@@ -375,7 +375,7 @@ def test_an_idle_process_notices_the_end_of_an_outage(fallback: float | None, st
 
 
 def test_a_store_that_loses_the_state_is_given_it_again() -> None:
-    """As Redis does when it is started anew: those who wait keep their places, and nothing is counted twice or not at all."""
+    """As Redis does when it is started again: those who wait keep their places, and nothing is counted twice or not at all."""
 
     async def main() -> None:
         company = Company("fixed", 5)

@@ -275,7 +275,7 @@ async def test_a_damaged_state_begins_again(path: Path, caplog: pytest.LogCaptur
 async def test_a_state_from_before_the_host_was_started_is_forgotten(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock has begun anew, so its times mean nothing."""
+    """The clock has begun again, so its times mean nothing."""
     await (before := SQLiteStore(path)).swap("key", 0, state())
     await before.aclose()
     monkeypatch.setattr(sqlite, "boot_id", lambda: "another start")
@@ -419,7 +419,7 @@ def test_a_fork_opens_the_file_anew(path: Path) -> None:
 
 @needs_redis
 async def test_the_script_is_sent_again_after_the_server_forgot_it(server: RedisServer) -> None:
-    """As it does when it is started anew."""
+    """As it does when it is started again."""
     store = RedisStore(server.url)
     _, held = await store.swap("script", (await store.load("script")).version, state())
     server.command("SCRIPT", "FLUSH")
