@@ -118,6 +118,16 @@ def test_one_object_in_each_form(sessions_sandbox: Sandbox) -> None:
     assert chosen.splitlines() == ["name,startAt", f"{session['name']},{session['startAt']}"]
 
 
+@pytest.mark.parametrize(("resource", "noun"), [("rooms", "room"), *further(("booking-pages", "booking page"))])
+def test_an_id_that_would_lead_elsewhere(sessions_sandbox: Sandbox, resource: str, noun: str) -> None:
+    """What was wrong is the id that was given, not a path that nobody gave; nothing is sent."""
+    done = run("get", resource, "../x", **at(sessions_sandbox))
+
+    said = f"sessions-us: '../x' is no id of a {noun}: an id with \\ or .. in it would lead to another path\n"
+    assert (done.returncode, done.stderr) == (2, said)
+    assert sessions_sandbox.requests == []
+
+
 def test_a_session_is_created_and_deleted(sessions_sandbox: Sandbox) -> None:
     """And a booking made, with the guest's key, and cancelled."""
     told = environ(sessions_sandbox)

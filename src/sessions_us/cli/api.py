@@ -10,13 +10,12 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 import typer
 from attrs import frozen
 from rich.text import Text
 
-from .._calls.arguments import path_id
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, connect_guest, guest_key, user_key
 from .fields import Fields, columns_of, paths_of, require_known
 from .options import one_of
@@ -30,7 +29,7 @@ from .output import (
     require_output,
     screen,
 )
-from .resources import shape_of
+from .resources import path_of, read, shape_of
 from .table import cell
 from .text import one_line
 from .waiting import Waiting
@@ -190,10 +189,10 @@ def get(
       sessions-us get sessions 5645e1f0-9aa5-4fb4-9d9a-8a4b58e6f0a3 --fields name,startAt,sessionLink
     """
     form, paths = form_of(json, output), paths_of(fields)
-    path = f"/api/{resource}/{quote(path_id(id), safe='')}"
+    path = path_of(resource, id)
 
     async def ask(client: UserClient | GuestClient) -> Any:
-        return await client.request("GET", path)
+        return await read(client, path, id)
 
     row = Access(key_file, quota_store, max_wait).as_user(f"reading {resource}", ask)
     require_known(paths, shape_of(resource), [row])

@@ -17,9 +17,9 @@ from ..errors import DecodeError, PagingError
 
 if TYPE_CHECKING:
     from .._calls.pager import Pager
-    from ..client import UserClient
+    from ..client import GuestClient, UserClient
 
-__all__ = ("SHOWN", "Listing", "Position", "Shown", "batches", "shape_of")
+__all__ = ("SHOWN", "Listing", "Position", "Shown", "batches", "path_of", "read", "shape_of")
 
 
 _PAGE_ROWS = 20  # of a page that may have one behind it
@@ -217,14 +217,35 @@ async def _paged(pager: Pager[Any], position: Position) -> AsyncIterator[list[An
         )
 
 
-async def _whole(user: UserClient, id: str, resource: Listing) -> AsyncIterator[list[Any]]:
-    path = f"/api/sessions/{quote(path_id(id), safe='')}/{resource}"
+def path_of(resources: str, id: str) -> str:
+    """Return the path of an object.
+
+    Raises:
+        ValueError: the id can't stand in a path.
+    """
+    return f"/api/{resources}/{quote(path_id(id), safe='')}"
+
+
+async def read(client: UserClient | GuestClient, path: str, id: str) -> Any:
+    """Return the answer to a GET of an object, or of what belongs to it.
+
+    Args:
+        path: begins with the object's.
+        id: of the object, for an error.
+
+    Raises:
+        ValueError: the id would lead to another path.
+    """
     try:
-        body = await user.request("GET", path)
+        return await client.request("GET", path)
     except ValueError:
-        raise ValueError(
-            f"'{id}' is no id of a session: an id with \\ or .. in it would lead to another path"
-        ) from None
+        noun = path.split("/")[2].removesuffix("s").replace("-", " ")
+        raise ValueError(f"'{id}' is no id of a {noun}: an id with \\ or .. in it would lead to another path") from None
+
+
+async def _whole(user: UserClient, id: str, resource: Listing) -> AsyncIterator[list[Any]]:
+    path = f"{path_of('sessions', id)}/{resource}"
+    body = await read(user, path, id)
     if resource is Listing.TAKEAWAYS:
         yield [] if body is None else [body]
         return
