@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -14,7 +13,6 @@ from .row_id import row_id
 __all__ = ("RowNames", "Seen", "digest", "is_nameless")
 
 _NAMELESS: Final = "\0"
-_FIRST_SLOTS: Final = 64  # a power of two, as any later number of slots
 
 
 class RowNames:
@@ -44,38 +42,16 @@ class RowNames:
 
 
 class Seen:
-    """The names that came before, as a hash table: eight bytes a slot, and at least a third of the slots are free."""
+    """The names that came before. Their hashes are kept, which take less memory than the names."""
 
     def __init__(self) -> None:
-        self._slots = array("q", bytes(8 * _FIRST_SLOTS))
-        self._count = 0
+        self._hashes: set[int] = set()
 
     def add(self, names: Sequence[str]) -> set[str]:
         """Remember names. Returns those that did not come before."""
-        while 3 * (self._count + len(names)) > 2 * len(self._slots):
-            self._grow()
-        slots = self._slots
-        fresh = {name for name in names if _put(slots, hash(name) or 1)}
-        self._count += len(fresh)
+        fresh = {name for name in names if hash(name) not in self._hashes}
+        self._hashes.update(map(hash, fresh))
         return fresh
-
-    def _grow(self) -> None:
-        slots = array("q", bytes(16 * len(self._slots)))
-        for hashed in filter(None, self._slots):
-            _put(slots, hashed)
-        self._slots = slots
-
-
-def _put(slots: array[int], hashed: int) -> bool:
-    """Put a hash, which is not 0, into the slot where it belongs. Returns False if it is there."""
-    last = len(slots) - 1
-    slot = hashed & last
-    while there := slots[slot]:
-        if there == hashed:
-            return False
-        slot = (slot + 1) & last
-    slots[slot] = hashed
-    return True
 
 
 def is_nameless(name: str) -> bool:
