@@ -90,18 +90,14 @@ class SharedCopies:
 
     async def begin(self, call: Call) -> str:
         """A write is sent now. Return its name, for `end`."""
-        write, scopes = secrets.token_hex(8), _scopes_of_write(call)
-        if scopes and not await self._done(
-            lambda: self._place.begin(write, scopes, _CARRIED_OUT * call.options.timeout)
-        ):
-            self._untold.update(scopes)
+        write, scopes, seconds = secrets.token_hex(8), _scopes_of_write(call), _CARRIED_OUT * call.options.timeout
+        await self._raise(scopes, lambda: self._place.begin(write, scopes, seconds))
         return write
 
     async def end(self, call: Call, write: str) -> None:
         """A write has ended, and it is known how."""
         scopes = _scopes_of_write(call)
-        if scopes and not await self._done(lambda: self._place.end(write, scopes)):
-            self._untold.update(scopes)
+        await self._raise(scopes, lambda: self._place.end(write, scopes))
 
     def forget(self, identity: Identity) -> None:
         """Drop all copies of a key, before the place is used again. `tell` does it at once."""
@@ -109,7 +105,7 @@ class SharedCopies:
 
     async def tell(self) -> None:
         """Tell what could not be told when it happened."""
-        await self._done(_nothing)
+        await self._step(self._tell_all)
 
     async def aclose(self) -> None:
         """Close files and connections."""
@@ -118,12 +114,12 @@ class SharedCopies:
         except StoreFailure as failure:
             _log.warning("the shared copies could not be closed: %s", failure)
 
-    async def _done(self, step: Callable[[], Awaitable[None]]) -> bool:
-        async def done() -> bool:
-            await step()
-            return True
-
-        return await self._step(done) is True
+    async def _raise(self, scopes: Sequence[str], step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step that raises the generations of scopes, or have it told later."""
+        if scopes:
+            await self._step(step)
+            if self._is_down:
+                self._untold.update(scopes)
 
     async def _step(self, step: Callable[[], Awaitable[T]]) -> T | None:
         """What the place answers; None if it can't be used."""
@@ -164,10 +160,6 @@ class SharedCopies:
             except BaseException:
                 self._untold.update(untold)
                 raise
-
-
-async def _nothing() -> None:
-    pass
 
 
 def _scopes_of_read(call: Call) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,10 +56,12 @@ class SQLitePlace:
 
     async def find(self, name: str, scopes: Sequence[str], known: str) -> FoundCopy:
         def step(file: sqlite3.Connection) -> FoundCopy:
-            with _transaction(file, "DEFERRED"):
+            with file:
+                file.execute("BEGIN DEFERRED")
                 found = _found(file, name, scopes, known)
             if found is None:
-                with _transaction(file, "IMMEDIATE"):
+                with file:
+                    file.execute("BEGIN IMMEDIATE")
                     rows = [(scope, secrets.token_hex(8)) for scope in scopes]
                     file.executemany("INSERT OR IGNORE INTO generations VALUES (?, ?)", rows)
                     found = _found(file, name, scopes, known)
@@ -72,7 +73,8 @@ class SQLitePlace:
         def step(file: sqlite3.Connection) -> None:
             now = time.monotonic()
             at = now - kept.age
-            with _transaction(file, "IMMEDIATE"):
+            with file:
+                file.execute("BEGIN IMMEDIATE")
                 is_later = file.execute(_IS_LATER, (name, kept.stamp, boot_id(), at)).fetchone()
                 if _stamp(file, scopes) != kept.stamp or is_later:
                     return
@@ -97,7 +99,8 @@ class SQLitePlace:
     async def begin(self, write: str, scopes: Sequence[str], seconds: float) -> None:
         def step(file: sqlite3.Connection) -> None:
             now = time.monotonic()
-            with _transaction(file, "IMMEDIATE"):
+            with file:
+                file.execute("BEGIN IMMEDIATE")
                 _raise(file, scopes)
                 file.execute("DELETE FROM writes WHERE boot != ? OR expires <= ?", (boot_id(), now))
                 rows = [(boot_id(), scope, write, now + seconds) for scope in scopes]
@@ -107,7 +110,8 @@ class SQLitePlace:
 
     async def end(self, write: str, scopes: Sequence[str]) -> None:
         def step(file: sqlite3.Connection) -> None:
-            with _transaction(file, "IMMEDIATE"):
+            with file:
+                file.execute("BEGIN IMMEDIATE")
                 _raise(file, scopes)
                 file.execute("DELETE FROM writes WHERE id = ?", (write,))
 
@@ -115,18 +119,6 @@ class SQLitePlace:
 
     async def aclose(self) -> None:
         await self._file.aclose()
-
-
-@contextmanager
-def _transaction(file: sqlite3.Connection, kind: str) -> Iterator[None]:
-    """One moment of the file: all that is read in it is of the same moment, and what is written is of that moment too."""
-    file.execute(f"BEGIN {kind}")
-    try:
-        yield
-    except BaseException:
-        file.execute("ROLLBACK")
-        raise
-    file.execute("COMMIT")
 
 
 def _found(file: sqlite3.Connection, name: str, scopes: Sequence[str], known: str) -> FoundCopy | None:
