@@ -87,8 +87,8 @@ class World:
         self.events: list[ClientEvent] = []
         self.limiter = Limiter(Quota(store=store), name="key", clock=LoopClock(self.loop.time), emit=self.events.append)
 
-    async def call(self, lane: Lane = "interactive", seconds: float = 0.1) -> None:
-        lease = await self.limiter.acquire(lane=lane, deadline=None)
+    async def call(self, lane: Lane = "interactive", seconds: float = 0.1, owner: object | None = None) -> None:
+        lease = await self.limiter.acquire(lane=lane, deadline=None, owner=owner)
         await asyncio.sleep(seconds)
         answer = self.server.hit(self.loop.time())
         await lease.done(answer.status, answer.headers)
@@ -113,7 +113,7 @@ def test_all_calls_are_served(store: Callable[[], Store | None]) -> None:
         assert world.server.refused == 0
         assert not world.limiter.in_use
         assert sum(world.limiter.snapshot().waiting.values()) == 0
-        await world.limiter.aclose()
+        await world.limiter.leave(world)
 
     eagerly(main)
 
@@ -165,9 +165,9 @@ def test_closing_ends_the_waits() -> None:
 
     async def main() -> None:
         world = World(Instant())
-        tasks = [asyncio.create_task(world.call(seconds=1.0)) for _ in range(12)]
+        tasks = [asyncio.create_task(world.call(seconds=1.0, owner=world)) for _ in range(12)]
         await asyncio.sleep(0.1)
-        await world.limiter.aclose()
+        await world.limiter.leave(world)
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {type(None), ClientClosedError}
         assert not world.limiter.in_use
@@ -192,6 +192,6 @@ def test_a_file_serves_calls_that_wait(tmp_path: Path) -> None:
         )
         async with asyncio.timeout(20):
             await (await second).refund()
-        await limiter.aclose()
+        await limiter.leave(main)
 
     eagerly(main, asyncio.new_event_loop)

@@ -84,7 +84,7 @@ async def test_no_callback_of_many_waiters_takes_long(stores: list[Store], monke
     limiters = [Limiter(Quota(LIMIT, WINDOW, store=store), name="key") for store in stores]
 
     async def call(limiter: Limiter, lane: Lane) -> None:
-        lease = await limiter.acquire(lane=lane, deadline=limiter.now() + 60, owner=server)
+        lease = await limiter.acquire(lane=lane, deadline=limiter.clock.now() + 60, owner=server)
         await asyncio.sleep(0.01)
         answer = server.hit(time.monotonic())
         await asyncio.sleep(0.01)
@@ -98,7 +98,7 @@ async def test_no_callback_of_many_waiters_takes_long(stores: list[Store], monke
         calls += [call(limiter, lane) for limiter in limiters[1:] for lane in lanes * (WAITERS // 20)]
         await asyncio.gather(*calls)
     for limiter in limiters:
-        await limiter.aclose()
+        await limiter.leave(server)
     slowest = sorted(took, reverse=True)[:3]
     sys.stdout.write(f"{len(took)} callbacks, the slowest: {[f'{spent * 1e3:.2f} ms' for spent, _ in slowest]}\n")
     assert slowest[0][0] <= BOUND, slowest

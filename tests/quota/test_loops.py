@@ -192,7 +192,7 @@ def test_a_deadline_holds_in_each_loop(loops: tuple[LoopThread, LoopThread]) -> 
     limiter = Limiter(Quota())
     probe = ask(limiter, one).result(10)
     before = limiter.snapshot()
-    asked = two.start(limiter.acquire(lane="interactive", deadline=limiter.now() + 40))
+    asked = two.start(limiter.acquire(lane="interactive", deadline=limiter.clock.now() + 40))
     until_true(lambda: limiter.snapshot() != before)
     one.run(probe.done(200, LEFT_NONE))
     error = asked.exception(10)
@@ -243,7 +243,7 @@ def test_what_was_learnt_stays_when_its_loop_ends() -> None:
     with LoopThread() as two:
         assert limiter.snapshot().remaining == 0
         with pytest.raises(Exception, match="Not sent"):
-            two.run(limiter.acquire(lane="interactive", deadline=limiter.now() + 10))
+            two.run(limiter.acquire(lane="interactive", deadline=limiter.clock.now() + 10))
 
 
 # -- clients ---------------------------------------------------------------------------------------------------------

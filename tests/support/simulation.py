@@ -105,7 +105,6 @@ class _Run:
         snapshot = limiter.snapshot()
         assert snapshot.in_flight == 0
         assert sum(snapshot.waiting.values()) == 0
-        await limiter.aclose()
 
     async def caller(self, limiter: Limiter) -> None:
         if self.random.random() >= self.scenario.cancelled:

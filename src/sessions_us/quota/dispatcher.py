@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from math import inf
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import ClientClosedError, QuotaTimeoutError, SessionsError
 from ..events import CallEvent, RequestGranted, RequestQueued, ignore, subject
@@ -33,7 +33,6 @@ from .waiter import Callers, Waiter, too_long
 
 __all__ = ("LEASE_MARGIN", "Dispatcher")
 
-T = TypeVar("T")
 Entry = Decision | SessionsError | None  # it has to wait, was refused, or was granted at once
 
 LONG_WAIT = 2.0  # seconds; a longer wait looks like a hang, so it is logged
@@ -121,10 +120,10 @@ class Dispatcher:
             await self.replica.step(lambda state, now: (state.promote(before), None))
         await self._dispatch()
 
-    async def fail(self, owner: object | None = None) -> None:
-        """Fail the waiters of an owner, or all waiters, with `ClientClosedError`."""
+    async def fail(self, owner: object) -> None:
+        """Fail the waiters of an owner with `ClientClosedError`."""
         for waiter in list(self._waiters.values()):
-            if owner is None or waiter.owner is owner:
+            if waiter.owner is owner:
                 await self._fail(waiter, ClientClosedError())
         await self._dispatch()
 
@@ -209,7 +208,7 @@ class Dispatcher:
             return await waiter.future
         except BaseException:
             withdrawal = self._withdraw(waiter)
-            await (_shielded(withdrawal) if self._shared else withdrawal)
+            await (asyncio.shield(withdrawal) if self._shared else withdrawal)
             raise
 
     async def _withdraw(self, waiter: Waiter) -> None:
@@ -405,7 +404,7 @@ class Dispatcher:
     def _finish(self, lease: int, decide: Decide[int], counts: bool) -> Awaitable[int | None]:
         """End a lease, and grant the next ticket. Returns None if it had ended."""
         end = self._end(lease, decide, counts)
-        return _shielded(end) if self._shared else end  # in process it never suspends
+        return asyncio.shield(end) if self._shared else end  # in process it never suspends
 
     async def _end(self, lease: int, decide: Decide[int], counts: bool) -> int | None:
         if lease not in self._leases:
@@ -437,8 +436,3 @@ class Dispatcher:
             lane=lane,
             position=1,
         )
-
-
-def _shielded(step: Coroutine[Any, Any, T]) -> Awaitable[T]:
-    """Go on with a step although its caller is cancelled."""
-    return asyncio.shield(asyncio.ensure_future(step))

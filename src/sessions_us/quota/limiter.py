@@ -8,7 +8,7 @@ import threading
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
-from ..errors import ClientClosedError, ConfigurationError
+from ..errors import ConfigurationError
 from ..events import ClientEvent, Emit, ignore
 from .clock import MACHINE, Clock
 from .dispatcher import Dispatcher
@@ -72,7 +72,7 @@ class Limiter:
         self._replica = self._new_replica(None if before is None else before.hand_over(quota, self.clock))
         self._dispatchers: dict[asyncio.AbstractEventLoop, Dispatcher] = {}
         self._owners: WeakKeyDictionary[object, _Owner] = WeakKeyDictionary()
-        self._closed = self._replaced = False
+        self._replaced = False
         _limiters.add(self)
 
     @property
@@ -131,7 +131,7 @@ class Limiter:
 
         Args:
             lane: `interactive` goes before `background`.
-            deadline: the moment until which to wait, on the limiter's clock (`now()`); None: as long as it takes.
+            deadline: the moment until which to wait, on the limiter's clock; None: as long as it takes.
             arrival: the arrival number of the lease that this one repeats, so that it keeps its place.
             front: whether it goes before all others of the lane, as after a 429.
             timeout: seconds that the request may take. If the process dies, a shared store takes the lease back after them.
@@ -144,11 +144,9 @@ class Limiter:
         Raises:
             QuotaTimeoutError: the wait would exceed the deadline; raised as soon as that is known. Or the store can't be
                 used, and nothing may be sent without it.
-            ClientClosedError: the limiter is closed, or was closed during the wait.
+            ClientClosedError: the owner left during the wait.
             ConfigurationError: a client with another quota or clock has replaced this limiter.
         """
-        if self._closed:
-            raise ClientClosedError
         loop = asyncio.get_running_loop()
         dispatcher = self._dispatchers.get(loop) or await self._bind(loop)
         emit = emit or self._emit
@@ -171,10 +169,6 @@ class Limiter:
         """Return the seconds that a request has to wait at least, as far as is known in this event loop. It never waits."""
         dispatcher = self._dispatchers.get(asyncio.get_running_loop())
         return 0.0 if dispatcher is None else dispatcher.least_wait(lane)
-
-    def now(self) -> float:
-        """Return the time of the limiter's clock, in seconds. Deadlines are moments of it."""
-        return self.clock.now()
 
     def snapshot(self) -> QuotaSnapshot:
         """Return what is known of the quota at this moment. It never waits and sends nothing. Any thread may call it."""
@@ -211,16 +205,8 @@ class Limiter:
         here = asyncio.get_running_loop()
         await self._fail(here if left is None or left.loop is None else left.loop, owner)
 
-    async def aclose(self) -> None:
-        """Fail all waiters with `ClientClosedError`, now and from now on. Leases may still be ended."""
-        self._closed = True
-        with self._guard:
-            self._owners.clear()
-        for loop in self._dispatchers:
-            await self._fail(loop)
-
-    async def _fail(self, loop: asyncio.AbstractEventLoop, owner: object | None = None) -> None:
-        """Fail the waiters of an owner, or all, in the loop in which they wait."""
+    async def _fail(self, loop: asyncio.AbstractEventLoop, owner: object) -> None:
+        """Fail the waiters of an owner in the loop in which they wait."""
         dispatcher = self._dispatchers.get(loop)
         if dispatcher is None:
             return

@@ -141,7 +141,7 @@ class Company:
         """Nothing is left behind: no ticket, no lease, no connection."""
         for limiter in self.limiters:
             assert not limiter.in_use
-            await limiter.aclose()
+            await limiter.leave(self)
         state = self.state().tidied(self.loop.time() + 5e8 + STALE_AFTER)
         assert not state.interactive
         assert not state.background
@@ -312,7 +312,7 @@ def test_alone_it_is_told_when_the_share_has_room_again() -> None:
         asked = company.loop.time()
         await company.call(limiter)
         with pytest.raises(QuotaTimeoutError) as caught:
-            await limiter.acquire(lane="interactive", deadline=limiter.now() + WINDOW / 3)
+            await limiter.acquire(lane="interactive", deadline=limiter.clock.now() + WINDOW / 3)
         assert company.loop.time() < asked + WINDOW / 3
         assert caught.value.retry_after is not None
         told = company.loop.time() + caught.value.retry_after

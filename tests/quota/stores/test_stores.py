@@ -216,7 +216,7 @@ async def test_a_caller_who_is_cancelled_at_any_moment_leaves_nothing_behind(sto
     held = (await store.load("cancel")).state
     assert held is not None
     assert (held.interactive, held.window.flights) == ((), ())
-    await limiter.aclose()
+    await limiter.leave(store)
 
 
 @pytest.mark.parametrize(
