@@ -140,9 +140,7 @@ class Dispatcher:
         def abandon(state: QuotaState, now: float) -> tuple[QuotaState, None]:
             for waiter in waiters:
                 state = state.leave(waiter.ticket)
-            for lease in leases:
-                state = state.lost(lease, now)
-            return state, None
+            return state.lost(leases, now), None
 
         if waiters or leases:
             await self.replica.step(abandon)

@@ -47,7 +47,7 @@ class Lease:
 
     async def unknown(self) -> None:
         """The request was sent and got no answer, so it may have counted."""
-        await self._finish(self._number, lambda state, now: (state.lost(self._number, now), 0), True)
+        await self._finish(self._number, lambda state, now: (state.lost((self._number,), now), 0), True)
 
     async def refund(self) -> None:
         """The request never left this machine, so its place is free again."""

@@ -41,17 +41,17 @@ def test_a_refund_leaves_no_trace_but_that_the_window_was_opened() -> None:
 
 def test_a_lost_request_may_have_counted_until_now() -> None:
     old = stamps_of([-60.0, -50.0])
-    window = PROBING._replace(log=old, unconfirmed=old).lost(1, 5.0)
+    window = PROBING._replace(log=old, unconfirmed=old).lost([1], 5.0)
     assert (window.flights, window.probe) == ((), None)
     assert tuple(window.log) == tuple(window.unconfirmed) == (-50.0, 5.0)
-    assert window.lost(1, 6.0) is window
+    assert window.lost([1], 6.0) is window
 
 
 def test_leases_of_dead_processes_end_by_themselves() -> None:
     window = NEW._replace(flights=(InFlight(1, 0.0, 9.0), InFlight(2, 0.0, 10.0), InFlight(3, 0.0)))
     assert window.expired(8.9) is window
-    assert window.expired(9.0) == window.lost(1, 9.0)
-    assert window.expired(99.0) == window.lost(1, 99.0).lost(2, 99.0)
+    assert window.expired(9.0) == window.lost([1], 9.0)
+    assert window.expired(99.0) == window.lost([1], 99.0).lost([2], 99.0)
 
 
 def test_on_another_clock_all_moments_move() -> None:

@@ -26,7 +26,7 @@ def test_no_probe_while_requests_are_in_flight_that_the_count_does_not_cover() -
     assert window.capacity(1.0).wake == 6.2
     assert window.capacity(6.3).free == 0
     assert window.refunded(2).capacity(6.3).free == 1
-    lost = window.lost(2, 6.3)
+    lost = window.lost([2], 6.3)
     assert lost.capacity(6.4).free == 1  # by our own log, which has room for it
 
 
@@ -85,7 +85,7 @@ def test_a_lost_request_is_forgotten_after_a_whole_window() -> None:
     """It can count no longer, whatever the server did with it."""
     window = Window(10, 60.0).sent(0, 0.0, probe=True)
     window = answered(window, 0, 0.1, limit=10, remaining=5, reset_in=3600.0, window=60.0)
-    window = window.sent(1, 0.2, probe=False).lost(1, 10.0)
+    window = window.sent(1, 0.2, probe=False).lost([1], 10.0)
     assert window.left(69.9) == 4
     assert window.left(70.0) == 5
 
@@ -102,7 +102,7 @@ def test_a_request_in_doubt_makes_no_room_in_our_own_log() -> None:
     window = answered(window, 3, 123.1, limit=2, remaining=0, reset_in=60.0)
     assert window.sliding_log
     assert window.capacity(151.0).free == 1
-    window = window.sent(4, 151.0, probe=False).lost(4, 160.0)
+    window = window.sent(4, 151.0, probe=False).lost([4], 160.0)
     assert window.capacity(160.0).free == 0
     assert window.capacity(183.0).free == 0
     assert window.capacity(183.2).free == 1

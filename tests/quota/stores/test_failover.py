@@ -55,7 +55,7 @@ def test_back_together_neither_count_holds_and_nothing_is_forgotten() -> None:
     ended, kept, fresh, others = 100, 101, 102, 103
     shared = sent(sent(known(), ended, 5.0), kept, 5.1)
     mine = fail_over(shared, set(), {ended, kept}, 6.0, 1000)
-    mine = mine.lost(ended, 7.0)
+    mine = mine.lost([ended], 7.0)
     mine = sent(mine, fresh, 8.0)
     theirs = sent(shared, others, 6.5)
 

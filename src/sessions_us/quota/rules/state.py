@@ -186,9 +186,9 @@ class QuotaState(NamedTuple):
         window, used_by_others = self.window.learnt(report, now).answered(lease, now, status, report)
         return self._replace(window=window), used_by_others
 
-    def lost(self, lease: int, now: float) -> QuotaState:
-        """End a lease whose request was sent and got no answer."""
-        return self._replace(window=self.window.lost(lease, now))
+    def lost(self, leases: Iterable[int], now: float) -> QuotaState:
+        """End leases whose requests were sent and got no answer."""
+        return self._replace(window=self.window.lost(leases, now))
 
     def refunded(self, lease: int) -> QuotaState:
         """End a lease whose request never left this machine."""
@@ -198,9 +198,7 @@ class QuotaState(NamedTuple):
 
     def left(self, now: float) -> QuotaState:
         """What remains when nobody uses the key any more: its tickets are gone, and what was in flight may have counted."""
-        window = self.window
-        for flight in window.flights:
-            window = window.lost(flight.lease, now)
+        window = self.window.lost([flight.lease for flight in self.window.flights], now)
         return self._replace(window=window, waiting=(), background_at=None)
 
     def moved(self, seconds: float) -> QuotaState:

@@ -43,6 +43,7 @@ a fast one is closer together there than here. And neither knows what was used b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf, nextafter
 from typing import NamedTuple
 
@@ -249,11 +250,14 @@ class Window(NamedTuple):
         """A lease was refunded: its request never left this machine."""
         return self._ended(lease, self.unconfirmed, self.log)
 
-    def lost(self, lease: int, now: float) -> Window:
-        """A request got no countable answer. The server may have seen it at any moment until now (rule 9)."""
-        if not any(flight.lease == lease for flight in self.flights):
-            return self
-        return self._ended(lease, self.unconfirmed.plus(now, self.seconds), self.log.plus(now, self.seconds))
+    def lost(self, leases: Iterable[int], now: float) -> Window:
+        """Requests got no countable answer. The server may have seen them at any moment until now (rule 9)."""
+        window = self
+        for lease in leases:
+            if any(flight.lease == lease for flight in window.flights):
+                unconfirmed, log = window.unconfirmed.plus(now, self.seconds), window.log.plus(now, self.seconds)
+                window = window._ended(lease, unconfirmed, log)
+        return window
 
     def moved(self, seconds: float) -> Window:
         """Return the window on a clock that is ahead by so many seconds. Nothing is in flight."""
@@ -277,11 +281,8 @@ class Window(NamedTuple):
 
     def expired(self, now: float) -> Window:
         """Count expired leases as lost, because their processes are gone."""
-        window = self
-        for flight in self.flights:
-            if flight.expires_at is not None and flight.expires_at <= now:
-                window = window.lost(flight.lease, now)
-        return window
+        over = [each.lease for each in self.flights if each.expires_at is not None and each.expires_at <= now]
+        return self.lost(over, now)
 
     def answered(self, lease: int, now: float, status: int, report: Report) -> tuple[Window, int]:
         """A request was answered. The number counts the requests of other clients that the answer revealed (rule 8)."""
@@ -293,7 +294,7 @@ class Window(NamedTuple):
             return self._refused(flight, now, report)
         if report.remaining is not None:
             return self._counted(flight, now, report)
-        window = self.lost(lease, now)
+        window = self.lost((lease,), now)
         if self.quiet_since is None:
             window = window._replace(quiet_since=now)
         # A route that the server does not limit has no headers. Other routes may have them.

@@ -25,10 +25,8 @@ def fail_over(
         tickets, leases: the numbers of its own. Requests in flight of other processes may have counted.
         numbers: the first number of its next tickets, unique among all processes.
     """
-    window = state.window
-    for flight in window.flights:
-        if flight.lease not in leases:
-            window = window.lost(flight.lease, now)
+    others = [flight.lease for flight in state.window.flights if flight.lease not in leases]
+    window = state.window.lost(others, now)
     return state._replace(
         window=window._replace(shares_key_until=now + SHARED_KEY_WINDOWS * window.seconds),
         waiting=tuple(ticket for ticket in state.waiting if ticket.number in tickets),
@@ -47,9 +45,7 @@ def fail_back(
         ended: its own leases from before the failure that have ended since.
         shares_key_for: seconds for which other processes may still be alone.
     """
-    window = theirs.window
-    for lease in ended:
-        window = window.lost(lease, now)
+    window = theirs.window.lost(ended, now)
     known = {flight.lease for flight in window.flights}
     flights = (*window.flights, *(flight for flight in mine.window.flights if flight.lease not in known))
     return theirs._replace(

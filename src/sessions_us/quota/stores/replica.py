@@ -14,7 +14,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ...events import Emit, StoreRecovered, StoreUnavailable
 from ..rules.state import HEARTBEAT, QuotaState
@@ -23,7 +23,10 @@ from ..single_task import SingleTask
 from . import Held, MemoryStore, Store, StoreFailure
 from .failover import Share, fail_back, fail_over
 
-__all__ = ("AT_ONCE", "RETRY", "Decide", "LoopUser", "Replica")
+if TYPE_CHECKING:
+    from ..dispatcher import Dispatcher
+
+__all__ = ("AT_ONCE", "RETRY", "Decide", "Replica")
 
 T = TypeVar("T")
 Decide = Callable[[QuotaState, float], tuple[QuotaState, T]]
@@ -33,24 +36,6 @@ RETRY = 5.0  # seconds between two attempts to reach a store that failed
 _CLOCK_STEP = 5.0  # seconds; if a store's time goes back further, its clock was set back
 _DRIFT = 0.001  # seconds by which two clocks may drift apart between two steps of the store
 _log = logging.getLogger("sessions_us")
-
-
-class LoopUser(Protocol):
-    """What a replica asks of the dispatcher of an event loop."""
-
-    loop: asyncio.AbstractEventLoop
-
-    def own(self) -> tuple[Collection[int], Collection[int]]:
-        """Return the numbers of its tickets and of its leases."""
-        ...
-
-    def wake(self) -> None:
-        """Decide again soon, in its own loop. Any thread may call it."""
-        ...
-
-    async def abandon(self) -> None:
-        """Give up what it has in the state, because its loop does not run."""
-        ...
 
 
 class _Pending(NamedTuple):
@@ -97,7 +82,7 @@ class Replica:
         self.must_refuse: bool = False
         self.share: Share = Share(1.0 if self.store.fallback is None else self.store.fallback)
         self.is_common: bool = False
-        self._users: tuple[LoopUser, ...] = ()  # replaced and never changed, because other threads read it
+        self._users: tuple[Dispatcher, ...] = ()  # replaced and never changed, because other threads read it
         self._lock = threading.Lock()
         self._name = name
         self._alone = quota.store is None
@@ -163,7 +148,7 @@ class Replica:
             if user.loop is not loop:
                 user.wake()
 
-    def join(self, user: LoopUser) -> None:
+    def join(self, user: Dispatcher) -> None:
         """Add a user."""
         with self._lock:
             self._set_users((*self._users, user))
@@ -176,7 +161,7 @@ class Replica:
         with self._lock:
             self._set_users(tuple([user for user in self._users if not user.loop.is_closed()]))
 
-    def _set_users(self, users: tuple[LoopUser, ...]) -> None:
+    def _set_users(self, users: tuple[Dispatcher, ...]) -> None:
         self._users, self.is_common = users, len(users) > 1
 
     async def seek(self) -> None:
