@@ -111,7 +111,7 @@ class Calls:
         from .pager import Pager
 
         source = ListSource(self, endpoint, path)
-        self._check_query({source.facts.parameter})
+        self._check_query({source.parameter})
         return Pager(source, page=page, verify_end=verify_end, lane=self.options.lane)
 
     async def page(

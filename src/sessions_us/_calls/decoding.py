@@ -13,7 +13,7 @@ from copy import copy
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache, cached_property, partial
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from attrs import define, field
 from sessions_us_api.types import DEEPEST, Model, Reader, is_deep, reader
@@ -233,14 +233,6 @@ def _list(convert: Convert, decoder: Decoder, value: Any, path: str) -> list[Any
     return result
 
 
-class _Field(NamedTuple):
-    """A field that may be missing: what reads its values, and the type whose values stand for themselves."""
-
-    name: str
-    convert: Convert
-    plain: type | None
-
-
 class _Plan:
     """How the objects of a model are read. Its parts are made when they are first used: a model may contain itself."""
 
@@ -258,13 +250,10 @@ class _Plan:
         return {field.wire: field.name for field in self.model.wire_fields() if field.required}
 
     @cached_property
-    def optional(self) -> dict[str, _Field]:
-        """The other fields by their wire names."""
-        return {
-            field.wire: _Field(field.name, _converter(field.shape), field.shape if field.shape in {str, bool} else None)
-            for field in self.model.wire_fields()
-            if not field.required
-        }
+    def optional(self) -> dict[str, tuple[str, Convert]]:
+        """The names of the other fields, and what reads their values, by their wire names."""
+        fields = self.model.wire_fields()
+        return {field.wire: (field.name, _converter(field.shape)) for field in fields if not field.required}
 
     @cached_property
     def wires(self) -> frozenset[str]:
@@ -303,10 +292,7 @@ def _tolerantly(plan: _Plan, decoder: Decoder, value: Any, path: str) -> Model:
     for wire, given in raw.items():
         if given is None or wire not in optional:
             continue
-        name, convert, plain = optional[wire]
-        if type(given) is plain:  # most values of a page: they cost no call
-            values[name] = given
-            continue
+        name, convert = optional[wire]
         try:
             values[name] = understood = convert(decoder, given, inside + wire)
         except NotUnderstood as error:

@@ -27,6 +27,9 @@ _doubted: set[tuple[str, str]] = set()
 class ListSource(Generic[T]):
     """The pages of one list, as a Pager asks for them.
 
+    Attributes:
+        parameter: the query parameter for the page number.
+
     Raises:
         ValueError: an id that can't stand in a path.
     """
@@ -38,13 +41,8 @@ class ListSource(Generic[T]):
         self._paging = paging = operation.pagination
         if paging.names_first and paging.base is None:
             raise TypeError(f"{operation.id} needs a page, and the document does not say whether the first is 0 or 1")
-        self._facts = PageFacts(
-            operation=operation.id,
-            parameter=paging.parameter,
-            base=paging.base,
-            size=paging.size,
-            below_id=bool(path),
-        )
+        self._facts = PageFacts(operation.id, base=paging.base, size=paging.size, below_id=bool(path))
+        self.parameter: str = paging.parameter
         self._calls = calls
         self._endpoint = endpoint
         self._path = path

@@ -61,14 +61,12 @@ class PageFacts:
 
     Attributes:
         operation: its operationId.
-        parameter: the query parameter for the page number.
         base: the number of the first page; None: the document does not say.
         size: rows of a full page; None: the document does not say.
         below_id: whether the list belongs to something that can be gone.
     """
 
     operation: str
-    parameter: str
     base: int | None
     size: int | None
     below_id: bool = False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import booking_pages as api
 
-from .._calls.arguments import moment
+from .._calls.arguments import Extra, moment
 from .collaborators import Collaborators
 from .resource import ApiResource
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Booking, BookingPage, Slot
 
-    from .._calls.arguments import Extra
     from .._calls.calls import Calls
     from .._calls.pager import Pager
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import bookings as api
 
-from .._calls.arguments import moment, several
+from .._calls.arguments import Extra, moment, several
 from .resource import ApiResource
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Booking
 
-    from .._calls.arguments import Extra
     from .._calls.pager import Pager
 
 __all__ = ("Bookings", "booking_fields")

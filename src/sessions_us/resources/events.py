@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import events as api
 
-from .._calls.arguments import schedule, several, slug_from
+from .._calls.arguments import Extra, schedule, several, slug_from
 from .resource import ApiResource
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Event, RegisteredParticipant
 
-    from .._calls.arguments import Extra
     from .._calls.pager import Pager
 
 __all__ = ("Events",)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import guests as api
 
-from .._calls.arguments import several
+from .._calls.arguments import Extra, several
 from .bookings import booking_fields
 from .resource import ApiResource
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Booking, RegisteredParticipant
 
-    from .._calls.arguments import Extra
 
 __all__ = ("GuestBookings", "GuestEvents")
 

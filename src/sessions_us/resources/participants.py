@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import sessions as api
 
-from .._calls.arguments import several
+from .._calls.arguments import Extra, several
 from .resource import ApiResource
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Participant
 
-    from .._calls.arguments import Extra
 
 __all__ = ("Participants",)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import rooms as api
 
-from .._calls.arguments import several
+from .._calls.arguments import Extra, several
 from .resource import ApiResource
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Room
 
-    from .._calls.arguments import Extra
     from .._calls.pager import Pager
 
 __all__ = ("Rooms",)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessions_us_api.api import sessions as api
 
-from .._calls.arguments import schedule
+from .._calls.arguments import Extra, schedule
 from .participants import Participants
 from .resource import ApiResource
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from sessions_us_api.models import Session, Takeaways, Transcript
 
-    from .._calls.arguments import Extra
     from .._calls.calls import Calls
     from .._calls.pager import Pager
 
