@@ -38,7 +38,7 @@ from sessions_us import (
     UserKey,
 )
 from sessions_us._send.connections import KeyAuth
-from sessions_us._send.origin import PRODUCTION, Origin
+from sessions_us._send.origin import PRODUCTION
 from sessions_us.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -285,7 +285,7 @@ async def test_the_key_goes_to_its_origin_only(where):
         async with UserClient("canary", base_url=server.url) as user:
             with pytest.raises(StatusError) as caught:
                 await user.sessions.get("s1")
-        auth = KeyAuth(UserKey("canary"), Origin.of(server.url, allow_http=False))
+        auth = KeyAuth(UserKey("canary"), httpx.URL(server.url))
         async with httpx.AsyncClient(auth=auth) as http:
             with pytest.raises(ConfigurationError, match="another origin"):
                 await http.get(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from sessions_us import ConfigurationError, UserClient
@@ -25,6 +26,18 @@ def test_a_base_url_without_a_scheme_is_told_what_one_looks_like(url):
     """By an example that has one."""
     with pytest.raises(ConfigurationError, match="it must look like https://"):
         UserClient("k", base_url=url)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("host", ["xn--bcher-kva.example", "bücher.example", "BÜCHER.example:443"])
+async def test_a_name_beyond_ascii_is_one_origin_however_it_is_written(host):
+    """Its key goes there, whether the name is given as people read it or as DNS has it."""
+    asked: list[httpx.Request] = []
+    transport = httpx.MockTransport(lambda request: asked.append(request) or httpx.Response(200, json={"id": "r"}))
+    async with UserClient("k", base_url=f"https://{host}", transport=transport) as user:
+        await user.rooms.get("r")
+
+    assert [(each.headers["host"], each.headers["x-api-key"]) for each in asked] == [("xn--bcher-kva.example", "k")]
 
 
 def test_http_elsewhere_must_be_allowed():

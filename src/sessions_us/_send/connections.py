@@ -37,14 +37,13 @@ _BODIED: Final = {"POST", "PUT", "PATCH"}
 class KeyAuth(httpx.Auth):
     """Puts the key on a request to its own origin, at the last moment: as an argument it would be in many frames."""
 
-    def __init__(self, key: ApiKey, origin: Origin) -> None:
+    def __init__(self, key: ApiKey, origin: httpx.URL) -> None:
         self._key = key
         self._origin = origin
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        url = request.url
-        port = url.port or {"https": 443, "http": 80}.get(url.scheme)
-        if (url.scheme, url.host.lower(), port) != (self._origin.scheme, self._origin.host, self._origin.port):
+        url, own = request.url, self._origin
+        if (url.scheme, url.raw_host, url.port) != (own.scheme, own.raw_host, own.port):
             raise ConfigurationError("a request to another origin was stopped before it got the key")
         request.headers["x-api-key"] = self._key.reveal()
         yield request
@@ -67,10 +66,11 @@ class Connections:
         self, origin: Origin, key: ApiKey, transport: httpx.AsyncBaseTransport | None = None, app_info: str = ""
     ) -> None:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        self._url = _parsed(origin)
         self._base_url = origin.base_url
         self._headers = httpx.Headers(
             [
-                ("Host", _netloc(origin)),
+                ("Host", self._url.netloc.decode()),
                 ("accept", "application/json"),
                 ("accept-encoding", "gzip"),
                 ("connection", "keep-alive"),
@@ -185,7 +185,7 @@ class Connections:
             if self._origin.scheme == "https" and self._transport is None:
                 check_proxies()
             http = httpx.AsyncClient(
-                auth=KeyAuth(self._key, self._origin),
+                auth=KeyAuth(self._key, self._url),
                 timeout=None,  # noqa: S113  # see `_NO_TIMEOUT`
                 follow_redirects=False,
                 # No bound on connections: waiting for one would count as the attempt's time, and the quota is a bound.
@@ -214,10 +214,10 @@ def _keep_none(response: httpx.Response) -> None:
     pass
 
 
-def _netloc(origin: Origin) -> str:
-    """The host and port as httpx writes them."""
+def _parsed(origin: Origin) -> httpx.URL:
+    """The base URL as httpx reads it."""
     with suppress(httpx.InvalidURL, UnicodeError):  # the latter for `xn--` and what IDNA does not know
         url = httpx.URL(origin.base_url)
         if url.host:
-            return url.netloc.decode()
+            return url
     raise ConfigurationError("base_url has no host that can be asked (SESSIONS_BASE_URL if it was not given)")
