@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TypeVar
 
 from ..errors import CallAbandonedError
@@ -23,30 +24,26 @@ async def cancel_scope(abort_on: asyncio.Future[None]) -> AsyncIterator[None]:
     """
     if abort_on.done():
         raise CallAbandonedError
-    loop = asyncio.get_running_loop()
     patience = asyncio.timeout(None)  # waiting code can tell it from a cancellation of its task
-    over = False
-
-    def end(_: asyncio.Future[None]) -> None:
-        if not over:  # a callback that is scheduled already can't be removed any more
-            patience.reschedule(loop.time())  # noqa: F821  # it is deleted when this is over
-
+    end = partial(_end, patience)
     try:
         async with patience:
             abort_on.add_done_callback(end)
-            try:
-                yield
-            finally:
-                over = True
-                abort_on.remove_done_callback(end)
+            yield
     except TimeoutError:
         if not patience.expired():
             raise
     else:
         return
     finally:
-        del patience  # it holds the task, which holds the error that ends it; a frame of the TimeoutError holds it too
+        abort_on.remove_done_callback(end)
+        del patience, end  # they hold the task, which holds the error that ends it, whose traceback has this frame
     raise CallAbandonedError from None
+
+
+def _end(patience: asyncio.Timeout, _: asyncio.Future[None]) -> None:
+    with suppress(RuntimeError):  # it is over: a callback that is scheduled already can't be removed any more
+        patience.reschedule(asyncio.get_running_loop().time())
 
 
 async def shield(step: Awaitable[T]) -> T:
