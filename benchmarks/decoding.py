@@ -22,7 +22,6 @@ from sessions_us._calls.decoding import Decoder
 
 __all__ = ("measure",)
 
-OPERATION = "list_sessions"
 MODELS = "the models alone"
 
 
@@ -52,7 +51,7 @@ def ways(text: str) -> dict[str, Callable[[], object]]:
     theirs, validated = typed(Session, BaseModel), typed(Session, GitHubModel)
     many: Any = list[validated]  # type: ignore[valid-type]
     plain = generated("models.session").Session
-    made = list(_constructions([Decoder(OPERATION)(row, Session) for row in json.loads(text)]))
+    made = list(_constructions([Decoder()(row, Session) for row in json.loads(text)]))
     moments = [value for _, values in made for value in values.values() if isinstance(value, datetime)]
     dates = [moment.isoformat() for moment in moments]
 
@@ -64,7 +63,7 @@ def ways(text: str) -> dict[str, Callable[[], object]]:
 
     return {
         "json.loads": lambda: json.loads(text),
-        "sessions-us": lambda: Decoder(OPERATION)(json.loads(text), list[Session]),
+        "sessions-us": lambda: Decoder()(json.loads(text), list[Session]),
         MODELS: models_alone,
         "openai-python": lambda: [theirs.construct(**row) for row in json.loads(text)],
         "githubkit": lambda: type_validate_json(many, text),
@@ -95,7 +94,7 @@ def _awaited(work: Callable[[], object]) -> Callable[[], Awaitable[object]]:
 
 def _check() -> None:
     """What is measured keeps what is unknown, and tells of it."""
-    decoder = Decoder(OPERATION)
+    decoder = Decoder()
     model = decoder({**flat(1), "visits": 7}, Session)
-    if model.additional_properties != {"visits": 7} or [drift.field for drift in decoder.drifts] != ["visits"]:
+    if model.additional_properties != {"visits": 7} or [field for field, _ in decoder.drifts] != ["visits"]:
         raise SystemExit("An unknown field was lost, or not told: there is nothing to measure.")

@@ -99,7 +99,7 @@ async def client(way: str, url: str, keys: Sequence[str], folder: str) -> AsyncI
 
         async def generated(page: str) -> Sequence[object]:
             answer = await plain.request(**list_booking_page_slots._get_kwargs(page, body=BODY))
-            decode = Decoder("list_booking_page_slots")
+            decode = Decoder()
             return list_booking_page_slots._parse_response(answer.raise_for_status().json(), decode)
 
         async def book(page: str, start: str) -> object:

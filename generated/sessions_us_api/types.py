@@ -189,7 +189,7 @@ def _decode(data: Mapping[str, Any], model: type[M]) -> M:
     from sessions_us._calls.decoding import Decoder
 
     try:
-        return Decoder(model.__name__)(data, model)
+        return Decoder()(data, model)
     except ValueError as error:
         raise ValueError(f"this is no {model.__name__}: {error}") from None
 

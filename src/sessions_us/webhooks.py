@@ -149,7 +149,7 @@ def parse_webhook(body: bytes | str) -> WebhookDelivery:
     trigger = payload.get("trigger")
     if type(trigger) is not str or not trigger:  # a `LongNumber` is none
         raise ValueError("this is no webhook of Sessions: it has no trigger")
-    decoder = Decoder(trigger)
+    decoder = Decoder()
     known = decoder.at("trigger")(trigger, WebhookTrigger)
     given = payload.get("data")
     raw: dict[str, Any] = given if isinstance(given, dict) else {}
@@ -160,7 +160,8 @@ def parse_webhook(body: bytes | str) -> WebhookDelivery:
         data = _READ.get(known, _as_it_is)(raw, decoder)
     except NotUnderstood as problem:
         decoder.note("data", str(problem))
-    return WebhookDelivery(trigger=known, data=data, raw=payload, drifts=tuple(decoder.drifts))
+    drifts = [SchemaDrift(operation=trigger, field=place, problem=problem) for place, problem in decoder.drifts]
+    return WebhookDelivery(trigger=known, data=data, raw=payload, drifts=tuple(drifts))
 
 
 def _payload(body: bytes | str) -> dict[str, Any]:

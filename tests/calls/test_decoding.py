@@ -126,17 +126,17 @@ def without_nulls(value: Any) -> Any:
 @pytest.mark.parametrize(("model", "sample"), SAMPLES, ids=lambda value: getattr(value, "__name__", "sample"))
 def test_what_was_seen_is_understood_whole(model, sample):
     """No drift, nothing left over, and to_dict gives back what came."""
-    decoder = Decoder("op")
+    decoder = Decoder()
 
     result = decoder(sample, model)
 
-    assert decoder.drifts == []
+    assert not decoder.drifts
     assert without_nulls(result.to_dict()) == without_nulls(sample)
 
 
 def test_the_fields_of_a_booked_session():
     """Names, types and nesting as a reader uses them."""
-    session = Decoder("op")(BOOKED_SESSION, Session)
+    session = Decoder()(BOOKED_SESSION, Session)
 
     assert session.start_at == datetime(2023, 11, 30, 10, 30, tzinfo=UTC)
     assert session.ended_at is None
@@ -170,13 +170,13 @@ ODD = [
 @pytest.mark.parametrize(("wire", "value", "name", "becomes", "problem"), ODD)
 def test_an_odd_field_is_none_and_stays_raw(wire, value, name, becomes, problem):
     """Types never lie, the rest of the object is unharmed, and the surprise is told."""
-    decoder = Decoder("op")
+    decoder = Decoder()
 
     session = decoder({**BOOKED_SESSION, wire: value}, Session)
 
     assert getattr(session, name) == becomes
     assert session.id == BOOKED_SESSION["id"]
-    assert [(drift.operation, drift.problem) for drift in decoder.drifts] == [("op", problem)]
+    assert [said for _, said in decoder.drifts] == [problem]
     if becomes is None:
         assert session.additional_properties[wire] == value
         assert session.to_dict()[wire] == value
@@ -184,30 +184,30 @@ def test_an_odd_field_is_none_and_stays_raw(wire, value, name, becomes, problem)
 
 def test_an_odd_item_leaves_the_others():
     """The raw list is kept whole."""
-    decoder = Decoder("op")
+    decoder = Decoder()
 
     session = decoder({**BOOKED_SESSION, "participants": [OWNER, "?", {"isOwner": True}, GUEST]}, Session)
 
     assert [participant.id for participant in session.participants or []] == [OWNER["id"], GUEST["id"]]
     assert session.additional_properties["participants"][1] == "?"
-    assert {drift.field for drift in decoder.drifts} == {"participants[]"}
+    assert {field for field, _ in decoder.drifts} == {"participants[]"}
 
 
 def test_an_unknown_enum_value_stays_a_string():
     """A trigger that was invented yesterday breaks no subscriber."""
-    decoder = Decoder("op")
+    decoder = Decoder()
 
     webhook = decoder({"id": "1", "trigger": "SESSION_CANCELLED"}, Webhook)
     known = decoder({"id": "1", "trigger": "SESSION_CREATED"}, Webhook)
 
     assert webhook.trigger == "SESSION_CANCELLED"
     assert known.trigger is WebhookTrigger.SESSION_CREATED
-    assert [(drift.field, drift.problem) for drift in decoder.drifts] == [("trigger", "unknown value")]
+    assert list(decoder.drifts) == [("trigger", "unknown value")]
 
 
 def test_guests_may_be_strings_or_objects():
     """Both were described, neither was seen."""
-    booking = Decoder("op")({"id": "b", "guests": ["a@example.com", {"id": "g", "email": "b@example.com"}]}, Booking)
+    booking = Decoder()({"id": "b", "guests": ["a@example.com", {"id": "g", "email": "b@example.com"}]}, Booking)
 
     assert booking.guests is not None
     assert booking.guests[0] == "a@example.com"
@@ -216,17 +216,17 @@ def test_guests_may_be_strings_or_objects():
 
 def test_an_unknown_field_is_kept_and_told():
     """It is no loss, and still worth knowing."""
-    decoder = Decoder("op")
+    decoder = Decoder()
 
     session = decoder({"id": "1", "novelty": {"deep": [1]}}, Session)
 
     assert session.additional_properties == {"novelty": {"deep": [1]}}
-    assert [(drift.field, drift.problem) for drift in decoder.drifts] == [("novelty", "unknown field")]
+    assert list(decoder.drifts) == [("novelty", "unknown field")]
 
 
 def test_another_spelling_of_a_field_is_read():
     """`timezone` was seen for `timeZone`; the proper spelling wins where both are there."""
-    decoder = Decoder("op")
+    decoder = Decoder()
 
     assert decoder({"id": "1", "timezone": "Europe/Bucharest"}, Session).time_zone == "Europe/Bucharest"
     assert decoder({"id": "1", "timezone": "x", "timeZone": "UTC"}, Session).time_zone == "UTC"
@@ -234,7 +234,7 @@ def test_another_spelling_of_a_field_is_read():
 
 def test_takeaways_may_be_a_string_of_json():
     """The rich text came as an object once and as a string once."""
-    takeaways = Decoder("op")({**TAKEAWAYS, "takeawaysRaw": json.dumps(TAKEAWAYS["takeawaysRaw"])}, Takeaways)
+    takeaways = Decoder()({**TAKEAWAYS, "takeawaysRaw": json.dumps(TAKEAWAYS["takeawaysRaw"])}, Takeaways)
 
     assert takeaways.takeaways_raw is not None
     assert takeaways.takeaways_raw.to_dict() == TAKEAWAYS["takeawaysRaw"]
@@ -244,12 +244,12 @@ def test_takeaways_may_be_a_string_of_json():
 def test_an_object_needs_an_id(bad):
     """Only an id is insisted on."""
     with pytest.raises(NotUnderstood):
-        Decoder("op")(bad, Session)
+        Decoder()(bad, Session)
 
 
 def test_a_number_is_as_good_an_id():
     """No row is lost because ids turn out to be numbers."""
-    assert Decoder("op")({"id": 17}, Session).id == "17"
+    assert Decoder()({"id": 17}, Session).id == "17"
 
 
 ROWS = [{"id": "1"}, {"id": "2"}]
@@ -273,35 +273,35 @@ ROWS = [{"id": "1"}, {"id": "2"}]
 )
 def test_rows_come_bare_or_in_an_envelope(body):
     """In `data`, or else in the only array of objects, whatever its name is. An envelope is a drift."""
-    decoder = Decoder("op")
+    decoder = Decoder()
 
     assert [row for row in rows_of(body, decoder) if row] == ROWS
-    assert [drift.problem for drift in decoder.drifts] == ([] if body is ROWS else ["envelope"])
+    assert [problem for _, problem in decoder.drifts] == ([] if body is ROWS else ["envelope"])
 
 
 def test_the_envelope_that_the_document_names_is_no_drift():
     """It goes before `data` and before anything that looks like rows; where it is missing, the rule is the usual one."""
-    decoder = Decoder("op")
+    decoder = Decoder()
 
     assert rows_of(unwrapped({"data": [], "more": [{}], "found": ROWS}, ("found",)), decoder) == ROWS
     assert rows_of(unwrapped({"data": [], "found": {"rows": ROWS, "more": [{}]}}, ("found", "rows")), decoder) == ROWS
-    assert decoder.drifts == []
+    assert not decoder.drifts
     assert rows_of(unwrapped({"data": ROWS}, ("found",)), decoder) == ROWS
 
 
 def test_no_rows():
     """null is an empty list, as is an envelope around one; an object without any array of objects is not understood."""
-    assert rows_of(None, Decoder("op")) == rows_of({"items": [], "total": 0}, Decoder("op")) == []
+    assert rows_of(None, Decoder()) == rows_of({"items": [], "total": 0}, Decoder()) == []
     for body in ({}, {"message": "x"}, {"tags": ["a"]}, "text", 3, True):
         with pytest.raises(NotUnderstood, match="no array"):
-            rows_of(body, Decoder("op"))
+            rows_of(body, Decoder())
 
 
 @pytest.mark.parametrize("body", [{"a": ROWS, "b": ROWS}, {"a": ROWS, "b": []}, {"x": {"a": ROWS}, "y": {"b": ROWS}}])
 def test_two_arrays_are_no_guess(body):
     """Either may be the rows."""
     with pytest.raises(NotUnderstood, match="more than one array"):
-        rows_of(body, Decoder("op"))
+        rows_of(body, Decoder())
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -351,7 +351,7 @@ def test_no_row_with_an_id_is_lost(data):
         del target[last]
     else:
         target[last] = data.draw(JSON)
-    decoder = Decoder("op")
+    decoder = Decoder()
 
     result = decoder(rows, list[model])  # type: ignore[valid-type]
 

@@ -91,12 +91,12 @@ def is_a(value: object, shape: Any) -> bool:
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_what_is_described_is_understood(model):
     """The starting point of all that follows: no drift, nothing left over, and back again."""
-    decoder = Decoder("op")
+    decoder = Decoder()
     sample = valid(model)
 
     result = decoder(sample, model)
 
-    assert decoder.drifts == []
+    assert not decoder.drifts
     assert result.to_dict() == sample
     honest(result, sample)
 
@@ -123,7 +123,7 @@ def test_a_field_may_change_in_any_way(model, data):
     name = row.get("id")
     named = not needs_id or (isinstance(name, str | int) and not isinstance(name, bool) and name != "")
 
-    decoder = Decoder("op")
+    decoder = Decoder()
     try:
         alone = decoder(copy.deepcopy(row), model)
     except NotUnderstood:
@@ -133,16 +133,14 @@ def test_a_field_may_change_in_any_way(model, data):
         honest(alone, row)
     rows = [valid(model) for _ in range(20)]
     rows[data.draw(st.integers(0, 19))] = row
-    page_decoder = Decoder("list_things")
+    page_decoder = Decoder()
     page = page_decoder(rows, list[model])  # type: ignore[valid-type]
     assert len(page) == (20 if named else 19)
     shapes = {field.wire: field.shape for field in model.wire_fields()}
     if not parents and how in {"retype", "enlarge"} and shapes[last] in {str, bool, datetime}:
         now = target[last]
         if now is not None and type(now) is not type(original):
-            assert ("list_things", f"[].{last}" if named else "[]") in {
-                (d.operation, d.field) for d in page_decoder.drifts
-            }
+            assert (f"[].{last}" if named else "[]") in {field for field, _ in page_decoder.drifts}
 
 
 class OtherObject(dict[str, Any]):
@@ -167,12 +165,12 @@ def exactly(value: Any) -> Any:
 
 def read(value: Any, shape: Any) -> tuple[Any, set[tuple[str, str]]]:
     """What is made of a value, or why nothing is, and what surprised."""
-    decoder = Decoder("op")
+    decoder = Decoder()
     try:
         made = exactly(decoder(value, shape))
     except NotUnderstood as error:
         made = str(error)
-    return made, {(drift.field, drift.problem) for drift in decoder.drifts}
+    return made, set(decoder.drifts)
 
 
 TEXTS = ["", "true", "soon", "{}", '{"id": "x", "new": 1}', "2026-05-04", "2026-05-04T09:00:00", "2026-05-04t09:00:00z",
@@ -347,7 +345,7 @@ async def test_bodies_that_were_found(body):
 
 def test_a_moment_is_aware():
     """A date-time that is given is a moment."""
-    session = Decoder("op")({**SESSION, "startAt": "2026-05-04T12:00:00+03:00"}, models.Session)
+    session = Decoder()({**SESSION, "startAt": "2026-05-04T12:00:00+03:00"}, models.Session)
     assert session.start_at == datetime(2026, 5, 4, 9, tzinfo=UTC)
 
 
@@ -379,7 +377,7 @@ async def test_an_answer_that_is_nested_too_deep(field, levels):
 @pytest.mark.parametrize("field", ["novelty", "takeawaysRaw"])
 def test_what_is_nested_deep_enough_for_anybody(field):
     """Up to a hundred levels everything that can be done with a model can be done."""
-    takeaways = Decoder("op")({"takeawaysText": "x", field: nested(99)}, models.Takeaways)
+    takeaways = Decoder()({"takeawaysText": "x", field: nested(99)}, models.Takeaways)
 
     assert takeaways.to_dict() == copy.deepcopy(takeaways).to_dict() == {"takeawaysText": "x", field: nested(99)}
 
@@ -387,7 +385,7 @@ def test_what_is_nested_deep_enough_for_anybody(field):
 def test_an_object_nested_too_deep():
     """It stays the string that it was."""
     text = json.dumps(nested(400))
-    takeaways = Decoder("op")({"takeawaysText": "x", "takeawaysRaw": text}, models.Takeaways)
+    takeaways = Decoder()({"takeawaysText": "x", "takeawaysRaw": text}, models.Takeaways)
 
     assert takeaways.takeaways_raw is None
     assert takeaways.to_dict() == {"takeawaysText": "x", "takeawaysRaw": text}
@@ -396,12 +394,12 @@ def test_an_object_nested_too_deep():
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00"])
 def test_a_moment_beyond_the_calendar(text):
     """In UTC there is no such year, so `to_dict` could not tell it: it is not understood, and stays as it came."""
-    decoder = Decoder("op")
+    decoder = Decoder()
     session = decoder({"id": "1", "startAt": text}, models.Session)
 
     assert session.start_at is None
     assert session.to_dict() == {"id": "1", "startAt": text}
-    assert [each.problem for each in decoder.drifts] == ["date-time beyond the calendar"]
+    assert [problem for _, problem in decoder.drifts] == ["date-time beyond the calendar"]
 
 
 @pytest.mark.anyio

@@ -124,7 +124,7 @@ def headers(data: Any) -> None:
 def bodies(data: Any) -> None:
     """Either an object or NotUnderstood; what was read can be written."""
     for model in MODELS:
-        decoder = Decoder("op")
+        decoder = Decoder()
         with suppress(NotUnderstood):
             json.dumps(decoder(data, model).to_dict())
         with suppress(NotUnderstood):

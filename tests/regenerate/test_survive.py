@@ -153,7 +153,7 @@ from sessions_us_api.api.sessions import list_sessions
 from sessions_us_api.api.booking_pages import list_booking_pages
 from sessions_us._calls.decoding import Decoder
 from sessions_us._calls.envelopes import rows_of
-decoder = Decoder("x")
+decoder = Decoder()
 rows = rows_of({"data": [{"id": "1", "createdAt": "2026-01-01T00:00:00Z", "minutes": 5}], "total": 1}, decoder)
 (page,) = list_booking_pages._parse_response(rows, decoder)
 (session,) = list_sessions._parse_response([{"id": "2", "status": "new one", "host": {"id": "3"}}], decoder)

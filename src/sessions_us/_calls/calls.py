@@ -192,7 +192,7 @@ class Calls:
     # -- decoding ----------------------------------------------------------------------------------------------------
 
     def _decoded(self, endpoint: Endpoint[S], read: Reader[S, T], call: Call, answer: Answer) -> T:
-        decoder, (parse, operation) = Decoder(call.request.operation), described(endpoint)
+        decoder, (parse, operation) = Decoder(), described(endpoint)
         body = unwrapped(self._json(call, answer), operation.envelope)
         if answer.oddity:
             decoder.note("", answer.oddity)
@@ -238,10 +238,10 @@ class Calls:
 
     def _surprised(self, call: Call, answer: Answer, decoder: Decoder) -> str:
         """Tells what surprised. Returns why that is an error, empty where it is none."""
-        for drift in decoder.drifts:
-            self._tell(call, answer, drift.field, drift.problem)
-        odd = (drift for drift in decoder.drifts if self.options.strict and drift.problem != UNKNOWN_FIELD)
-        return next((f"{drift.problem} at {escaped(drift.field) or 'the top'}" for drift in odd), "")
+        for place, problem in decoder.drifts:
+            self._tell(call, answer, place, problem)
+        odd = (each for each in decoder.drifts if self.options.strict and each[1] != UNKNOWN_FIELD)
+        return next((f"{problem} at {escaped(place) or 'the top'}" for place, problem in odd), "")
 
     def _json(self, call: Call, answer: Answer) -> Any:
         """The decoded body, None for an empty one."""

@@ -1,8 +1,8 @@
 """Decode JSON into models, tolerantly: an answer that is not as described loses no row, and no value is guessed.
 
 A missing or null value is None. A value that is not understood is None too, or left out of its list; its raw value stays in
-`additional_properties` under its wire name. Only a missing `id` makes an object unusable. Every surprise is noted as a
-`SchemaDrift`.
+`additional_properties` under its wire name. Only a missing `id` makes an object unusable. Every surprise is noted: it becomes
+a `SchemaDrift`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from attrs import define, field
 from sessions_us_api.types import DEEPEST, Model, Reader, is_deep, reader
 
 from .._send.body import parsed
-from ..events import SchemaDrift
 from .row_id import as_id
 
 __all__ = ("Decoder", "NotUnderstood", "is_deep", "spellings")
@@ -45,13 +44,11 @@ class Decoder:
 
     Attributes:
         place: where in the answer the decoded value stands; it begins the field of each drift.
-        drifts: one for each surprising field, in the order of their first appearance.
+        drifts: the surprising fields, each with its problem, once, in the order of their first appearance.
     """
 
-    _operation: str
     place: str = ""
-    drifts: list[SchemaDrift] = field(factory=list, init=False)
-    _noted: set[tuple[str, str]] = field(factory=set, init=False)
+    drifts: dict[tuple[str, str], None] = field(factory=dict, init=False)
 
     def __call__(self, value: object, shape: type[T], /) -> T:
         """Decode a value as `shape`: a model, a scalar, `list[…]`, or a union of these.
@@ -64,9 +61,7 @@ class Decoder:
         return result
 
     def note(self, field: str, problem: str) -> None:
-        if (field, problem) not in self._noted:
-            self._noted.add((field, problem))
-            self.drifts.append(SchemaDrift(operation=self._operation, field=field, problem=problem))
+        self.drifts[field, problem] = None
 
     def at(self, place: str) -> Decoder:
         """Return this decoder for another place. It collects the same drifts."""
@@ -75,13 +70,8 @@ class Decoder:
         return part
 
     def trial(self) -> Decoder:
-        """Return a decoder with drifts of its own, which count if they are adopted."""
-        return Decoder(self._operation, self.place)
-
-    def adopt(self, trial: Decoder) -> None:
-        """Note the drifts of a trial."""
-        for drift in trial.drifts:
-            self.note(drift.field, drift.problem)
+        """Return a decoder for the same place with drifts of its own."""
+        return Decoder(self.place)
 
 
 def spellings(model: type[Model], raw: Mapping[str, Any]) -> dict[str, str]:
@@ -216,7 +206,7 @@ def _first(variants: list[Convert], decoder: Decoder, value: Any, path: str) -> 
         except NotUnderstood as error:
             problem = error
         else:
-            decoder.adopt(trial)
+            decoder.drifts.update(trial.drifts)
             return result
     raise problem
 

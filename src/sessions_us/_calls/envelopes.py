@@ -47,7 +47,7 @@ def object_in(parse: Parse[T], body: object, decode: Decoder) -> T:
     if isinstance(taken, NotUnderstood):
         raise taken
     result, trial = taken  # of a model without an id anything is an instance
-    decode.adopt(trial)
+    decode.drifts.update(trial.drifts)
     return result
 
 

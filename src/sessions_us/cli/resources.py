@@ -250,7 +250,7 @@ async def _whole(user: UserClient, id: str, resource: Listing) -> AsyncIterator[
         yield [] if body is None else [body]
         return
     try:
-        rows = rows_of(body, Decoder(resource))
+        rows = rows_of(body, Decoder())
     except NotUnderstood as error:
         why = f"GET {path} answered, but the answer could not be understood: {error}"
         raise DecodeError(why, body=b"", status_code=200, method="GET", path=path) from None

@@ -82,7 +82,7 @@ class Child:
         if isinstance(self.shape, type):
             return body, 1
         try:
-            return rows_of(body, Decoder(self.operation)), 1
+            return rows_of(body, Decoder()), 1
         except NotUnderstood:
             return body, 1  # raw is better than nothing
 

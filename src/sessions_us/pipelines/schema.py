@@ -114,7 +114,7 @@ def fit(resource: str, row: Row, *, children: bool = True) -> dict[str, Any]:
     own = {name: None if name in names else value for name, value in row.items()}
     shape = columns(resource, children=children)
     try:
-        values, extra = _understood(Decoder(resource)(own, noun.model), own)
+        values, extra = _understood(Decoder()(own, noun.model), own)
     except (NotUnderstood, RecursionError):
         values, extra = {"id": key_of(row)}, own
     for child in nested:
@@ -130,7 +130,7 @@ def fit(resource: str, row: Row, *, children: bool = True) -> dict[str, Any]:
 def _child(child: Child, raw: Any) -> tuple[Any, dict[str, Any]]:
     """Return the typed children of a row, and the raw values that do not fit."""
     try:
-        value = _typed(Decoder(child.operation)(raw, child.shape), raw)
+        value = _typed(Decoder()(raw, child.shape), raw)
     except (NotUnderstood, _Unfit, RecursionError):
         return None, {child.name: raw}
     lost = isinstance(value, list) and len(value) < len(raw)
