@@ -159,7 +159,7 @@ class Call:
         lease: its place in the quota, for this attempt.
         is_hopeless: whether any further attempt would fail like this one.
         met_closed_connection: whether this attempt failed on a connection that the server had closed.
-        queue: where it waits for a place in the quota.
+        queue: where it waits for places in the quota; None: it did not yet.
     """
 
     request: Request

@@ -119,22 +119,19 @@ class Retry(OuterStage):
         if self._closed:
             raise ClientClosedError
         call.queue = self._limiter
-        try:
-            async with nullcontext() if call.abort_on is None else cancel_scope(call.abort_on):
-                lease = await self._limiter.acquire(
-                    lane=call.waiters.lane,
-                    deadline=call.waiters.first.last_start,
-                    arrival=None if call.lease is None else call.lease.arrival,
-                    front=isinstance(failure, RateLimitedError),
-                    timeout=call.options.timeout,
-                    operation=call.request.operation,
-                    call=call.number,
-                    emit=call.emit if call.is_watched else ignore,
-                    owner=self,
-                    callers=call.waiters,
-                )
-        finally:
-            call.queue = None
+        async with nullcontext() if call.abort_on is None else cancel_scope(call.abort_on):
+            lease = await self._limiter.acquire(
+                lane=call.waiters.lane,
+                deadline=call.waiters.first.last_start,
+                arrival=None if call.lease is None else call.lease.arrival,
+                front=isinstance(failure, RateLimitedError),
+                timeout=call.options.timeout,
+                operation=call.request.operation,
+                call=call.number,
+                emit=call.emit if call.is_watched else ignore,
+                owner=self,
+                callers=call.waiters,
+            )
         if self._closed:  # meanwhile
             await lease.refund()
             raise ClientClosedError
