@@ -52,7 +52,7 @@ class CopyPlace(Protocol):
     Each scope has a generation, made when it is first asked for and never used again. A copy is good only for the generations
     that were there before it was read.
 
-    Each method raises `StoreFailure` if the place can't be used, at the latest after its time limit.
+    Each method but the last raises `StoreFailure` if the place can't be used, at the latest after its time limit.
     """
 
     async def find(self, name: str, scopes: Sequence[str], known: str) -> FoundCopy:

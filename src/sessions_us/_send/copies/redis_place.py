@@ -149,8 +149,7 @@ class RedisPlace:
         return FoundCopy(stamp.decode(), version.decode(), float(age), text[0] if text else None)
 
     async def keep(self, name: str, scopes: Sequence[str], kept: Kept) -> None:
-        copy = name, kept.stamp, kept.version, kept.age, kept.ttl, kept.text
-        await self._run(_KEEP, *copy, MOST_COPIES, MOST_BYTES, *_with_tokens(scopes))
+        await self._run(_KEEP, name, *kept, MOST_COPIES, MOST_BYTES, *_with_tokens(scopes))
 
     async def remove(self, name: str) -> None:
         await self._run(_REMOVE, name)

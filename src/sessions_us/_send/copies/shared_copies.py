@@ -109,10 +109,7 @@ class SharedCopies:
 
     async def aclose(self) -> None:
         """Close files and connections."""
-        try:
-            await self._place.aclose()
-        except StoreFailure as failure:
-            _log.warning("the shared copies could not be closed: %s", failure)
+        await self._place.aclose()
 
     async def _raise(self, scopes: Sequence[str], step: Callable[[], Awaitable[None]]) -> None:
         """Take a step that raises the generations of scopes, or have it told later."""

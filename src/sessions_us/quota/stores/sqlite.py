@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from functools import cache, partial
@@ -14,14 +13,12 @@ from typing import TYPE_CHECKING
 from ...errors import ConfigurationError
 from .shared_store import Change, Found, OnStoreFailure, SharedStore
 from .sqlite_file import SQLiteFile
-from .store import StoreFailure
 
 if TYPE_CHECKING:
     import sqlite3
 
 __all__ = ("SQLiteStore",)
 
-_log = logging.getLogger("sessions_us")
 _BY_EFFECTIVE_USER = os.access in os.supports_effective_ids
 
 # The number in the table's name is `codec.FORMAT`.
@@ -84,10 +81,7 @@ class SQLiteStore(SharedStore):
 
     async def aclose(self) -> None:
         """Close the file. The next step opens it again."""
-        try:
-            await self._file.aclose()
-        except StoreFailure as failure:
-            _log.warning("%r could not be closed: %s", self, failure)
+        await self._file.aclose()
 
     async def _ask(self, name: str, known: int | None, change: Change | None) -> Found:
         return await self._file.run(partial(_exchanged, name=name, known=known, change=change))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 import weakref
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ("SQLiteFile",)
 
 T = TypeVar("T")
+_log = logging.getLogger("sessions_us")
 _BUSY = 0.01  # seconds between two attempts at a statement that ignores SQLite's busy timeout
 
 
@@ -49,13 +51,11 @@ class SQLiteFile:
         return await self._in_thread(lambda: work(self._connection()))
 
     async def aclose(self) -> None:
-        """Close the file. The next step opens it again.
-
-        Raises:
-            StoreFailure: it could not be closed in time.
-        """
+        """Close the file. The next step opens it again."""
         try:
             await self._in_thread(lambda: _close(id(self)))
+        except StoreFailure as failure:
+            _log.warning("%s could not be closed: %s", self.path, failure)
         finally:
             worker = self._workers.pop(os.getpid(), None)
             if worker is not None:
