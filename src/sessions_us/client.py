@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypedDict, TypeVar, Unpack
 
+from attrs import evolve
+
 from ._calls.calls import Calls
 from ._send.cache import Cache
 from ._send.call import Identity
@@ -159,10 +161,6 @@ class _Client(Generic[K]):
     """What both kinds of client have."""
 
     _kind: ClassVar[type[ApiKey]]
-    _calls: Calls
-    _limiter: Limiter
-    _key: ApiKey
-    _keepers: tuple[Cache, SingleFlight]
     _owner: bool = True
 
     def __init__(
@@ -251,7 +249,7 @@ class _Client(Generic[K]):
             case (_, dict() as slots):  # those of a subclass with `__slots__`
                 for name, each in slots.items():
                     object.__setattr__(copy, name, each)
-        vars(copy).update(own, _calls=self._calls.but(self._calls.options.but(**options)), _owner=False)
+        vars(copy).update(own, _calls=evolve(self._calls, options=evolve(self._calls.options, **options)), _owner=False)
         return copy
 
     def forget(self) -> None:

@@ -71,10 +71,6 @@ class Calls:
     _clock: Clock
     _logged: set[tuple[str, str, str]] = field(factory=set)
 
-    def but(self, options: Options) -> Calls:
-        """The same connections, quota and key with other options."""
-        return evolve(self, options=options)
-
     async def aclose(self) -> None:
         """Close the connections."""
         await self._stage.aclose()

@@ -51,7 +51,7 @@ class ListSource(Generic[T]):
 
     def patient(self) -> ListSource[T]:
         """The same for a renewal, which no caller waits for."""
-        return ListSource(self._calls.but(self._calls.options.for_nobody()), self._endpoint, self._path)
+        return ListSource(evolve(self._calls, options=self._calls.options.for_nobody()), self._endpoint, self._path)
 
     async def page(self, number: int | None, lane: Lane, trail: Trail) -> tuple[list[T], list[Any]]:
         """The understood rows of a page, and all its rows raw.

@@ -114,8 +114,4 @@ class Options:
 
     def for_nobody(self) -> Options:
         """Those of a renewal, which no caller waits for: it has time, and one attempt."""
-        return self.but(max_wait=None, abort_on=None, retries=evolve(self.retries, attempts=1))
-
-    def but(self, **changes: Any) -> Options:
-        """A copy with these changes."""
-        return evolve(self, **changes)
+        return evolve(self, max_wait=None, abort_on=None, retries=evolve(self.retries, attempts=1))
