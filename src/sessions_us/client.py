@@ -24,7 +24,7 @@ from ._send.retry_policy import RetryPolicy
 from ._send.shared_writes import SharedWrites
 from ._send.single_flight import SingleFlight
 from .errors import ConfigurationError
-from .events import ClientEvent
+from .events import ClientEvent, logger
 from .keys import ApiKey, GuestKey, UserKey
 from .quota import Lane, Limiter, Quota, QuotaSnapshot
 from .quota.clock import Clock
@@ -47,7 +47,6 @@ __all__ = ("CallOptions", "ClientOptions", "ClientQuota", "GuestClient", "UserCl
 
 K = TypeVar("K", bound=ApiKey)
 
-_logger = logging.getLogger("sessions_us")
 _ALLOW_HTTP = "SESSIONS_ALLOW_HTTP"  # 1 allows plain http, for a sandbox in another container
 
 
@@ -395,7 +394,7 @@ def _log_as_asked() -> None:
         raise ConfigurationError(f"SESSIONS_LOG is debug, info, warning or error, not {level.lower()!r}")
     if level:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        _logger.setLevel(level)
+        logger.setLevel(level)
 
 
 def _check_kinds(*, quota: object, on_event: object, transport: object, clock: object, app_info: object) -> None:

@@ -17,9 +17,10 @@ one still waits, they go on with its number, after its CallEnded.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from ._foreign_text import escaped
 from .errors import Sent
@@ -46,6 +47,9 @@ __all__ = (
     "StoreRecovered",
     "StoreUnavailable",
 )
+
+logger: Final = logging.getLogger("sessions_us")
+"""The log of this library, beside the events."""
 
 Emit = Callable[["ClientEvent"], None]
 Reuse = Literal["fresh", "stale-while-revalidate", "stale-if-error"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,7 +18,7 @@ from .._send.listener import everyone
 from .._send.options import Options
 from .._send.trail import Trail
 from ..errors import DecodeError
-from ..events import Emit, PagingSurprise, SchemaDrift, subject
+from ..events import Emit, PagingSurprise, SchemaDrift, logger, subject
 from ..keys import ApiKey
 from ..quota import Lane
 from ..quota.clock import Clock
@@ -42,7 +41,6 @@ Reader = Callable[[Parse[S], object, Decoder], T]
 Decode = Callable[[Call, Answer], T]
 """Makes of the answer to a call what its caller gets."""
 
-_logger = logging.getLogger("sessions_us")
 
 _NO_WHOLE_MINUTE = re.compile(rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:(?!00\.000Z")')
 
@@ -128,7 +126,7 @@ class Calls:
     def tell_paging(self, surprise: PagingSurprise) -> None:
         """The pages of a list are not as described."""
         everyone(self._emit)(surprise)
-        _logger.warning("%s: expected %s, and got %s", surprise.operation, surprise.expected, surprise.came)
+        logger.warning("%s: expected %s, and got %s", surprise.operation, surprise.expected, surprise.came)
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
@@ -183,7 +181,7 @@ class Calls:
         known = (operation, "", "near miss")
         if known not in self._logged:
             self._logged.add(known)
-            _logger.warning("%s: no copy serves a time such as now. Round it, at least to minutes", operation)
+            logger.warning("%s: no copy serves a time such as now. Round it, at least to minutes", operation)
 
     # -- decoding ----------------------------------------------------------------------------------------------------
 
@@ -275,4 +273,4 @@ class Calls:
         known = (drift.operation, drift.field, problem)
         if known not in self._logged and len(self._logged) < _MOST_LOGGED:
             self._logged.add(known)
-            _logger.info("%s: not as described: %s at %s", subject(drift), problem, escaped(drift.field) or "the top")
+            logger.info("%s: not as described: %s at %s", subject(drift), problem, escaped(drift.field) or "the top")

@@ -20,7 +20,7 @@ from ..errors import (
     StatusError,
     TransportError,
 )
-from ..events import CallEnded, CallEvent, CallStarted, Emit, Outcome, RequestRefused
+from ..events import CallEnded, CallEvent, CallStarted, Emit, Outcome, RequestRefused, logger
 from ..quota import Lane
 from .listener import log_event
 from .trail import StartAgain
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ("Answer", "Call", "Identity", "Name", "OuterStage", "Request", "Stage", "Which")
 
 _NUMBERS: Final = count(1)  # threads may draw from it at the same time
-_logger = logging.getLogger("sessions_us")
 
 _OUTCOMES: Final[Mapping[type[BaseException], Outcome]] = {
     StatusError: "status_error",
@@ -192,7 +191,7 @@ class Call:
         deadline = None if wait is None else self.began_at + wait
         caller: Caller[Answer] = Caller(deadline, options.timeout, retries.attempts, retries.total)
         self.waiters = Waiters(self._lane, caller, self._clock)
-        self.is_watched = self.emit is not log_event or _logger.isEnabledFor(logging.DEBUG)
+        self.is_watched = self.emit is not log_event or logger.isEnabledFor(logging.DEBUG)
         self.abort_on = options.abort_on
 
     @property

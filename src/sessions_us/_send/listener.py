@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Final
 
-from ..events import ClientEvent, Emit, RequestRefused, RequestThrottled, RetryScheduled, subject
+from ..events import ClientEvent, Emit, RequestRefused, RequestThrottled, RetryScheduled, logger, subject
 
 __all__ = ("ASYNC_LISTENER", "everyone", "is_async", "listen", "listener", "log_event")
 
 ASYNC_LISTENER: Final = "on_event is a plain function: an `async def` would never run. Start a task in it"
 
-_logger = logging.getLogger("sessions_us")
 _process: Emit | None = None
 
 
@@ -57,11 +55,11 @@ def _guarded(on_event: Callable[[ClientEvent], object]) -> Emit:
                 returned.close()
             if isinstance(returned, Coroutine | AsyncGenerator) and not told:
                 told = True
-                _logger.error(ASYNC_LISTENER)
+                logger.error(ASYNC_LISTENER)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException:  # among them the CancelledError of a future that it looked at, which cancels nothing here
-            _logger.exception("on_event raised on a %s", type(event).__name__)
+            logger.exception("on_event raised on a %s", type(event).__name__)
 
     return emit
 
@@ -82,13 +80,13 @@ def log_event(event: ClientEvent) -> None:
     match event:
         case RequestThrottled(retry_after=seconds):
             asked = "" if seconds is None else f", and asked to wait {seconds:.1f} s"
-            _logger.warning("%s: the server answered 429%s", subject(event), asked)
+            logger.warning("%s: the server answered 429%s", subject(event), asked)
         case RequestRefused(lane=lane, position=position, retry_after=seconds):
             possible = "" if seconds is None else f", possible in {seconds:.1f} s at the earliest"
-            _logger.info("%s: not sent: position %d in the lane %s%s", subject(event), position, lane, possible)
+            logger.info("%s: not sent: position %d in the lane %s%s", subject(event), position, lane, possible)
         case RetryScheduled(attempt=attempt, delay=seconds, reason=reason):
-            _logger.info(
+            logger.info(
                 "%s: attempt %d follows in %.1f s at the earliest, after %s", subject(event), attempt, seconds, reason
             )
         case _:
-            _logger.debug("%s", event)
+            logger.debug("%s", event)

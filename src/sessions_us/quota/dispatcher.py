@@ -11,7 +11,6 @@ what is left. Nothing ever sleeps in the bucket: a ticket is granted only if the
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
@@ -20,7 +19,7 @@ from math import inf
 from typing import Any
 
 from ..errors import ClientClosedError, QuotaTimeoutError, SessionsError
-from ..events import CallEvent, RequestGranted, RequestQueued, ignore, subject
+from ..events import CallEvent, RequestGranted, RequestQueued, ignore, logger, subject
 from .bucket import Bucket
 from .clock import Clock, LoopClock, Timer
 from .lease import Lease
@@ -39,7 +38,6 @@ LONG_WAIT = 2.0  # seconds; a longer wait looks like a hang, so it is logged
 POLL = 0.025  # seconds between two reads of a shared state that another process may change at any moment
 LEASE_MARGIN = 5.0  # seconds after its timeout at which a lease that has not ended is taken back
 _TICK = 0.001  # seconds; no loop's timers are finer, and a timer that fires too early must not spin
-_log = logging.getLogger("sessions_us")
 
 
 class Dispatcher:
@@ -338,7 +336,7 @@ class Dispatcher:
                 return True
         if not waiter.logged and (wait > LONG_WAIT or self.replica.now() - waiter.ticket.since >= LONG_WAIT):
             waiter.logged = True
-            _log.info(
+            logger.info(
                 "%s waits for the quota: lane %s, position %d, expected wait %s",
                 subject(CallEvent(call=waiter.call, operation=waiter.operation)),
                 waiter.ticket.lane,

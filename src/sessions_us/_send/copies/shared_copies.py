@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from attrs import define, field
 
+from ...events import logger
 from ...quota.stores import StoreFailure
 from ..cache_memory import Copy
 from ..call import Answer, Call, Identity, Name
@@ -20,7 +20,6 @@ from .place import CopyPlace, FoundCopy, Kept
 __all__ = ("SharedCopies",)
 
 T = TypeVar("T")
-_log = logging.getLogger("sessions_us")
 
 _REST: Final = 5.0  # seconds after a failure of the place for which it is not asked again
 _CLAIM: Final = 30.0  # seconds for which one process renews a copy
@@ -129,11 +128,11 @@ class SharedCopies:
             answered = await step()
         except StoreFailure as failure:
             if not self._is_down:
-                _log.warning("the shared copies can't be used, so there are none: %s", failure)
+                logger.warning("the shared copies can't be used, so there are none: %s", failure)
             self._is_down, self._rests_until = True, self._now() + _REST
             return None
         if self._is_down:
-            _log.warning("the shared copies can be used again")
+            logger.warning("the shared copies can be used again")
         self._is_down, self._rests_until = False, 0.0
         return answered
 

@@ -10,13 +10,12 @@ again every few seconds.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import threading
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ...events import Emit, StoreRecovered, StoreUnavailable
+from ...events import Emit, StoreRecovered, StoreUnavailable, logger
 from ..rules.state import HEARTBEAT, QuotaState
 from ..settings import Quota
 from ..single_task import SingleTask
@@ -35,7 +34,6 @@ AT_ONCE = 25  # decisions in one callback of the event loop, so that many waiter
 RETRY = 5.0  # seconds between two attempts to reach a store that failed
 _CLOCK_STEP = 5.0  # seconds; if a store's time goes back further, its clock was set back
 _DRIFT = 0.001  # seconds by which two clocks may drift apart between two steps of the store
-_log = logging.getLogger("sessions_us")
 
 
 class _Pending(NamedTuple):
@@ -267,7 +265,7 @@ class Replica:
         self._retry_at = self._failed_at + RETRY
         self.state = fail_over(self.state, tickets, leases, self.now(), _numbers())
         plan = "nothing is sent" if self.must_refuse else "this process goes on alone with its share"
-        _log.warning("%r can't be used (%s): %s until it can", self.store, failure, plan)
+        logger.warning("%r can't be used (%s): %s until it can", self.store, failure, plan)
         self._emit(StoreUnavailable(store=repr(self.store), reason=str(failure)))
 
     async def _fail_back(self) -> None:
@@ -285,7 +283,7 @@ class Replica:
         self.failure, self.must_refuse = None, False
         self._take(held)
         elapsed = self._clock() - self._failed_at
-        _log.warning("%r can be used again, after %.1f s", self.store, elapsed)
+        logger.warning("%r can be used again, after %.1f s", self.store, elapsed)
         self._emit(StoreRecovered(store=repr(self.store), elapsed=elapsed))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import secrets
 import threading
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from ...errors import ConfigurationError
+from ...events import logger
 from ..rules.state import QuotaState
 from . import codec
 from .store import Held
@@ -19,7 +19,6 @@ __all__ = ("Change", "Found", "OnStoreFailure", "SharedStore")
 
 OnStoreFailure = Literal["local", "refuse"]
 _AHEAD = 5.0  # seconds; a state from further in the future is of another clock, or from before the clock was set back
-_log = logging.getLogger("sessions_us")
 
 
 class Change(NamedTuple):
@@ -147,7 +146,7 @@ class SharedStore:
                 raise codec.Unreadable("written by another clock")
             return codec.from_text(text)
         except codec.Unreadable as problem:
-            _log.warning("%r: what it holds is not used (%s); the count begins again", self, problem)
+            logger.warning("%r: what it holds is not used (%s); the count begins again", self, problem)
             return None
 
 

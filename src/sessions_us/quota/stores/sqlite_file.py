@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 import weakref
@@ -12,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ...events import logger
 from .store import StoreFailure
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ("SQLiteFile",)
 
 T = TypeVar("T")
-_log = logging.getLogger("sessions_us")
 _BUSY = 0.01  # seconds between two attempts at a statement that ignores SQLite's busy timeout
 
 
@@ -55,7 +54,7 @@ class SQLiteFile:
         try:
             await self._in_thread(lambda: _close(id(self)))
         except StoreFailure as failure:
-            _log.warning("%s could not be closed: %s", self.path, failure)
+            logger.warning("%s could not be closed: %s", self.path, failure)
         finally:
             worker = self._workers.pop(os.getpid(), None)
             if worker is not None:
