@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...quota.stores.sqlite import boot_id
 from ...quota.stores.sqlite_file import SQLiteFile
 from .place import MOST_BYTES, MOST_COPIES, FoundCopy, Kept
-
-if TYPE_CHECKING:
-    import sqlite3
 
 __all__ = ("SQLitePlace",)
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from functools import cache, partial
-from importlib import import_module
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
 from .shared_store import Change, Found, OnStoreFailure, SharedStore
 from .sqlite_file import SQLiteFile
-
-if TYPE_CHECKING:
-    import sqlite3
 
 __all__ = ("SQLiteStore",)
 
@@ -76,7 +72,6 @@ class SQLiteStore(SharedStore):
             )
         super().__init__((self.path,), str(self.path), on_store_failure, share, timeout)
         self._copy = partial(type(self), path, on_store_failure=on_store_failure, share=share, timeout=timeout)
-        import_module("sqlite3")  # here, because an import would block the event loop later
         self._file = SQLiteFile(self.path, _CREATE, self.timeout, "sessions-us quota")
 
     async def aclose(self) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from ...events import logger
 from .store import StoreFailure
-
-if TYPE_CHECKING:
-    import sqlite3
 
 __all__ = ("SQLiteFile",)
 
@@ -61,8 +59,6 @@ class SQLiteFile:
                 worker.shutdown(wait=False)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        import sqlite3
-
         worker = self._workers.get(os.getpid())
         if worker is None:
             worker = self._workers[os.getpid()] = ThreadPoolExecutor(1, self._thread)
@@ -95,8 +91,6 @@ _open: dict[tuple[int, int], tuple[sqlite3.Connection, int | None]] = {}
 
 
 def _connect(path: Path, schema: str, timeout: float) -> sqlite3.Connection:
-    import sqlite3
-
     connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     try:
         _repeat_while_busy(timeout, lambda: connection.execute("PRAGMA journal_mode = WAL"))
@@ -111,8 +105,6 @@ def _connect(path: Path, schema: str, timeout: float) -> sqlite3.Connection:
 
 def _repeat_while_busy(timeout: float, step: Callable[[], object]) -> None:
     """Repeat a step that fails because another process uses the file. Switching to WAL ignores the busy timeout."""
-    import sqlite3
-
     deadline = time.monotonic() + timeout
     while True:
         try:
