@@ -180,10 +180,10 @@ async def test_a_canary_key_shows_up_nowhere(form, caplog):
 
 
 async def test_a_key_in_the_headers_of_an_answer_shows_up_nowhere(caplog):
-    """As a value, and in what is told of a coding. (httpcore logs at DEBUG what a server says, word for word.)"""
+    """As a value, as a name, and in what is told of a coding. (httpcore logs at DEBUG what a server says, word for word.)"""
     caplog.set_level(logging.DEBUG, logger="sessions_us")
     key, events = f"Canary-{uuid4()}", list[Any]()
-    said = {"content-encoding": key}, {"x-seen": key}, {"x-request-id": key}
+    said = {"content-encoding": key}, {"x-seen": key}, {"x-request-id": key}, {f"x-{key}": "no such key"}
     errors = list[BaseException]()
     for status in (200, 401):
         for headers in said:
@@ -194,7 +194,7 @@ async def test_a_key_in_the_headers_of_an_answer_shows_up_nowhere(caplog):
                     except SessionsError as error:
                         errors.append(error)
 
-    assert len(errors) == 3
+    assert len(errors) == 4
     seen = [text for error in errors for text in everything(error)]
     seen += [repr(event) for event in events] + [record.getMessage() for record in caplog.records]
     assert any("Content-Encoding '[api key]'" in text for text in seen)

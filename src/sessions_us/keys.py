@@ -115,6 +115,10 @@ class ApiKey:
         """Return an undecoded body with this key redacted, likewise."""
         return self.redact(body.decode("latin-1")).encode("latin-1")
 
+    def redact_name(self, name: str) -> str:
+        """Return the name of a header, redacted if it holds this key, in capitals or not: httpx makes small letters of it."""
+        return _REDACTED if self.__value.lower() in name.lower() else self.redact(name)
+
     def redact_json(self, value: Any) -> Any:
         """Return decoded JSON with this key redacted. Decoding removed all escapes that may hide the key."""
         match value:

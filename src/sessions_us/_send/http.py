@@ -214,7 +214,7 @@ class Http:
     def _refusal(self, request: Request, response: httpx.Response, body: bytes) -> StatusError:
         """The error of a status, with what the server said, redacted."""
         status, headers, request_id = response.status_code, response.headers, self._request_id(response)
-        clean = {name: self._key.redact(value) for name, value in headers.items()}
+        clean = {self._key.redact_name(name): self._key.redact(value) for name, value in headers.items()}
         try:
             said: Any = self._key.redact_json(parsed(body))
         except (ValueError, RecursionError):
