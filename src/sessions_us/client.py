@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypedD
 from attrs import evolve
 
 from ._calls.calls import Calls
+from ._flags import check_flags
 from ._send.cache import Cache
 from ._send.call import Identity
 from ._send.connections import Connections
@@ -194,6 +195,7 @@ class _Client(Generic[K]):
         _log_as_asked()
         quota = Quota.parse(quota) if isinstance(quota, str) else Quota.from_env() if quota is None else quota
         _check_kinds(quota=quota, on_event=on_event, transport=transport, clock=clock, app_info=app_info)
+        check_flags(allow_http=allow_http)
         if clock is not None and cache_store is not None:
             raise ConfigurationError("cache_store goes by the time that all processes share; leave out `clock`")
         defaults = Options(retries=RetryPolicy() if retries is None else retries, **options)
@@ -271,13 +273,14 @@ class _Client(Generic[K]):
             method: an HTTP method. Only GET is repeated after an ambiguous failure.
             path: from `/api` on, percent-encoded; it can't lead to another origin.
             json: the JSON body; None is no body. Date-times, models and zones are sent as in `extra`.
-            params: the query; None values are left out.
+            params: the query: texts, numbers, date-times, or lists of these; None values are left out.
 
         Returns:
             The decoded JSON, whatever it is (hence `Any`); None for an empty body.
 
         Raises:
             ValueError: a path that would lead elsewhere, or a path and a query of more than 60,000 characters.
+            TypeError: a value that neither JSON nor a query can hold, or a name that is no string.
             SessionsError: see `sessions_us.errors`.
         """
         return await self._calls.raw(method, path, body=json, params=params)

@@ -183,6 +183,15 @@ def test_a_role_can_be_left_out() -> None:
         _ = clients_of(app).user
 
 
+@pytest.mark.parametrize("role", ["user", "guest"])
+def test_whether_to_open_a_client_is_true_or_false(role: str) -> None:
+    """Or None. Another word would count as True, where the application is made; an option, where it starts."""
+    with pytest.raises(ConfigurationError, match=f"{role} is True or False, not 'no'"):
+        sessions_lifespan(**{role: "no"})  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="strict is True or False, not 'no'"):
+        TestClient(FastAPI(lifespan=sessions_lifespan(user_key="key", strict="no"))).__enter__()  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("role", ["user_key", "guest_key"])
 def test_a_key_that_can_not_be_used_is_refused_and_not_shown(role: str) -> None:
     """Where the application is made, and in no frame of the traceback that is ours."""

@@ -38,6 +38,9 @@ def test_a_senseless_number_is_refused(name, value):
         ("app_info", None),
         ("app_info", "a\r\nx-api-key: b"),
         ("app_info", "é"),
+        ("strict", "no"),
+        ("strict", None),
+        ("allow_http", 1),
     ],
 )
 def test_a_wrong_kind_is_refused(name, value):
@@ -52,6 +55,8 @@ def test_options_of_a_copy_are_checked():
         UserClient("k").with_options(retries=None)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="lane is 'interactive' or 'background', not 'urgent'"):
         UserClient("k").with_options(lane="urgent")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="strict is True or False, not 'no'"):
+        UserClient("k").with_options(strict="no")  # type: ignore[typeddict-item]
 
 
 @pytest.mark.parametrize("option", ["cache_ttl", "stale_while_revalidate", "stale_if_error"])

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from attrs import Attribute, evolve, field, frozen
 
+from .._flags import check_flags
 from ..errors import ConfigurationError
 from ..quota import Lane
 from .retry_policy import RetryPolicy
@@ -109,6 +110,7 @@ class Options:
     """Whether answers are to be kept for a while."""
 
     def __attrs_post_init__(self) -> None:
+        check_flags(strict=self.strict)
         keeps = self.cache_ttl > 0 or self.stale_while_revalidate > 0 or self.stale_if_error > 0
         object.__setattr__(self, "keeps", keeps)
 

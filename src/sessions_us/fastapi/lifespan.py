@@ -9,6 +9,7 @@ from typing import Any, TypeVar, Unpack
 from attrs import evolve
 from starlette.applications import Starlette
 
+from .._flags import check_flags
 from ..client import ClientOptions, GuestClient, UserClient
 from ..errors import ConfigurationError
 from ..keys import ApiKey, GuestKey, UserKey
@@ -48,10 +49,12 @@ def sessions_lifespan(
             workers share it with `quota=Quota(store=SQLiteStore("/var/lib/app/quota.db"))`.
 
     Raises:
-        ConfigurationError: an unusable key. When the application starts: a missing key, or an invalid option.
+        ConfigurationError: an unusable key, or a `user` or `guest` that is something else. When the application starts: a missing
+            key, or an invalid option.
     """
     keys = (_usable(UserKey, user_key), _usable(GuestKey, guest_key))
     del user_key, guest_key  # so that no traceback from here on holds them
+    check_flags(**{name: each for name, each in (("user", user), ("guest", guest)) if each is not None})
     user_given, guest_given = keys
     if isinstance(user_given, ConfigurationError):
         raise user_given

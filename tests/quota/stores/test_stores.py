@@ -557,6 +557,12 @@ def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
     assert "dine" not in str(caught.value)
 
 
+def test_a_cluster_is_one_or_not() -> None:
+    """Any other word would count as True."""
+    with pytest.raises(ConfigurationError, match="cluster is True or False, not 'no'"):
+        RedisStore("redis://host", cluster="no")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "url",
     ["redis://host/0?password=sar@dine", "redis://sar:dine@host", "redis://:sar@dine@host", "unix://:sardine@/a?db=1"],

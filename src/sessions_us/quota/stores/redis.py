@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from ..._flags import check_flags
 from ...errors import ConfigurationError
 from .codec import FORMAT
 from .redis_scripts import RedisScripts, Script
@@ -64,6 +65,7 @@ class RedisStore(SharedStore):
         share: float = 0.5,
         timeout: float = 2.0,
     ) -> None:
+        check_flags(cluster=cluster)
         scheme, _, rest = str(url).partition("://")
         scheme = scheme.lower()
         if scheme not in _SCHEMES or not rest:
