@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 
 import pytest
@@ -96,6 +97,46 @@ NO_ARGUMENTS = {
         ValueError,
         "json is nested too deeply, or holds itself",
     ),
+    "a parameter that is no text": (
+        lambda user: user.request("GET", "/api/rooms", params={"a": object()}),
+        TypeError,
+        "a can't be sent: it is a object",
+    ),
+    "a parameter among several": (
+        lambda user: user.request("GET", "/api/rooms", params={"a": ["x", b"y"]}),
+        TypeError,
+        r"a\[\] can't be sent: it is a bytes",
+    ),
+    "a parameter with parts": (
+        lambda user: user.request("GET", "/api/rooms", params={"a": {"b": 1}}),
+        TypeError,
+        "a can't be sent in a query: it is a dict",
+    ),
+    "a parameter without a name": (
+        lambda user: user.request("GET", "/api/rooms", params={1: "a"}),
+        TypeError,
+        "params can't be sent: a name in it is no string, but a int",
+    ),
+    "a field without a name": (
+        lambda user: user.rooms.create(name="x", extra={object(): 1}),
+        TypeError,
+        "extra can't be sent: a name in it is no string, but a object",
+    ),
+    "a field without a name, further in": (
+        lambda user: user.request("POST", "/api/rooms", json={"a": {None: 1}}),
+        TypeError,
+        r"json\.a can't be sent: a name in it is no string, but a NoneType",
+    ),
+    "half a letter of a name": (
+        lambda user: user.rooms.create(name="x", extra={"\ud800": 1}),
+        ValueError,
+        "a name in extra must not hold lone surrogates",
+    ),
+    "an end that is neither verified nor not": (
+        lambda user: user.rooms.list(verify_end="no").collect(),
+        TypeError,
+        "verify_end is True or False, not 'no'",
+    ),
     "half a letter": (
         lambda user: user.rooms.create(name="x", extra={"bad": [{"name": "\ud800"}]}),
         ValueError,
@@ -113,6 +154,27 @@ async def test_what_makes_no_sense_is_refused_by_name(call, error, said):
 
     assert (server.arrived, len(str(caught.value).splitlines())) == ([], 1)
     assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+class Colour(str, enum.Enum):  # noqa: UP042  # a StrEnum has another `str()`
+    """What many programs have. `str()` of a member gives its name, and json its value."""
+
+    RED = "red"
+
+
+async def test_an_enums_member_is_sent_by_its_value():
+    """As an id, in a query, as a field and its name, and in the options."""
+    red = Colour.RED
+    async with Scripted(Say(body={"id": "red"})) as server, retrying(server) as user:
+        await user.rooms.get(red)
+        await user.request("GET", "/api/rooms", params={"a": red, "b": [red], red: 1.5})
+        await user.rooms.create(name=red, extra={red: {red: red}})
+        await user.with_options(query={"status": red, red: "x"}, headers={"x-colour": red}).rooms.get("blue")
+
+    targets = ["/api/rooms/red", "/api/rooms?a=red&b=red&red=1.5", "/api/rooms", "/api/rooms/blue?status=red&red=x"]
+    assert [arrived.target for arrived in server.arrived] == targets
+    assert json.loads(server.arrived[2].body) == {"name": "red", "red": {"red": "red"}}
+    assert server.arrived[3].headers["x-colour"] == "red"
 
 
 SURROGATE = {"a": "\ud800"}

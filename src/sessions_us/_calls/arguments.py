@@ -23,6 +23,7 @@ __all__ = (
     "several",
     "slug_from",
     "wire_datetime",
+    "wire_name",
     "wire_value",
 )
 
@@ -52,7 +53,7 @@ def path_id(value: str, name: str = "id") -> str:
         raise InvalidIdError(f"{name} is {len(value)} characters long, and at most {_LONGEST_ID} can be sent")
     if not value.isprintable() and re.search(_CONTROL_OR_SURROGATE, value):
         raise InvalidIdError(f"{name} must not hold control characters")
-    return value
+    return str.__str__(value)  # of an enum's member that is a string, `str()` need not give the text
 
 
 def wire_datetime(value: datetime, name: str = "date-time") -> str:
@@ -94,7 +95,7 @@ def json_body(fields: Mapping[str, object], extra: Extra | None = None) -> dict[
     if extra is not None:
         if not isinstance(extra, Mapping):
             raise TypeError(f"extra must map wire names to JSON values, not be a {type(extra).__name__}")
-        body.update((wire, wire_value(value, wire)) for wire, value in extra.items())
+        body.update((wire_name(wire, "extra"), wire_value(value, wire)) for wire, value in extra.items())
     return body or None
 
 
@@ -127,6 +128,21 @@ def several(value: Iterable[T] | None, name: str) -> list[T] | None:
     return None if value is None else list(value)
 
 
+def wire_name(name: object, place: str) -> str:
+    """The name of a field, or of a parameter.
+
+    Args:
+        name: what was given for one.
+        place: where, for the error.
+
+    Raises:
+        ValueError, TypeError: it has lone surrogates, or is no string.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"{place} can't be sent: a name in it is no string, but a {type(name).__name__}")
+    return _text(name, f"a name in {place}")
+
+
 def wire_value(value: object, name: str) -> object:
     """A value as JSON has it: date-times in UTC, models under their wire names, a zone as its name.
 
@@ -148,21 +164,25 @@ def _wire_value(value: object, name: str) -> object:
         case date():
             return value.isoformat()
         case str():
-            if not value.isascii() and re.search(r"[\ud800-\udfff]", value):
-                raise ValueError(f"{name} must not hold lone surrogates")
-            return str(value)  # a StrEnum's member is its value
+            return _text(value, name)
         case Model():
             return value.to_dict()
         case tzinfo() if isinstance(key := getattr(value, "key", None), str):  # a ZoneInfo, but that is slow to import
             return key
         case Mapping():
-            return {str(key): _wire_value(item, f"{name}.{key}") for key, item in value.items()}
+            return {wire_name(key, name): _wire_value(item, f"{name}.{key}") for key, item in value.items()}
         case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
             return [_wire_value(item, f"{name}[]") for item in value]
         case bool() | int() | float() | None:
             return value
         case _:
-            raise TypeError(f"{name} can't be sent as JSON: it is a {type(value).__name__}")
+            raise TypeError(f"{name} can't be sent: it is a {type(value).__name__}")
+
+
+def _text(value: str, name: str) -> str:
+    if not value.isascii() and re.search(r"[\ud800-\udfff]", value):
+        raise ValueError(f"{name} must not hold lone surrogates")
+    return str.__str__(value)  # an enum's member is its value, whatever its `str()` is
 
 
 def slug_from(name: str) -> str:

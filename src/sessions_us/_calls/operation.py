@@ -6,7 +6,6 @@ Nothing else imports a private name of `sessions_us_api`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -15,7 +14,7 @@ from sessions_us_api.types import Decode, Operation
 
 from .._send.call import Request
 from .._send.origin import api_path
-from .arguments import encode, path_id, wire_datetime, wire_value
+from .arguments import encode, path_id, wire_name, wire_value
 
 __all__ = ("Endpoint", "described", "request_for", "request_to", "sendable")
 
@@ -73,7 +72,7 @@ def request_to(method: str, path: str, body: object | None, params: Mapping[str,
 
     Raises:
         ValueError: no method of HTTP, a path that would lead elsewhere, or a path or a query that no URL can hold.
-        TypeError: the method or the path is no string, or the parameters have no names.
+        TypeError: the method or the path is no string, or the body or the parameters can't be sent.
     """
     if not all(isinstance(each, str) for each in (method, path)):
         raise TypeError("method and path are strings, such as 'GET' and '/api/rooms'")
@@ -87,7 +86,7 @@ def request_to(method: str, path: str, body: object | None, params: Mapping[str,
         operations[0].id if len(operations) == 1 and not has_gaps else f"{method} {path}",
         method,
         api_path(path),
-        [pair for name, value in (params or {}).items() for pair in _query(name, value)],
+        [pair for name, value in (params or {}).items() for pair in _query(wire_name(name, "params"), value)],
         None if body is None else encode(wire_value(body, "json")),
         repeatable=method == "GET",
         invalidates=() if method in {"HEAD", "OPTIONS"} else None,
@@ -126,15 +125,15 @@ def _fits(template: list[str], segments: list[str]) -> bool:
 
 def _query(name: str, value: object) -> Iterator[tuple[str, str]]:
     """A parameter as it goes into the query: several values are several parameters, None is none."""
-    match value:
+    match wire_value(value, name):
         case None:
             return
-        case bool():
-            yield name, str(value).lower()
-        case datetime():
-            yield name, wire_datetime(value, name)
-        case list() | tuple():
-            for item in value:
+        case str() as text:
+            yield name, text
+        case list() as items:
+            for item in items:
                 yield from _query(name, item)
-        case _:
-            yield name, str(value)
+        case dict():
+            raise TypeError(f"{name} can't be sent in a query: it is a {type(value).__name__}")
+        case plain:
+            yield name, encode(plain).decode()

@@ -79,6 +79,8 @@ class Pager(Generic[T]):
         verify_end: bool,
         lane: Lane | None,
     ) -> None:
+        if not isinstance(verify_end, bool):
+            raise TypeError(f"verify_end is True or False, not {verify_end!r}")
         self._source = source
         self._start = Place.parse(page)
         self._verify_end = verify_end

@@ -84,7 +84,7 @@ def _pairs(what: str, given: Any) -> Pairs:
     pairs = tuple(given.items()) if isinstance(given, Mapping) else given
     if not isinstance(pairs, tuple) or not all(_is_pair(each) for each in pairs):
         raise ConfigurationError(f"{what} is a mapping of strings to strings")  # its values may be secrets
-    return pairs
+    return tuple((str.__str__(name), str.__str__(value)) for name, value in pairs)  # the text of an enum's member, too
 
 
 def _is_pair(given: object) -> bool:
