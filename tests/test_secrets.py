@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import closing
+from html import escape
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -92,6 +93,7 @@ def echoes(key: str) -> dict[str, Say]:
     """What a server may say that has heard the key, in all the forms in which JSON can write it."""
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in key)
     slashes = json.dumps(key)[1:-1].replace("/", "\\/")
+    numbers = "".join(f"&#x{ord(letter):X};" if letter in "=/&<>\"'`" else letter for letter in key)
     told = json.dumps({"id": "s1", key: {"nested": key}, "name": [key]})
     return {
         "in a message": Say(401, {"message": f"no such key: {key}", key: [{"at": key}]}),
@@ -106,6 +108,10 @@ def echoes(key: str) -> dict[str, Say]:
         "in JSON within JSON, cut off": Say(502, f'{{"message": {json.dumps(json.dumps({"key": key}))}'.encode()),
         "in JSON within JSON": Say(401, {"message": f'upstream: {{"key": "{slashes}"}}'}),
         "in a URL": Say(401, {"message": f"no such key: {quote(key, safe='')}"}),
+        "in a URL in a URL": Say(401, {"message": f"no such key: {quote(quote(key, safe=''), safe='')}"}),
+        "in a page": Say(502, f"<html>{escape(key)}</html>".encode()),
+        "in a page, by numbers": Say(502, f"<html>{numbers}</html>".encode()),
+        "in UTF-16": Say(200, json.dumps({"key": key}, ensure_ascii=False).encode("utf-16-be")),
     }
 
 
@@ -174,6 +180,7 @@ async def test_a_canary_key_shows_up_nowhere(form, caplog):
     assert any(record.name.startswith("httpcore") for record in caplog.records)
     escaped = json.dumps(key)[1:-1]
     forms = {key, escaped, repr(key)[1:-1], escaped.replace("/", "\\/"), json.dumps(escaped)[1:-1], quote(key, safe="")}
+    forms |= {quote(quote(key, safe=""), safe=""), escape(key), key.replace("/", "&#x2f;"), "\\x00".join(key[:12])}
     assert not [
         text[:300] + text[-200:] for text in dict.fromkeys(seen) if any(form.lower() in text.lower() for form in forms)
     ]

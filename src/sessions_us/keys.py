@@ -17,6 +17,10 @@ from .events import Role
 __all__ = ("GuestKey", "UserKey")
 
 _REDACTED = "[api key]"
+_SIGNS = "\\%&\x00"
+"""What is in a text that may hold a key in another form."""
+
+_ENTITIES = {'"': "quot", "&": "amp", "'": "apos", "<": "lt", ">": "gt"}
 _LONGEST_FILE = 8192  # bytes; no key is longer, and a file that is was given by mistake
 
 
@@ -107,9 +111,9 @@ class ApiKey:
         return hmac.new(self.__value.encode(), purpose.encode(), hashlib.sha256).hexdigest()[:32]
 
     def redact(self, text: str) -> str:
-        """Return a text with this key redacted: as it is, and as JSON or a URL escapes it, how often ever."""
+        """Return a text with this key redacted: as it is, and as JSON, a URL or HTML escapes it, how often ever."""
         text = text.replace(self.__value, _REDACTED)
-        return re.sub(_escaped(self.__value), _REDACTED, text) if "\\" in text or "%" in text else text
+        return re.sub(_escaped(self.__value), _REDACTED, text) if any(sign in text for sign in _SIGNS) else text
 
     def redact_bytes(self, body: bytes) -> bytes:
         """Return an undecoded body with this key redacted, likewise."""
@@ -188,9 +192,15 @@ def _problem(value: object) -> str | None:
 
 
 def _escaped(key: str) -> str:
-    """Return a pattern of all that JSON and URLs make of a key, also of JSON within JSON. No run of backslashes makes it slow."""
-    plain = ((ord(each), "[\tt]" if each == "\t" else re.escape(each)) for each in key)
-    return "".join(rf"(?:\\{{0,8}}{each}|\\{{1,8}}(?i:u{code:04x})|(?i:%{code:02x}))" for code, each in plain)
+    """Return a pattern of all that JSON, URLs, HTML and UTF-16 make of a key, also of JSON within JSON. No run of backslashes
+    makes it slow."""
+    return "".join(map(_any_form, key))
+
+
+def _any_form(letter: str) -> str:
+    code, plain = ord(letter), "[\tt]" if letter == "\t" else re.escape(letter)
+    entity = rf"(?i:&(?:#0*{code}|#x0*{code:x}|{_ENTITIES.get(letter, f'#{code}')});)"
+    return rf"(?:\\{{0,8}}(?:{plain}|{entity})|\\{{1,8}}(?i:u{code:04x})|(?i:%(?:25)*{code:02x}))\x00*"
 
 
 def _held(path: str) -> tuple[str, str | None]:
