@@ -132,6 +132,7 @@ class Cache(OuterStage):
             if self._shared is not None:
                 trail.stamp = await self._look(self._shared, call)
             self._begin_walk(call, trail)
+        call.stamp = trail.stamp
         if trail.copy is not None:
             return self._next_copy(call, trail, trail.copy)
         if self._shared is None:

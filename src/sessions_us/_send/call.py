@@ -159,6 +159,7 @@ class Call:
         is_hopeless: whether any further attempt would fail like this one.
         met_closed_connection: whether this attempt failed on a connection that the server had closed.
         queue: where it waits for places in the quota; None: it did not yet.
+        stamp: what the copies that processes share are good for now; another one after a write. Empty where it is not known.
     """
 
     request: Request
@@ -182,6 +183,7 @@ class Call:
     met_closed_connection: bool = field(default=False, init=False)
     is_hopeless: bool = field(default=False, init=False)
     queue: Limiter | None = field(default=None, init=False)
+    stamp: str = field(default="", init=False)
 
     def __attrs_post_init__(self) -> None:
         request, options, whose = self.request, self.options, self.identity

@@ -33,6 +33,11 @@ class _Flight:
     task: asyncio.Task[None] = field(init=False)
     answer: Answer | None = field(default=None, init=False)
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether its answer may be older than what changes now."""
+        return self.call.waiters.in_flight or self.answer is not None
+
 
 Flights = dict[tuple[asyncio.AbstractEventLoop, Name], _Flight]
 
@@ -75,6 +80,9 @@ class SingleFlight(OuterStage):
         if not call.request.repeatable:
             return await self._write(call)
         abort_on, place = call.abort_on, (asyncio.get_running_loop(), call.name)
+        flight = self._flights.get(place)
+        if flight is not None and flight.was_sent and flight.call.stamp != call.stamp:
+            self._drop(flight)  # another process wrote since
         if (landed := self._landed(call, place)) is not None:
             return landed
         while True:
@@ -86,6 +94,7 @@ class SingleFlight(OuterStage):
             elif call.options.max_wait == 0:  # it may wait for nobody
                 return await self._inner.send(call)
             else:
+                flight.call.stamp = call.stamp
                 is_news = flight.call.waiters.join(call.waiters.lane, call.waiters.first)
             outcome = await self._outcome(flight, call.waiters.first, abort_on, is_news)
             try:
@@ -135,8 +144,7 @@ class SingleFlight(OuterStage):
     def forget(self, which: Which) -> None:
         """Something changed: nobody joins a read that may have been answered before."""
         for (loop, name), flight in self._flights.copy().items():
-            was_sent = flight.call.waiters.in_flight or flight.answer is not None
-            is_meant = was_sent and which(name, flight.call.documented_operation)
+            is_meant = flight.was_sent and which(name, flight.call.documented_operation)
             if is_meant or loop.is_closed():  # that of an ended loop will never land
                 self._flights.pop((loop, name), None)
 

@@ -23,7 +23,17 @@ from support.rooms import PLENTY, client
 from support.scripted import Numbered
 from support.waiting import cancelled, until
 
-from sessions_us import ConfigurationError, GuestClient, MemoryStore, Quota, RedisStore, SQLiteStore, UserClient
+from sessions_us import (
+    CallStarted,
+    ClientEvent,
+    ConfigurationError,
+    GuestClient,
+    MemoryStore,
+    Quota,
+    RedisStore,
+    SQLiteStore,
+    UserClient,
+)
 from sessions_us._send.call import Identity
 from sessions_us._send.copies.shared_copies import SharedCopies
 from sessions_us.quota.stores import StoreFailure
@@ -125,6 +135,30 @@ async def test_a_write_of_another_process_ends_copies(api, key, place, process):
         await other.do("write")
         assert (await user.rooms.get("r1")).name == "4"
         assert [each.name for each in await user.bookings.list().collect()] == ["2"]
+
+
+async def test_a_read_from_before_a_write_of_another_process_is_not_joined(api, key, place, process):
+    """It was answered before the write. Those that begin after it share one request."""
+    begun: list[CallStarted] = []
+
+    def hear(event: ClientEvent) -> None:
+        if isinstance(event, CallStarted):
+            begun.append(event)
+
+    listening = sharing(api, key, place, on_event=hear)
+    async with listening as user, process.serving(api.url, key, place, cache_ttl=600) as other:
+        await user.rooms.get("r2")  # now the quota is known
+        api.hold("GET")
+        before = asyncio.create_task(user.rooms.get("r1"))
+        await until(lambda: len(api.arrived) == 2)
+        await other.do("write")
+        after = [asyncio.create_task(user.rooms.get("r1")) for _ in range(3)]
+        await until(lambda: len(api.arrived) == 4)
+        await until(lambda: len(begun) == 5)  # those that are not sent join
+        api.release()
+        names = [(await each).name for each in (before, *after)]
+
+    assert (names, len(api.arrived)) == (["2", "4", "4", "4"], 4)
 
 
 async def test_a_guest_of_another_process_ends_copies(api, key, place, process):
