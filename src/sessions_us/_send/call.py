@@ -159,7 +159,7 @@ class Call:
         is_hopeless: whether any further attempt would fail like this one.
         met_closed_connection: whether this attempt failed on a connection that the server had closed.
         queue: where it waits for places in the quota; None: it did not yet.
-        stamp: what the copies that processes share are good for now; another one after a write. Empty where it is not known.
+        stamp: of the copies that processes share, another one after each write; empty where they can't be used, or none are.
     """
 
     request: Request

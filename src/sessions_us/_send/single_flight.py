@@ -80,9 +80,6 @@ class SingleFlight(OuterStage):
         if not call.request.repeatable:
             return await self._write(call)
         abort_on, place = call.abort_on, (asyncio.get_running_loop(), call.name)
-        flight = self._flights.get(place)
-        if flight is not None and flight.was_sent and flight.call.stamp != call.stamp:
-            self._drop(flight)  # another process wrote since
         if (landed := self._landed(call, place)) is not None:
             return landed
         while True:
@@ -118,6 +115,9 @@ class SingleFlight(OuterStage):
     def _landed(self, call: Call, place: tuple[asyncio.AbstractEventLoop, Name]) -> Answer | None:
         """An answer that no caller has got yet, so that there is no copy of it, for a call that takes copies."""
         flight = self._flights.get(place)
+        if flight is not None and flight.was_sent and flight.call.stamp != call.stamp:
+            self._drop(flight)  # another process wrote since
+            return None
         if flight is None or flight.answer is None or not call.options.cache_ttl:
             return None
         self._shared(call, flight.call, flight.answer)

@@ -89,7 +89,7 @@ class Trail:
         size: bytes of these, roughly.
         began_at: when the first answer came, on the client's clock.
         kept: the copy that was made of this walk, if it is kept.
-        stamp: of the copies that processes share, from before the first page was asked for; empty: it can't be shared.
+        stamp: of the copies that processes share, from before the first page was asked for; empty where they can't be used.
         is_spoilt: whether its answers may not be kept, because a write changed what they say.
         on_end: called when the walk comes to the end of its list.
     """

@@ -10,7 +10,7 @@ from support.copies_worker import store_at
 from support.redis_server import RedisServer, binary
 
 from sessions_us._send.copies import place_at
-from sessions_us._send.copies.place import MOST_BYTES, MOST_COPIES, CopyPlace, Kept
+from sessions_us._send.copies.place import MOST_BYTES, MOST_COPIES, WRITTEN, CopyPlace, Kept
 from sessions_us.quota import SQLiteStore
 
 pytestmark = pytest.mark.anyio
@@ -101,22 +101,26 @@ async def test_a_write_ends_copies_and_lets_none_be_kept_meanwhile(place: CopyPl
     before = (await place.find("read", SCOPES, "")).stamp
     await place.begin("w1", ["two", "three"], 600)
     await place.begin("w2", ["two"], 600)
-    assert await place.find("read", SCOPES, "") == ("", "", 0.0, None)
+    both = await place.find("read", SCOPES, "")
+    assert (both.stamp[:1], *both[1:]) == (WRITTEN, "", 0.0, None)
     await place.end("w1", ["two", "three"])
-    assert (await place.find("read", SCOPES, "")).stamp == ""
+    one = (await place.find("read", SCOPES, "")).stamp
+    assert one[:1] == WRITTEN
+    assert one != both.stamp, "a read from before the first one's end says nothing of it"
     await place.keep("read", SCOPES, Kept(before, "v", 0.0, 600.0, b"old"))
     await place.end("w2", ["two"])
     after = await place.find("read", SCOPES, "")
     await place.keep("read", SCOPES, Kept(before, "v", 0.0, 600.0, b"old"))
 
-    assert after.stamp not in {"", before}
+    assert after.stamp[:1] not in {"", WRITTEN}
+    assert after.stamp != before
     assert await found(place, "read") is None
 
 
 async def test_a_write_of_which_nobody_hears_again_is_over_in_the_end(place: CopyPlace) -> None:
     """Copies are kept again when the server can't be at work any more."""
     await place.begin("w1", ["two"], 0.2)
-    while not (await place.find("read", SCOPES, "")).stamp:
+    while (await place.find("read", SCOPES, "")).stamp.startswith(WRITTEN):
         pass
     await keep(place, "read")
 

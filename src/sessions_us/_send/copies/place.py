@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-__all__ = ("MOST_BYTES", "MOST_COPIES", "CopyPlace", "FoundCopy", "Kept")
+__all__ = ("MOST_BYTES", "MOST_COPIES", "WRITTEN", "CopyPlace", "FoundCopy", "Kept")
 
 MOST_COPIES: Final = 1024
 MOST_BYTES: Final = 16 * 1024 * 1024
 """What a place holds at most, as names and bytes of copies. The oldest go first."""
+
+WRITTEN: Final = "-"
+"""What a stamp begins with while a write is in flight. Nothing that was asked for then may be kept."""
 
 
 class FoundCopy(NamedTuple):
     """What is found under a name.
 
     Attributes:
-        stamp: the generations of the scopes, now; empty while a write of one of them is in flight.
+        stamp: the generations of the scopes, now; behind `WRITTEN` while a write of one of them is in flight.
         version: of the copy; empty if there is none that is of these generations.
         age: seconds since the server answered.
         text: the copy; None if that version is known.
@@ -32,7 +35,7 @@ class Kept(NamedTuple):
     """A copy to keep.
 
     Attributes:
-        stamp: the generations that were found before the read was sent.
+        stamp: the generations that were found before the read was sent, when no write was in flight.
         version: its own, which no other copy has.
         age: seconds since the server answered.
         ttl: seconds for which it may be of use, from then on.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...quota.stores.redis_scripts import RedisScripts, Script
-from .place import MOST_BYTES, MOST_COPIES, FoundCopy, Kept
+from .place import MOST_BYTES, MOST_COPIES, WRITTEN, FoundCopy, Kept
 
 __all__ = ("RedisPlace",)
 
@@ -19,7 +19,7 @@ _KEYS: Final = tuple(
 
 # What every script begins with. The server's time counts, so that no host's clock matters.
 _BEGIN = (
-    f"local UNUSED = {_UNUSED}"
+    f"local UNUSED, WRITTEN = {_UNUSED}, '{WRITTEN}'"
     + """
 local GENERATIONS, WRITES, COPIES, ABOUT, ORDER = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local time = redis.call('TIME')
@@ -31,11 +31,11 @@ local function raise(from)
   for at = from, #ARGV, 2 do redis.call('HSET', GENERATIONS, ARGV[at], ARGV[at + 1]) end
 end
 local function stamp(from)
-  local tokens = {}
+  local tokens = {''}
   local writes = redis.call('ZRANGEBYSCORE', WRITES, string.format('(%.6f', now), '+inf')
   for at = from, #ARGV, 2 do
     for _, write in ipairs(writes) do
-      if string.sub(write, 1, #ARGV[at]) == ARGV[at] then return '' end
+      if string.sub(write, 1, #ARGV[at]) == ARGV[at] then tokens[1] = WRITTEN end
     end
     if redis.call('HSETNX', GENERATIONS, ARGV[at], ARGV[at + 1]) == 1 then lasting() end
     tokens[#tokens + 1] = redis.call('HGET', GENERATIONS, ARGV[at])

@@ -15,7 +15,7 @@ from ...events import logger
 from ...quota.stores import StoreFailure
 from ..cache_memory import Copy
 from ..call import Answer, Call, Identity, Name
-from .place import CopyPlace, FoundCopy, Kept
+from .place import WRITTEN, CopyPlace, FoundCopy, Kept
 
 __all__ = ("SharedCopies",)
 
@@ -50,7 +50,7 @@ class SharedCopies:
     _last_kept: str = field(default="", init=False)
 
     async def find(self, call: Call, known: Copy | None) -> tuple[str, Copy | None]:
-        """Return the stamp for an answer to this read, empty if it can't be shared, and the copy that is good now."""
+        """Return the stamp for an answer to this read, empty if the place can't be used, and the copy that is good now."""
         version = "" if known is None else known.version
         scopes = _scopes_of_read(call)
         found = await self._step(lambda: self._place.find(_digest(*call.name), scopes, version))
@@ -73,7 +73,12 @@ class SharedCopies:
         """Keep a copy for the others. One of which an error told the end stays with this process."""
         answers = [answer for answer in copy.answers if isinstance(answer, Answer)]
         ttl = call.options.cache_ttl + max(call.options.stale_while_revalidate, call.options.stale_if_error)
-        if not stamp or len(answers) < len(copy.answers) or copy.version == self._last_kept:
+        if (
+            not stamp
+            or stamp.startswith(WRITTEN)
+            or len(answers) < len(copy.answers)
+            or copy.version == self._last_kept
+        ):
             return
         self._last_kept = copy.version  # callers who share an answer come here one after the other
         kept = Kept(stamp, copy.version, self._now() - copy.kept_at, ttl, _to_text(answers))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...quota.stores.sqlite import boot_id
 from ...quota.stores.sqlite_file import SQLiteFile
-from .place import MOST_BYTES, MOST_COPIES, FoundCopy, Kept
+from .place import MOST_BYTES, MOST_COPIES, WRITTEN, FoundCopy, Kept
 
 __all__ = ("SQLitePlace",)
 
@@ -129,12 +129,13 @@ def _found(file: sqlite3.Connection, name: str, scopes: Sequence[str], known: st
 
 
 def _stamp(file: sqlite3.Connection, scopes: Sequence[str]) -> str | None:
-    """The generations of scopes; empty while a write of one of them is in flight, None if one has no generation yet."""
+    """The generations of scopes, and whether a write of one of them is in flight. None if one has no generation yet."""
     among = json.dumps(scopes)
-    if file.execute(_IS_WRITTEN, (boot_id(), time.monotonic(), among)).fetchone():
-        return ""
     found = dict(file.execute(_GENERATIONS, (among,)).fetchall())
-    return "".join(found[scope] for scope in scopes) if len(found) == len(scopes) else None
+    if len(found) < len(scopes):
+        return None
+    is_written = file.execute(_IS_WRITTEN, (boot_id(), time.monotonic(), among)).fetchone()
+    return (WRITTEN if is_written else "") + "".join(found[scope] for scope in scopes)
 
 
 def _raise(file: sqlite3.Connection, scopes: Sequence[str]) -> None:
