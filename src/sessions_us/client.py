@@ -15,7 +15,7 @@ from ._calls.calls import Calls
 from ._flags import check_flags
 from ._send.cache import Cache
 from ._send.call import Identity
-from ._send.connections import Connections
+from ._send.connections import Connections, running_loop
 from ._send.http import Http
 from ._send.listener import ASYNC_LISTENER, is_async, listener
 from ._send.options import Options
@@ -292,6 +292,7 @@ class _Client(Generic[K]):
         as long as its `timeout`.
         """
         if self._owner:
+            running_loop()
             await self._calls.aclose()
 
     async def __aenter__(self) -> Self:
@@ -408,7 +409,7 @@ def _check_kinds(*, quota: object, on_event: object, transport: object, clock: o
         raise ConfigurationError(f"on_event is a function that takes an event, not {on_event!r}")
     if is_async(on_event):
         raise ConfigurationError(ASYNC_LISTENER)
-    if transport is not None and not hasattr(transport, "handle_async_request"):
+    if isinstance(transport, type) or not (transport is None or hasattr(transport, "handle_async_request")):
         raise ConfigurationError(f"transport is an httpx.AsyncBaseTransport, not {transport!r}")
     if clock is not None and not (hasattr(clock, "now") and hasattr(clock, "call_at")):
         raise ConfigurationError(f"clock has now() and call_at(when, callback), and {clock!r} has not")

@@ -44,6 +44,13 @@ def test_no_quota_is_refused_with_an_example(text: str) -> None:
         Quota.parse(text)
 
 
+@pytest.mark.parametrize("given", [None, 10, b"10/60s"])
+def test_what_is_no_text_is_no_quota(given: object) -> None:
+    """Likewise."""
+    with pytest.raises(ConfigurationError, match=r"is no quota: write requests/window, such as 10/60s"):
+        Quota.parse(given)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "fields",
     [

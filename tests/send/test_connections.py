@@ -67,3 +67,6 @@ async def test_trio_gets_a_clear_error(anyio_backend):
     """The client is for asyncio."""
     with pytest.raises(ConfigurationError, match="trio"):
         await read(retrying("http://127.0.0.1:9"))
+    with pytest.raises(ConfigurationError, match="trio"):
+        async with retrying("http://127.0.0.1:9"):
+            pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from functools import partial
 
+import httpx
 import pytest
 from support.command import python
 from support.scripted import Say, Scripted
@@ -33,6 +34,7 @@ def test_a_senseless_number_is_refused(name, value):
         ("retries", "3"),
         ("on_event", 5),
         ("transport", 5),
+        ("transport", httpx.AsyncHTTPTransport),
         ("clock", 5),
         ("base_url", 5),
         ("app_info", None),

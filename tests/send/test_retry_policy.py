@@ -76,6 +76,14 @@ def test_attempts_are_counted_with_the_first():
         RetryPolicy(attempts=0)
 
 
+@pytest.mark.parametrize("statuses", ["503", {"503"}, {503, None}])
+@pytest.mark.parametrize("name", ["statuses", "refused", "postponed"])
+def test_statuses_are_numbers(name, statuses):
+    """Others would match nothing, so that nothing is repeated."""
+    with pytest.raises(TypeError, match="statuses are whole numbers"):
+        RetryPolicy(**{name: statuses})
+
+
 def test_errors_travel_between_processes():
     """Process pools pickle what was raised; every attribute arrives."""
     error = pickle.loads(pickle.dumps(status(429, 3.5)))

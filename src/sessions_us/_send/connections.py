@@ -23,7 +23,7 @@ from .origin import Origin
 if TYPE_CHECKING:
     from .call import Request
 
-__all__ = ("Connections", "KeyAuth")
+__all__ = ("Connections", "KeyAuth", "running_loop")
 
 T = TypeVar("T")
 
@@ -166,10 +166,7 @@ class Connections:
         """
         if self._closed:
             raise ClientClosedError
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise ConfigurationError("this client needs a running asyncio event loop; trio is not supported") from None
+        loop = running_loop()
         if self._http is None or self._loop is not loop:
             if self._loop is not None and self._loop.is_running() and self._loop is not loop:
                 if self._process == os.getpid():
@@ -208,6 +205,18 @@ class Connections:
         if self._origin.scheme == "https" and self._transport is None:
             return trusted_certificates()
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The running event loop.
+
+    Raises:
+        ConfigurationError: none of asyncio's runs.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError("this client needs a running asyncio event loop; trio is not supported") from None
 
 
 def _keep_none(response: httpx.Response) -> None:

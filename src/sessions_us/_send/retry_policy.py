@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import field, frozen
 from attrs.validators import ge, gt, instance_of, optional
 
 from ..errors import RateLimitedError, SessionsError, StatusError, TransportError
 
 __all__ = ("RetryPolicy",)
+
+
+def _statuses(given: Iterable[int]) -> frozenset[int]:
+    statuses = frozenset(given)
+    if not all(isinstance(each, int) for each in statuses):
+        raise TypeError(f"statuses are whole numbers, such as {{429, 503}}, not {given!r}")
+    return statuses
 
 
 @frozen(kw_only=True)
@@ -34,9 +43,9 @@ class RetryPolicy:
     backoff: float = field(default=0.5, validator=ge(0))
     backoff_max: float = field(default=8.0, validator=ge(0))
     retry_after_max: float = field(default=3600.0, validator=gt(0))
-    statuses: frozenset[int] = field(default=frozenset({408, 425, 429, 500, 502, 503, 504}), converter=frozenset)
-    refused: frozenset[int] = field(default=frozenset({429}), converter=frozenset)
-    postponed: frozenset[int] = field(default=frozenset({503}), converter=frozenset)
+    statuses: frozenset[int] = field(default=frozenset({408, 425, 429, 500, 502, 503, 504}), converter=_statuses)
+    refused: frozenset[int] = field(default=frozenset({429}), converter=_statuses)
+    postponed: frozenset[int] = field(default=frozenset({503}), converter=_statuses)
 
     def delay(
         self, failure: SessionsError, *, attempt: int, repeatable: bool, jitter: float, stale: bool = False

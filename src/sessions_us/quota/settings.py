@@ -62,7 +62,7 @@ class Quota:
         Raises:
             ConfigurationError: the text is not a quota.
         """
-        match = re.fullmatch(_TEXT, text, re.ASCII)
+        match = re.fullmatch(_TEXT, str(text), re.ASCII)
         if not match or not (match[2] or match[3]):
             raise ConfigurationError(f"{text!r} is no quota: write requests/window, such as 10/60s.")
         return cls(limit=int(match[1]), window=float(match[2] or 1) * _SECONDS[match[3]])

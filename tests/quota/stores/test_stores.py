@@ -220,7 +220,11 @@ async def test_a_caller_who_is_cancelled_at_any_moment_leaves_nothing_behind(sto
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"share": 0}, {"share": 1.5}, {"timeout": 0}, {"timeout": 100}, {"on_store_failure": "hope"}]
+    "arguments",
+    [
+        *({"share": 0}, {"share": 1.5}, {"share": "half"}),
+        *({"timeout": 0}, {"timeout": 100}, {"timeout": "5"}, {"on_store_failure": "hope"}),
+    ],
 )
 def test_arguments_without_sense_are_refused(path: Path, arguments: dict[str, object]) -> None:
     """At once, and with a word on what to give."""

@@ -69,9 +69,9 @@ class SharedStore:
     ) -> None:
         if on_store_failure not in ("local", "refuse"):
             raise ConfigurationError(f"on_store_failure={on_store_failure!r}: give 'local' or 'refuse'.")
-        if not 0 < share <= 1:
+        if not _is_part(share, 1):
             raise ConfigurationError(f"share={share!r}: give a part of the quota, more than 0 and at most 1.")
-        if not 0 < timeout <= 60:
+        if not _is_part(timeout, 60):
             raise ConfigurationError(f"timeout={timeout!r}: give seconds, more than 0 and at most 60.")
         self.fallback: float | None = share if on_store_failure == "local" else None
         self.timeout: float = float(timeout)
@@ -160,3 +160,7 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _is_part(value: object, most: float) -> bool:
+    return isinstance(value, int | float) and 0 < value <= most
