@@ -28,7 +28,7 @@ from sessions_us import (
 )
 from sessions_us._send.cache import Cache
 from sessions_us._send.cache_memory import CacheMemory
-from sessions_us._send.call import Answer, Name
+from sessions_us._send.call import Answer, Name, Which
 
 pytestmark = pytest.mark.anyio
 
@@ -589,6 +589,30 @@ async def test_alone_a_copy_stands_in(failure, clock):
     clock.advance(0.1)
     with pytest.raises(type(failure)):
         await cache.send(read(clock, **options))
+
+
+@pytest.mark.parametrize("what", ["write", "forget"])
+async def test_alone_an_answer_of_another_thread_is_not_kept_while_a_change_ends(clock, what):
+    """It comes in the middle of the step that drops copies, and was asked for before the change."""
+    inner = Inner(answer("old"), held=True)
+
+    class Crowded(CacheMemory):
+        def drop(self, which: Which) -> None:
+            super().drop(which)
+            inner.gate.set()
+            with pytest.raises(StopIteration):
+                reading.send(None)
+
+    memory = Crowded()
+    reading = stage(inner, clock, memory).send(read(clock, cache_ttl=60))
+    reading.send(None)  # it is asked, and has no answer yet
+    other = stage(Inner(), clock, memory)
+    if what == "write":
+        await other.send(write(clock))
+    else:
+        other.forget(lambda name, operation: True)
+
+    assert not memory.copies
 
 
 async def test_alone_closing_ends_renewals(clock):

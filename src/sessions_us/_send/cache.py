@@ -86,9 +86,9 @@ class Cache(OuterStage):
         return answer
 
     def forget(self, which: Which) -> None:
-        """Something changed: drop copies, and keep no answer that is on its way."""
-        self._memory.drop(which)
+        """Something changed: keep no answer that is on its way, and drop copies."""
         self._memory.trails.spoil(which)
+        self._memory.drop(which)  # in this order: other threads keep some meanwhile
 
     def forget_shared(self, identity: Identity) -> None:
         """Drop what processes share of a key."""
@@ -99,12 +99,12 @@ class Cache(OuterStage):
                 self._begin(self._shared.tell())
 
     async def _write(self, call: Call) -> Answer:
-        with self._memory.trails.writing(call):
-            try:
+        try:
+            with self._memory.trails.writing(call):
                 return await self._inner.send(call)
-            finally:
-                if call.waiters.times_sent:
-                    self._memory.drop(call.concerns)
+        finally:
+            if call.waiters.times_sent:
+                self._memory.drop(call.concerns)  # after its trails were told: other threads keep some meanwhile
 
     async def _read(self, call: Call, trail: Trail | None = None) -> Answer:
         trail = trail or Trail(lambda again, _: self._read_again(call.renewal(), again))
@@ -225,13 +225,14 @@ class Cache(OuterStage):
 
     def _keep(self, trail: Trail) -> None:
         """Keep the answers of a walk, unless a later walk is kept."""
-        kept = self._memory.get(trail.name)
-        if trail.answers and not trail.is_spoilt and (kept is None or kept.kept_at <= trail.began_at):
-            answers = tuple(trail.answers)
-            if kept is None or not _are_same(kept.answers, answers):  # callers that share an answer keep it once
-                kept = Copy(answers, trail.began_at, trail.operation, version=secrets.token_hex(8))
-                self._memory.put(trail.name, kept)
-            trail.kept = kept
+        with self._memory.lock:
+            kept = self._memory.get(trail.name)
+            if trail.answers and not trail.is_spoilt and (kept is None or kept.kept_at <= trail.began_at):
+                answers = tuple(trail.answers)
+                if kept is None or not _are_same(kept.answers, answers):  # callers that share an answer keep it once
+                    kept = Copy(answers, trail.began_at, trail.operation, version=secrets.token_hex(8))
+                    self._memory.put(trail.name, kept)
+                trail.kept = kept
 
     def _outdate(self, call: Call, answer: Answer) -> None:
         """An answer that is not kept: an earlier one is not given any more."""
@@ -290,9 +291,10 @@ class Cache(OuterStage):
         try:
             await renew(Trail(), len(copy.answers))
         except (SessionsError, StartAgain):  # the events tell
-            if self._memory.get(name) is copy:
-                rest = max(least, min(_LONGEST_REST, _REST * 2.0**copy.failed))
-                self._memory.put(name, copy._replace(failed=copy.failed + 1, renew_at=self._now() + rest))
+            rest = max(least, min(_LONGEST_REST, _REST * 2.0**copy.failed))
+            with self._memory.lock:
+                if self._memory.get(name) is copy:
+                    self._memory.put(name, copy._replace(failed=copy.failed + 1, renew_at=self._now() + rest))
 
 
 def _are_same(these: tuple[Outcome, ...], those: tuple[Outcome, ...]) -> bool:

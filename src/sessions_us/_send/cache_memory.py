@@ -54,6 +54,7 @@ class CacheMemory:
         most_bytes: bytes of their bodies and names at most; a body that is larger alone is not kept.
 
     Attributes:
+        lock: held while it changes. Who decides whether to keep a copy holds it until the copy is kept.
         copies: what is kept, by the name of the read; the least recently used first.
         trails: the reads that are not over, and the writes that spoil them.
         renewals: the tasks that renew copies, by the name of the read.
@@ -67,14 +68,14 @@ class CacheMemory:
 
     def start_over(self) -> None:
         """Know nothing, as in a new process. Tasks of a loop that this process was forked from are kept, and never run."""
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self.copies: OrderedDict[Name, Copy] = OrderedDict()
         self._bytes = 0
-        self.trails = Trails()
+        self.trails = Trails(self.lock)
         self._inherited, self.renewals = self.renewals, {}
 
     def get(self, name: Name) -> Copy | None:
-        with self._lock:
+        with self.lock:
             copy = self.copies.get(name)
             if copy is not None:
                 self.copies.move_to_end(name)
@@ -82,7 +83,7 @@ class CacheMemory:
 
     def put(self, name: Name, copy: Copy) -> None:
         size = _size(name, copy)
-        with self._lock:
+        with self.lock:
             self.remove(name)
             if size > self._most_bytes:
                 return
@@ -93,13 +94,13 @@ class CacheMemory:
 
     def drop(self, which: Which) -> None:
         """Forget those whose name and operation are meant."""
-        with self._lock:
+        with self.lock:
             for name in [name for name, copy in self.copies.items() if which(name, copy.operation)]:
                 self.remove(name)
 
     def remove(self, name: Name) -> None:
         """Forget one."""
-        with self._lock:
+        with self.lock:
             copy = self.copies.pop(name, None)
             if copy is not None:
                 self._bytes -= _size(name, copy)

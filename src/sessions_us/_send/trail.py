@@ -27,10 +27,14 @@ Renew = Callable[["Trail", int], Coroutine[Any, Any, object]]
 
 
 class Trails:
-    """The reads of this process that are not over, and the writes that have not ended."""
+    """The reads of this process that are not over, and the writes that have not ended.
 
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
+    Args:
+        lock: held while they change.
+    """
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
         self._trails: WeakSet[Trail] = WeakSet()
         self._writes: set[Call] = set()
 
