@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 import logging
 import secrets as tokens
@@ -126,6 +127,21 @@ async def test_handlers_get_what_they_ask_for() -> None:
 
     assert created.triggers == [webhook.trigger for webhook in plain] == ["SESSION_CREATED"]
     assert sorted(all_of_them.triggers) == ["SESSION_CREATED", "SESSION_EATEN", "SESSION_ENDED"]
+
+
+class Wanted(str, enum.Enum):  # noqa: UP042  # a StrEnum has another `str()`
+    """What many programs have."""
+
+    ENDED = "SESSION_ENDED"
+
+
+async def test_a_trigger_may_be_a_member_of_an_enum() -> None:
+    """Of one's own, whose `str()` is its name."""
+    ended = Heard()
+    async with receiving({Wanted.ENDED: ended}, ack="after") as sender:
+        answer = await sender.post(f"/hooks/sessions/{SECRET}", json=body("SESSION_ENDED"))
+
+    assert (answer.status_code, ended.triggers) == (200, ["SESSION_ENDED"])
 
 
 async def test_the_answer_does_not_wait_for_the_handlers() -> None:

@@ -187,7 +187,7 @@ def _by_trigger(on: Handlers) -> dict[str, Sequence[Handler]]:
             raise ConfigurationError(f"on[{trigger!r}] is a function that takes a WebhookDelivery, or several of them")
         if trigger != "*" and trigger not in list(WebhookTrigger):
             _logger.warning("webhook_router: %a is no trigger that is known; it may be misspelt", trigger)
-        handlers[str(trigger)] = each
+        handlers[trigger] = each
     if not handlers:
         raise ConfigurationError("webhook_router needs a handler: on={'*': handler} for all triggers")
     return handlers
