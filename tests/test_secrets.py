@@ -208,6 +208,17 @@ async def test_a_key_in_the_headers_of_an_answer_shows_up_nowhere(caplog):
     assert not [text for text in seen if key.lower() in text.lower()]
 
 
+async def test_a_header_of_the_callers_own_is_in_no_frame():
+    """It may be a secret too, and so may a parameter."""
+    canary = f"canary-{uuid4()}"
+    async with Scripted(Say(404, {"message": "gone"})) as server, UserClient("key", base_url=server.url) as user:
+        own = user.with_options(headers={"authorization": canary}, query={"token": canary}, cache_ttl=5)
+        for call in (own.rooms.get("r1"), own.rooms.list().collect(), own.rooms.delete("r1")):
+            with pytest.raises(StatusError) as caught:
+                await call
+            assert not [text for text in everything(caught.value) if canary in text]
+
+
 async def test_an_error_of_the_callers_transport():
     """It comes through as it is, but without the frames that hold the request and its headers."""
     key = f"canary-{uuid4()}"

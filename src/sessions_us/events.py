@@ -272,7 +272,7 @@ class SchemaDrift(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded(CallEvent):
-    """A call has ended. Each call has one, and it is the last of its events.
+    """A call has ended. Each call has one, and it is the last of its events, but for requests that others still wait for.
 
     Attributes:
         outcome: `answered`: by the server; `shared`: with the answer to the same request of another call; `cached`: with a copy;

@@ -130,6 +130,9 @@ class Name(NamedTuple):
     body: bytes | None
     headers: tuple[tuple[str, str], ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Name({self.method} {self.path})"  # a traceback may show locals, and headers may be secrets
+
 
 Which = Callable[[Name, str | None], bool]
 """Tells by its name, and by its operation where the document knows it, whether a read is meant."""
