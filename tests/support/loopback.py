@@ -8,9 +8,9 @@ import random
 from types import TracebackType
 from typing import Self
 
-__all__ = ("Loopback",)
+__all__ = ("Loopback", "ports")
 
-_ports = itertools.cycle(random.sample(range(10_000, 32_000), 22_000))
+ports = itertools.cycle(random.sample(range(10_000, 32_000), 22_000))
 """Each server has one of its own, and no system gives these to others: what a client learns of an origin that misbehaves must not
 meet another test's server."""
 
@@ -42,7 +42,7 @@ class Loopback:
         raise NotImplementedError
 
     async def __aenter__(self) -> Self:
-        for port in [self.port] if self.port else _ports:
+        for port in [self.port] if self.port else ports:
             try:
                 self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
             except OSError:  # another program has it

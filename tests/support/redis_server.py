@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.scripted import unused_port
+
 __all__ = ("RedisServer", "binary")
 
 
@@ -28,12 +30,8 @@ def binary() -> str | None:
 
 
 def _free_port() -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            if port < 55_000:  # a cluster's nodes talk to each other on the port 10,000 above
-                return port
+    # A cluster's nodes talk to each other on the port 10,000 above, which must be in the range of these, too.
+    return next(port for port in iter(unused_port, None) if port < 22_000)
 
 
 class RedisServer:

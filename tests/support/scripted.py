@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.loopback import Loopback
+from support.loopback import Loopback, ports
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,10 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 def unused_port() -> int:
-    """A port of loopback on which nobody listens."""
+    """A port of loopback on which nobody listens, and which no system gives away before it is used."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        for port in ports:
+            with contextlib.suppress(OSError):  # another program has it
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise AssertionError("the ports never end")
