@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 
@@ -54,7 +55,7 @@ except SystemExit:
 
 def test_rows_for_a_closed_output_are_not_asked_for(sessions_sandbox: Sandbox) -> None:
     """They would be lost, and the quota with them."""
-    for command in ("list rooms", "api GET /api/rooms"):
+    for command in ("list rooms", "api GET /api/rooms", "quota"):
         done = subprocess.run(
             ["sh", "-c", f"exec {shlex.join(COMMAND)} {command} >&-"],
             capture_output=True, encoding="utf-8", check=False, timeout=60, env=environment(**at(sessions_sandbox)),
@@ -74,6 +75,27 @@ def test_a_closed_output_is_no_failure(closed: str) -> None:
         assert done.returncode == status, done
         assert "Traceback" not in done.stderr
         assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("--help >&0", 141),
+        *further(("demo --window 0.1 >&0", 141), ("list nothing 2>&0", 2)),
+        ("list nothing 2>/dev/full", 2),
+    ],
+)
+def test_an_output_that_takes_nothing(line: str, status: int) -> None:
+    """Its reader went away, or its disk is full: the status says what became of the work, and nothing else is said."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        ["sh", "-c", f"exec {shlex.join(COMMAND)} {line}"],
+        capture_output=True, encoding="utf-8", check=False, timeout=60, env=environment(), stdin=writer,
+    )  # fmt: skip
+    os.close(writer)
+
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
 
 def test_ctrl_c_while_the_commands_are_loaded() -> None:

@@ -11,7 +11,9 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from .statuses import Status, failure
 
@@ -45,13 +47,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         status = Status.BROKEN_PIPE
     if status == Status.BROKEN_PIPE:
-        # The interpreter flushes once more at its end, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon(sys.stdout)
+    try:
+        sys.stderr.flush()
+    except OSError:  # the status says what nobody could read
+        _abandon(sys.stderr)
     sys.exit(status)
 
 
 def _nowhere() -> io.TextIOWrapper:
     return Path(os.devnull).open("w", encoding="utf-8")  # as long as the process
+
+
+def _abandon(stream: TextIO) -> None:
+    """Let a stream lead nowhere: the interpreter flushes once more at its end, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(arguments: list[str]) -> int:
@@ -68,12 +78,13 @@ def _run(arguments: list[str]) -> int:
 
 
 def fail(message: str, status: int) -> int:
-    """Print a failure on stderr, in one line.
+    """Print a failure on stderr, in one line, if stderr can take it.
 
     Returns:
         The status.
     """
     from .text import one_line
 
-    print(f"sessions-us: {one_line(message)}", file=sys.stderr)  # noqa: T201  # this is a terminal program
+    with suppress(OSError):
+        print(f"sessions-us: {one_line(message)}", file=sys.stderr)  # noqa: T201  # this is a terminal program
     return status

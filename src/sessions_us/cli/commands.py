@@ -89,6 +89,10 @@ def run(arguments: list[str]) -> int:
         return fail(_usage(error), Status.USAGE)
     except typer.Abort:
         return Status.INTERRUPTED
+    except SystemExit as ended:  # so typer ends a process whose reader went away
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        return Status.BROKEN_PIPE
     return status or Status.DONE
 
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from ..errors import RateLimitedError
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, user_key
 from .options import a_number
-from .output import AsJson, print_rows, screen, wants_json
+from .output import AsJson, print_rows, require_output, screen, wants_json
 from .waiting import Waiting
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def quota(
       sessions-us quota --watch --quota-store ~/.cache/sessions-us.db
       SESSIONS_QUOTA_STORE=redis://cache.example.com sessions-us quota --json
     """
+    require_output()
     key, own = user_key(key_file), budget(quota_store)
     shared = own.store is not None
     as_json = wants_json(json)
