@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import Terminal, at, run
+from support.command import COMMAND, Terminal, at, environment, run
 from support.further import further
 
 from sessions_us.sandbox import Sandbox
@@ -209,6 +211,30 @@ def test_an_input_that_is_no_json_is_refused(sessions_sandbox: Sandbox, tmp_path
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "holds no JSON" in done.stderr
+    assert sessions_sandbox.requests == []
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "said"),
+    [
+        ("--input /dev/zero", 2, "larger than 64 MiB"),
+        ("--input - </dev/zero", 2, "larger than 64 MiB"),
+        ("--input - <&-", 1, "the standard input is closed"),
+        ("--input deep", 2, "nested too deeply"),
+        ('-F "name=$(cat deep)"', 2, "is no JSON"),
+    ],
+)
+def test_an_input_without_an_end(sessions_sandbox: Sandbox, tmp_path: Path, given: str, status: int, said: str) -> None:
+    """Of bytes, of brackets, or none at all: one line, and nothing is sent."""
+    (tmp_path / "deep").write_text("[" * 100_000, "utf-8")
+    done = subprocess.run(
+        ["sh", "-c", f"exec {shlex.join(COMMAND)} api POST /api/rooms {given}"],
+        capture_output=True, encoding="utf-8", check=False, timeout=60, cwd=tmp_path,
+        env=environment(**environ(sessions_sandbox)),
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (status, "", 1), done
+    assert said in done.stderr
     assert sessions_sandbox.requests == []
 
 

@@ -154,6 +154,7 @@ def test_a_missing_extra_is_one_line_that_names_it(blocked: str, arguments: list
         (["sandbox", "--fields", "some"], "--fields"),
         (["sandbox", "--data", "nowhere.json"], "nowhere.json can't be read"),
         (["sandbox", "--data", __file__], "is not JSON"),
+        (["sandbox", "--data", "/dev/zero"], "larger than 64 MiB"),
         (["sandbox", "--deliver-to", "nowhere"], "deliver_to must be a URL"),
         (["sandbox", "--user-key", "k", "--guest-key", "k"], "must differ"),
     ],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +16,7 @@ from rich.text import Text
 
 from .access import KeyFile, MaxWait, QuotaStore, budget, connect, connect_guest, guest_key, user_key
 from .fields import Fields, columns_of, paths_of, require_known
+from .json_input import json_in, json_of
 from .options import one_of
 from .output import (
     AsJson,
@@ -320,7 +319,7 @@ def _fields(texts: list[str], typed: list[str]) -> dict[str, Any]:
     for given in typed:
         name, _, value = given.partition("=")
         try:
-            fields[name] = json.loads(value)
+            fields[name] = json_of(value)
         except ValueError:
             raise ValueError(f"--typed-field {name} is no JSON: {value!r}; for text there is --field") from None
     return fields
@@ -334,7 +333,7 @@ def _read(file: Path) -> Any:
         ValueError: it holds no JSON.
     """
     try:
-        return json.loads(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
+        return json_in(file, stdin=True)
     except ValueError as error:
         raise ValueError(f"--input {file} holds no JSON: {error}") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from ..sandbox.clock import Time
 from ..sandbox.fields import Fields
 from ..sandbox.limits import HeaderFamily
+from .json_input import json_in
 from .options import a_number
 
 __all__ = ("Family", "Limit", "Window", "sandbox")
@@ -46,7 +46,7 @@ def _noise(text: str) -> tuple[float, float]:
 
 def _data(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json_in(path)
     except OSError as error:
         raise typer.BadParameter(f"{path} can't be read: {error.strerror}") from None
     except ValueError as error:
