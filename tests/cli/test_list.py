@@ -133,6 +133,7 @@ def test_what_belongs_to_a_session_or_a_page(sessions_sandbox: Sandbox) -> None:
         (["rooms", "--page", "2", "--cursor", "x"], "--page and --cursor exclude each other"),
         (["rooms", "-o", "csv", "--json"], "exclude each other"),
         (["rooms", "--since", "soon"], "neither a date"),
+        (["rooms", "--since", "999999d"], "beyond the calendar"),
     ],
 )
 def test_what_makes_no_sense_sends_nothing(sessions_sandbox: Sandbox, arguments: list[str], said: str) -> None:

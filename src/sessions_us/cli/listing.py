@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -216,13 +216,14 @@ def _moment(text: str) -> datetime:
         ValueError: it is none.
     """
     duration = duration_of(text)
-    if duration is not None:
-        return datetime.now(UTC) - duration
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.now(UTC) if duration is not None else datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"--since {text} is neither a date such as 2026-01-31 nor a duration such as 7d") from None
-    return moment if moment.tzinfo else moment.astimezone()
+    try:
+        return (moment if moment.tzinfo else moment.astimezone()) - (duration or timedelta())
+    except (ValueError, OverflowError):
+        raise ValueError(f"--since {text} is beyond the calendar, which has the years 1 to 9999") from None
 
 
 def _is_since(row: Any, after: datetime) -> bool:
