@@ -306,6 +306,8 @@ async def test_for_and_await_say_what_to_use_instead():
             pass
     with pytest.raises(TypeError, match="collect"):
         await rooms
+    with pytest.raises(TypeError, match="verify_end is True or False, not 'no'"):
+        pager(ListServer(), verify_end="no")
     with pytest.raises(ValueError, match=r"^limit is the greatest number of items, 0 or more$"):
         await rooms.collect(limit=-1)
 

@@ -444,6 +444,8 @@ async def test_an_argument_that_makes_no_sense_is_refused(user, tmp_path, resour
     [
         ({"refresh_children": "2d"}, "refresh_children is a timedelta, such as .*, not '2d'"),
         ({"full_every": 7}, "full_every is a timedelta, such as .*, not 7"),
+        ({"quick": "no"}, "quick is True or False, not 'no'"),
+        ({"new_key": None}, "new_key is True or False, not None"),
         ({"on_event": 1}, "on_event is a function that takes an event, not 1"),
     ],
 )

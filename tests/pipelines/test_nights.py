@@ -148,8 +148,9 @@ async def test_a_quick_run_is_a_full_one_now_and_then(sandbox, user, out):
     first = await sessions(user, out, quick=True)
     again = await sessions(user, out, quick=True)
     late = await sessions(user, out, quick=True, full_every=timedelta(0))
+    never = await sessions(user, out, quick=True, full_every=timedelta.max)
 
-    assert [report.quick for report in (first, again, late)] == [False, True, False]
+    assert [report.quick for report in (first, again, late, never)] == [False, True, False, True]
 
 
 async def test_a_quick_run_that_was_stopped_begins_again(sandbox, user, out):

@@ -127,6 +127,8 @@ async def test_a_fault_must_make_sense(sandbox: Sandbox, status: object) -> None
     """ValueError naming it."""
     with pytest.raises(ValueError, match="status"):
         sandbox.fail(status)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="counted"):
+        sandbox.fail(500, counted="no")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

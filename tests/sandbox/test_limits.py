@@ -178,7 +178,17 @@ async def test_a_window_may_be_short(clock: Clock) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"limit": 0}, {"window": 0}, {"window": float("nan")}, {"headers": "x"}, {"page_base": 2}, {"latency": (2, 1)}],
+    [
+        {"limit": 0},
+        {"window": 0},
+        {"window": float("nan")},
+        {"headers": "x"},
+        {"page_base": 2},
+        {"latency": (2, 1)},
+        {"empty": "no"},
+        {"retry_after": "no"},
+        {"host": ""},
+    ],
 )
 async def test_options_must_make_sense(options: dict[str, object]) -> None:
     """ValueError naming the option."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -127,7 +127,9 @@ async def export(
             "new_key and vanished='delete' exclude each other, because a new key may not see all rows: see first what the "
             "report with the new key says of vanished rows"
         )
-    _check_kinds(on_event, refresh_children=refresh_children, full_every=full_every)
+    _check_kinds(
+        on_event, {"refresh_children": refresh_children, "full_every": full_every}, {"quick": quick, "new_key": new_key}
+    )
     wanted = _wanted(resources, children)
     sinks = list(sink) if isinstance(sink, Sequence) else [sink]
     if not sinks:
@@ -145,7 +147,7 @@ async def export(
         try:
             held = await worker.run(opened)
             user = client.with_options(lane="background", **FRESH)
-            fresh_enough = _now() - full_every if quick else None
+            fresh_enough = _before(_now(), full_every) if quick else None
             deliveries = [SinkDelivery(each, held.versions) for each in sinks]
             run = _Export(user, wanted, deliveries, held, worker, on_error, on_event)
             return await run.run(fresh_enough, vanished)
@@ -155,11 +157,14 @@ async def export(
         worker.close()
 
 
-def _check_kinds(on_event: object, **durations: object) -> None:
+def _check_kinds(on_event: object, durations: Mapping[str, object], switches: Mapping[str, object]) -> None:
     """Raises: TypeError: one is of another kind, which would show after many requests, or never."""
     for name, value in durations.items():
         if not isinstance(value, timedelta):
             raise TypeError(f"{name} is a timedelta, such as timedelta(days=7), not {value!r}")
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} is True or False, not {value!r}")
     if on_event is not None and not callable(on_event):
         raise TypeError(f"on_event is a function that takes an event, not {on_event!r}")
 
@@ -361,6 +366,11 @@ class _Export:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _before(moment: datetime, duration: timedelta) -> datetime:
+    """Return the moment so much earlier, or the first of the calendar if that is later."""
+    return moment - min(duration, moment - datetime.min.replace(tzinfo=UTC))
 
 
 async def _next(pages: AsyncIterator[Page[Any]]) -> Page[Any] | None:

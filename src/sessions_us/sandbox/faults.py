@@ -72,6 +72,8 @@ def fault_of(
         ValueError: an argument makes no sense, or no operation has this method and path.
     """
     _check_numbers(status, delay, times, chance)
+    if not isinstance(counted, bool):
+        raise ValueError(f"counted must be True or False, not {counted!r}")
     _check_operation(method, path)
     given = _headers(headers)
     media_type = given.pop("content-type", "application/json; charset=utf-8")

@@ -98,6 +98,12 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        if not isinstance(empty, bool):
+            raise ValueError(f"empty must be True or False, not {empty!r}")
+        if not isinstance(retry_after, bool | None):
+            raise ValueError(f"retry_after must be True, False or None, not {retry_after!r}")
+        if not host:
+            raise ValueError("host must be an address; 0.0.0.0 is every one of this machine")
         if page_base not in (0, 1):
             raise ValueError(f"page_base must be 0 or 1, not {page_base}")
         if fields not in ("known", "all"):
