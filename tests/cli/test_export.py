@@ -263,6 +263,7 @@ def test_a_file_that_is_not_ours_is_left_alone(sessions_sandbox: Sandbox, tmp_pa
         (["rooms", "--to", "x", "--refresh-children", "7"], "such as 7d, 12h or 30m. Help: sessions-us export -h"),
         (["rooms", "--to", "x", "--children", "notes"], "rooms have no children: leave 'notes' out"),
         (["participants", "--to", "x.ndjson"], "booking-pages"),
+        (["rooms", "--to", ""], "--to names no place"),
         (["rooms", "--to", "-"], "--to - would be the standard output"),
         (["sesions", "--to", "x"], "Did you mean sessions?"),
         (["rooms", "--to", "x", "--full-every", "soon"], "'soon' is no duration"),
@@ -294,6 +295,15 @@ def test_a_missing_extra(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert len(rows(tmp_path / "x.ndjson")) == len(ids(sessions_sandbox, "/api/rooms"))
+
+
+def test_a_missing_driver_of_a_database(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """dlt asks for it no earlier than for the connection, and says so in many lines."""
+    to = ("--to", "postgresql://me:sardine@127.0.0.1:1/x", "--state", "s")
+    done = without({"psycopg2"}, "export", "rooms", *to, cwd=tmp_path, **at(sessions_sandbox))
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (18, "", 1)
+    assert "can't be reached: dlt[postgres] is not installed" in done.stderr
 
 
 def test_a_password_is_never_told(sessions_sandbox: Sandbox, tmp_path: Path) -> None:

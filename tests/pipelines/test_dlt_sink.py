@@ -329,6 +329,7 @@ def test_a_file_with_the_name_of_its_dataset_is_refused_at_once(tmp_path: Path, 
         ("postgres", "'postgres' lacks .*password"),
         ("postgresql://user@host/db", "'postgres' lacks password"),
         ("postgresql://user:hunter2@host:port/db", "'postgres' can't be used: look at its host and port"),
+        ("duckdb:///:memory:", "'duckdb' can't be used: .*in-memory"),
         ("postgresql://user:no@hunter2@host/db", "'postgres' can't be used: write an @ in a password as %40"),
     ],
 )

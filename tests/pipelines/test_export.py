@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -398,6 +400,17 @@ async def test_a_total_is_told_as_soon_as_its_list_has_ended(sandbox, user, tmp_
         assert (event.stage, event.total, path) == ("listing", rows, f"/api/{resource}")
     event, path = next((event, path) for event, path in told if event.stage == "fetching")
     assert (event.resource, path) == ("sessions", "/api/sessions")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are text")
+async def test_a_place_whose_name_is_no_text(user, tmp_path):
+    """Linux takes any bytes; the state knows the place by them."""
+    out = tmp_path / os.fsdecode(b"\xe9.ndjson")
+    first, again = [await sessions(user, out, children=False) for _ in range(2)]
+
+    assert (len(ids(out)), first.resources["sessions"].added, again.resources["sessions"].added) == (45, 45, 0)
+    with pytest.raises(ExportError, match=r"knows nothing of it: .*state does, so give it as the state"):
+        await export(user, ["sessions"], NDJSONSink(out), state=tmp_path / "other", children=False)
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, asyncio.CancelledError])

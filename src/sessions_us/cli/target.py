@@ -59,6 +59,8 @@ class Target:
                 "--to - would be the standard output, which can't hold an export that goes on where it stopped: give a file, "
                 "or use `sessions-us list RESOURCE --json`"
             )
+        if not place:
+            raise ValueError("--to names no place: give a file, a directory or a URL")
         is_url = "://" in place
         shown = without_secrets(place)
         chosen = format or ("dlt" if is_url else _format(place))

@@ -17,11 +17,13 @@ from dlt.common.configuration.exceptions import ConfigFieldMissingException, Inv
 from dlt.common.destination import Destination
 from dlt.common.destination.client import DestinationClientDwhConfiguration
 from dlt.common.destination.exceptions import (
+    DestinationTerminalException,
     DestinationUndefinedEntity,
     InvalidDestinationReference,
     SqlClientNotAvailable,
     UnknownDestinationModule,
 )
+from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import PipelineContext
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -232,6 +234,10 @@ def _destination(given: str | Destination[Any, Any], dataset: str) -> tuple[Dest
     except ConfigFieldMissingException as error:
         lacking = ", ".join(dict.fromkeys(_missing(error.traces)))
         problem = f"the destination {name!r} lacks {lacking}: give a whole URL, or see dlt's documentation"
+    except DestinationTerminalException as error:  # such as that of DuckDB in memory
+        problem = (
+            f"the destination {name!r} can't be used: {_reason(error)}; give a URL such as duckdb:///sessions.duckdb"
+        )
     except InvalidNativeValue:
         problem = f"the URL of the destination {name!r} can't be used: look at its host and port"
     else:
@@ -300,7 +306,9 @@ def _reason(error: BaseException) -> str:
     """Return the first line of the root cause, without dlt's long wrapping errors."""
     while (cause := getattr(error, "inner_exc", error.__cause__)) is not None:  # dlt's name for the cause of some
         error = cause
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    if isinstance(error, MissingDependencyException):
+        return f"{' and '.join(error.dependencies)} is not installed"
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _holder(reason: str) -> str | None:

@@ -117,7 +117,7 @@ class StateFile:
 
     def get(self, name: str) -> str | None:
         """Return a setting of the job."""
-        found = self.query("SELECT value, sum FROM job WHERE name = ?", name)
+        found = self.query("SELECT value, sum FROM job WHERE name = ?", _storable(name))
         if not found:
             return None
         value, sum_ = found[0]
@@ -136,7 +136,7 @@ class StateFile:
         return json.loads(self.text(text, sum_))
 
     def set(self, name: str, value: str) -> None:
-        self.change("INSERT OR REPLACE INTO job VALUES (?, ?, ?)", name, value, crc32(value.encode()))
+        self.change("INSERT OR REPLACE INTO job VALUES (?, ?, ?)", _storable(name), value, crc32(value.encode()))
 
     def close(self) -> None:
         """Close the file. Uncommitted changes are lost."""
@@ -235,9 +235,14 @@ def knows(path: Path, setting: str) -> bool:
         return False
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as db:
-            return bool(db.execute("SELECT 1 FROM job WHERE name = ?", (setting,)).fetchall())
+            return bool(db.execute("SELECT 1 FROM job WHERE name = ?", (_storable(setting),)).fetchall())
     except sqlite3.Error:
         return False
+
+
+def _storable(name: str) -> str:
+    """Return a name as SQLite can hold it: the path of a file in it may have bytes that are no UTF-8."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _claim(path: Path) -> Path:
