@@ -91,9 +91,11 @@ async def upstream(limit: int, window: float) -> AsyncIterator[dict[str, str]]:
         }
 
 
-def free_port(host: str, port: int) -> int:
-    with socket.create_server((host, port)) as taken:
-        return int(taken.getsockname()[1])
+def listening(host: str, port: int) -> socket.socket:
+    """Takes the port for the workers. Nobody else can have it from here on, also who starts a site in the same moment."""
+    taken = socket.create_server((host, port))
+    taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # uvicorn does so for ports that it takes itself
+    return taken
 
 
 def kept_in() -> str | None:
@@ -107,7 +109,7 @@ def kept_in() -> str | None:
 async def main() -> int:
     asked = options()
     try:
-        free = free_port(asked.host, asked.port)
+        taken = listening(asked.host, asked.port)
     except OSError as error:
         sys.exit(f"Port {asked.port} can't be had ({error.strerror}): choose another one with --port.")
     kept = kept_in()
@@ -120,17 +122,23 @@ async def main() -> int:
                 "BOOKING_SITE_ADMIN_PASSWORD": os.environ.get("BOOKING_SITE_ADMIN_PASSWORD")
                 or secrets.token_urlsafe(9),
             }
-            return await serve(asked.host, free, asked.workers, {**os.environ, **own, **api})
+            return await serve(asked.host, taken, asked.workers, {**os.environ, **own, **api})
 
 
-async def serve(host: str, port: int, workers: int, environment: Mapping[str, str]) -> int:
+async def serve(host: str, taken: socket.socket, workers: int, environment: Mapping[str, str]) -> int:
     """The workers, until they end or somebody ends us."""
-    arguments = [f"{HERE.name}.app:app", "--app-dir", str(HERE.parent), "--host", host, "--port", str(port)]
+    port = taken.getsockname()[1]
+    arguments = [f"{HERE.name}.app:app", "--app-dir", str(HERE.parent), "--workers", str(workers)]
     # Visitors who are being served get some seconds when the site ends.
     quiet = ["--log-level", "warning", "--timeout-graceful-shutdown", "10"]
+    if sys.platform == "win32":  # where a process inherits no socket, uvicorn takes the port again
+        taken.close()
+    inherited = () if sys.platform == "win32" else (taken.fileno(),)
+    where = ["--fd", str(*inherited)] if inherited else ["--host", host, "--port", str(port)]
     server = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "uvicorn", *arguments, *quiet, "--workers", str(workers), env=environment
+        sys.executable, "-m", "uvicorn", *arguments, *quiet, *where, pass_fds=inherited, env=environment
     )
+    taken.close()  # so that nobody waits for an answer where the workers have ended
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows

@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from html import unescape
+from subprocess import PIPE, STDOUT
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from support.scripted import unused_port
 from support.site import PATIENCE, SITE, Site, launched, started
 
 
@@ -137,3 +140,22 @@ def test_one_key_without_the_other_is_said_at_once() -> None:
 
     assert done.returncode == 1
     assert re.fullmatch(r"SESSIONS_USER_KEY is set and SESSIONS_GUEST_KEY is not.*\n", done.stderr)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there no process inherits a socket")
+def test_two_that_start_at_once_on_one_port() -> None:
+    """One has it, and the other says so at once: neither tells of a site that is the other's."""
+    command = [sys.executable, str(SITE), "--port", str(unused_port()), "--workers", "1"]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SESSIONS_", "BOOKING_"))}
+    with ExitStack() as ends:
+        both = [
+            ends.enter_context(subprocess.Popen(command, stdout=PIPE, stderr=STDOUT, text=True, env=inherited))
+            for _ in range(2)
+        ]
+        for each in both:
+            ends.callback(each.terminate)
+        first = sorted(each.stdout.readline() for each in both if each.stdout)
+
+    assert first[0].startswith(f"Port {command[3]} can't be had (")
+    assert first[1].startswith(f"The site:       http://127.0.0.1:{command[3]}/ ")
+    assert sorted(each.returncode for each in both) == [0, 1]
