@@ -24,9 +24,17 @@ async def in_order(lines: Iterable[Coroutine[None, None, str]]) -> list[str]:
     return [task.result() for task in tasks]
 
 
+def cut(target: Path) -> None:
+    """Drops half a line, which a crash or a full disk may have left: its page is read again."""
+    with target.open("a+b") as file:
+        file.seek(0)
+        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+
+
 async def export(user: UserClient, target: Path) -> int:
     """Appends to `target` and returns how many sessions it wrote. The place is kept in a file beside it."""
-    place = target.with_suffix(".cursor")
+    place, new = target.with_suffix(".cursor"), target.with_suffix(".new")
+    cut(target)
     pager = user.sessions.list(page=place.read_text() if place.exists() else None, verify_end=True)
     slots = asyncio.Semaphore(AT_ONCE)
     written = 0
@@ -40,7 +48,8 @@ async def export(user: UserClient, target: Path) -> int:
     with target.open("a", encoding="utf-8") as file:
         async for page in pager.pages():
             # The cursor names the page that is being worked on; it moves when the next page is asked for.
-            place.write_text(pager.cursor)
+            new.write_text(pager.cursor)
+            new.replace(place)  # in one step, so that a crash leaves this one or the one before
             # Every line of a page or none: what fails here is fetched again with its page.
             file.writelines(await in_order(map(line, page.items)))
             file.flush()

@@ -121,6 +121,39 @@ def test_pipeline_goes_on_where_it_failed(sessions_sandbox: Sandbox, tmp_path: P
     assert ids == [session["id"] for session in _all_sessions(sessions_sandbox)]
 
 
+_CRASH = f"""
+import asyncio, os, pathlib, sys
+sys.path.insert(0, {str(EXAMPLES)!r})
+import pipeline
+
+def write_text(path, text):
+    path.open("w").close()
+    os._exit(9)
+
+pathlib.Path.write_text = write_text
+asyncio.run(pipeline.main())
+"""
+
+
+def test_pipeline_goes_on_after_a_crash(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
+    """In the middle of a line, and of the cursor: no line is torn, nothing is missing."""
+    (tmp_path / "crash.py").write_text(_CRASH, "utf-8")
+    place = tmp_path / "place"
+    place.mkdir()
+    third = _all_sessions(sessions_sandbox)[45]["id"]
+    sessions_sandbox.fail(403, path=f"/api/sessions/{third}/participants")
+    assert run("pipeline.py", sessions_sandbox, "out.ndjson", cwd=place).returncode == 1
+    with (place / "out.ndjson").open("a", encoding="utf-8") as file:
+        file.write('{"id": "x", "na')
+    assert run(str(tmp_path / "crash.py"), sessions_sandbox, "out.ndjson", cwd=place).returncode == 9
+    done = run("pipeline.py", sessions_sandbox, "out.ndjson", cwd=place)
+
+    assert done.returncode == 0, done.stderr
+    ids = [row["id"] for row in _rows(place / "out.ndjson")]
+    assert ids == [session["id"] for session in _all_sessions(sessions_sandbox)]
+    assert list(place.iterdir()) == [place / "out.ndjson"]
+
+
 def test_workers_write_each_note_once(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
     """A file for each session that is over and has takeaways, and one request for each that is over."""
     done = run("workers.py", sessions_sandbox, "notes", cwd=tmp_path)
