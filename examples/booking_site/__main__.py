@@ -127,6 +127,7 @@ async def main() -> int:
 
 async def serve(host: str, taken: socket.socket, workers: int, environment: Mapping[str, str]) -> int:
     """The workers, until they end or somebody ends us."""
+    stop = told_to_stop()
     port = taken.getsockname()[1]
     arguments = [f"{HERE.name}.app:app", "--app-dir", str(HERE.parent), "--workers", str(workers)]
     # Visitors who are being served get some seconds when the site ends.
@@ -139,21 +140,30 @@ async def serve(host: str, taken: socket.socket, workers: int, environment: Mapp
         sys.executable, "-m", "uvicorn", *arguments, *quiet, *where, pass_fds=inherited, env=environment
     )
     taken.close()  # so that nobody waits for an answer where the workers have ended
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     ended = asyncio.create_task(server.wait())
-    if await answers(host, port, ended):
-        source = "a sandbox" if "BOOKING_SITE_SANDBOX" in environment else "the Sessions API"
-        print(f"The site:       http://{host}:{port}/ ({workers} workers, {source})")
-        print(f"The admin page: http://{host}:{port}/admin, password {environment['BOOKING_SITE_ADMIN_PASSWORD']}")
-        print("Ctrl-C ends it.", flush=True)
-    await asyncio.wait([ended, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
-    if not ended.done():
-        server.terminate()
-    code = await ended
+    try:
+        if await answers(host, port, ended):
+            source = "a sandbox" if "BOOKING_SITE_SANDBOX" in environment else "the Sessions API"
+            print(f"The site:       http://{host}:{port}/ ({workers} workers, {source})")
+            print(f"The admin page: http://{host}:{port}/admin, password {environment['BOOKING_SITE_ADMIN_PASSWORD']}")
+            print("Ctrl-C ends it.", flush=True)
+        await asyncio.wait([ended, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    finally:  # also where nobody reads what is printed: workers that are left would keep the port
+        if not ended.done():
+            server.terminate()
+        code = await ended
     return 0 if stop.is_set() else code
+
+
+def told_to_stop() -> asyncio.Event:
+    """Is set when somebody ends us, or closes our terminal."""
+    stop = asyncio.Event()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup makes it
+            with contextlib.suppress(NotImplementedError):  # Windows
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 async def answers(host: str, port: int, ended: asyncio.Task[int]) -> bool:
