@@ -59,6 +59,15 @@ def test_a_write_replaces_all_rows(make):
     assert names(make.path) == [("r3", "Studio"), ("r1", "New")]
 
 
+def test_a_run_without_a_write_changes_nothing(make):
+    """So that the next one finds what was committed, and need not write it again."""
+    checkpoint = written(make, room(1))
+    for _ in range(2):
+        sink = make()
+        assert sink.open(checkpoint, ROOMS)
+        sink.close()
+
+
 def test_a_write_that_fails_leaves_the_rows_that_were_there(make):
     """Whole, and no other file beside them."""
     written(make, room(1))

@@ -45,11 +45,12 @@ class NDJSONSink:
         self._files = self._paths(resources)
         is_there = checkpoint in {None, "", fingerprint(self._files)}
         for path in self._files.values():
-            if checkpoint is None:
-                require_unknown(path, self.path, self.identity)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            if not path.exists():  # or its time would change, and the next run would write it again
+                path.touch()
             self._lock(path)
+            if checkpoint is None:  # looked at only now, when no other export can write there
+                require_unknown(path, self.path, self.identity)
         return is_there
 
     def write(self, resource: str, rows: Iterable[Row], erased: Sequence[str] = ()) -> None:

@@ -56,11 +56,11 @@ class ParquetSink:
         if self.path.exists() and not self.path.is_dir():
             raise ExportError(f"{self.path} is a file: Parquet goes into a directory")
         self._files = {resource: self.path / f"{resource}.parquet" for resource in resources}
-        if checkpoint is None:
-            for path in self._files.values():
-                require_unknown(path, self.path, self.identity)
         self.path.mkdir(parents=True, exist_ok=True)
         self._hold.take(self.path, f"{self.path} is in use: another export writes there; wait for its end, or stop it")
+        if checkpoint is None:  # looked at only now, when no other export can write there
+            for path in self._files.values():
+                require_unknown(path, self.path, self.identity)
         return checkpoint in {None, "", fingerprint(self._files)}
 
     def write(self, resource: str, rows: Iterable[Row], erased: Sequence[str] = ()) -> None:
