@@ -143,6 +143,7 @@ def test_one_key_without_the_other_is_said_at_once() -> None:
     assert re.fullmatch(r"SESSIONS_USER_KEY is set and SESSIONS_GUEST_KEY is not.*\n", done.stderr)
 
 
+@pytest.mark.further
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
 def test_a_terminal_that_is_closed_ends_the_site() -> None:
     """With all its workers: nobody answers at its port any more."""
@@ -153,6 +154,7 @@ def test_a_terminal_that_is_closed_ends_the_site() -> None:
             httpx.get(site.url, timeout=PATIENCE)
 
 
+@pytest.mark.further
 @pytest.mark.skipif(sys.platform == "win32", reason="there no process inherits a socket")
 def test_two_that_start_at_once_on_one_port() -> None:
     """One has it, and the other says so at once: neither tells of a site that is the other's."""

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sessions_us_api.types import Model
 from support.corpus import corpus
+from support.further import further
 
 from sessions_us import DecodeError, Quota, SchemaDrift, UserClient
 from sessions_us._calls.decoding import Decoder, NotUnderstood
@@ -217,7 +218,7 @@ def nearly(shape: Any) -> st.SearchStrategy[Any]:
     return st.builds(lambda usual, odd: usual | odd, st.fixed_dictionaries(ids, optional=fields), odd)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", [*MODELS[::2], *further(*MODELS[1::2])], ids=lambda model: model.__name__)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_no_short_way_leads_elsewhere(model, data):

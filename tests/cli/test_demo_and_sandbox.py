@@ -12,6 +12,7 @@ import httpx
 import pytest
 from rich.console import Console
 from support.command import COMMAND, environment, run, without
+from support.further import further
 
 from sessions_us.cli.demo.show import least_time, play
 from sessions_us.sandbox import Sandbox
@@ -143,19 +144,21 @@ def test_a_missing_extra_is_one_line_that_names_it(blocked: str, arguments: list
     [
         (["dem"], "No such command 'dem'"),
         (["demo", "--limit", "0"], "--limit"),
-        (["demo", "--limit", "many"], "--limit"),
-        (["demo", "--window", "0"], "--window"),
-        (["demo", "--headers", "draft-9"], "draft-6"),
         (["sandbox", "--port", "70000"], "--port"),
         (["sandbox", "--fault", "often"], "must look like 502:0.05"),
-        (["sandbox", "--fault", "700:0.5"], "status must be from 200 to 599"),
+        *further(
+            (["demo", "--limit", "many"], "--limit"),
+            (["demo", "--window", "0"], "--window"),
+            (["demo", "--headers", "draft-9"], "draft-6"),
+            (["sandbox", "--fault", "700:0.5"], "status must be from 200 to 599"),
+            (["sandbox", "--fields", "some"], "--fields"),
+            (["sandbox", "--deliver-to", "nowhere"], "deliver_to must be a URL"),
+        ),
         (["sandbox", "--fault", "502:2"], "chance must be more than 0"),
         (["sandbox", "--noise", "loud"], "must look like 3/min"),
-        (["sandbox", "--fields", "some"], "--fields"),
         (["sandbox", "--data", "nowhere.json"], "nowhere.json can't be read"),
         (["sandbox", "--data", __file__], "is not JSON"),
         (["sandbox", "--data", "/dev/zero"], "larger than 64 MiB"),
-        (["sandbox", "--deliver-to", "nowhere"], "deliver_to must be a URL"),
         (["sandbox", "--user-key", "k", "--guest-key", "k"], "must differ"),
     ],
 )

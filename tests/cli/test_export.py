@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cli.test_list import ids
 from support.command import Terminal, at, environment, python, run, started, until, without
+from support.further import further
 
 from sessions_us.cli.export import Exportable
 from sessions_us.cli.target import Target, without_secrets
@@ -67,7 +68,7 @@ def test_the_forms(sessions_sandbox: Sandbox, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), *further((signal.SIGTERM, 143))])
 @pytest.mark.sessions_sandbox(limit=4, window=1.0)
 def test_a_stop_saves_and_tells_how_to_go_on(
     sessions_sandbox: Sandbox, tmp_path: Path, number: signal.Signals, status: int
@@ -264,13 +265,18 @@ def test_a_file_that_is_not_ours_is_left_alone(sessions_sandbox: Sandbox, tmp_pa
         (["rooms", "--to", "x", "--children", "notes"], "rooms have no children: leave 'notes' out"),
         (["participants", "--to", "x.ndjson"], "booking-pages"),
         (["rooms", "--to", ""], "--to names no place"),
-        (["rooms", "--to", "-"], "--to - would be the standard output"),
-        (["sesions", "--to", "x"], "Did you mean sessions?"),
-        (["rooms", "--to", "x", "--full-every", "soon"], "'soon' is no duration"),
-        (["sessions", "--to", "x", "--children", "notes"], "children are some of participants, transcripts, takeaways"),
-        (["rooms", "--to", "x", "--mark-vanished", "--delete-vanished"], "exclude each other"),
-        (["rooms"], "--to"),
-        ([], "RESOURCE"),
+        *further(
+            (["rooms", "--to", "-"], "--to - would be the standard output"),
+            (["sesions", "--to", "x"], "Did you mean sessions?"),
+            (["rooms", "--to", "x", "--full-every", "soon"], "'soon' is no duration"),
+            (
+                ["sessions", "--to", "x", "--children", "notes"],
+                "children are some of participants, transcripts, takeaways",
+            ),
+            (["rooms", "--to", "x", "--mark-vanished", "--delete-vanished"], "exclude each other"),
+            (["rooms"], "--to"),
+            ([], "RESOURCE"),
+        ),
     ],
 )
 def test_what_makes_no_sense_writes_nothing(tmp_path: Path, arguments: list[str], said: str) -> None:

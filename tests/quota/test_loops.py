@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from support.further import further
 from support.redis_server import RedisServer, binary
 from support.rooms import client, warm
 from support.scripted import Numbered, Say, Scripted
@@ -46,7 +47,9 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture(params=["none", "memory", "sqlite", pytest.param("redis", marks=needs_redis)])
+@pytest.fixture(
+    params=["none", *further("memory"), "sqlite", pytest.param("redis", marks=[needs_redis, pytest.mark.further])]
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store | None:
     kinds: dict[str, Callable[[], Store | None]] = {
         "none": lambda: None,

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.further import further
 from support.rooms import client, spend, warm
 from support.scripted import Numbered, Reset, Say, Scripted, Silence
 from support.waiting import outcome, start, until
@@ -196,7 +197,7 @@ HALF = Say(raw=b'HTTP/1.1 200 X\r\ncontent-length: 99\r\n\r\n{"id":', close=True
 
 
 @pytest.mark.parametrize("make", CALLS.values(), ids=CALLS.keys())
-@pytest.mark.parametrize("step", [Reset(), HALF, Silence()], ids=["reset", "half", "silence"])
+@pytest.mark.parametrize("step", [Reset(), *further(HALF), Silence()], ids=["reset", "half", "silence"])
 async def test_an_attempt_that_broke_off(make, step):
     """Neither what httpx raised, nor the request with its body."""
     async with Scripted(step) as server, client(server, timeout=0.05) as user:
