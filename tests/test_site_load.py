@@ -31,7 +31,7 @@ needs_redis = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=["sqlite", pytest.param("redis", marks=needs_redis)])
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=[needs_redis, pytest.mark.further])])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where processes of one host share a budget, and where processes of many hosts do."""
     if request.param == "sqlite":

@@ -186,17 +186,11 @@ def test_a_port_that_is_taken_is_one_line() -> None:
     "command",
     [
         [],
-        ["demo"],
-        ["sandbox"],
         ["list"],
-        ["quota"],
-        ["trigger"],
         ["export"],
-        ["webhooks"],
         ["webhooks", "add"],
-        ["webhooks", "remove"],
         ["spec"],
-        ["spec", "diff"],
+        *further(["demo"], ["sandbox"], ["quota"], ["trigger"], ["webhooks"], ["webhooks", "remove"], ["spec", "diff"]),
     ],
 )
 def test_help_has_examples(command: list[str]) -> None:

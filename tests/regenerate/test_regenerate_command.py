@@ -205,7 +205,7 @@ def test_regenerating_repairs_what_check_found(
     assert snapshot(project) == snapshot(generated_once)
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["--check"], 1), ([], 2)])
+@pytest.mark.parametrize(("arguments", "code"), [(["--check"], 1), *further(([], 2))])
 def test_two_operations_of_one_name_are_told(
     project: Path, regenerate: Regenerate, snapshot: Snapshot, rewrite: Rewrite, upstream: dict[str, Any],
     overlay_text: str, arguments: list[str], code: int,

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from support.contract import document
+from support.further import further
 
 from sessions_us.sandbox import Sandbox
 from sessions_us.sandbox.routes import ROUTES
@@ -33,7 +34,7 @@ async def test_the_operations_are_those_of_the_document() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"x-api-key": ""}, {"x-api-key": "sandbox-user-0"}, {"authorization": "Bearer x"}]
+    "headers", [{}, {"x-api-key": "sandbox-user-0"}, *further({"x-api-key": ""}, {"authorization": "Bearer x"})]
 )
 async def test_every_operation_refuses_an_unknown_key(sandbox: Sandbox, checked: Any, headers: dict[str, str]) -> None:
     """401 with the usual body, before anything is counted; the record says that no key was known."""
