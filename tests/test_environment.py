@@ -225,9 +225,10 @@ def test_what_is_given_goes_before_the_environment(tmp_path: Path, monkeypatch: 
     """A quota of the caller's own has the store that the caller gave, or none."""
     monkeypatch.setenv("SESSIONS_QUOTA_STORE", "/no/such/directory/quota.db")
     monkeypatch.setenv("SESSIONS_QUOTA", "nonsense")
-    UserClient("given-1", quota=Quota())
-    UserClient("given-2", quota="20/60s")
-    UserClient("given-3", quota=Quota(store=SQLiteStore(tmp_path / "quota.db")))
+    quotas = (Quota(), "20/60s", Quota(limit=30, store=SQLiteStore(tmp_path / "quota.db")))
+    clients = [UserClient(f"given-{number}", quota=quota) for number, quota in enumerate(quotas)]
+
+    assert [client.quota.snapshot().limit for client in clients] == [10, 20, 30]
 
 
 async def test_a_program_and_the_command_share_the_store(

@@ -55,9 +55,12 @@ async def test_it_can_be_started_after_it_was_cancelled(begun: bool) -> None:
 
 
 async def test_waiting_for_its_end_raises_nothing() -> None:
-    """The error is the task's own."""
+    """The error is the task's own, and the next start runs the work again."""
+    ran = 0
 
     async def work() -> None:
+        nonlocal ran
+        ran += 1
         await asyncio.sleep(0)
         raise ValueError
 
@@ -68,3 +71,4 @@ async def test_waiting_for_its_end_raises_nothing() -> None:
     await task.join()
     task.start()
     await task.join()
+    assert ran == 2
